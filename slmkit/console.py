@@ -1,0 +1,94 @@
+"""What a person sees while a command works: calm lines, one progress bar, plain text when it is not a terminal.
+
+Library noise (warnings, hub notices, nested bars) is silenced by `quiet_libraries`, unless --verbose was asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+# Standard error, so that standard output stays what --json and pipes expect.
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_SECONDS_BEFORE_BAR = 2.0
+_SECONDS_BETWEEN_LINES = 15.0  # progress lines where there is no terminal
+
+
+class Ticker:
+    """Counts work done; shows a bar with ETA and rate after two seconds, or a line now and then without a terminal."""
+
+    def __init__(self, description: str, total: int | None, unit: str) -> None:
+        self.description, self.total, self.unit = description, total, unit
+        self.done, self.tokens = 0, 0
+        self._start = self._last_line = time.monotonic()
+        self._bar: Progress | None = None
+        self._task: Any = None
+
+    def advance(self, n: int = 1, *, tokens: int = 0, **values: float) -> None:
+        """Counts n more units (and tokens, for the rate); values such as loss=0.31 are shown beside the bar."""
+        self.done += n
+        self.tokens += tokens
+        now = time.monotonic()
+        if now - self._start < _SECONDS_BEFORE_BAR or console.quiet:
+            return
+        rate = f"{self.tokens / (now - self._start):,.0f} tokens/s" if self.tokens else ""
+        shown = "  ".join([*(f"{key} {value:.3g}" for key, value in values.items()), *([rate] if rate else [])])
+        if console.is_terminal:
+            if self._bar is None:
+                self._open_bar()
+            assert self._bar is not None
+            self._bar.update(self._task, completed=self.done, shown=shown)
+        elif now - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            of = f"/{self.total:,}" if self.total else ""
+            eta = f", {(now - self._start) * (self.total / self.done - 1):,.0f} s left" if self.total else ""
+            console.print(f"  {self.description}: {self.done:,}{of} {self.unit}{eta}  {shown}".rstrip(), markup=False)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _open_bar(self) -> None:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+        self._bar = Progress(
+            *columns, TimeRemainingColumn(), TextColumn("{task.fields[shown]}"), console=console, transient=True
+        )
+        self._task = self._bar.add_task(f"  {self.description}", total=self.total, shown="")
+        self._bar.start()
+
+
+@contextmanager
+def progress(description: str, total: int | None = None, unit: str = "steps") -> Iterator[Ticker]:
+    """A Ticker for one long piece of work, closed whatever happens."""
+    ticker = Ticker(description, total, unit)
+    try:
+        yield ticker
+    finally:
+        ticker.close()
+
+
+def quiet_libraries() -> None:
+    """Silences what the model libraries print; must run before they are imported."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DATASETS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("BITSANDBYTES_NOWELCOME", "1")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    import logging
+
+    for name in ("transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "bm25s", "torch", "httpx"):
+        logging.getLogger(name).setLevel(logging.ERROR)

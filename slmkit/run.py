@@ -1,0 +1,138 @@
+"""A run is a directory, and the only way a stage writes.
+
+    runs/loop/train/3f9c0a1b2d4e/
+        recipe.json    what was asked, with the origin of each value; written first
+        log.jsonl      one line a step: curves
+        notes.jsonl    automatic choices and warnings, a line each
+        <name>.jsonl   tables
+        figures/       charts, SVG
+        result.json    metrics, verdict, lineage, environment; written last, so its presence means done
+        report.html
+
+Every file is written beside its place and moved there, so a kill leaves the old file or the new one, never half.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmkit.console import Ticker, console, progress
+from slmkit.types import Score
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Run:
+    """What a stage is given: where to write, the seed, and the newest checkpoint when resuming."""
+
+    def __init__(self, dir: Path, *, seed: int = 0, name: str = "", is_main: bool = True) -> None:
+        self.dir, self.seed, self.name, self.is_main = dir, seed, name, is_main
+        self.metrics: dict[str, float | Score] = {}
+        self.verdict_text: str | None = None
+        self.verdict_positive = True
+        if is_main:
+            dir.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The newest folder checkpoints/checkpoint-<step>, or None on a first start."""
+        found = [p for p in (self.dir / "checkpoints").glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()]
+        return max(found, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
+
+    def path(self, name: str) -> Path:
+        """Where a file or folder the stage makes goes; its parent exists."""
+        path = self.dir / name
+        if self.is_main:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def log(self, step: int, **values: float) -> None:
+        """Adds one line to log.jsonl: a point on the curves of the report."""
+        self._append("log.jsonl", {"step": step, **values})
+
+    def note(self, text: str) -> None:
+        """Says one line to the user and keeps it for the report: an automatic choice and its reason, or a warning."""
+        if self.is_main:
+            console.print(f"  {text}", style="dim", markup=False)
+        self._append("notes.jsonl", {"text": text})
+
+    def table(self, name: str, rows: Iterable[Mapping[str, Any]]) -> Path:
+        """Writes <name>.jsonl, one JSON object a line: a table in the report."""
+        path = self.path(f"{name}.jsonl")
+        if self.is_main:
+            write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        return path
+
+    def figure(self, name: str, figure: Figure) -> Path:
+        """Saves a matplotlib figure as figures/<name>.svg, with its text kept as text."""
+        path = self.path(f"figures/{name}.svg")
+        if self.is_main:
+            import io
+
+            import matplotlib
+
+            buffer = io.StringIO()
+            with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "slmkit"}):
+                figure.savefig(buffer, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+            write_atomically(path, buffer.getvalue())
+        return path
+
+    def metric(self, **values: float | Score) -> None:
+        """Records what `expect` can bound and result.json keeps; a later value replaces an earlier one."""
+        self.metrics.update(values)
+
+    def verdict(self, text: str, *, positive: bool = True) -> None:
+        """The one sentence a reader came for; positive=False ends the command with exit code 2."""
+        self.verdict_text, self.verdict_positive = text, positive
+
+    def progress(
+        self, description: str, total: int | None = None, unit: str = "steps"
+    ) -> AbstractContextManager[Ticker]:
+        """A progress bar: `with run.progress("train", 60) as bar: bar.advance(1, tokens=512, loss=0.3)`."""
+        return progress(description, total, unit)
+
+    def _append(self, name: str, row: Mapping[str, Any]) -> None:
+        if self.is_main:
+            with open(self.path(name), "a", encoding="utf-8") as file:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The rows of a table or log; a last line cut off by a kill is left out, an absent file is empty."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1] if line]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes the whole file or leaves the old one; the parent folder must exist."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """write_atomically, as indented JSON; dataclasses become objects."""
+    write_atomically(path, json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
