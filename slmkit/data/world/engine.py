@@ -1,0 +1,104 @@
+"""The engine that owns the truth: who exists in which split, what is true of them, and the answer to a question.
+
+Splits are decided by a hash of the thing itself (a name, a wording), never by a row number, so drawing more data never
+moves anything across. Text is only a rendering of what is here; see families.py.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import blake2b
+from typing import Literal
+
+from slmkit.data.world import words
+from slmkit.data.world.words import RELATIONS
+
+Split = Literal["train", "dev", "gold", "live"]
+Fact = tuple[str, str, str]  # name, relation, value
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question and its answer; `steps` is what may be said between <think> marks before the answer."""
+
+    question: str
+    answer: str
+    steps: str = ""
+
+
+@dataclass(frozen=True)
+class Doc:
+    """Notes and the questions asked about them: one document of the corpus, one chat, or (with one turn) one gold example."""
+
+    family: str
+    notes: str
+    turns: tuple[Turn, ...]
+    facts: tuple[Fact, ...] = ()
+    slice: dict[str, str] = field(default_factory=dict)
+    passages: tuple[tuple[str, str], ...] = ()  # (id, text): documents that a retriever may find
+    relevant: tuple[str, ...] = ()
+
+
+def rng(*parts: object) -> random.Random:
+    """A generator of its own for each namespace, e.g. rng("gold", "reading", 17)."""
+    return random.Random("/".join(map(str, parts)))
+
+
+def share(text: str) -> float:
+    """A number in [0, 1) that depends on the text alone."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") / 2**64
+
+
+@cache
+def names(split: Split) -> tuple[str, ...]:
+    """The names of a split: 80 % of the 4,096 for training, 5 % for dev, 15 % for gold and live sets."""
+    low, high = {"train": (0.0, 0.8), "dev": (0.8, 0.85), "gold": (0.85, 1.0), "live": (0.85, 1.0)}[split]
+    everyone = (first + second for first in words.FIRST for second in words.SECOND)
+    return tuple(name for name in everyone if low <= share(name) < high and name not in _ENGLISH)
+
+
+@cache
+def statements(relation: str, *, new: bool = False) -> tuple[str, ...]:
+    """The wordings of a relation, its noun filled in; `new` gives those that training never sees."""
+    return _wordings(relation, RELATIONS[relation].said, words.FRAMES, new)
+
+
+@cache
+def questions(relation: str, *, new: bool = False) -> tuple[str, ...]:
+    """The ways to ask for a relation; `new` gives those that training never sees."""
+    return _wordings(relation, RELATIONS[relation].asked, words.QUESTIONS, new)
+
+
+def say(wording: str, name: str, value: str = "") -> str:
+    """The wording with its slots filled and its punctuation closed up."""
+    text = wording.replace("{n}", name).replace("{v}", value)
+    return text.replace(" .", ".").replace(" ?", "?").replace(" ,", ",").replace(" :", ":")
+
+
+def draw_value(r: random.Random, relation: str, split: Split, *, but: tuple[str, ...] = ()) -> str:
+    """A value that the relation can take, none of `but`."""
+    values = RELATIONS[relation].values or names(split)
+    while (value := r.choice(values)) in but:
+        pass
+    return value
+
+
+@cache
+def canon() -> dict[tuple[str, str], str]:
+    """The fixed world of day 0: 100 people of the training names with four facts each."""
+    r = rng("canon")
+    people = r.sample(names("train"), 100)
+    relations = [relation for relation in RELATIONS if relation != "friend"]
+    return {(name, rel): draw_value(r, rel, "train") for name in people for rel in r.sample(relations, 4)}
+
+
+def _wordings(relation: str, own: tuple[str, ...], frames: tuple[str, ...], new: bool) -> tuple[str, ...]:
+    """Training has all frames but two and all own wordings but the last; which frames, the relation's hash decides."""
+    frames = tuple(frame.replace("{r}", relation) for frame in frames)
+    held = {*sorted(frames, key=share)[: words.NUM_GOLD_WORDINGS - 1], own[-1]}
+    return tuple(wording for wording in (*frames, *own) if (wording in held) == new)
+
+
+_ENGLISH = frozenset("bacon began begin boban human woman salon melon robot".split())
