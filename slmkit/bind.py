@@ -1,0 +1,423 @@
+"""Checks a recipe's arguments against the signature of its stage, recursively through parts, before anything runs.
+
+Pydantic builds the checker from the keyword-only parameters: unknown keys are forbidden, types are strict.
+What names a file, a recipe, a model or a part is looked up in a second pass, when its place is known.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slmkit import names
+from slmkit.errors import SlmkitError
+from slmkit.recipe import Layer, Place, Recipe
+from slmkit.types import ModelRef, PartOf, Reads
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Something read: another recipe's run, a file or folder, or a model by card, hub id or folder."""
+
+    kind: str  # "recipe", "file", "model"
+    name: str  # as written
+    path: Path | None = None  # of a file, a folder, or a local model
+    is_model: bool = False
+
+
+class Part:
+    """A metric, retriever or system with its keyword-only arguments bound; calling it gives the positional ones."""
+
+    def __init__(self, folder: str, name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
+        self.folder, self.name, self.function, self.arguments = folder, name, function, arguments
+        self.given: dict[str, Any] = {}  # what the YAML said beyond the name
+
+    @property
+    def label(self) -> str:
+        """The name, with the options the recipe gave: two uses of one part must not share a label."""
+        options = ", ".join(f"{key}={_brief(value)}" for key, value in self.given.items())
+        return f"{self.name}({options})" if options else self.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **self.arguments, **kwargs)
+
+
+@dataclass
+class Call:
+    """A stage with its arguments checked: what the runner runs."""
+
+    recipe: Recipe
+    function: Callable[..., Any]
+    arguments: dict[str, Any]  # plain values, References and Parts
+    origins: dict[str, str]  # "systems.rag.top_k" -> "recipes/loop/compare.yaml:12"
+
+    @property
+    def name(self) -> str:
+        return self.recipe.name
+
+    def references(self) -> list[tuple[str, Reference]]:
+        """Every Reference in the arguments with its dotted place."""
+        return list(_walk(self.arguments, ""))
+
+
+@dataclass
+class Fill:
+    """Values that fill parameters by name wherever the recipe leaves them unset, and which of them were used."""
+
+    values: Mapping[str, Any]
+    origin: Callable[[str], str]
+    used: set[str] = dataclasses.field(default_factory=set)
+
+
+def bind(recipe: Recipe, fills: list[Fill]) -> Call:
+    """The stage and arguments of a recipe, or SlmkitError naming file, line and the nearest right name.
+
+    fills: by decreasing priority, usually the command line's undotted keys and the profile.
+    """
+    try:
+        function = names.load_stage(recipe.stage)
+    except SlmkitError as error:
+        raise SlmkitError(error.what, where=recipe.layer.where(("stage",)), fix=error.fix) from None
+    origins: dict[str, str] = {}
+    binder = _Binder(recipe.layer, fills, origins)
+    arguments = binder.bind(function, recipe.layer.value["with"], ("with",), f"stage {recipe.stage!r}")
+    return Call(recipe, function, arguments, origins)
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The keyword-only parameters of a stage or part, annotations evaluated: the keys its YAML may give."""
+    found = {
+        name: parameter
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    holder = type("holder", (), {"__annotations__": {name: p.annotation for name, p in found.items()}})
+    module = sys.modules.get(function.__module__)
+    hints = typing.get_type_hints(holder, globalns=vars(module) if module else None, include_extras=True)
+    return {name: parameter.replace(annotation=hints[name]) for name, parameter in found.items()}
+
+
+def json_schema(function: Callable[..., Any]) -> dict[str, Any]:
+    """The JSON schema of a stage's `with`, for editors."""
+    schema: dict[str, Any] = _checker(function).model_json_schema()
+    return schema
+
+
+class _Binder:
+    def __init__(self, layer: Layer, fills: list[Fill], origins: dict[str, str]) -> None:
+        self.layer, self.fills, self.origins = layer, fills, origins
+
+    def bind(self, function: Callable[..., Any], given: Mapping[str, Any], place: Place, what: str) -> dict[str, Any]:
+        """The checked keyword arguments of one stage or part."""
+        from pydantic import ValidationError
+
+        known = parameters(function)
+        values = dict(given)
+        dotted = ".".join(str(step) for step in place[1:])
+        for name in known:
+            at = f"{dotted}.{name}" if dotted else name
+            if name in values:
+                self.origins[at] = self.layer.where((*place, name)).partition(": ")[0]
+                continue
+            self.origins[at] = "default"
+            for fill in self.fills:
+                if name in fill.values:
+                    values[name] = fill.values[name]
+                    fill.used.add(name)
+                    self.origins[at] = fill.origin(name)
+                    break
+        try:
+            checked = _checker(function).model_validate(values)
+        except ValidationError as error:
+            raise self._explain(error, known, place, what) from None
+        return {name: self._resolve(getattr(checked, _field(name)), (*place, name)) for name in known}
+
+    def _resolve(self, value: Any, place: Place) -> Any:
+        """Looks up what pass one left pending: references and parts, at any depth."""
+        if isinstance(value, _Pending):
+            if isinstance(value.marker, Reads):
+                return self._read(value, place)
+            return self._part(value, place)
+        if isinstance(value, list):
+            return [self._resolve(inner, (*place, i)) for i, inner in enumerate(value)]
+        if isinstance(value, dict):
+            return {key: self._resolve(inner, (*place, key)) for key, inner in value.items() if inner is not None}
+        if group := getattr(value, "__group__", None):
+            kept = {
+                f.name: self._resolve(getattr(value, _field(f.name)), (*place, f.name))
+                for f in dataclasses.fields(group)
+            }
+            return group(**kept)
+        return value
+
+    def _read(self, pending: _Pending, place: Place) -> Reference:
+        name = pending.value
+        is_model = pending.marker.kind == "model"
+        if names.find("recipes", name):
+            return Reference("recipe", name, is_model=is_model)
+        if is_model:
+            return _find_model(name, self.layer.where(place))
+        for root in (Path(), *names.roots()[1:]):
+            if (root / name).exists():
+                return Reference("file", name, root / name)
+        folder = Path(name).parent
+        nearby = [str(path) for path in folder.iterdir()] if folder.is_dir() else []
+        fix = names.suggest(name, [*names.names("recipes"), *nearby], "paths are relative to the working directory")
+        raise SlmkitError(f"no file, folder or recipe {name!r}", where=self.layer.where(place), fix=fix)
+
+    def _part(self, pending: _Pending, place: Place) -> Part:
+        value, folder = pending.value, pending.marker.folder
+        if isinstance(value, Part):
+            return value
+        if callable(value):  # a default written as the function itself
+            value = value.__name__
+        name, given = (value, {}) if isinstance(value, str) else (value.get("use"), dict(value))
+        given.pop("use", None)
+        kind = folder.rstrip("s")
+        if not isinstance(name, str):
+            options = ", ".join(names.part_files(folder))
+            fix = f"add `use: NAME`, one of {options}"
+            raise SlmkitError(f"a {kind} needs a name", where=self.layer.where(place), fix=fix)
+        try:
+            function = names.load_part(folder, name)
+        except SlmkitError as error:
+            raise SlmkitError(error.what, where=self.layer.where(place), fix=error.fix) from None
+        part = Part(folder, name, function, self.bind(function, given, place, f"{kind} {name!r}"))
+        part.given = given
+        return part
+
+    def _explain(self, error: Any, known: Mapping[str, Any], place: Place, what: str) -> SlmkitError:
+        first = error.errors()[0]
+        for one in error.errors():  # a wrong key is nearer to the cause than a missing one
+            if one["type"] == "extra_forbidden":
+                first = one
+                break
+        loc = _within(self.layer.value, place, first["loc"])
+        where = self.layer.where((*place, *loc))
+        if first["type"] == "extra_forbidden":
+            options = list(known) if len(loc) == 1 else _group_keys(known, loc)
+            key = str(loc[-1])
+            return SlmkitError(f"{what} has no key {key!r}", where=where, fix=names.suggest(key, options))
+        if first["type"] == "missing":
+            where = self.layer.where(place) if place != ("with",) else self._top()
+            return SlmkitError(f"{what} needs a value for {loc[-1]!r}", where=where, fix=f"add `{loc[-1]}: …`")
+        here = [one for one in error.errors() if _within(self.layer.value, place, one["loc"]) == loc]
+        wanted = [one["msg"].replace("Input should be ", "").replace("Value error, ", "") for one in here]
+        dotted = ".".join(str(step) for step in loc)
+        return SlmkitError(
+            f"{dotted} is {first['input']!r}", where=where, fix=f"give {', or '.join(dict.fromkeys(wanted))}"
+        )
+
+    def _top(self) -> str:
+        return next((line for place, line in self.layer.lines.items() if place and place[0] in ("base", "stage")), "")
+
+
+@dataclass(frozen=True)
+class _Pending:
+    marker: Any  # Reads or PartOf
+    value: Any
+
+
+def _field(name: str) -> str:
+    return f"f_{name}"  # pydantic reserves names such as model_*; the alias is the real one
+
+
+@functools.cache
+def _checker(function: Callable[..., Any]) -> Any:
+    """The pydantic model of a function's keyword-only parameters."""
+    return _model({name: (p.annotation, p.default) for name, p in parameters(function).items()}, function.__name__)
+
+
+def _model(fields: Mapping[str, tuple[Any, Any]], name: str, group: type | None = None) -> Any:
+    """A strict pydantic model of named annotations and defaults; `group` is the dataclass it stands for, if any."""
+    from pydantic import ConfigDict, Field, create_model
+
+    made: dict[str, Any] = {}
+    for key, (annotation, default) in fields.items():
+        if default is inspect.Parameter.empty or default is dataclasses.MISSING:
+            made[_field(key)] = (_converted(annotation), Field(alias=key))
+        else:
+            made[_field(key)] = (_converted(annotation), Field(default=default, alias=key, validate_default=True))
+    model = create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **made)
+    model.__group__ = group
+    return model
+
+
+def _converted(annotation: Any) -> Any:
+    """An annotation of a signature as one pydantic can check: markers become pending look-ups, dataclasses models."""
+    from pydantic import PlainValidator, WithJsonSchema
+
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        marker = next((extra for extra in args[1:] if isinstance(extra, Reads | PartOf)), None)
+        if marker is None:
+            return annotation
+        return typing.Annotated[object, PlainValidator(_keeper(marker)), WithJsonSchema(_marker_schema(marker))]
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[tuple(_converted(arg) for arg in args)]  # noqa: UP007
+    if origin is list:
+        return list[_converted(args[0])]  # type: ignore[misc]
+    if origin is dict:
+        return dict[str, typing.Optional[_converted(args[1])]]  # type: ignore[misc]  # noqa: UP045
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        return _group(annotation)
+    return annotation
+
+
+@functools.cache
+def _group(kind: type) -> Any:
+    """A small dataclass of a signature as a nested model; its default instance becomes a mapping first."""
+    from pydantic import BeforeValidator
+
+    hints = typing.get_type_hints(kind, include_extras=True)
+    fields = {f.name: (hints[f.name], _default(f)) for f in dataclasses.fields(kind)}
+
+    def as_mapping(value: Any) -> Any:
+        return {name: getattr(value, name) for name in fields} if isinstance(value, kind) else value
+
+    return typing.Annotated[_model(fields, kind.__name__, kind), BeforeValidator(as_mapping)]
+
+
+def _default(field: Any) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _keeper(marker: Any) -> Callable[[Any], Any]:
+    def keep(value: Any) -> Any:
+        allowed = (str,) if isinstance(marker, Reads) else (str, Mapping, Part)
+        if not isinstance(value, allowed) and not (isinstance(marker, PartOf) and callable(value)):
+            wanted = (
+                "the name of a file, folder or recipe" if isinstance(marker, Reads) else "a name or {use: name, …}"
+            )
+            raise ValueError(wanted)
+        return _Pending(marker, value)
+
+    return keep
+
+
+def _marker_schema(marker: Any) -> dict[str, Any]:
+    if isinstance(marker, Reads):
+        return {"type": "string", "description": f"{marker.kind}: a recipe, a file or folder, or a model's name"}
+    use = {"type": "string", "examples": sorted(names.part_files(marker.folder))}
+    return {"anyOf": [use, {"type": "object", "properties": {"use": use}, "required": ["use"]}]}
+
+
+def _find_model(name: str, where: str) -> Reference:
+    """A model by card, folder or hub id, in that order."""
+    card = names.find("configs/models", name)
+    if card is not None:
+        from slmkit.recipe import read_yaml
+
+        values = read_yaml(card).value
+        if asset := values.get("asset"):
+            return Reference("model", name, names.PACKAGE / "assets" / str(asset), is_model=True)
+        return Reference("model", str(values["hub_id"]), is_model=True)
+    if Path(name).is_dir():
+        return Reference("model", name, Path(name), is_model=True)
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")) and " " not in name:
+        return Reference("model", name, is_model=True)
+    fix = names.suggest(
+        name, names.names("configs/models"), "give a card of configs/models, a folder, or a hub id org/name"
+    )
+    raise SlmkitError(f"unknown model {name!r}", where=where, fix=fix)
+
+
+def resolved(value: Any, folder_of: Callable[[str], Path]) -> Any:
+    """Arguments as the stage gets them: references become Paths and ModelRefs, inside parts too."""
+    if isinstance(value, Reference):
+        if value.kind == "recipe":
+            folder = folder_of(value.name)
+            return ModelRef(value.name, str(folder)) if value.is_model else folder
+        if value.is_model:
+            return ModelRef(value.name, str(value.path) if value.path else value.name)
+        return value.path
+    if isinstance(value, Part):
+        part = Part(value.folder, value.name, value.function, resolved(value.arguments, folder_of))
+        part.given = value.given
+        return part
+    if isinstance(value, list):
+        return [resolved(inner, folder_of) for inner in value]
+    if isinstance(value, dict):
+        return {key: resolved(inner, folder_of) for key, inner in value.items()}
+    return value
+
+
+def plain(value: Any) -> Any:
+    """Arguments as JSON, for recipe.json and `slmkit show`."""
+    if isinstance(value, Reference):
+        return value.name
+    if isinstance(value, Part):
+        return {"use": value.name, **{key: plain(inner) for key, inner in value.arguments.items()}}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return value
+
+
+def parts_in(value: Any) -> Iterator[Part]:
+    """Every part bound anywhere inside the arguments."""
+    if isinstance(value, Part):
+        yield value
+        yield from parts_in(value.arguments)
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from parts_in(inner)
+
+
+def _walk(value: Any, at: str) -> Iterator[tuple[str, Reference]]:
+    if isinstance(value, Reference):
+        yield at, value
+    elif isinstance(value, Part):
+        yield from _walk(value.arguments, at)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _walk(inner, f"{at}.{key}" if at else str(key))
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from _walk(inner, f"{at}[{i}]")
+
+
+def _within(value: Any, place: Place, loc: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The leading steps of a pydantic location that exist in the YAML, plus the last one: drops union labels."""
+    for step in place:
+        value = value.get(step) if isinstance(value, dict) else None
+    kept = []
+    for i, step in enumerate(loc):
+        inside = step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int)
+        if inside:
+            kept.append(step)
+            value = value[step]
+        elif i == 0:
+            kept.append(step)
+            value = None
+    return tuple(kept)
+
+
+def _group_keys(known: Mapping[str, Any], loc: tuple[Any, ...]) -> list[str]:
+    annotation = known[loc[0]].annotation if loc and loc[0] in known else None
+    kinds = [annotation, *typing.get_args(annotation)]
+    return [
+        f.name
+        for kind in kinds
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind)
+        for f in dataclasses.fields(kind)
+    ]
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("use", "…"))
+    return str(value)

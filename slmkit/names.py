@@ -1,0 +1,126 @@
+"""Finds what a name means: a recipe, a config, a stage or a part; the working directory first, then what ships.
+
+Parts are found by reading the files of their folder (ast), so that listing them imports nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from slmkit.errors import SlmkitError
+
+PACKAGE = Path(__file__).parent
+
+
+def roots() -> list[Path]:
+    """Where recipes/, configs/ and gold/ are looked for, first match wins."""
+    shipped = PACKAGE / "shipped"
+    shipped = shipped if shipped.is_dir() else PACKAGE.parent
+    here = Path.cwd()
+    return [here] if here == shipped else [here, shipped]
+
+
+def find(kind: str, name: str) -> Path | None:
+    """The file <root>/<kind>/<name>.yaml, or None."""
+    return next((path for root in roots() if (path := root / kind / f"{name}.yaml").is_file()), None)
+
+
+def names(kind: str) -> list[str]:
+    """Every name under <root>/<kind>/, sorted; "loop/train" for recipes/loop/train.yaml."""
+    found: set[str] = set()
+    for root in roots():
+        folder = root / kind
+        found |= {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
+    return sorted(found)
+
+
+def find_recipe(name: str) -> tuple[str, Path]:
+    """Name and file of a recipe given as "loop/train" or as a path to a YAML file."""
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if path.is_file():
+            parts = path.with_suffix("").parts
+            start = parts.index("recipes") + 1 if "recipes" in parts[:-1] else len(parts) - 1
+            return "/".join(parts[start:]), path
+    elif path_found := find("recipes", name):
+        return name, path_found
+    looked = ", ".join(str(root / "recipes") for root in roots())
+    raise SlmkitError(f"unknown recipe {name!r}", where=f"looked in {looked}", fix=suggest(name, names("recipes")))
+
+
+def suggest(name: str, options: Iterable[str], otherwise: str = "`slmkit ls` prints every name") -> str:
+    """A "did you mean" for a misspelt name, or what to do instead."""
+    options = sorted(options)
+    close = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
+    if not close:  # "train" for "loop/train"
+        close = [option for option in options if option.rpartition("/")[2] == name.rpartition("/")[2]]
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"one of {', '.join(options)}" if 0 < len(options) <= 12 else otherwise
+
+
+@functools.cache
+def part_files(folder: str) -> dict[str, Path]:
+    """Every part of slmkit/<folder>: function name -> its file. A stage is the function its file is named after."""
+    found: dict[str, Path] = {}
+    for path in sorted((PACKAGE / folder).glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                is_stage = folder in ("stages", "lessons")
+                if node.name == path.stem or not is_stage:
+                    found[node.name] = path
+    return found
+
+
+def load_part(folder: str, name: str) -> Callable[..., Any]:
+    """The function a part's name stands for; "./mine.py:my_metric" names a function in the user's own file."""
+    if ":" in name:
+        return _load_own(name)
+    files = part_files(folder)
+    if name not in files:
+        kind = folder.rstrip("s") if folder != "stages" else "stage"
+        raise SlmkitError(f"unknown {kind} {name!r}", fix=suggest(name, files))
+    module = importlib.import_module(f"slmkit.{folder}.{files[name].stem}")
+    function: Callable[..., Any] = getattr(module, name)
+    return function
+
+
+def load_stage(name: str) -> Callable[..., Any]:
+    """A stage of slmkit/stages, or a lesson's function of slmkit/lessons."""
+    if ":" not in name and name not in part_files("stages") and name in part_files("lessons"):
+        return load_part("lessons", name)
+    if ":" not in name and name not in part_files("stages"):
+        options = [*part_files("stages"), *part_files("lessons")]
+        raise SlmkitError(f"unknown stage {name!r}", fix=suggest(name, options))
+    return load_part("stages", name)
+
+
+def first_line(path: Path, function: str) -> str:
+    """The first docstring line of a function, read without importing it."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""
+
+
+def _load_own(name: str) -> Callable[..., Any]:
+    file, _, function = name.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise SlmkitError(f"no file {file!r} for {name!r}", fix="the path is relative to the working directory")
+    spec = importlib.util.spec_from_file_location(f"slmkit_own_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = getattr(module, function, None)
+    if not callable(found):
+        options = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise SlmkitError(f"no function {function!r} in {file}", fix=suggest(function, options))
+    return found  # type: ignore[no-any-return]

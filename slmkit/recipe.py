@@ -1,0 +1,260 @@
+"""A recipe is one YAML file: it names a stage and gives its arguments. Here it is read and its layers are merged.
+
+signature default < profile < base < recipe < its `profiles.<name>` < command line. Mappings merge, all else replaces.
+Each value keeps its origin (file and line), so that `slmkit show` and every error can say where it came from.
+YAML is read as 1.2: `on` and `12:30` are text, `2e-4` is a number.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slmkit import names
+from slmkit.errors import SlmkitError
+
+Place = tuple[str | int, ...]  # where a value stands: ("with", "systems", "rag", "top_k")
+
+KEYS = ("title", "teaches", "source", "seeds", "base", "stage", "with", "expect", "breaks", "honest", "profiles")
+
+
+@dataclass
+class Layer:
+    """A YAML value and the file and line of each place in it."""
+
+    value: Any
+    lines: dict[Place, str] = field(default_factory=dict)
+
+    def where(self, place: Place) -> str:
+        """ "file:line: a.b.c" of a place, or of the nearest enclosing one that has a line."""
+        at = place
+        while at and at not in self.lines:
+            at = at[:-1]
+        dotted = ".".join(str(step) for step in place)
+        return f"{self.lines[at]}: {dotted}" if at in self.lines else dotted
+
+    def merge(self, over: Layer) -> None:
+        """Lays another layer on top of this one."""
+        self.value = self._merged(self.value, over.value, (), over)
+
+    def set(self, place: Place, value: Any, origin: str) -> None:
+        """Puts one value at a place; a part given by name only becomes a mapping first."""
+        target = self.value
+        for step, at in zip(place[:-1], (place[: i + 1] for i in range(len(place))), strict=False):
+            if isinstance(target.get(step), str):
+                target[step] = {"use": target[step]}
+            elif not isinstance(target.get(step), dict):
+                target[step] = {}
+            self.lines.setdefault(at, origin)
+            target = target[step]
+        self._forget(place)
+        target[place[-1]] = value
+        self.lines[place] = origin
+
+    def _merged(self, low: Any, high: Any, place: Place, over: Layer) -> Any:
+        same_part = (
+            isinstance(low, dict) and isinstance(high, dict) and low.get("use") == high.get("use", low.get("use"))
+        )
+        if not same_part:
+            self._forget(place)
+            self.lines |= {at: line for at, line in over.lines.items() if at[: len(place)] == place}
+            return high
+        merged = dict(low)
+        for key, value in high.items():
+            merged[key] = self._merged(low.get(key), value, (*place, key), over)
+        return merged
+
+    def _forget(self, place: Place) -> None:
+        self.lines = {at: line for at, line in self.lines.items() if at[: len(place)] != place}
+
+
+@dataclass
+class Recipe:
+    """A recipe with base and profile laid in; `layer.value["with"]` holds the arguments it gives."""
+
+    name: str
+    path: Path
+    layer: Layer
+    profile: str
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.layer.value.get(key, default)
+
+    @property
+    def stage(self) -> str:
+        return str(self.layer.value["stage"])
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = self.layer.value["with"]
+        return arguments
+
+
+def load_recipe(name: str, *, profile: str, breaks: bool = False) -> Recipe:
+    """Reads a recipe, its base, and what it says for the profile; breaks=True lays `breaks.with` on top."""
+    name, path = names.find_recipe(name)
+    own = read_yaml(path)
+    _check_keys(own, path)
+    layer = Layer({"with": {}})
+    if base := own.value.get("base"):
+        base_path = names.find("configs/bases", str(base))
+        if base_path is None:
+            fix = names.suggest(str(base), names.names("configs/bases"))
+            raise SlmkitError(f"unknown base {base!r}", where=own.where(("base",)), fix=fix)
+        base_layer = read_yaml(base_path)
+        _check_keys(base_layer, base_path)
+        layer.merge(base_layer)
+    layer.merge(own)
+    special = _inner(own, ("profiles", profile))
+    if special is not None:
+        for key in special.value:
+            if key not in ("with", "expect"):
+                where = own.where(("profiles", profile, key))
+                raise SlmkitError(
+                    f"a profile in a recipe cannot set {key!r}", where=where, fix="use `with` or `expect`"
+                )
+        layer.merge(special)
+    if breaks:
+        broken = _inner(own, ("breaks",))
+        if broken is None:
+            raise SlmkitError(
+                f"recipe {name!r} has no `breaks`", where=str(path), fix="add `breaks: {with: …, red: […]}`"
+            )
+        layer.merge(Layer({"with": broken.value.get("with", {})}, broken.lines))
+    if not layer.value.get("stage"):
+        raise SlmkitError(
+            "the recipe names no stage", where=str(path), fix="add `stage: sft`, or a `base:` that has one"
+        )
+    return Recipe(name, path, layer, profile)
+
+
+def load_profile(name: str) -> tuple[str, Layer]:
+    """The scale words of a profile; "auto" is gpu where CUDA is there, else tiny."""
+    if name == "auto":
+        name = "gpu" if cuda_is_there() else "tiny"
+    path = names.find("configs/profiles", name)
+    if path is None:
+        raise SlmkitError(f"unknown profile {name!r}", fix=names.suggest(name, names.names("configs/profiles")))
+    return name, read_yaml(path)
+
+
+def cuda_is_there() -> bool:
+    """Whether a CUDA driver answers, asked without importing torch (seconds)."""
+    import ctypes
+
+    for library in ("libcuda.so.1", "nvcuda.dll"):
+        try:
+            driver = ctypes.CDLL(library)
+        except OSError:
+            continue
+        count = ctypes.c_int(0)
+        return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+    return False
+
+
+def read_yaml(path: Path) -> Layer:
+    """A YAML file as plain values with the line of each place; must be a mapping."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    try:
+        loaded = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{_shown(path)}:{mark.line + 1}" if mark else _shown(path)
+        raise SlmkitError(
+            f"not valid YAML: {error.problem or error.context}", where=where, fix=_yaml_fix(error)
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SlmkitError(f"not UTF-8: {error.reason}", where=_shown(path), fix="save the file as UTF-8") from None
+    if not isinstance(loaded, Mapping):
+        found = "nothing" if loaded is None else type(loaded).__name__
+        raise SlmkitError(
+            f"a mapping of keys was expected, found {found}", where=f"{_shown(path)}:1", fix="see `slmkit show`"
+        )
+    lines: dict[Place, str] = {}
+    return Layer(_plain(loaded, (), lines, _shown(path)), lines)
+
+
+def read_value(text: str) -> Any:
+    """A value typed on the command line, read as YAML: 2e-4, true, [1, 2], {use: bm25}, plain text."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return _plain(YAML(typ="rt", pure=True).load(text), (), {}, "")
+    except YAMLError:
+        return text
+
+
+def _plain(value: Any, place: Place, lines: dict[Place, str], file: str) -> Any:
+    """ruamel's line-keeping values as plain Python ones; fills `lines`."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    if isinstance(value, CommentedMap):
+        for key in value:
+            lines[place + (key,)] = f"{file}:{value.lc.key(key)[0] + 1}"
+        return {key: _plain(inner, (*place, key), lines, file) for key, inner in value.items()}
+    if isinstance(value, CommentedSeq):
+        for i in range(len(value)):
+            lines[place + (i,)] = f"{file}:{value.lc.item(i)[0] + 1}"
+        return [_plain(inner, (*place, i), lines, file) for i, inner in enumerate(value)]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return str(value)
+
+
+def _check_keys(layer: Layer, path: Path) -> None:
+    for key, kinds in _KINDS.items():
+        value = layer.value.get(key)
+        if value is not None and not isinstance(value, kinds):
+            raise SlmkitError(
+                f"{key!r} cannot be {value!r}", where=layer.where((key,)), fix=f"give {_KIND_NAMES[kinds]}"
+            )
+    for key in layer.value:
+        if key not in KEYS:
+            raise SlmkitError(
+                f"unknown key {key!r} in a recipe", where=layer.where((key,)), fix=names.suggest(key, KEYS)
+            )
+    if layer.value.get("with") is None:
+        layer.value["with"] = {}
+
+
+_KINDS: dict[str, Any] = {"with": dict, "expect": dict, "breaks": dict, "profiles": dict, "stage": str, "title": str}
+_KIND_NAMES = {dict: "a mapping (key: value lines)", str: "text"}
+
+
+def _inner(layer: Layer, place: Place) -> Layer | None:
+    """The layer that stands inside another one at a place."""
+    value = layer.value
+    for step in place:
+        value = value.get(step) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    depth = len(place)
+    return Layer(
+        value, {at[depth:]: line for at, line in layer.lines.items() if at[:depth] == place and len(at) > depth}
+    )
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _yaml_fix(error: Any) -> str:
+    if "duplicate key" in str(error.problem):
+        return "keep one of the two"
+    if "tab" in str(error).lower() or "\\t" in str(error):
+        return "indent with spaces, not tabs"
+    return "check the indentation, and quote text that holds ': ' or '#'"
