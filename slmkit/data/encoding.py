@@ -1,0 +1,143 @@
+"""How the bytes of a text file become characters: UTF-8 where they are, else a detected encoding that is reported.
+
+Nothing is repaired here: a guess is said aloud, and a file that is no text is refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from slmkit.errors import SlmkitError
+
+_MAGIC = {  # first bytes of files that users take for tables -> what to do with them
+    b"PK\x03\x04": "it is a zip or Excel file: export the sheet as CSV, or unpack it",
+    b"\x1f\x8b": "it is compressed with gzip: unpack it with gunzip",
+    b"PAR1": "it is a Parquet file: name it .parquet",
+    b"%PDF": "it is a PDF: export its text as .txt or .md",
+    b"\xd0\xcf\x11\xe0": "it is an old Office file: export it as CSV or text",
+}
+_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_SAMPLE_BYTES = 65_536  # of lines that are not ASCII: enough for charset-normalizer, and read in 0.1 s
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Arguments for open(): the codec, and how to treat bytes it cannot read."""
+
+    name: str
+    errors: str = "strict"
+
+
+def find_encoding(path: Path, *, encoding: str = "auto", on_note: Callable[[str], None] | None = None) -> Encoding:
+    """The encoding of a text file; on_note hears of every choice other than UTF-8.
+
+    A file whose lines are UTF-8 save for a few keeps UTF-8, and those few bytes are read as Windows-1252.
+    Raises: SlmkitError for binary files, for an `encoding` that does not fit, and when nothing fits.
+    """
+    say = on_note or (lambda text: None)
+    with open(path, "rb") as file:
+        start = file.read(8)
+    for magic, fix in _MAGIC.items():
+        if start.startswith(magic):
+            raise SlmkitError(f"{path.name} is not a text file", where=str(path), fix=fix)
+    if encoding != "auto":
+        return _given(path, encoding)
+    for bom, name in _BOMS.items():
+        if start.startswith(bom):
+            if name == "utf-16":
+                say(f"{path.name} is UTF-16")
+            return Encoding(name)
+    broken, good, sample, first = _scan(path)
+    if not broken:
+        return Encoding("utf-8")
+    line, byte = first
+    if broken <= good // 10:
+        codecs.register_error("windows-1252", _as_windows_1252)
+        say(
+            f"{path.name} is UTF-8, but {broken} of its lines hold other bytes (first: line {line}, byte {byte:#04x});"
+            " these bytes were read as Windows-1252"
+        )
+        return Encoding("utf-8", "windows-1252")
+    found = _detect(sample)
+    if found is None:
+        raise SlmkitError(
+            f"{path.name} is not UTF-8 (byte {byte:#04x}), and no other encoding fits",
+            where=f"{path}:{line}",
+            fix="save it as UTF-8, or name its encoding: encoding=cp1252",
+        )
+    say(f"{path.name} is not UTF-8 (line {line}, byte {byte:#04x}): read as {found}, a guess; encoding= names another")
+    return Encoding(found)
+
+
+def _given(path: Path, encoding: str) -> Encoding:
+    try:
+        codec = codecs.lookup(encoding)
+    except LookupError:
+        raise SlmkitError(
+            f"unknown encoding {encoding!r}", where=str(path), fix="use a Python codec: utf-8, cp1252, latin-1, utf-16"
+        ) from None
+    decoder = codec.incrementaldecoder()
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                decoder.decode(line)
+            except UnicodeDecodeError as error:
+                byte = error.object[error.start]
+                raise SlmkitError(
+                    f"{path.name} is not {encoding} (byte {byte:#04x})",
+                    where=f"{path}:{number}",
+                    fix="save it as UTF-8, or leave encoding= out to have it detected",
+                ) from None
+    return Encoding(encoding)
+
+
+def _scan(path: Path) -> tuple[int, int, bytes, tuple[int, int]]:
+    """Lines that are not UTF-8, other lines beyond ASCII, a sample of the former, the first one's line and byte."""
+    broken, good, sample, first = 0, 0, bytearray(), (0, 0)
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if b"\0" in line:
+                raise SlmkitError(
+                    f"{path.name} is not a text file (a zero byte)", where=f"{path}:{number}", fix="export it as text"
+                )
+            if line.isascii():
+                continue
+            try:
+                line.decode("utf-8")
+                good += 1
+            except UnicodeDecodeError as error:
+                first = first if broken else (number, line[error.start])
+                broken += 1
+                if len(sample) < _SAMPLE_BYTES:
+                    sample += line
+    return broken, good, bytes(sample), first
+
+
+def _detect(sample: bytes) -> str | None:
+    """The likeliest encoding; Windows-1252, by far the commonest on disks, where it fits about as well as the best."""
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(sample).best()
+    windows = from_bytes(sample, cp_isolation=["cp1252"], threshold=1.0).best()
+    if best is None:
+        return None
+    if windows and windows.chaos <= best.chaos + 0.05 and windows.coherence >= best.coherence - 0.05:
+        return "cp1252"
+    return best.encoding
+
+
+def _decodes(sample: bytes, encoding: str) -> bool:
+    try:
+        sample.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    byte = error.object[error.start : error.start + 1]
+    return byte.decode("cp1252" if _decodes(byte, "cp1252") else "latin-1"), error.start + 1

@@ -1,0 +1,138 @@
+"""The rows of a .json file, each with the line it begins on.
+
+[{"text": ...}, ...]                      a row an object
+{"PlayMusic": [{"data": ...}, ...]}       the same, with the key as the column "section"
+{"train": [["book a table", "book"]]}     lists become columns "0", "1"; bare values the column "value"
+{"text": ...} \\n {"text": ...}            objects one after the other: JSON Lines under another name
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from slmkit.data.encoding import Encoding
+from slmkit.errors import SlmkitError
+
+_SPACE = re.compile(r"\s*")
+_WRAPPERS = ("data", "rows", "examples", "items", "train")  # keys that only wrap the one list of rows
+
+
+def json_rows(file: Path, encoding: Encoding) -> Iterator[tuple[dict[str, Any], int]]:
+    """Each row's values and line. The whole text is held in memory: JSON has no rows to stream by."""
+    text = file.read_text(encoding=encoding.name, errors=encoding.errors)
+    walk = _Walk(text, file)
+    walk.skip()
+    if walk.peek() == "[":
+        for value, line in walk.elements():
+            yield _as_row(value), line
+        walk.end()
+        return
+    start = walk.line
+    first = walk.value()
+    if not isinstance(first, dict):
+        raise walk.fault("neither a list nor an object", "write a list of objects: [{...}, {...}]")
+    if walk.skip():  # another object follows: one a line
+        yield first, start
+        while walk.skip():
+            line, value = walk.line, walk.value()
+            if not isinstance(value, dict):
+                raise walk.fault("a value that is no object", "write one JSON object a line")
+            yield value, line
+        return
+    wrapper = next((key for key in _WRAPPERS if isinstance(first.get(key), list)), None)
+    sections = all(isinstance(value, list) for value in first.values())
+    if not wrapper and not sections:
+        yield first, start
+        return
+    for key, value, line in _Walk(text, file).sections():
+        if (sections and len(first) > 1) or not wrapper:
+            yield {"section": key, **_as_row(value)}, line
+        elif key == wrapper:
+            yield _as_row(value), line
+
+
+def _as_row(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, list):
+        return {str(i): part for i, part in enumerate(value)}
+    return {"value": value}
+
+
+class _Walk:
+    """A place in a JSON text that knows its line."""
+
+    def __init__(self, text: str, file: Path) -> None:
+        self.text, self.file, self.at, self.line = text, file, 0, 1
+        self._decoder = json.JSONDecoder()
+
+    def peek(self) -> str:
+        return self.text[self.at : self.at + 1]
+
+    def skip(self) -> bool:
+        """Moves over space; False at the end of the text."""
+        match = _SPACE.match(self.text, self.at)
+        assert match is not None
+        self._move(match.end())
+        return self.at < len(self.text)
+
+    def value(self) -> Any:
+        try:
+            value, end = self._decoder.raw_decode(self.text, self.at)
+        except json.JSONDecodeError as error:
+            self.line += self.text.count("\n", self.at, error.pos)
+            raise self.fault(f"not valid JSON: {error.msg}", "correct the file there, or write it again") from None
+        self._move(end)
+        return value
+
+    def elements(self) -> Iterator[tuple[Any, int]]:
+        """The values of the list that begins here, each with its line."""
+        self._take("[")
+        while self.skip() and self.peek() != "]":
+            line = self.line
+            yield self.value(), line
+            self._comma("]")
+        self._take("]")
+
+    def sections(self) -> Iterator[tuple[str, Any, int]]:
+        """(key, element, line) for each list of the object that begins here."""
+        self.skip()
+        self._take("{")
+        while self.skip() and self.peek() != "}":
+            key = self.value()
+            self._take(":")
+            self.skip()
+            if self.peek() == "[":
+                for value, line in self.elements():
+                    yield key, value, line
+            else:
+                self.value()
+            self._comma("}")
+        self._take("}")
+
+    def end(self) -> None:
+        if self.skip():
+            raise self.fault("text after the end of the list", "write one list, or one object a line")
+
+    def fault(self, what: str, fix: str) -> SlmkitError:
+        return SlmkitError(what, where=f"{self.file}:{self.line}", fix=fix)
+
+    def _comma(self, closing: str) -> None:
+        self.skip()
+        if self.peek() != closing:
+            self._take(",")
+
+    def _take(self, character: str) -> None:
+        self.skip()
+        if self.peek() != character:
+            found = repr(self.peek()) if self.peek() else "the end of the file"
+            raise self.fault(f"not valid JSON: expected {character!r}, found {found}", "correct the file there")
+        self._move(self.at + 1)
+
+    def _move(self, end: int) -> None:
+        self.line += self.text.count("\n", self.at, end)
+        self.at = end
