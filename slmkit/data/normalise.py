@@ -1,0 +1,24 @@
+"""The form in which two texts count as the same: case, punctuation and spacing do not matter."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+_MARKS = re.compile(r"[^\w\s]+|_")
+_SPACE = re.compile(r"\s+")
+
+
+def normalise(text: str) -> str:
+    """The text in lower case, without punctuation, with single spaces.
+
+    Example: "Where's my  CARD?" -> "wheres my card". A text of marks only stays as it is: "?!" -> "?!".
+    """
+    plain = _SPACE.sub(" ", _MARKS.sub("", unicodedata.normalize("NFKC", text).casefold())).strip()
+    return plain or _SPACE.sub(" ", text).strip()
+
+
+def text_hash(*texts: str) -> str:
+    """16 hex digits that stand for the normalised texts: the same for two spellings, on every machine."""
+    return hashlib.sha256("\x1f".join(normalise(text) for text in texts).encode()).hexdigest()[:16]
