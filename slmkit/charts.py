@@ -1,0 +1,193 @@
+"""Charts as matplotlib figures: axes with units, intervals where there are some, colours for light and dark pages.
+
+Text and axes are black on nothing; the report turns black into the page's own text colour. No pyplot: nothing global.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# After Okabe and Ito's colour-blind-safe set, each shifted in lightness until it stands out 3:1 from white and from a
+# dark page (WCAG 2.2, 1.4.11): blue, vermilion, green, purple, ochre, grey.
+PALETTE = ("#2478b8", "#d55e00", "#00906a", "#b8659a", "#a87a00", "#7a7f85")
+_GREY = "#808080"
+_MOST_POINTS = 1_000  # of one curve; more cannot be told apart
+_WIDTH = 6.4  # inches
+_LONGEST_NAME = 32  # characters
+
+_UNITS = {
+    "loss": "loss (nats a token)",
+    "eval_loss": "loss (nats a token)",
+    "learning_rate": "learning rate",
+    "tokens": "tokens seen",
+    "grad_norm": "gradient norm",
+    "seconds_per_answer": "seconds an answer",
+    "cost_per_1000": "cost of 1,000 answers",
+}
+
+
+def curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """One panel a quantity of log.jsonl over its steps; train and validation loss share a panel.
+
+    Rows look like {"step": 10, "loss": 2.31, "learning_rate": 0.0002}; a row may lack any of them.
+    """
+    series: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if name != "step" and _is_number(value) and _is_number(row.get("step")):
+                series.setdefault(name, []).append((row["step"], value))
+    panels: dict[str, list[str]] = {}
+    for name in sorted(series, key=lambda name: ("loss" not in name, "eval" in name, name)):
+        panels.setdefault(_label(name), []).append(name)
+    columns = min(2, len(panels))
+    figure, grid = _figure(rows=math.ceil(len(panels) / columns) if panels else 1, columns=columns or 1, height=2.4)
+    for axes, (label, names) in zip(grid, panels.items(), strict=False):
+        for index, name in enumerate(names):
+            points = series[name][:: max(1, len(series[name]) // _MOST_POINTS)]
+            steps, values = zip(*points, strict=True)
+            marker = "o" if len(points) < 25 else None
+            axes.plot(steps, values, color=PALETTE[index], marker=marker, markersize=3, label=name.replace("_", " "))
+        axes.set(xlabel="step", ylabel=label)
+        axes.yaxis.set_major_formatter(_tick)
+        if len(names) > 1:
+            axes.legend(frameon=False, fontsize=9)
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    return figure
+
+
+def arms(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Each arm's score as a point with its 95 % interval, the first arm on top.
+
+    Rows look like {"system": "rag", "score": 0.81, "low": 0.75, "high": 0.86}.
+    """
+    figure, (axes,) = _figure(height=0.7 + 0.34 * len(rows))
+    for y, row in enumerate(rows):
+        low, high = _interval(row)
+        axes.plot([low, high], [y, y], color=PALETTE[0], linewidth=2, solid_capstyle="round")
+        axes.plot([row["score"]], [y], "o", color=PALETTE[0], markersize=6)
+        axes.annotate(f"{row['score']:.3f}", (high, y), (6, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.set_yticks(range(len(rows)), [_one_line(row["system"]) for row in rows])
+    axes.set(xlabel="score, with 95 % interval", ylim=(len(rows) - 0.5, -0.5))
+    axes.grid(axis="y", visible=False)
+    axes.margins(x=0.12)
+    return figure
+
+
+def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "seconds_per_answer") -> Figure:
+    """Score with its 95 % interval against what an answer costs, on a logarithmic axis: up and left is better.
+
+    Rows are those of `arms` with the column `cost`; an arm without a positive cost is left out.
+    """
+    figure, (axes,) = _figure(height=3.2)
+    shown = [row for row in rows if _is_number(row.get(cost)) and row[cost] > 0]
+    for index, row in enumerate(shown):
+        colour = PALETTE[index % len(PALETTE)]
+        axes.plot([row[cost]] * 2, _interval(row), color=colour, linewidth=1.5, solid_capstyle="round")
+        axes.plot([row[cost]], [row["score"]], "o", color=colour, markersize=6, label=_one_line(row["system"]))
+    axes.set(xscale="log", xlabel=_label(cost), ylabel="score, with 95 % interval")
+    axes.xaxis.set_major_formatter(_tick)
+    axes.margins(x=0.1)
+    if shown:  # names beside the chart: next to their points they would cover one another
+        figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    return figure
+
+
+def histogram(
+    values: Sequence[float], *, xlabel: str, bins: int = 40, marks: Mapping[str, float] | None = None
+) -> Figure:
+    """How often each value occurs; marks are named places on the axis, such as {"max_length": 512}."""
+    figure, (axes,) = _figure(height=2.6)
+    axes.hist(list(values), bins=bins, color=PALETTE[0], alpha=0.85)
+    for index, (name, at) in enumerate((marks or {}).items(), start=1):
+        colour = PALETTE[index % len(PALETTE)]
+        axes.axvline(at, color=colour, linewidth=1.5, linestyle="--", label=f"{_one_line(name)} {_tick(at)}")
+    axes.set(xlabel=xlabel, ylabel="count")
+    if marks:
+        figure.legend(loc="outside upper right", ncols=len(marks), frameon=False, fontsize=9)
+    return figure
+
+
+def confusion(pairs: Sequence[tuple[str, str]], *, most_labels: int = 20) -> Figure:
+    """How often each right label (row) was answered with each label (column); the shade is the share of the row.
+
+    Pairs are (target, answer). The `most_labels` labels with the most mistakes are shown; what was answered besides
+    them counts in a last column "other".
+    """
+    mistakes: Counter[str] = Counter()
+    for target, answer in pairs:
+        mistakes[target] += target != answer
+    labels = sorted(label for label, _ in mistakes.most_common(most_labels))
+    columns = [*labels, "other"]
+    counts = [[0] * len(columns) for _ in labels]
+    for target, answer in pairs:
+        if target in labels:
+            counts[labels.index(target)][labels.index(answer) if answer in labels else -1] += 1
+    shares = [[count / sum(row) for count in row] for row in counts]
+
+    from matplotlib.colors import LinearSegmentedColormap, to_rgba
+
+    # From nothing to a half-clear blue: the page shows through, so the numbers read on it in light and in dark.
+    shades = LinearSegmentedColormap.from_list("clear_to_blue", [to_rgba(PALETTE[0], 0), to_rgba(PALETTE[0], 0.6)])
+    figure, (axes,) = _figure(height=1.4 + 0.26 * len(labels))
+    axes.imshow(shares, cmap=shades, vmin=0, vmax=1, aspect="auto")
+    for i, row in enumerate(counts):
+        for j, count in enumerate(row):
+            if count:
+                axes.text(j, i, str(count), ha="center", va="center", fontsize=8)
+    names = [_one_line(label) for label in columns]
+    axes.set_xticks(range(len(columns)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(labels)), names[:-1])
+    axes.set(xlabel="answer", ylabel="right label")
+    axes.grid(visible=False)
+    return figure
+
+
+def _figure(*, rows: int = 1, columns: int = 1, height: float) -> tuple[Figure, list[Axes]]:
+    """An empty figure in the house style: no frame, a faint grid, room for the labels."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    style = {"font.size": 9, "axes.edgecolor": _GREY, "axes.linewidth": 0.8, "axes.axisbelow": True, "axes.grid": True}
+    grid = {"grid.color": _GREY, "grid.alpha": 0.25, "grid.linewidth": 0.6, "xtick.color": _GREY, "ytick.color": _GREY}
+    labels = {"xtick.labelcolor": "black", "ytick.labelcolor": "black", "axes.spines.top": False}
+    with matplotlib.rc_context({**style, **grid, **labels, "axes.spines.right": False}):
+        figure = Figure(figsize=(_WIDTH, height * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False)
+        for panel in axes.flat:
+            panel.tick_params(length=3)
+    return figure, list(axes.flat)
+
+
+def _interval(row: Mapping[str, Any]) -> tuple[float, float]:
+    """The ends of the row's interval; the score itself where none was measured."""
+    low, high = row.get("low"), row.get("high")
+    return row["score"] if low is None else low, row["score"] if high is None else high
+
+
+def _label(name: str) -> str:
+    return _UNITS.get(name, name.replace("_", " "))
+
+
+def _tick(value: float, _position: int | None = None) -> str:
+    """A number on an axis: 0.0002, 2.5, 300k."""
+    if abs(value) < 10_000:
+        return f"{value:g}"
+    return f"{value / 1e3:g}k" if abs(value) < 1e6 else f"{value / 1e6:g}M"
+
+
+def _one_line(text: str) -> str:
+    """A name short enough for a chart; a dollar sign in it stays one and starts no formula."""
+    line = " ".join(str(text).split())
+    return (line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…").replace("$", r"\$")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,102 @@
+"""An SVG file as markup that is safe inside a page and follows its colours.
+
+What is not on the lists below is dropped: scripts, handlers, links, embedded HTML, style sheets, anything fetched.
+Black becomes currentColor, so a chart drawn in black on nothing reads in light and in dark.
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+_SVG = "http://www.w3.org/2000/svg"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+
+# fmt: off
+_TAGS = frozenset([
+    "svg", "g", "defs", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "title",
+    "desc", "use", "clipPath", "image", "linearGradient", "radialGradient", "stop",
+])
+_ATTRIBUTES = frozenset([
+    "id", "d", "x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry", "dx", "dy", "fx", "fy", "width",
+    "height", "points", "transform", "viewBox", "preserveAspectRatio", "fill", "fill-opacity", "fill-rule", "stroke",
+    "stroke-width", "stroke-opacity", "stroke-linecap", "stroke-linejoin", "stroke-dasharray", "stroke-dashoffset",
+    "stroke-miterlimit", "opacity", "clip-path", "clip-rule", "color", "font-size", "font-weight", "font-style",
+    "text-anchor", "dominant-baseline", "letter-spacing", "offset", "stop-color", "stop-opacity", "gradientUnits",
+    "gradientTransform", "clipPathUnits",
+])
+# fmt: on
+_COLOURS = {"fill", "stroke", "color", "stop-color"}
+_BLACK = {"black", "#000", "#000000", "rgb(0,0,0)"}
+_OWN_REFERENCE = re.compile(r"url\(\s*['\"]?#([\w.:-]+)['\"]?\s*\)")
+_PICTURE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=\s]+")  # what matplotlib writes for an array of pixels
+_FONT = re.compile(r"(?:\b(italic|oblique)\b)?.*?(?:\b(bold|[1-9]00)\b)?.*?([\d.]+)px")
+
+
+def inline_svg(text: str, *, prefix: str, label: str) -> Markup:
+    """The drawing as one <svg> element; `prefix` keeps its ids apart from those of other charts on the page.
+
+    Raises: ValueError when the text is not SVG, or declares entities.
+    """
+    if "<!ENTITY" in text:
+        raise ValueError("it declares XML entities")
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise ValueError(f"it is not SVG: {error}") from error
+    if root.tag != f"{{{_SVG}}}svg":
+        raise ValueError("it is not SVG")
+    clean = _element(root, prefix)
+    assert clean is not None  # the root is an svg element
+    clean.set("role", "img")
+    clean.set("aria-label", label)
+    clean.set("fill", "currentColor")  # SVG's own default is black
+    return Markup(ElementTree.tostring(clean, encoding="unicode"))  # an element tree escapes what it writes
+
+
+def _element(old: ElementTree.Element, prefix: str) -> ElementTree.Element | None:
+    name = old.tag.rpartition("}")[2] if isinstance(old.tag, str) else ""  # a comment's tag is a function
+    if name not in _TAGS:
+        return None
+    new = ElementTree.Element(name)
+    for key, value in {**old.attrib, **_declarations(old.get("style", ""))}.items():
+        if key in _ATTRIBUTES and (safe := _value(key, value, prefix)) is not None:
+            new.set(key, safe)
+    link = old.get("href") or old.get(_LINK) or ""
+    if name == "use" and link.startswith("#"):
+        new.set("href", f"#{prefix}-{link[1:]}")
+    if name == "image":
+        if not _PICTURE.fullmatch(link):
+            return None
+        new.set("href", link)
+    new.text, new.tail = old.text, old.tail
+    for child in old:
+        if (kept := _element(child, prefix)) is not None:
+            new.append(kept)
+    return new
+
+
+def _declarations(style: str) -> dict[str, str]:
+    """A style attribute's declarations as attributes, since the page's policy allows no inline style."""
+    found: dict[str, str] = {}
+    for declaration in style.split(";"):
+        key, _, value = (part.strip() for part in declaration.partition(":"))
+        if key == "font" and (font := _FONT.match(value)):
+            parts = zip(("font-style", "font-weight", "font-size"), font.groups(), strict=True)
+            found.update({name: part for name, part in parts if part})
+        elif value:
+            found[key] = value
+    return found
+
+
+def _value(key: str, value: str, prefix: str) -> str | None:
+    if key == "id":
+        return f"{prefix}-{value}"
+    if "url(" in value.lower():
+        own = _OWN_REFERENCE.fullmatch(value.strip())
+        return f"url(#{prefix}-{own[1]})" if own else None
+    if key in _COLOURS and value.replace(" ", "").lower() in _BLACK:
+        return "currentColor"
+    return value

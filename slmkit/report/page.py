@@ -1,0 +1,161 @@
+"""report.html: one self-contained page a run, the verdict first.
+
+Everything comes from the run directory; every text is escaped by the template engine, figures are rebuilt from an
+allow-list, and the page's policy lets nothing run or load but what this file put there.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from slmkit.report import words
+from slmkit.report.answers import answers_by_item
+from slmkit.report.arms import arms_chart
+from slmkit.report.headline import headline
+from slmkit.report.inline_svg import inline_svg
+from slmkit.report.lineage import lineage, values_and_origins
+from slmkit.report.read_run import Row, RunFiles, Table, read_rows, read_run, read_tables
+from slmkit.report.render import cell, render
+from slmkit.run import write_atomically
+
+_COSTS: dict[str, tuple[str, Any]] = {  # column of the arms table: its heading, and how its values are written
+    "n": ("Items", words.number),
+    "seconds_per_answer": ("Time", words.duration),
+    "p50_seconds": ("p50", words.duration),
+    "p95_seconds": ("p95", words.duration),
+    "prompt_tokens": ("Tokens in", words.number),
+    "completion_tokens": ("Tokens out", words.number),
+    "train_seconds": ("Training", words.duration),
+    "parse_rate": ("Parsed", words.percent),
+    "stop_rate": ("Stopped", words.percent),
+    "cost_per_1000": ("1,000 answers", words.number),
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart of the run, ready to stand in the page."""
+
+    title: str
+    svg: Markup
+
+
+def write_report(run_dir: Path) -> Path:
+    """Writes report.html into the run directory and returns its path; works on unfinished and failed runs too."""
+    run = read_run(run_dir)
+    arms = arms_chart(list(read_rows(run_dir / "arms.jsonl")))
+    answers = answers_by_item(read_rows(run_dir / "answers.jsonl"))
+    sample = answers.sample(5)
+    problems = list(run.problems)
+    page = {
+        "run": run,
+        "recipe": run.recipe,
+        "result": run.result,
+        "headline": headline(run),
+        "facts": _facts(run),
+        "arms": arms,
+        "costs": _costs([arm.row for arm in arms.arms]),
+        "has_intervals": any(metric.low is not None for metric in run.result.metrics.values()),
+        "curves": _curves(run_dir),
+        "figures": _figures(run_dir, problems),
+        "tables": [_shown(table) for table in read_tables(run_dir)],
+        "answers": answers,
+        "sample": sample,
+        "honest": _lines(run.recipe.honest),
+        "sources": _lines(run.recipe.source),
+        "lineage": lineage(run.recipe.inputs, report_dir=run_dir, base=run_dir, depth=0),
+        "values": values_and_origins(run.recipe.values, run.recipe.origins),
+        "notes": [str(row.get("text", "")) for row in read_rows(run_dir / "notes.jsonl")],
+        "environment": [(name, cell(value)) for name, value in run.result.environment.items()],
+        "problems": problems,
+    }
+    page["sections"] = _sections(page)
+    script = "browser.js" if len(answers.items) > len(sample) else None
+    path = run_dir / "report.html"
+    write_atomically(path, render("report.html", script=script, **page))
+    return path
+
+
+def _facts(run: RunFiles) -> list[tuple[str, str]]:
+    recipe, result = run.recipe, run.result
+    facts = [
+        ("Stage", recipe.stage),
+        ("Run", recipe.key),
+        ("Profile", recipe.profile or ""),
+        ("Seed", "" if recipe.seed is None else str(recipe.seed)),
+        ("Started", words.when(recipe.started)),
+        ("Took", "" if result.seconds is None else words.duration(result.seconds)),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _costs(rows: list[Row]) -> dict[str, Any]:
+    """The columns of the arms table that say what an answer costs, those that no arm has left out."""
+    keys = [key for key in _COSTS if any(row.get(key) is not None for row in rows)]
+    shown = [(str(row.get("system", "")), [_COSTS[key][1](row.get(key)) for key in keys]) for row in rows]
+    return {"columns": [_COSTS[key][0] for key in keys], "rows": shown if keys else []}
+
+
+def _curves(run_dir: Path) -> Markup | None:
+    rows = list(read_rows(run_dir / "log.jsonl"))
+    if len(rows) < 2:
+        return None
+    import matplotlib
+
+    from slmkit.charts import curves
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "slmkit"}):
+        curves(rows).savefig(buffer, format="svg", transparent=True)
+    return inline_svg(buffer.getvalue(), prefix="curves", label="Curves of the run's log over its steps")
+
+
+def _figures(run_dir: Path, problems: list[str]) -> list[Figure]:
+    figures = []
+    for index, path in enumerate(sorted((run_dir / "figures").glob("*.svg"))):
+        title = path.stem.replace("_", " ").capitalize()
+        try:
+            svg = inline_svg(path.read_text(encoding="utf-8", errors="replace"), prefix=f"figure{index}", label=title)
+        except ValueError as error:
+            problems.append(f"figures/{path.name} is not shown: {error}")
+        else:
+            figures.append(Figure(title, svg))
+    return figures
+
+
+def _shown(table: Table) -> dict[str, Any]:
+    """The table with the columns that hold nothing but numbers, which are set flush right."""
+    numeric = {
+        column
+        for column in table.columns
+        if all(isinstance(row.get(column), int | float | None) for row in table.rows)
+    }
+    return {**vars(table), "numeric": numeric}
+
+
+def _lines(value: str | list[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else value or []
+
+
+def _sections(page: dict[str, Any]) -> list[tuple[str, str]]:
+    """The page's sections that have something to show, for its contents line."""
+    recipe, result = page["recipe"], page["result"]
+    there = [
+        ("arms", "Arms", bool(page["arms"].arms)),
+        ("claim", "Claim", bool(result.expect or recipe.teaches or recipe.honest)),
+        ("metrics", "Metrics", bool(result.metrics)),
+        ("curves", "Curves", page["curves"] is not None),
+        ("figures", "Figures", bool(page["figures"])),
+        ("examples", "Examples", bool(page["sample"])),
+        ("answers", "All answers", len(page["answers"].items) > len(page["sample"])),
+        ("tables", "Tables", bool(page["tables"])),
+        ("lineage", "Lineage", True),
+        ("notes", "Choices", bool(page["notes"])),
+        ("environment", "Environment", bool(page["environment"])),
+    ]
+    return [(id, name) for id, name, shown in there if shown]

@@ -1,0 +1,211 @@
+"""What a run directory holds, as plain data: every file may be missing, and no text in it is trusted.
+
+Strings are made printable here, once: a control character becomes its visible picture and half a surrogate pair the
+replacement character, so that a page or a terminal shows them and obeys none of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+Row = dict[str, Any]
+Status = Literal["done", "failed", "unfinished"]
+
+_OWN_PLACE = {"log", "notes", "arms", "answers"}  # tables that a report shows in a section of their own
+_TABLE_ROWS = 50
+# Control characters, separators that break script, characters that reorder what follows, and what is no character.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+
+
+class _FromFile(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Measured(_FromFile):
+    """A metric: its value, and where it was measured on items, the 95 % interval and the number of items."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+
+
+class Expectation(_FromFile):
+    """One bound of the recipe's claim and whether the run kept it."""
+
+    metric: str
+    low: float | None = None
+    high: float | None = None
+    value: float | None = None
+    ok: bool = False
+
+
+class Verdict(_FromFile):
+    """The one sentence a reader came for."""
+
+    text: str
+    positive: bool = True
+
+
+class InputRecord(_FromFile):
+    """Something the run read: another run, a file, or a model."""
+
+    parameter: str = ""
+    name: str = ""
+    kind: str = ""
+    key: str | None = None
+    dir: str | None = None
+    path: str | None = None
+    sha256: str | None = None
+
+
+class RecipeRecord(_FromFile):
+    """recipe.json: what was asked, and where each value came from."""
+
+    name: str = ""
+    key: str = ""
+    title: str = ""
+    teaches: str = ""
+    source: str | list[str] | None = None
+    honest: str | list[str] | None = None
+    stage: str = ""
+    profile: str | None = None
+    seed: int | None = None
+    values: Row = Field(default_factory=dict, alias="with")
+    origins: dict[str, str] = {}
+    inputs: list[InputRecord] = []
+    command: str = ""
+    started: str = ""
+
+
+class ResultRecord(_FromFile):
+    """result.json: what came of it; it exists once the run is done."""
+
+    metrics: dict[str, Measured] = {}
+    verdict: Verdict | None = None
+    expect: list[Expectation] = []
+    expect_lifted: bool = False
+    seconds: float | None = None
+    finished: str = ""
+    environment: Row = {}
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _plain_numbers(cls, metrics: Any) -> Any:
+        if not isinstance(metrics, dict):
+            return metrics
+        return {name: value if isinstance(value, dict) else {"value": value} for name, value in metrics.items()}
+
+
+@dataclass(frozen=True)
+class Table:
+    """The first rows of <name>.jsonl and how many there are."""
+
+    name: str
+    file: str
+    columns: list[str]
+    rows: list[Row]
+    count: int
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Everything a report can show of one run."""
+
+    dir: Path
+    status: Status
+    recipe: RecipeRecord
+    result: ResultRecord
+    error: str  # what ended a failed run
+    problems: list[str] = field(default_factory=list)  # files that are there and could not be read
+
+
+def read_run(run_dir: Path) -> RunFiles:
+    """The run's recipe, result and status; a file that is broken becomes a problem to show, not an exception."""
+    problems: list[str] = []
+    recipe = _record(run_dir / "recipe.json", RecipeRecord, problems) or RecipeRecord()
+    if not recipe.name:
+        recipe = recipe.model_copy(update={"name": printable(run_dir.parent.name), "key": printable(run_dir.name)})
+    result = _record(run_dir / "result.json", ResultRecord, problems)
+    error_file = run_dir / "error.txt"
+    error = printable(error_file.read_text(encoding="utf-8", errors="replace")) if error_file.is_file() else ""
+    status: Status = "done" if result else "failed" if error else "unfinished"
+    return RunFiles(run_dir, status, recipe, result or ResultRecord(), "" if result else error, problems)
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a table that can be read; an absent file has none, and a line cut off by a kill is passed over."""
+    if not path.is_file():
+        return
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(row, dict):
+                yield printable(row)
+
+
+def read_tables(run_dir: Path) -> list[Table]:
+    """The tables that have no section of their own, each with its first rows."""
+    tables = []
+    for path in sorted(run_dir.glob("*.jsonl")):
+        if path.stem in _OWN_PLACE:
+            continue
+        rows: list[Row] = []
+        with open(path, "rb") as file:
+            count = sum(1 for line in file if line.strip())
+        for row in read_rows(path):
+            rows.append(row)
+            if len(rows) == _TABLE_ROWS:
+                break
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        tables.append(Table(printable(path.stem), printable(path.name), columns, rows, count))
+    return tables
+
+
+def printable(value: Any) -> Any:
+    """The JSON value with every string safe to show; keys too."""
+    if isinstance(value, str):
+        return _UNPRINTABLE.sub(_picture, value)
+    if isinstance(value, dict):
+        return {printable(str(key)): printable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [printable(item) for item in value]
+    return value
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code == 0x0D:
+        return ""  # half of a line end
+    if code < 0x20:
+        return chr(0x2400 + code)  # the block "Control Pictures" mirrors the first 32 characters
+    return "\u2421" if code == 0x7F else "\n" if code in (0x2028, 0x2029) else "\ufffd"
+
+
+_Record = TypeVar("_Record", bound=_FromFile)
+
+
+def _record(path: Path, kind: type[_Record], problems: list[str]) -> _Record | None:
+    if not path.is_file():
+        return None
+    try:
+        return kind.model_validate(printable(json.loads(path.read_text(encoding="utf-8", errors="replace"))))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        problems.append(f"{path.name} could not be read: {where}: {first['msg']}")
+    except (ValueError, RecursionError) as error:
+        problems.append(f"{path.name} could not be read: {error}")
+    return None

@@ -1,0 +1,89 @@
+"""A template as a finished page: text escaped, and a policy that admits only the page's own style and script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markupsafe import Markup
+
+import slmkit
+from slmkit.report import words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Mark(NamedTuple):
+    """How a score is told at a glance, by word and sign and not by colour alone."""
+
+    kind: str
+    sign: str
+
+
+def render(template: str, *, script: str | None = None, **values: Any) -> str:
+    """The template as a page whose policy admits exactly its own style and script, by their hashes."""
+    style_text, script_text = _asset("style.css"), _asset(script) if script else ""
+    policy = f"default-src 'none'; style-src '{_hash(style_text)}'; img-src data:; base-uri 'none'; form-action 'none'"
+    if script:
+        policy += f"; script-src '{_hash(script_text)}'"
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            policy=policy,
+            style=Markup(style_text),  # our own files, not a run's
+            script=Markup(script_text),
+            version=slmkit.__version__,
+            **values,
+        )
+    )
+
+
+def cell(value: Any) -> str:
+    """A value of a table as text: chat turns line by line, other structures as JSON."""
+    if isinstance(value, list) and value and all(isinstance(turn, dict) and "role" in turn for turn in value):
+        return "\n".join(f"{turn['role']}: {turn.get('content', '')}" for turn in value)
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return words.number(value)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    filters = ("number", "signed", "duration", "p_value", "percent", "when")
+    environment.filters.update({name: getattr(words, name) for name in filters})
+    environment.globals.update(
+        interval=words.interval, signed_interval=words.signed_interval, bounds=words.bounds, cell=cell, marks=_mark
+    )
+    return environment
+
+
+def _asset(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _mark(score: float | None) -> Mark:
+    if score is None:
+        return Mark("", "")
+    return Mark("right", "✓") if score >= 1 else Mark("partly", "≈") if score > 0 else Mark("wrong", "✗")

@@ -1,0 +1,92 @@
+"""Numbers and times as a reader wants to see them; the same words in the report, the index and the terminal."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+from typing import Any
+
+MISSING = "–"
+
+
+def number(value: Any) -> str:
+    """A number in at most four telling digits: 12,345, 98.6, 0.865, 2e-05; other values as text, None as a dash.
+
+    Example: number(0.86453) -> "0.865"; number(0.00002) -> "2e-05"; number(1234.5) -> "1,234" (halves to even).
+    """
+    if value is None or value == "":
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not isinstance(value, float):
+        return str(value)
+    if not math.isfinite(value):
+        return "not a number" if math.isnan(value) else "infinite"
+    if value.is_integer() and 1 < abs(value) < 1e15:
+        return f"{value:,.0f}"
+    size = abs(value)
+    if size == 0 or 0.001 <= size < 10:
+        return f"{value:.3f}"
+    return f"{value:.2g}" if size < 0.001 else f"{value:.1f}" if size < 1000 else f"{value:,.0f}"
+
+
+def signed(value: Any) -> str:
+    """A difference with its sign: +0.120, −0.031."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return number(value)
+    return f"{'+' if value > 0 else '−' if value < 0 else '±'}{number(abs(value))}"
+
+
+def interval(low: Any, high: Any) -> str:
+    """The ends of an interval, or nothing where one is unknown: "[0.811, 0.906]"."""
+    return "" if low is None or high is None else f"[{number(low)}, {number(high)}]"
+
+
+def signed_interval(low: Any, high: Any) -> str:
+    """The ends of a difference's interval: "[+0.041, +0.199]"."""
+    return "" if low is None or high is None else f"[{signed(low)}, {signed(high)}]"
+
+
+def bounds(low: Any, high: Any) -> str:
+    """What an expectation asks for, in words: "at least 0.9", "between 0.4 and 0.6"."""
+    if low is None:
+        return "anything" if high is None else f"at most {number(high)}"
+    return f"at least {number(low)}" if high is None else f"between {number(low)} and {number(high)}"
+
+
+def p_value(value: Any) -> str:
+    """A p-value, never shown as zero: "0.032", "< 0.001"."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return number(value)
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def percent(value: Any) -> str:
+    """A share of one as a percentage: 0.985 -> "98.5 %"."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return number(value)
+    return f"{100 * value:.1f} %".replace(".0 %", " %")
+
+
+def duration(seconds: Any) -> str:
+    """Seconds in the unit a person would use: "3 ms", "12.4 s", "3 min 20 s", "2 h 5 min"."""
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not math.isfinite(seconds):
+        return number(seconds)
+    if seconds < 1:
+        milliseconds = 1000 * seconds
+        return f"{milliseconds:.0f} ms" if milliseconds >= 10 or seconds == 0 else f"{milliseconds:.2g} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, hours = round(seconds) // 60, round(seconds) // 3600
+    return f"{minutes} min {round(seconds) % 60} s" if hours == 0 else f"{hours} h {minutes % 60} min"
+
+
+def when(moment: str) -> str:
+    """An ISO time as "2026-03-01 14:05 UTC"; text that is no time stays as it is."""
+    try:
+        parsed = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    except ValueError:
+        return moment
+    return f"{parsed.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC" if parsed.tzinfo else f"{parsed:%Y-%m-%d %H:%M}"
