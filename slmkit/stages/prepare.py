@@ -16,6 +16,7 @@ from slmkit.data.normalise import normalise, text_hash
 from slmkit.data.read import Row, read_rows
 from slmkit.data.shape import find_shape
 from slmkit.data.split import hash_share, split
+from slmkit.errors import SlmkitError
 from slmkit.run import Run
 from slmkit.types import Input, Passage
 
@@ -62,6 +63,12 @@ def prepare(
     dropped = [*found.dropped, *duplicates, *leaks, *surplus]
     if instruction is None:
         instruction = frozen.task.instruction if frozen else found.instruction
+    if not rows:
+        raise SlmkitError(
+            f"no row is left to train on: {_why(dropped)}",
+            where=str(data),
+            fix="give other data, or a gold set that does not hold all of it",
+        )
     train, validation = split(rows, validation_size=validation_size, key=lambda row: row.input)
     passages = (
         read_passages(documents, chunk_size=chunk_size, chunk_overlap=chunk_overlap, encoding=encoding)
@@ -82,9 +89,14 @@ def check(
     text_column: str | None = None,
     label_column: str | None = None,
     encoding: str = "auto",
+    validation_size: float = 0.1,
     **_others: Any,
 ) -> None:
     """Reads the data for a moment, so that a broken row, a missing column or a changed gold set shows at once."""
+    if not 0 <= validation_size <= 0.5:
+        raise SlmkitError(
+            f"validation_size={validation_size} is no share from 0 to 0.5", where="with.validation_size", fix="use 0.1"
+        )
     if data.exists():
         until = time.monotonic() + _CHECK_SECONDS
         head: list[Row] = []
@@ -173,8 +185,7 @@ def _report(
         num_duplicates=reasons["duplicate"],
         num_documents=len(passages),
     )
-    why = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
-    run.note(f"{len(train):,} rows to train on, {len(validation):,} to validate; dropped " + (why or "none"))
+    run.note(f"{len(train):,} rows to train on, {len(validation):,} to validate; dropped {_why(dropped)}")
     if found.kind == "classification":
         counts = Counter(row.target for row in kept)
         run.table("labels", ({"label": label, "rows": count} for label, count in counts.most_common()))
@@ -185,6 +196,11 @@ def _report(
         if missing:
             run.note(f"{missing:,} of the {len(relevant):,} passages that gold names are not among the documents")
     run.figure("lengths", _lengths_figure(kept))
+
+
+def _why(dropped: Sequence[Dropped]) -> str:
+    reasons = Counter(row.reason for row in dropped).most_common()
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons) or "none"
 
 
 def _conflicts(run: Run, rows: Sequence[Canonical]) -> int:

@@ -1,0 +1,72 @@
+"""Passages: whole paragraphs or sentences, none longer than asked, nothing lost; questions made from them."""
+
+from pathlib import Path
+
+import pytest
+
+from slmkit.data.convert import Canonical
+from slmkit.data.document_text import html_to_text
+from slmkit.data.documents import chunk, read_passages, split_sentences
+from slmkit.data.gap_fill import GAP, gap_fill
+from slmkit.errors import SlmkitError
+
+PARAGRAPH = "The tower was finished in 1889. It stands in Paris, by the river. Nobody liked it then."
+
+
+def test_chunks_keep_every_word_and_the_size():
+    text = "\n\n".join([PARAGRAPH] * 20 + ["word " * 300])
+    for size in (7, 30, 120):
+        pieces = chunk(text, chunk_size=size)
+        assert " ".join(pieces).split() == text.split()
+        assert max(len(piece.split()) for piece in pieces) <= size
+
+
+def test_a_chunk_ends_with_a_sentence_where_it_can():
+    assert all(piece.endswith(".") for piece in chunk("\n\n".join([PARAGRAPH] * 5), chunk_size=25))
+
+
+def test_chunks_overlap_by_the_words_asked_for():
+    pieces = chunk(" ".join(f"w{i}" for i in range(100)), chunk_size=20, chunk_overlap=5)
+    assert all(pieces[i + 1].split()[:5] == pieces[i].split()[-5:] for i in range(len(pieces) - 1))
+
+
+def test_sentences_end_at_marks_before_a_capital():
+    assert len(split_sentences(PARAGRAPH)) == 3
+    assert split_sentences("Version 2.5 is out, e.g. now.") == ["Version 2.5 is out, e.g. now."]
+
+
+def test_html_shows_what_a_reader_sees():
+    html = "<head><title>t</title></head><h1>Head</h1><p>a <b>bold</b>\n claim &lt;x&gt;</p><script>var x</script>"
+    assert html_to_text(html) == "Head\n\na bold claim <x>"
+
+
+def test_passages_come_from_rows_and_files(tmp_path):
+    (tmp_path / "documents.jsonl").write_text('{"id": "a", "text": "one two"}\n{"id": "b", "text": "three"}\n')
+    assert [(p.id, p.text) for p in read_passages(tmp_path / "documents.jsonl")] == [("a", "one two"), ("b", "three")]
+    (tmp_path / "long.md").write_text("\n\n".join([PARAGRAPH] * 12))
+    assert [p.id for p in read_passages(tmp_path / "long.md", chunk_size=100)] == [
+        "long.md#0",
+        "long.md#1",
+        "long.md#2",
+    ]
+
+
+def test_rows_without_a_text_are_no_documents(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"name": "x"}\n')
+    with pytest.raises(SlmkitError, match="columns: name"):
+        read_passages(tmp_path / "a.jsonl")
+
+
+def test_an_overlap_as_large_as_the_chunk_is_refused(tmp_path):
+    with pytest.raises(SlmkitError, match="chunk_overlap"):
+        read_passages(tmp_path, chunk_size=10, chunk_overlap=10)
+
+
+def test_a_gap_takes_the_number_or_the_name_of_a_sentence():
+    document = Canonical({"text": PARAGRAPH}, PARAGRAPH, "", Path("a.md"), 1)
+    questions = gap_fill([document])
+    assert [(q.input, q.target) for q in questions] == [
+        (f"The tower was finished in {GAP}.", "1889"),
+        (f"It stands in {GAP}, by the river.", "Paris"),
+    ]
+    assert all(q.input.replace(GAP, q.target) in PARAGRAPH and q.passage == PARAGRAPH for q in questions)

@@ -1,0 +1,134 @@
+"""Gold: frozen once, by hash, without repeats; a changed set or another source is refused."""
+
+import json
+
+import pytest
+from ruamel.yaml import YAML
+
+from slmkit.data.gold import freeze_on_first_sight, read_gold
+from slmkit.errors import FailedError, RefusedError, SlmkitError
+
+
+def table(path, count=100, start=0):
+    lines = [f"question about thing {i},label_{i % 4}" for i in range(start, start + count)]
+    path.write_text("text,label\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def freeze(tmp_path, data, **options):
+    return freeze_on_first_sight(data, folder=tmp_path / "gold" / "mine", **options)
+
+
+def test_a_fifth_of_the_rows_is_frozen_with_a_card(tmp_path):
+    gold = freeze(tmp_path, table(tmp_path / "train.csv"))
+    assert (len(gold.examples), len(gold.dev)) == (20, 8)
+    assert not {e.input for e in gold.examples} & {e.input for e in gold.dev}
+    card = YAML(typ="safe").load((gold.folder / "card.yaml").read_text())
+    assert card["labels"] == ["label_0", "label_1", "label_2", "label_3"]
+    assert (card["kind"], card["count"], card["source"]) == ("classification", 20, "../train.csv")
+    assert gold.task.instruction
+
+
+def test_the_second_sight_reads_what_the_first_froze_though_data_grew(tmp_path):
+    data = table(tmp_path / "train.csv")
+    first = freeze(tmp_path, data)
+    table(data, 300)
+    assert freeze(tmp_path, data) == first
+
+
+def test_all_rows_of_a_given_file_become_gold(tmp_path):
+    gold = freeze(tmp_path, table(tmp_path / "train.csv"), gold=table(tmp_path / "test.csv", 50, start=100))
+    assert len(gold.examples) == 50
+    assert len(gold.dev) == 10
+    inputs = [example.input for example in gold.examples]
+    assert inputs != sorted(inputs)  # in the order of hashes: the first n are a random sample
+
+
+def test_the_test_file_of_a_folder_becomes_gold(tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    table(folder / "train.csv")
+    table(folder / "test.csv", 30, start=100)
+    assert len(freeze(tmp_path, folder).examples) == 30
+
+
+def test_a_frozen_folder_is_used_as_it_is(tmp_path):
+    data = table(tmp_path / "train.csv")
+    gold = freeze(tmp_path, data)
+    again = freeze_on_first_sight(data, gold=gold.folder, folder=tmp_path / "unused")
+    assert again == gold
+    assert not (tmp_path / "unused").exists()
+
+
+def test_repeats_and_ambiguous_texts_are_removed_and_counted(tmp_path):
+    test = tmp_path / "test.csv"
+    test.write_text("text,label\none thing,a\nOne thing!,a\ntwo things,a\ntwo  things,b\nthree,b\n")
+    gold = freeze(tmp_path, table(tmp_path / "train.csv"), gold=test)
+    assert sorted(e.input for e in gold.examples) == ["one thing", "three"]
+    assert gold.card["removed"] == {"duplicate": 1, "ambiguous": 2}
+
+
+def test_other_answers_count_as_right_where_there_are_no_labels(tmp_path):
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(json.dumps({"input": f"q {i // 2}", "target": f"answer {i}"}) + "\n" for i in range(60)))
+    example = freeze(tmp_path, data).examples[0]
+    number = int(example.input.split()[1])
+    assert (example.target, example.aliases) == (f"answer {number * 2}", (f"answer {number * 2 + 1}",))
+
+
+def test_a_changed_example_is_refused(tmp_path):
+    gold = freeze(tmp_path, table(tmp_path / "train.csv"))
+    path = gold.folder / "examples.jsonl"
+    path.write_text(path.read_text().replace("label_1", "label_2", 1))
+    with pytest.raises(RefusedError, match="changed after they were frozen") as caught:
+        read_gold(gold.folder)
+    assert caught.value.exit_code == 4
+
+
+def test_another_source_is_refused(tmp_path):
+    freeze(tmp_path, table(tmp_path / "train.csv"))
+    with pytest.raises(SlmkitError, match=r"frozen from \.\./train\.csv, not from \.\./other\.csv"):
+        freeze(tmp_path, table(tmp_path / "other.csv", 80))
+
+
+def test_a_moved_source_is_known_by_its_content(tmp_path):
+    data = table(tmp_path / "train.csv")
+    first = freeze(tmp_path, data)
+    assert freeze(tmp_path, data.rename(tmp_path / "moved.csv")) == first
+
+
+def test_too_few_rows_are_refused(tmp_path):
+    with pytest.raises(SlmkitError, match="too few"):
+        freeze(tmp_path, table(tmp_path / "train.csv", 12))
+
+
+def test_a_failed_write_leaves_no_gold_behind(tmp_path):
+    data = table(tmp_path / "train.csv")
+    (tmp_path / "gold").write_text("a file where the folder should go")
+    with pytest.raises(FailedError):
+        freeze(tmp_path, data)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["gold", "train.csv"]
+
+
+def test_documents_become_questions_marked_as_synthetic(tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for i in range(40):
+        (folder / f"{i}.md").write_text(
+            f"# Page {i}\n\nThe tower number {i} was finished by the builders in {1800 + i}.\n"
+        )
+    gold = freeze(tmp_path, folder)
+    assert gold.card["synthetic"] is True
+    assert "____" in gold.examples[0].input
+    assert gold.examples[0].target.isdigit()
+    assert gold.examples[0].relevant
+
+
+def test_the_shared_sets_freeze(tmp_path, shared_data):
+    banking = shared_data / "banking77"
+    gold = freeze(tmp_path, banking / "train.csv", gold=banking / "test.csv")
+    assert len(gold.examples) == 3079  # one of 3,080 repeats another, case and marks aside
+    assert len(gold.task.labels) == 77
+    snips = freeze_on_first_sight(shared_data / "snips", folder=tmp_path / "snips")
+    assert snips.task.kind == "extraction"
+    assert json.loads(snips.examples[0].target)["slots"]

@@ -1,0 +1,185 @@
+"""Reading: every kind of file becomes rows with true lines, and every broken one an error that names its line."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from slmkit.data.read import data_files, held_out_files, read_rows
+from slmkit.errors import SlmkitError
+
+
+def write(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def fault(path, **options):
+    with pytest.raises(SlmkitError) as caught:
+        list(read_rows(path, **options))
+    assert caught.value.exit_code == 3
+    assert len(str(caught.value).splitlines()) == 3
+    return caught.value
+
+
+def test_csv_rows_know_the_line_they_begin_on(tmp_path):
+    path = write(tmp_path / "a.csv", 'text,label\n"one\ntwo",x\n\nthree,y\n')
+    assert [(row.values["text"], row.line) for row in read_rows(path)] == [("one\ntwo", 2), ("three", 5)]
+
+
+def test_csv_separated_by_semicolons_is_read_and_said(tmp_path):
+    notes = []
+    path = write(tmp_path / "a.csv", "text;label\nyes, please;x\n")
+    assert next(read_rows(path, on_note=notes.append)).values == {"text": "yes, please", "label": "x"}
+    assert "';'" in notes[0]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+    for encoding in ("utf-8-sig", "utf-16"):
+        path = write(tmp_path / "a.csv", "text,label\nä,x\n".encode(encoding))
+        assert next(read_rows(path)).values == {"text": "ä", "label": "x"}
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "found"),
+    [
+        ("the café and the fiancée", "cp1252", "cp1252"),
+        ("Съешь ещё этих мягких французских булок да выпей чаю", "cp1251", "cp1251"),
+        ("Příliš žluťoučký kůň úpěl ďábelské ódy", "cp1250", "cp1250"),
+    ],
+)
+def test_another_encoding_is_detected_and_said(tmp_path, text, encoding, found):
+    notes = []
+    path = write(tmp_path / "a.csv", f"text,label\n{text},x\n".encode(encoding))
+    assert next(read_rows(path, on_note=notes.append)).values["text"] == text
+    assert f"read as {found}" in notes[0]
+    assert "line 2" in notes[0]
+
+
+def test_one_damaged_line_does_not_change_the_encoding_of_the_others(tmp_path):
+    notes = []
+    path = write(tmp_path / "a.csv", b"text\n" + "où\n".encode() * 20 + b"caf\xe9\n")
+    rows = list(read_rows(path, on_note=notes.append))
+    assert rows[0].values["text"] == "où"
+    assert rows[-1].values["text"] == "café"
+    assert "first: line 22, byte 0xe9" in notes[0]
+
+
+def test_a_named_encoding_that_does_not_fit_is_refused(tmp_path):
+    path = write(tmp_path / "a.csv", b"text,label\ncaf\xe9,x\n")
+    error = fault(path, encoding="utf-8")
+    assert error.where.endswith("a.csv:2")
+    assert "0xe9" in error.what
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line", "words"),
+    [
+        ("a.csv", "", 1, "empty"),
+        ("a.csv", "text,label\n", 1, "no rows"),
+        ("a.csv", "text,label\na,b\nc,d,e\n", 3, "3 values, the header 2"),
+        ("a.csv", 'text,label\na,b\n"c,d\n', 3, "broken row"),
+        ("a.csv", "text,text\na,b\n", 1, "two columns"),
+        ("a.tsv", "text\tlabel\na\n", 2, "1 values"),
+        ("a.jsonl", '{"text": "a"}\n{"text": \n', 2, "not valid JSON"),
+        ("a.jsonl", '{"text": "a"}\n\n["b"]\n', 3, "not an object"),
+        ("a.json", '[{"text": "a"},\n{"text" "b"}]', 2, "not valid JSON"),
+        ("a.json", '[{"text": "a"},\n{"text": "b"}', 2, "end of the file"),
+        ("a.json", "12", 1, "neither a list nor an object"),
+        ("a.csv", b"text,label\na\0,b\n", 2, "not a text file"),
+    ],
+)
+def test_a_broken_file_is_refused_with_its_line(tmp_path, name, content, line, words):
+    error = fault(write(tmp_path / name, content))
+    assert error.where.endswith(f"{name}:{line}")
+    assert words in error.what
+
+
+def test_files_that_are_no_tables_say_what_they_are(tmp_path):
+    assert "Excel" in fault(write(tmp_path / "a.csv", b"PK\x03\x04rest")).fix
+    assert "gunzip" in fault(write(tmp_path / "a.jsonl", b"\x1f\x8b\x08rest")).fix
+    assert "cannot read a .xlsx file" in fault(write(tmp_path / "a.xlsx", b"PK")).what
+    assert "Parquet" in fault(write(tmp_path / "a.parquet", b"no parquet at all")).what
+
+
+def test_a_missing_file_suggests_the_nearest(tmp_path):
+    write(tmp_path / "train.csv", "text\na\n")
+    assert "train.csv" in fault(tmp_path / "trian.csv").fix
+
+
+def test_an_error_comes_within_a_second_and_without_torch(tmp_path):
+    write(tmp_path / "a.csv", "text,label\n" + "some words,x\n" * 5000 + "ragged\n")
+    script = (
+        "import sys; from pathlib import Path; from slmkit.data.read import read_rows\n"
+        "try: list(read_rows(Path(sys.argv[1])))\n"
+        "except Exception as error: print(error)\n"
+        "assert 'torch' not in sys.modules and 'pandas' not in sys.modules"
+    )
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.csv")], capture_output=True, text=True, check=True
+    )
+    assert "a.csv:5002" in done.stdout
+    assert time.perf_counter() - start < 1.5  # the interpreter and pydantic included
+
+
+def test_json_in_every_layout_gives_the_same_rows(tmp_path):
+    rows = [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]
+    layouts = [json.dumps(rows), json.dumps({"data": rows}, indent=1), "\n".join(map(json.dumps, rows))]
+    for layout in layouts:
+        assert [row.values for row in read_rows(write(tmp_path / "a.json", layout))] == rows
+
+
+def test_json_sections_become_a_column(tmp_path):
+    path = write(tmp_path / "a.json", '{"train": [["hi", "greet"]],\n "test": [["bye", "part"]]}')
+    rows = list(read_rows(path))
+    assert rows[1].values == {"section": "test", "0": "bye", "1": "part"}
+    assert [row.line for row in rows] == [1, 2]
+
+
+def test_parquet_rows_equal_those_written(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = [{"text": f"row {i}", "label": i % 2} for i in range(3000)]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    read = list(read_rows(tmp_path / "a.parquet"))
+    assert [row.values for row in read] == rows
+    assert read[-1].line == 3000
+
+
+def test_a_folder_of_documents_is_a_row_a_file(tmp_path):
+    (tmp_path / "sub").mkdir()
+    write(
+        tmp_path / "b.html", "<html><head><title>no</title></head><body><p>One &amp; two</p><script>x</script></body>"
+    )
+    write(tmp_path / "sub" / "a.md", "---\ntitle: no\n---\n# Head\n\nBody.\n")
+    write(tmp_path / "LICENSE.txt", "words")
+    rows = [row.values for row in read_rows(tmp_path)]
+    assert rows == [{"path": "b.html", "text": "One & two"}, {"path": "sub/a.md", "text": "# Head\n\nBody.\n"}]
+
+
+def test_a_data_folder_gives_its_training_file_and_keeps_the_test_file(tmp_path):
+    for name in ("train.csv", "test.csv", "validation.csv"):
+        write(tmp_path / name, "text,label\na,x\n")
+    write(tmp_path / "README.md", "about")
+    assert [path.name for path in data_files(tmp_path)] == ["train.csv"]
+    assert [path.name for path in held_out_files(tmp_path)] == ["test.csv"]
+
+
+def test_a_folder_of_several_tables_is_refused(tmp_path):
+    write(tmp_path / "customers.csv", "text\na\n")
+    write(tmp_path / "orders.csv", "text\na\n")
+    assert "several tables" in fault(tmp_path).what
+
+
+def test_csv_spectrum_is_read_as_expected(shared_data):
+    folder = shared_data / "text_faults" / "csv_spectrum"
+    cases = sorted((folder / "csvs").glob("*.csv"))
+    assert len(cases) == 11
+    for case in cases:
+        expected = json.loads((folder / "json" / f"{case.stem}.json").read_text())
+        read = [row.values for row in read_rows(case)]
+        assert [{k: v.replace("\r\n", "\n") for k, v in row.items()} for row in expected] == read, case.name

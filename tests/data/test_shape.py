@@ -1,0 +1,157 @@
+"""Shapes: found from the columns and said, or refused with the columns seen and the parameter to set."""
+
+from pathlib import Path
+
+import pytest
+
+from slmkit.data.convert import RowFault, convert
+from slmkit.data.read import Row
+from slmkit.data.shape import find_shape
+from slmkit.errors import SlmkitError
+
+
+def rows(*values, file="a.jsonl"):
+    return [Row(value, Path(file), line) for line, value in enumerate(values, 1)]
+
+
+def one(values, **columns):
+    row = rows(values)
+    return convert(row[0], find_shape(row, **columns))[0]
+
+
+TURNS = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ({"messages": TURNS}, "messages"),
+        ({"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "ho"}]}, "sharegpt"),
+        ({"prompt": "hi", "completion": "ho"}, "prompt_completion"),
+        ({"instruction": "hi", "input": "", "output": "ho"}, "alpaca"),
+        ({"instruction": "hi", "instances": [{"input": "", "output": "ho"}]}, "alpaca"),
+        ({"text": "hi", "label": "ho"}, "classification"),
+        ({"sentence": "hi", "evidence_label": "ho"}, "classification"),
+        ({"question": "hi", "answer": "ho"}, "input_target"),
+        ({"input": "hi", "target": "ho"}, "input_target"),
+        ({"id": 7, "mr": "hi", "ref": "ho"}, "input_target"),
+        ({"question": "hi", "reply": "ho"}, "input_target"),
+    ],
+)
+def test_one_question_and_answer_are_found_in_each_shape(values, kind):
+    row = rows(values)
+    shape = find_shape(row)
+    assert shape.kind == kind
+    (found,) = convert(row[0], shape)
+    assert found.values["messages"] == TURNS
+    assert (found.input, found.target) == ("hi", "ho")
+
+
+def test_named_columns_win_over_usual_names():
+    found = one({"text": "a", "label": "b", "subject": "hi", "team": "ho"}, text_column="subject", label_column="team")
+    assert found.values["messages"] == TURNS
+
+
+def test_a_text_and_a_repeating_column_are_told_apart_by_content():
+    table = rows(*({"v1": "ham" if i % 3 else "spam", "v2": f"message {i}"} for i in range(30)), file="a.csv")
+    shape = find_shape(table)
+    assert (shape.kind, shape.columns) == ("classification", {"text": "v2", "label": "v1"})
+    assert str(shape) == "texts in 'v2', labels in 'v1'"
+
+
+def test_a_label_column_that_never_repeats_is_an_answer():
+    table = rows(*({"text": f"question {i}", "label": f"answer {i}"} for i in range(30)))
+    assert find_shape(table).kind == "input_target"
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "words", "fix"),
+    [
+        ({"text": "a"}, {}, "no label or answer", "label_column"),
+        ({"text": "a", "categry": "b", "extra": "c"}, {}, "no label or answer", "categry"),
+        ({"first": "a", "second": "b"}, {}, "cannot tell", "text_column=NAME label_column=NAME"),
+        ({"v1": "a", "v2": "b", "label": "c"}, {}, "which column is the text", "text_column"),
+        ({"text": "a", "label": "b"}, {"label_column": "labels"}, "'labels' is no column", "label_column=label?"),
+        ({"text": "a", "label": "b"}, {"text_column": "zzz"}, "there are text, label", "text_column="),
+    ],
+)
+def test_what_cannot_be_told_is_refused_with_the_columns(values, options, words, fix):
+    with pytest.raises(SlmkitError) as caught:
+        find_shape(rows(values, file="a.csv"), **options)
+    assert words in caught.value.what
+    assert fix in caught.value.fix
+    assert caught.value.where == "a.csv:1"
+
+
+def test_preference_pairs_share_their_prompt():
+    said = "\n\nHuman: hi\n\nAssistant: "
+    found = one({"chosen": said + "ho", "rejected": said + "no"})
+    assert found.values == {
+        "prompt": [{"role": "user", "content": "hi"}],
+        "chosen": [{"role": "assistant", "content": "ho"}],
+        "rejected": [{"role": "assistant", "content": "no"}],
+    }
+
+
+def test_kto_rows_keep_their_verdict():
+    found = one({"prompt": "hi", "completion": "ho", "label": False})
+    assert found.values == {"prompt": [TURNS[0]], "completion": [TURNS[1]], "label": False}
+
+
+def test_slots_become_json_with_the_intent():
+    row = {"section": "Play", "data": [{"text": "play "}, {"text": "Yo Ho", "entity": "track"}, {"text": " "},
+                                       {"text": "Ho", "entity": "track"}]}  # fmt: skip
+    found = one(row)
+    assert found.input == "play Yo Ho Ho"
+    assert found.target == '{"intent": "Play", "slots": {"track": ["Yo Ho", "Ho"]}}'
+
+
+def test_squad_questions_keep_their_passage_and_other_answers():
+    answers = [{"text": "1889"}, {"text": "in 1889"}, {"text": "1889"}]
+    found = one({"paragraphs": [{"context": "Built in 1889.", "qas": [{"question": "When?", "answers": answers}]}]})
+    assert (found.input, found.target, found.aliases, found.passage) == (
+        "When?",
+        "1889",
+        ("in 1889",),
+        "Built in 1889.",
+    )
+
+
+def test_a_passage_of_ones_own_goes_before_the_question():
+    assert one({"context": "Built in 1889.", "question": "When?", "answer": "1889"}).input == "Built in 1889.\n\nWhen?"
+
+
+def test_tool_calls_of_sharegpt_become_tool_calls():
+    turns = [
+        {"from": "human", "value": "weather?"},
+        {"from": "function_call", "value": '{"name": "weather", "arguments": {"city": "Ulm"}}'},
+        {"from": "observation", "value": "rain"},
+        {"from": "gpt", "value": "It rains."},
+    ]
+    messages = one({"conversations": turns, "tools": "[]"}).values["messages"]
+    assert messages[1]["tool_calls"][0]["function"] == {"name": "weather", "arguments": {"city": "Ulm"}}
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant"]
+
+
+def test_several_right_answers_are_kept_as_aliases():
+    found = one({"question": "who", "answer": ["Scott", "Russell"]})
+    assert (found.target, found.aliases) == ("Scott", ("Russell",))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"text": "a", "label": ""}, "empty label"),
+        ({"text": "  ", "label": "b"}, "empty text"),
+        ({"messages": [TURNS[0]]}, "no assistant turn"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "a message without a known role"),
+        ({"messages": [TURNS[0], {"role": "assistant", "content": " "}]}, "an empty assistant message"),
+        ({"chosen": "same", "rejected": "same"}, "chosen and rejected share no prompt"),
+        ({"prompt": "p", "chosen": "same", "rejected": "same"}, "chosen and rejected are the same"),
+    ],
+)
+def test_an_unusable_row_says_why(values, reason):
+    good = {"messages": {"messages": TURNS}, "text": {"text": "a", "label": "b"}}
+    shape = find_shape(rows(*(good[key] for key in good if key in values), values))
+    with pytest.raises(RowFault, match=reason):
+        convert(rows(values)[0], shape)

@@ -1,0 +1,149 @@
+"""prepare: canonical rows without repeats and without gold, and every row left out with its reason and line."""
+
+import json
+
+import pytest
+
+from slmkit.data.gold import freeze_on_first_sight
+from slmkit.data.normalise import normalise
+from slmkit.errors import RefusedError, SlmkitError
+from slmkit.run import Run, read_jsonl
+from slmkit.stages.prepare import check, prepare
+
+
+def table(path, count=200):
+    lines = [f"question about thing {i},label_{i % 4}" for i in range(count)]
+    path.write_text("text,label\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def run_prepare(tmp_path, name="run", **options):
+    run = Run(tmp_path / name)
+    prepare(run, **options)
+    return run, {
+        part: read_jsonl(run.path(f"{part}.jsonl")) for part in ("train", "validation", "documents", "dropped")
+    }
+
+
+def test_every_row_is_kept_or_dropped_with_its_reason_and_line(tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text(
+        "text,label\nWhere is my card?,card\n,card\nwhere is my CARD,card\nIs it late?,time\nIs it late?,card\nWho?,\n"
+    )
+    run, files = run_prepare(tmp_path, data=data, validation_size=0)
+    assert [(row["reason"], row["line"]) for row in files["dropped"]] == [
+        ("empty text", 3),
+        ("empty label", 7),
+        ("duplicate", 4),
+    ]
+    assert len(files["train"]) + len(files["dropped"]) == run.metrics["num_rows_in"] == 6
+    (conflict,) = read_jsonl(run.path("conflicts.jsonl"))
+    assert conflict["labels"] == ["time", "card"]
+
+
+def test_rows_are_messages_with_the_instruction_of_the_task(tmp_path):
+    _, files = run_prepare(tmp_path, data=table(tmp_path / "data.csv"), instruction="Choose.")
+    roles = [message["role"] for message in files["train"][0]["messages"]]
+    assert roles == ["system", "user", "assistant"]
+    assert files["train"][0]["messages"][0]["content"] == "Choose."
+    assert len({row["id"] for row in files["train"]}) == len(files["train"])
+
+
+def test_nothing_in_gold_or_its_development_set_is_trained_on(tmp_path):
+    data = table(tmp_path / "data.csv")
+    gold = freeze_on_first_sight(data, folder=tmp_path / "gold" / "mine")
+    data.write_text(data.read_text() + f"{gold.examples[0].input.upper()}!!,other\n")
+    run, files = run_prepare(tmp_path, data=data, gold=gold.folder)
+    held = {normalise(example.input) for example in (*gold.examples, *gold.dev)}
+    trained = {normalise(row["messages"][-2]["content"]) for part in ("train", "validation") for row in files[part]}
+    assert not held & trained
+    assert run.metrics["num_in_gold"] == len(held) + 1
+    assert len(trained) == 200 - len(held)
+
+
+def test_more_data_keep_old_rows_in_their_split(tmp_path):
+    _, few = run_prepare(tmp_path, "few", data=table(tmp_path / "few.csv", 200))
+    _, many = run_prepare(tmp_path, "many", data=table(tmp_path / "many.csv", 400))
+    ids = {name: {part: {row["id"] for row in files[part]} for part in ("train", "validation")}
+           for name, files in (("few", few), ("many", many))}  # fmt: skip
+    assert ids["few"]["train"] < ids["many"]["train"]
+    assert ids["few"]["validation"] <= ids["many"]["validation"]
+
+
+def test_max_rows_keeps_a_random_choice_and_counts_the_rest(tmp_path):
+    _, files = run_prepare(tmp_path, data=table(tmp_path / "data.csv"), max_rows=50, validation_size=0)
+    assert len(files["train"]) == 50
+    assert {row["reason"] for row in files["dropped"]} == {"above max_rows"}
+    labels = {row["messages"][-1]["content"] for row in files["train"]}
+    assert len(labels) == 4
+
+
+def test_without_documents_each_training_row_is_a_passage(tmp_path):
+    _, files = run_prepare(tmp_path, data=table(tmp_path / "data.csv"))
+    assert len(files["documents"]) == len(files["train"])
+    messages = files["train"][0]["messages"]
+    assert files["documents"][0]["text"] == f"{messages[-2]['content']}\n{messages[-1]['content']}"
+
+
+def test_given_documents_are_cut_into_passages(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("A few words here.\n\n" * 60)
+    _, files = run_prepare(tmp_path, data=table(tmp_path / "data.csv"), documents=tmp_path / "docs", chunk_size=40)
+    assert [row["id"] for row in files["documents"]] == [f"a.md#{i}" for i in range(6)]
+
+
+def test_a_folder_of_documents_is_asked_about_itself(tmp_path):
+    (tmp_path / "docs").mkdir()
+    for i in range(30):
+        (tmp_path / "docs" / f"{i}.md").write_text(
+            f"The tower number {i} was finished by its builders in {1800 + i}.\n"
+        )
+    gold = freeze_on_first_sight(tmp_path / "docs", folder=tmp_path / "gold" / "docs")
+    run, files = run_prepare(tmp_path, data=tmp_path / "docs", gold=gold.folder)
+    passages = {row["id"] for row in files["documents"]}
+    assert len(passages) == 30
+    assert all(set(example.relevant) <= passages for example in gold.examples)
+    notes = " ".join(row["text"] for row in read_jsonl(run.path("notes.jsonl")))
+    assert "synthetic" in notes
+
+
+def test_plain_text_can_stay_text(tmp_path):
+    (tmp_path / "a.txt").write_text("Words to continue.")
+    _, files = run_prepare(tmp_path, data=tmp_path / "a.txt", text_as="text")
+    assert files["train"][0]["text"] == "Words to continue."
+
+
+def test_gold_that_holds_all_rows_leaves_nothing_to_train_on(tmp_path):
+    data = table(tmp_path / "data.csv")
+    gold = freeze_on_first_sight(data, gold=data, folder=tmp_path / "gold" / "mine")
+    with pytest.raises(SlmkitError, match="200 in gold"):
+        run_prepare(tmp_path, data=data, gold=gold.folder)
+
+
+def test_the_pre_flight_sees_mistakes_before_anything_runs(tmp_path):
+    data = table(tmp_path / "data.csv")
+    gold = freeze_on_first_sight(data, folder=tmp_path / "gold" / "mine")
+    check(data=data, gold=gold.folder)
+    check(data=tmp_path / "runs" / "made" / "later")
+    with pytest.raises(SlmkitError, match="'lable' is no column"):
+        check(data=data, label_column="lable")
+    with pytest.raises(SlmkitError, match="validation_size"):
+        check(data=data, validation_size=10)
+    (gold.folder / "examples.jsonl").write_text("")
+    with pytest.raises(RefusedError):
+        check(data=data, gold=gold.folder)
+    data.write_text(data.read_text() + "a,ragged,row\n")
+    with pytest.raises(SlmkitError, match=r"data\.csv:202"):
+        check(data=data)
+
+
+def test_banking77_keeps_its_labels_as_written(tmp_path, shared_data):
+    banking = shared_data / "banking77"
+    gold = freeze_on_first_sight(
+        banking / "train.csv", gold=banking / "test.csv", folder=tmp_path / "gold" / "banking77"
+    )
+    run, files = run_prepare(tmp_path, data=banking / "train.csv", gold=gold.folder)
+    labels = {row["messages"][-1]["content"] for row in files["train"]}
+    assert labels == set(json.loads((banking / "categories.json").read_text()))
+    rows_out = len(files["train"]) + len(files["validation"]) + len(files["dropped"])
+    assert rows_out == run.metrics["num_rows_in"] == 10003
