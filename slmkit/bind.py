@@ -164,7 +164,7 @@ class _Binder:
         if names.find("recipes", name):
             return Reference("recipe", name, is_model=is_model)
         if is_model:
-            return _find_model(name, self.layer.where(place))
+            return find_model(name, self.layer.where(place))
         for root in (Path(), *names.roots()[1:]):
             if (root / name).exists():
                 return Reference("file", name, root / name)
@@ -312,7 +312,7 @@ def _marker_schema(marker: Any) -> dict[str, Any]:
     return {"anyOf": [use, {"type": "object", "properties": {"use": use}, "required": ["use"]}]}
 
 
-def _find_model(name: str, where: str) -> Reference:
+def find_model(name: str, where: str) -> Reference:
     """A model by card, folder or hub id, in that order."""
     card = names.find("configs/models", name)
     if card is not None:

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 # Standard error, so that standard output stays what --json and pipes expect.
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True)  # results: standard output
 
 _SECONDS_BEFORE_BAR = 2.0
 _SECONDS_BETWEEN_LINES = 15.0  # progress lines where there is no terminal
@@ -65,6 +66,16 @@ class Ticker:
         )
         self._task = self._bar.add_task(f"  {self.description}", total=self.total, shown="")
         self._bar.start()
+
+
+@contextmanager
+def to_terminal() -> Iterator[None]:
+    """Binds the console to today's standard error, so that it is still heard when that is redirected."""
+    console.file = sys.stderr
+    try:
+        yield
+    finally:
+        console._file = None  # no public way back to "whatever sys.stderr is"
 
 
 @contextmanager

@@ -1,0 +1,379 @@
+"""The command line: verbs that run recipes, and a few that look at them. Nothing heavy is imported at start-up.
+
+slmkit loop data=my.csv            the whole loop on one file
+slmkit train learning_rate=1e-4    recipes/loop/train.yaml with one value changed
+slmkit run loop/compare --json     any recipe, the outcome as JSON on standard output
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from slmkit import __version__
+from slmkit.console import console, out, quiet_libraries
+from slmkit.errors import EXIT_DONE, EXIT_FAILED, EXIT_MISTAKE, EXIT_NEGATIVE, SlmkitError
+from slmkit.names import find
+
+VERBS = {
+    "pick": "Pick a base model by a checklist.",
+    "prepare": "Turn a data file into training rows.",
+    "train": "Train a model on prepared rows.",
+    "eval": "Score one system on a gold set.",
+    "compare": "Compare prompting, RAG and fine-tuning on one gold set.",
+    "iterate": "Find what to fix in the data next.",
+    "ship": "Export a trained model, checked at every hop.",
+    "serve": "Serve a trained model.",
+    "monitor": "Watch a served model for drift.",
+}
+
+app = typer.Typer(
+    help="Pick, prepare, train, evaluate and compare small language models, with evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+# Options shared by every command that runs or binds a recipe.
+Given = Annotated[list[str] | None, typer.Argument(metavar="[RECIPE] [KEY=VALUE]...", help="A recipe, and values.")]
+Profile = Annotated[str, typer.Option("--profile", help="A machine size of configs/profiles; auto looks for CUDA.")]
+Seed = Annotated[int, typer.Option("--seed", help="Random seed of every stage.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, print what would run, run nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on standard output.")]
+Force = Annotated[bool, typer.Option("--force", help="Run again even if a result is there.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Also show what the libraries print.")]
+Processes = Annotated[int, typer.Option("--num-processes", min=1, help="Processes (GPUs) for the last step.")]
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake prints three lines and ends with its exit code."""
+    as_json = "--json" in sys.argv[1:]
+    try:
+        code = int(app(standalone_mode=False) or EXIT_DONE)
+    except SlmkitError as error:
+        code = error.exit_code
+        _print_error(error, as_json)
+    except TyperException as error:
+        code = EXIT_MISTAKE
+        fix = "`slmkit --help` lists the commands, `slmkit COMMAND --help` their options"
+        _print_error(SlmkitError(error.format_message(), fix=fix), as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_FAILED
+        _print_error(SlmkitError("stopped", fix="the same command goes on where this one stopped"), as_json)
+    except BrokenPipeError:  # `slmkit ls | head`
+        sys.stderr.close()
+        code = EXIT_DONE
+    sys.exit(code)
+
+
+def _print_error(error: SlmkitError, as_json: bool) -> None:
+    if as_json:
+        told = {"what": error.what, "where": error.where, "fix": error.fix}
+        print(json.dumps({"error": told, "exit_code": error.exit_code}, ensure_ascii=False))
+    else:
+        console.quiet = False
+        console.print(str(error), markup=False, style="red" if console.is_terminal else None)
+
+
+def _verb(name: str, about: str) -> None:
+    """Adds the command of one stage of the loop: recipes/loop/<name>.yaml unless a recipe is named."""
+
+    def command(
+        given: Given = None,
+        profile: Profile = "auto",
+        seed: Seed = 0,
+        dry_run: DryRun = False,
+        as_json: AsJson = False,
+        force: Force = False,
+        verbose: Verbose = False,
+        num_processes: Processes = 1,
+    ) -> int:
+        recipe, values = _parse(given, default=f"loop/{name}")
+        return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, num_processes)
+
+    app.command(name, help=about)(command)
+
+
+for _name, _about in VERBS.items():
+    if find("recipes", f"loop/{_name}"):
+        _verb(_name, _about)
+
+
+@app.command()
+def loop(
+    given: Given = None,
+    profile: Profile = "auto",
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    force: Force = False,
+    verbose: Verbose = False,
+) -> int:
+    """Run the whole loop on one task: prepare, train, compare, verdict. `data=FILE` runs it on your own."""
+    recipe, values = _parse(given, default="loop/compare")
+    if "data" in values:
+        from slmkit.commands.own_data import freeze_gold_of
+
+        _silence(as_json)
+        values = freeze_gold_of(values, dry_run=dry_run)
+    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose)
+
+
+@app.command()
+def run(
+    given: Given = None,
+    profile: Profile = "auto",
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    force: Force = False,
+    verbose: Verbose = False,
+    num_processes: Processes = 1,
+    breaks: Annotated[
+        bool, typer.Option("--break", help="Apply the recipe's breaks; its claim must turn red.")
+    ] = False,
+) -> int:
+    """Run one recipe, and first the recipes it reads."""
+    recipe, values = _parse(given)
+    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, num_processes, breaks)
+
+
+@app.command()
+def ls(
+    kind: Annotated[str | None, typer.Argument(help="recipes, stages, metrics, retrievers, systems, models …")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List recipes, stages, parts, models and profiles."""
+    from slmkit.commands.views import listing
+
+    listing(kind, as_json=as_json)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A recipe, a run (folder, key or name), a stage or a part.")],
+    given: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+    profile: Profile = "auto",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show a recipe's values and their origins, a run's lineage down to raw files, or what a part takes."""
+    from slmkit.commands.views import show_name
+
+    _, values = _parse([name, *(given or [])])
+    show_name(name, values, profile=profile, seed=seed, as_json=as_json)
+
+
+@app.command()
+def check(
+    recipes: Annotated[list[str] | None, typer.Argument(metavar="[RECIPE]...")] = None,
+    profile: Profile = "auto",
+    as_json: AsJson = False,
+) -> int:
+    """Bind recipes, all unless some are named, and run nothing."""
+    from slmkit.commands.views import check_recipes
+
+    return check_recipes(recipes or [], profile=profile, as_json=as_json)
+
+
+@app.command()
+def schema(stage: Annotated[str | None, typer.Argument(help="Only this stage.")] = None) -> None:
+    """Print the JSON schema of recipes, so that an editor completes and checks them."""
+    from slmkit.commands.views import recipe_schema
+
+    print(json.dumps(recipe_schema(stage), indent=1))
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The folder to make.")],
+    given: Annotated[list[str] | None, typer.Argument(metavar="data=FILE [KEY=VALUE]...")] = None,
+) -> None:
+    """Write an editable project on your own data: recipes/, gold/ and a README."""
+    from slmkit.commands.own_data import new_project
+
+    _, values = _parse([name, *(given or [])])
+    folder = new_project(name, values)
+    out.print(f"wrote {folder}/. Next: cd {folder} && slmkit loop")
+
+
+@app.command()
+def report(
+    run_name: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A folder, a key, or a recipe's name.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of a run anew, or without a name the index of all runs."""
+    from slmkit.plan import RUNS, find_run
+    from slmkit.report import write_index, write_report
+
+    if run_name is None and not RUNS.is_dir():
+        raise SlmkitError(
+            "there are no runs yet", where=str(RUNS.absolute()), fix="`slmkit loop` makes the first ones"
+        )
+    path = write_report(find_run(run_name)) if run_name else write_index(RUNS)
+    out.print(json.dumps({"report": str(path)}) if as_json else str(path), markup=False)
+
+
+@app.command()
+def gold(
+    name: Annotated[str | None, typer.Argument(help="A gold set: its name or folder.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the frozen gold sets, or check one: its hash, its counts, its slices."""
+    from slmkit.commands.views import show_gold
+
+    show_gold(name, as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> int:
+    """Check this machine: versions against the tested ones, GPU, disk, embedded models."""
+    from slmkit.commands.doctor import examine
+
+    return examine(as_json=as_json)
+
+
+@app.command()
+def chat(
+    model: Annotated[str, typer.Argument(help="A card, a hub id, a folder, or a recipe that trained one.")] = "nano",
+    profile: Profile = "auto",
+    seed: Seed = 0,
+    max_new_tokens: Annotated[int, typer.Option(min=1)] = 128,
+) -> None:
+    """Talk to a model in the terminal; an empty line or Ctrl-D ends it."""
+    from slmkit.commands.chat import talk
+
+    quiet_libraries()
+    talk(model, profile=profile, seed=seed, max_new_tokens=max_new_tokens)
+
+
+@app.command()
+def clean(dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Remove unfinished runs, and of each recipe all finished runs but the newest."""
+    from slmkit.commands.views import clean_runs
+
+    clean_runs(dry_run=dry_run, as_json=as_json)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"slmkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False) -> None:
+    pass
+
+
+def _parse(given: list[str] | None, default: str | None = None) -> tuple[str, dict[str, Any]]:
+    """The recipe's name and the key=value pairs of a command line."""
+    from slmkit.recipe import read_value
+
+    recipe, values = default, {}
+    for i, word in enumerate(given or []):
+        key, equals, text = word.partition("=")
+        if equals:
+            values[key] = read_value(text)
+        elif i == 0:
+            recipe = word
+        else:
+            raise SlmkitError(f"unexpected {word!r}", where="command line", fix="values are given as key=value")
+    if recipe is None:
+        raise SlmkitError("no recipe named", where="command line", fix="`slmkit ls` prints every recipe")
+    return recipe, values
+
+
+def _silence(as_json: bool) -> None:
+    console.quiet = console.quiet or as_json
+
+
+def _run(
+    name: str,
+    values: dict[str, Any],
+    profile: str,
+    seed: int,
+    dry_run: bool,
+    as_json: bool,
+    force: bool,
+    verbose: bool,
+    num_processes: int = 1,
+    breaks: bool = False,
+) -> int:
+    """Plans, runs, prints what came out, and returns the exit code."""
+    from slmkit.plan import make_plan
+
+    _silence(as_json)
+    asked, why = profile, ""
+    plan = make_plan(name, given=values, profile=profile, seed=seed, breaks=breaks)
+    if asked == "auto":
+        why = " (CUDA is here)" if plan.profile == "gpu" else " (no CUDA here)"
+    console.print(f"profile {plan.profile}{why}, seed {seed}")
+    if dry_run:
+        return _print_plan(plan, as_json, force)
+    if not verbose:
+        quiet_libraries()
+    from slmkit.runner import execute
+
+    outcome = execute(plan, force=force, num_processes=num_processes, verbose=verbose)
+    code = _judge_break(outcome) if breaks else outcome.exit_code
+    if as_json:
+        print(json.dumps(_as_json(outcome, code), ensure_ascii=False))
+    else:
+        from slmkit.summary import summary
+
+        out.print()
+        out.print(summary(outcome.dir))
+    return code
+
+
+def _print_plan(plan: Any, as_json: bool, force: bool) -> int:
+    todo = plan.to_run(force=force)
+    rows = [{"name": s.name, "state": s.state, "run": s in todo, "dir": str(s.dir)} for s in plan.steps]
+    if as_json:
+        print(json.dumps({"steps": rows}, ensure_ascii=False))
+        return EXIT_DONE
+    words = {"new": "run", "unfinished": "resume", "done": "run again"}
+    for row in rows:
+        word = words[row["state"]] if row["run"] else "found" if row["state"] == "done" else "not needed"
+        out.print(f"{word:<10} {row['name']:<24} {row['dir']}", markup=False)
+    return EXIT_DONE
+
+
+def _judge_break(outcome: Any) -> int:
+    """With --break a recipe succeeds only if every expectation that `breaks.red` names turned red."""
+    red = outcome.plan.target.call.recipe.get("breaks", {}).get("red", [])
+    ok = {row["metric"]: row["ok"] for row in outcome.result["expect"]}
+    for name in red:
+        if name not in ok:
+            where = str(outcome.plan.target.call.recipe.path)
+            raise SlmkitError(
+                f"breaks.red names {name!r}, which `expect` does not bound", where=where, fix="add it there"
+            )
+    green = [name for name in red if ok[name]]
+    for name in red:
+        console.print(f"  {name}: {'still green' if name in green else 'red, as it should be'}", markup=False)
+    return EXIT_NEGATIVE if green or not red else EXIT_DONE
+
+
+def _as_json(outcome: Any, code: int) -> dict[str, Any]:
+    kept = {key: outcome.result[key] for key in ("metrics", "verdict", "expect", "seconds")}
+    target = outcome.plan.target
+    told = {
+        "recipe": target.name,
+        "key": target.key,
+        "dir": str(outcome.dir),
+        "report": str(outcome.dir / "report.html"),
+    }
+    return {**told, **kept, "ran": outcome.ran, "exit_code": code}
+
+
+if __name__ == "__main__":
+    main()

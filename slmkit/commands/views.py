@@ -1,0 +1,348 @@
+"""ls, show, check, schema, gold and clean: commands that look at recipes, runs and parts, and run nothing."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from slmkit import names
+from slmkit.bind import json_schema, parameters, plain
+from slmkit.console import out
+from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
+from slmkit.plan import RUNS, content_hash, find_run, make_plan, remove_run
+from slmkit.recipe import KEYS, read_yaml
+
+_PART_KINDS = ("stages", "lessons", "metrics", "retrievers", "systems")
+_KINDS = ("recipes", *_PART_KINDS, "models", "profiles", "gold")
+
+
+def listing(kind: str | None, *, as_json: bool) -> None:
+    """Prints every name, or those of one kind, each with one line on what it is."""
+    if kind is not None and kind not in _KINDS:
+        raise SlmkitError(f"unknown kind {kind!r}", where="command line", fix=names.suggest(kind, _KINDS))
+    found = {one: rows for one in ([kind] if kind else _KINDS) if (rows := _named(one))}
+    if as_json:
+        print(json.dumps({one: dict(rows) for one, rows in found.items()}, ensure_ascii=False))
+        return
+    for one, rows in found.items():
+        table = Table(title=one, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
+        table.add_column(style="cyan", no_wrap=True)
+        table.add_column()
+        for name, about in rows:
+            table.add_row(name, about)
+        out.print(table)
+        out.print()
+
+
+def _named(kind: str) -> list[tuple[str, str]]:
+    if kind in _PART_KINDS:
+        return [(name, names.first_line(path, name)) for name, path in sorted(names.part_files(kind).items())]
+    if kind == "gold":
+        folders = {p.parent.name: p.parent for root in roots_reversed() for p in (root / "gold").glob("*/card.yaml")}
+        cards = {name: read_yaml(folder / "card.yaml").value for name, folder in folders.items()}
+        return [(name, f"{card.get('count')} examples, {card.get('kind')}") for name, card in sorted(cards.items())]
+    folder = "recipes" if kind == "recipes" else f"configs/{kind}"
+    keys = {"recipes": "title", "models": "title", "profiles": "title"}
+    rows = []
+    for name in names.names(folder):
+        path = names.find(folder, name)
+        assert path is not None
+        rows.append((name, _title(path, keys[kind])))
+    return rows
+
+
+def roots_reversed() -> list[Path]:
+    """The roots with the first match last, for dictionaries in which the later one wins."""
+    return names.roots()[::-1]
+
+
+def _title(path: Path, key: str) -> str:
+    """The `title:` line of a file, or its first comment; the file is not parsed, for speed."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith(f"{key}:"):
+            return line.partition(":")[2].strip().strip("'\"")
+        if line.startswith("# "):
+            return line[2:]
+    return ""
+
+
+def show_name(name: str, values: dict[str, Any], *, profile: str, seed: int, as_json: bool) -> None:
+    """Prints a recipe, a run, or a part, whichever the name stands for."""
+    if names.find("recipes", name) or name.endswith((".yaml", ".yml")):
+        _show_recipe(name, values, profile, seed, as_json)
+        return
+    for kind in _PART_KINDS:
+        if name in names.part_files(kind):
+            _show_part(kind, name, as_json)
+            return
+    try:
+        folder = find_run(name)
+    except SlmkitError:
+        parts = [part for kind in _PART_KINDS for part in names.part_files(kind)]
+        fix = names.suggest(name, [*names.names("recipes"), *parts])
+        raise SlmkitError(f"no recipe, part or run {name!r}", fix=fix) from None
+    _show_run(folder, as_json)
+
+
+def _show_recipe(name: str, values: dict[str, Any], profile: str, seed: int, as_json: bool) -> None:
+    plan = make_plan(name, given=values, profile=profile, seed=seed)
+    step = plan.target
+    recipe = step.call.recipe
+    shown = plain(step.call.arguments)
+    if as_json:
+        told = {"name": step.name, "stage": recipe.stage, "with": shown, "origins": step.call.origins, "key": step.key}
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    out.print(f"[bold]{step.name}[/]  {recipe.get('title', '')}")
+    if teaches := recipe.get("teaches"):
+        out.print(teaches, style="dim", markup=False)
+    out.print(f"stage {recipe.stage}, profile {plan.profile}, key {step.key} ({step.state})\n")
+    table = _table("key", "value", "from")
+    for place, value in _flat(shown, ""):
+        table.add_row(place, _brief(value), _origin(step.call.origins, place))
+    out.print(table)
+    reads = [f"{row['parameter']} <- {row['name']}" for row in step.inputs if row["kind"] == "recipe"]
+    if reads:
+        out.print(f"\nreads {', '.join(reads)}")
+
+
+def _flat(value: Any, at: str) -> list[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        return [row for key, inner in value.items() for row in _flat(inner, f"{at}.{key}" if at else str(key))]
+    return [(at, value)]
+
+
+def _origin(origins: dict[str, str], place: str) -> str:
+    while place:
+        if place in origins:
+            return origins[place]
+        place = place.rpartition(".")[0]
+    return ""
+
+
+def _show_part(kind: str, name: str, as_json: bool) -> None:
+    function = names.load_part(kind, name)
+    if as_json:
+        print(json.dumps(json_schema(function)))
+        return
+    out.print(f"[bold]{name}[/]  {kind}\n")
+    out.print(inspect.getdoc(function) or "", markup=False)
+    table = _table("key", "type", "default")
+    for key, parameter in parameters(function).items():
+        default = "(needed)" if parameter.default is inspect.Parameter.empty else repr(parameter.default)
+        if callable(parameter.default):
+            default = parameter.default.__name__
+        table.add_row(key, _type_name(function, key), default)
+    out.print()
+    out.print(table)
+
+
+def _type_name(function: Any, key: str) -> str:
+    annotation = inspect.signature(function).parameters[key].annotation
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def _show_run(folder: Path, as_json: bool) -> None:
+    """A run's values and metrics, and its lineage down to the hash of each raw file."""
+    tree = _lineage(folder)
+    if as_json:
+        print(json.dumps(tree, ensure_ascii=False))
+        return
+    from slmkit.summary import summary
+
+    out.print(summary(folder))
+    out.print("\n[bold]lineage[/]")
+    _print_lineage(tree, 0)
+
+
+def _lineage(folder: Path) -> dict[str, Any]:
+    recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    result = folder / "result.json"
+    metrics = json.loads(result.read_text(encoding="utf-8"))["metrics"] if result.is_file() else None
+    inputs = []
+    for row in recipe["inputs"]:
+        made = Path(row["dir"]) if row["kind"] == "recipe" else None
+        if made is not None and (made / "recipe.json").is_file():
+            inputs.append({**row, "run": _lineage(made)})
+        else:
+            path = Path(row["path"]) if row.get("path") else None
+            now = content_hash(path, sample=row["kind"] == "model") if path is not None and path.exists() else None
+            inputs.append({**row, "unchanged": now == row.get("sha256") if now else None})
+    kept = {key: recipe[key] for key in ("name", "key", "stage", "profile", "seed", "command", "started")}
+    return {**kept, "dir": str(folder), "done": metrics is not None, "metrics": metrics, "inputs": inputs}
+
+
+def _print_lineage(tree: dict[str, Any], depth: int) -> None:
+    indent = "  " * depth
+    out.print(f"{indent}{tree['name']}  [dim]{tree['dir']}[/]{'' if tree['done'] else '  (unfinished)'}")
+    seen: set[str] = set()
+    for row in tree["inputs"]:
+        if row["name"] in seen:  # an input read in several places is one input
+            continue
+        seen.add(row["name"])
+        if "run" in row:
+            _print_lineage(row["run"], depth + 1)
+        elif row.get("sha256"):
+            changed = "  [yellow]changed or gone since[/]" if not row["unchanged"] else ""
+            out.print(f"{indent}  {row['name']}  [dim]sha256 {row['sha256']}[/]{changed}")
+        else:
+            out.print(
+                f"{indent}  {row['name']}  [dim]{row['kind']}{' (run removed)' if row['kind'] == 'recipe' else ''}[/]"
+            )
+
+
+def check_recipes(wanted: list[str], *, profile: str, as_json: bool) -> int:
+    """Binds recipes and prints the mistakes found; exit code 3 if there are any."""
+    from slmkit.recipe import load_profile, load_recipe
+
+    mistakes = []
+    checked = wanted or names.names("recipes")
+    profile, layer = load_profile(profile)
+    for name in checked:
+        try:
+            if layer.value:
+                make_plan(name, profile=profile)
+            _check_claims(load_recipe(name, profile=profile))
+        except SlmkitError as error:
+            mistakes.append((name, error))
+    if as_json:
+        rows = [{"recipe": name, "what": e.what, "where": e.where, "fix": e.fix} for name, e in mistakes]
+        print(json.dumps({"checked": len(checked), "mistakes": rows}, ensure_ascii=False))
+    else:
+        for _, mistake in mistakes:
+            out.print(f"{mistake}\n", markup=False)
+        out.print(f"{len(checked)} recipes checked, {len(mistakes)} with mistakes")
+    return EXIT_MISTAKE if mistakes else EXIT_DONE
+
+
+def _check_claims(recipe: Any) -> None:
+    for name, bounds in (recipe.get("expect") or {}).items():
+        if not (isinstance(bounds, list) and len(bounds) == 2):
+            where = recipe.layer.where(("expect", name))
+            raise SlmkitError(f"expect.{name} is {bounds!r}", where=where, fix="give [low, high]; null for no bound")
+    for name in (recipe.get("breaks") or {}).get("red", []):
+        if name not in (recipe.get("expect") or {}):
+            where = recipe.layer.where(("breaks", "red"))
+            raise SlmkitError(
+                f"breaks.red names {name!r}, which `expect` does not bound", where=where, fix="add it there"
+            )
+
+
+def recipe_schema(stage: str | None) -> dict[str, Any]:
+    """The JSON schema of a recipe file; with every stage's `with`, chosen by `stage`."""
+    if stage is not None:
+        return json_schema(names.load_stage(stage))
+    stages = [*names.part_files("stages"), *names.part_files("lessons")]
+    texts = {key: {"type": ["string", "null"]} for key in ("title", "teaches", "source", "honest")}
+    bounds = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": ["number", "null"]}}
+    properties = {
+        **texts,
+        "seeds": {"type": "array", "items": {"type": "string"}},
+        "base": {"type": "string", "enum": names.names("configs/bases")},
+        "stage": {"type": "string", "enum": stages},
+        "with": {"type": ["object", "null"]},
+        "expect": {"type": "object", "additionalProperties": bounds},
+        "breaks": {"type": "object", "properties": {"with": {"type": "object"}, "red": {"type": "array"}}},
+        "profiles": {"type": "object", "propertyNames": {"enum": names.names("configs/profiles")}},
+    }
+    assert set(properties) == set(KEYS)
+    chosen = [
+        {
+            "if": {"properties": {"stage": {"const": name}}, "required": ["stage"]},
+            "then": {"properties": {"with": {"$ref": f"#/$defs/{name}"}}},
+        }
+        for name in stages
+    ]
+    definitions = {}
+    for name in stages:
+        whole = json_schema(names.load_stage(name))
+        whole.pop("required", None)  # a base or a profile may give what the recipe does not
+        definitions[name] = json.loads(json.dumps(whole).replace('"#/$defs/', f'"#/$defs/{name}/$defs/'))
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "slmkit recipe",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "allOf": chosen,
+        "$defs": definitions,
+    }
+
+
+def show_gold(name: str | None, *, as_json: bool) -> None:
+    """Lists gold sets, or prints one after checking its hash."""
+    from slmkit.data.gold import read_gold
+
+    if name is None:
+        listing("gold", as_json=as_json)
+        return
+    tries = [Path(name), *(root / "gold" / name for root in names.roots())]
+    folder = next((path for path in tries if (path / "card.yaml").is_file()), None)
+    if folder is None:
+        options = [row[0] for row in _named("gold")]
+        raise SlmkitError(
+            f"no gold set {name!r}", fix=names.suggest(name, options, "`slmkit loop data=FILE` freezes one")
+        )
+    found = read_gold(folder)
+    slices: dict[str, dict[str, int]] = {}
+    for example in found.examples:
+        for key, value in example.slice.items():
+            slices.setdefault(key, {}).setdefault(value, 0)
+            slices[key][value] += 1
+    told: dict[str, Any] = {
+        "name": found.task.name,
+        "kind": found.task.kind,
+        "examples": len(found.examples),
+        "dev": len(found.dev),
+    }
+    told |= {"labels": len(found.task.labels), "sha256": found.sha256, "slices": slices}
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    table = _table("key", "value")
+    for key, value in told.items():
+        text = "; ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+        table.add_row(key, text)
+    out.print(table)
+    out.print(f"\n{folder}: as frozen")
+
+
+def clean_runs(*, dry_run: bool, as_json: bool) -> None:
+    """Deletes unfinished runs, and all finished runs of a recipe but its newest."""
+    by_recipe: dict[Path, list[Path]] = {}
+    for record in RUNS.rglob("recipe.json"):
+        by_recipe.setdefault(record.parent.parent, []).append(record.parent)
+    doomed = []
+    for folders in by_recipe.values():
+        done = [f for f in folders if (f / "result.json").is_file()]
+        newest = max(done, key=lambda f: (f / "result.json").stat().st_mtime, default=None)
+        doomed += [f for f in folders if f != newest]
+    doomed.sort()
+    size = sum(p.stat().st_size for f in doomed for p in f.rglob("*") if p.is_file())
+    if not dry_run:
+        for folder in doomed:
+            remove_run(folder)
+            if not any(folder.parent.iterdir()):
+                shutil.rmtree(folder.parent)
+    if as_json:
+        print(json.dumps({"removed": [str(f) for f in doomed], "bytes": size, "dry_run": dry_run}))
+        return
+    for folder in doomed:
+        out.print(str(folder), markup=False)
+    out.print(f"{len(doomed)} runs, {size / 1e6:,.1f} MB {'would be removed' if dry_run else 'removed'}")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _brief(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value

@@ -1,0 +1,302 @@
+"""From a recipe's name to the steps that make it: the whole graph bound, each step with its content-addressed key.
+
+A key is a hash over the stage, its arguments, the keys of input runs, the content of input files and models, the seed,
+and the source of the stage, of every part bound into it and of the libraries they import. Profile, device, versions
+and git commit are recorded in the run, not hashed: they do not change what was asked.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import hashlib
+import inspect
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slmkit import names
+from slmkit.bind import Call, Fill, Reference, bind, parameters, parts_in, plain
+from slmkit.errors import SlmkitError
+from slmkit.recipe import Recipe, load_profile, load_recipe
+
+RUNS = Path("runs")
+_NOT_HASHED = ("device",)  # recorded only: the answer asked for is the same
+_WHOLE_MODEL_FILE = 64 * 2**20  # larger weight files are hashed by size, first and last MiB
+
+
+@dataclass
+class Step:
+    """One recipe of the graph with its key and the folder its run has, or will have."""
+
+    call: Call
+    key: str
+    inputs: list[dict[str, Any]] = field(default_factory=list)  # lineage rows: parameter, name, kind, key or sha256
+
+    @property
+    def name(self) -> str:
+        return self.call.name
+
+    @property
+    def dir(self) -> Path:
+        return RUNS / self.name / self.key
+
+    @property
+    def state(self) -> str:
+        """ "done", "unfinished" (a resumable folder) or "new"."""
+        if (self.dir / "result.json").is_file():
+            return "done"
+        return "unfinished" if self.dir.is_dir() else "new"
+
+
+@dataclass
+class Plan:
+    """The steps of a graph, inputs first; the last one is what was asked for."""
+
+    steps: list[Step]
+    profile: str
+    seed: int
+    given: dict[str, Any]  # what the command line set
+
+    @property
+    def target(self) -> Step:
+        return self.steps[-1]
+
+    def step(self, name: str) -> Step:
+        return next(step for step in self.steps if step.name == name)
+
+    def to_run(self, *, force: bool = False) -> list[Step]:
+        """The steps still to be run: the target unless it is done, and what those steps read that is not done."""
+        wanted: set[str] = set()
+
+        def want(step: Step, forced: bool) -> None:
+            if step.name in wanted or (step.state == "done" and not forced):
+                return
+            wanted.add(step.name)
+            for row in step.inputs:
+                if row["kind"] == "recipe":
+                    want(self.step(row["name"]), False)
+
+        want(self.target, force)
+        return [step for step in self.steps if step.name in wanted]
+
+
+def make_plan(
+    name: str, *, given: Mapping[str, Any] | None = None, profile: str = "auto", seed: int = 0, breaks: bool = False
+) -> Plan:
+    """Binds a recipe and every recipe it reads; nothing is run.
+
+    given: key=value of the command line. A key sets that parameter in every recipe of the graph that has it, except
+    where the value there is itself a recipe that takes the key (`data=FILE` reaches `prepare`, not `train`). Inside
+    parts an undotted key fills what the recipe leaves unset; a dotted one (systems.rag.top_k=3) sets exactly there.
+    Raises: SlmkitError for any mistake in any recipe of the graph, for circles, and for keys that nothing takes.
+    """
+    profile, profile_layer = load_profile(profile)
+    builder = _Builder(dict(given or {}), profile, profile_layer, seed)
+    builder.add(name, (), breaks)
+    builder.refuse_unused()
+    return Plan(builder.steps, profile, seed, dict(given or {}))
+
+
+class _Builder:
+    def __init__(self, given: dict[str, Any], profile: str, profile_layer: Any, seed: int) -> None:
+        self.given, self.profile, self.profile_layer, self.seed = given, profile, profile_layer, seed
+        self.steps: list[Step] = []
+        self.used: set[str] = set()
+        self.known: set[str] = set()  # every parameter name seen, for suggestions
+
+    def add(self, name: str, above: tuple[str, ...], breaks: bool = False) -> Step:
+        if name in above:
+            circle = " -> ".join([*above[above.index(name) :], name])
+            where = str(names.find_recipe(above[-1])[1])
+            raise SlmkitError(
+                f"recipes read each other in a circle: {circle}", where=where, fix="break one of the links"
+            )
+        for step in self.steps:
+            if step.name == name:
+                return step
+        recipe = load_recipe(name, profile=self.profile, breaks=breaks)
+        self._apply_given(recipe)
+        command = Fill({k: v for k, v in self.given.items() if "." not in k}, lambda _: "command line")
+        profile = Fill(self.profile_layer.value, lambda key: self.profile_layer.lines[(key,)])
+        call = bind(recipe, [command, profile])
+        self.used |= command.used
+        self.known |= {key for part in parts_in(call.arguments) for key in part.arguments} | set(call.arguments)
+        rows = []
+        for parameter, reference in call.references():
+            inner = self.add(reference.name, (*above, name)) if reference.kind == "recipe" else None
+            rows.append(_lineage(parameter, reference, inner))
+        step = Step(call, self._key(call, rows), rows)
+        self.steps.append(step)
+        return step
+
+    def _apply_given(self, recipe: Recipe) -> None:
+        known = parameters(names.load_stage(recipe.stage))
+        for key, value in self.given.items():
+            first, *rest = key.split(".")
+            if first not in known:
+                continue
+            current = recipe.layer.value["with"].get(first)
+            if (
+                not rest
+                and isinstance(current, str)
+                and names.find("recipes", current)
+                and self._takes(current, first)
+            ):
+                continue
+            recipe.layer.set(("with", first, *rest), value, "command line")
+            self.used.add(key)
+
+    def _takes(self, name: str, key: str, seen: frozenset[str] = frozenset()) -> bool:
+        """Whether a recipe, or one it reads, has a parameter of that name."""
+        if name in seen:
+            return False
+        recipe = load_recipe(name, profile=self.profile)
+        if key in parameters(names.load_stage(recipe.stage)):
+            return True
+        read = [value for value in recipe.layer.value["with"].values() if isinstance(value, str)]
+        return any(names.find("recipes", value) and self._takes(value, key, seen | {name}) for value in read)
+
+    def refuse_unused(self) -> None:
+        for key in self.given:
+            if key not in self.used:
+                first = key.split(".")[0]
+                what = f"no recipe here has a key {first!r}"
+                fix = names.suggest(first, self.known, "`slmkit show NAME` prints the keys of a recipe")
+                raise SlmkitError(what, where=f"command line: {key}={self.given[key]}", fix=fix)
+
+    def _key(self, call: Call, rows: list[dict[str, Any]]) -> str:
+        contents = {row["parameter"]: row.get("key") or row.get("sha256") or row["name"] for row in rows}
+        asked = {
+            "stage": call.recipe.stage,
+            "arguments": _without_references({k: v for k, v in call.arguments.items() if k not in _NOT_HASHED}),
+            "contents": contents,
+            "seed": self.seed,
+            "source": source_hash(call),
+        }
+        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _lineage(parameter: str, reference: Reference, step: Step | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"parameter": parameter, "name": reference.name, "kind": reference.kind}
+    if step is not None:
+        return {**row, "key": step.key, "dir": str(step.dir)}
+    if reference.path is not None:
+        row |= {"path": str(reference.path), "sha256": content_hash(reference.path, sample=reference.is_model)}
+    return row
+
+
+def _without_references(value: Any) -> Any:
+    """Plain arguments in which what is read is left out, since its content is hashed instead of its name."""
+    if isinstance(value, Reference):
+        return "(read)"
+    if isinstance(value, dict):
+        return {key: _without_references(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_references(inner) for inner in value]
+    if hasattr(value, "folder") and hasattr(value, "arguments"):
+        kept = {k: v for k, v in value.arguments.items() if k not in _NOT_HASHED}
+        return {"use": value.name, **_without_references(kept)}
+    return plain(value)
+
+
+@functools.cache
+def content_hash(path: Path, *, sample: bool = False) -> str:
+    """sha256 of a file, or of a folder's sorted relative names and contents; modification times never count.
+
+    sample=True (models): files over 64 MiB count by size, first and last MiB, so that 10 GB cost nothing.
+    """
+    if path.is_file():
+        return _file_hash(path, sample)
+    digest = hashlib.sha256()
+    for inner in sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")):
+        digest.update(f"{inner.relative_to(path).as_posix()}\0{_file_hash(inner, sample)}\n".encode())
+    return digest.hexdigest()
+
+
+def _file_hash(path: Path, sample: bool) -> str:
+    digest = hashlib.sha256()
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        if sample and size > _WHOLE_MODEL_FILE:
+            digest.update(str(size).encode() + file.read(2**20))
+            file.seek(-(2**20), 2)
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def source_hash(call: Call) -> str:
+    """A hash of the files whose code decides the result: stage, bound parts, and the libraries they import."""
+    files: set[Path] = set()
+    for function in [call.function, *(part.function for part in parts_in(call.arguments))]:
+        files |= _imported(Path(inspect.getfile(function)))
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+# The kernel decides how things run, not what comes out: a nicer progress bar must not make every run stale.
+_KERNEL = {
+    "bind", "charts", "cli", "commands", "console", "errors", "launch", "names", "plan", "recipe", "report", "run",
+    "runner", "summary", "types",
+}  # fmt: skip
+
+
+@functools.cache
+def _imported(path: Path) -> frozenset[Path]:
+    """A file and the slmkit libraries it imports, at any depth, also inside functions."""
+    found, todo = {path}, [path]
+    while todo:
+        for node in ast.walk(ast.parse(todo.pop().read_text(encoding="utf-8"))):
+            modules: Iterable[str] = ()
+            if isinstance(node, ast.ImportFrom) and node.module:
+                modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            for module in modules:
+                file = _library_file(module)
+                if file is not None and file not in found:
+                    found.add(file)
+                    todo.append(file)
+    return frozenset(found)
+
+
+def _library_file(module: str) -> Path | None:
+    steps = module.split(".")
+    if steps[0] != "slmkit" or len(steps) < 2 or steps[1] in _KERNEL:
+        return None
+    path = names.PACKAGE.joinpath(*steps[1:])
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def find_run(text: str) -> Path:
+    """The folder of a run given as a path, as "loop/train" (its newest), or as the start of a key."""
+    path = Path(text)
+    if (path / "recipe.json").is_file():
+        return path
+    found = sorted(RUNS.rglob("recipe.json"), key=lambda p: p.stat().st_mtime)
+    for match in (
+        [p.parent for p in found if p.parent.parent == RUNS / text],
+        [p.parent for p in found if p.parent.name.startswith(text)],
+    ):
+        if match:
+            return match[-1]
+    options = sorted({p.parent.parent.relative_to(RUNS).as_posix() for p in found})
+    close = difflib.get_close_matches(text, options, n=1)
+    fix = f"did you mean {close[0]!r}?" if close else "`slmkit report` lists all runs"
+    raise SlmkitError(f"no run {text!r} under {RUNS}/", fix=fix)
+
+
+def remove_run(folder: Path) -> None:
+    """Deletes a run's folder; result.json goes first, so that what is left of a killed deletion is not called done."""
+    (folder / "result.json").unlink(missing_ok=True)
+    shutil.rmtree(folder)

@@ -1,0 +1,278 @@
+"""Runs a plan: pre-flight checks first, then each step in its folder, result.json last; what is done is found.
+
+A kill at any moment leaves a folder without result.json, which the same command finishes. A lock keeps two writers
+apart. A broken claim (`expect`) is reported with the run, which stays done: the measurement is not in doubt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slmkit.bind import plain, resolved
+from slmkit.console import console, to_terminal
+from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
+from slmkit.plan import Plan, Step, remove_run
+from slmkit.run import Run, write_atomically, write_json
+from slmkit.types import Score
+
+_PACKAGES = ("slmkit", "torch", "transformers", "datasets", "peft", "trl", "accelerate", "bitsandbytes", "evaluate")
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass
+class Outcome:
+    """What a finished plan leaves: the folders, the target's result, and the exit code that says how it went."""
+
+    plan: Plan
+    result: dict[str, Any]
+    ran: list[str] = field(default_factory=list)  # names of the steps that were run now, not found
+
+    @property
+    def dir(self) -> Path:
+        return self.plan.target.dir
+
+    @property
+    def exit_code(self) -> int:
+        verdict = self.result.get("verdict") or {"positive": True}
+        holds = all(claim["ok"] for claim in self.result["expect"])
+        return EXIT_DONE if verdict["positive"] and holds else EXIT_NEGATIVE
+
+
+def execute(plan: Plan, *, force: bool = False, num_processes: int = 1, verbose: bool = False) -> Outcome:
+    """Runs what is not done yet and returns the target's result.
+
+    Raises: SlmkitError, RefusedError or FailedError with a message for the user; any other exception is our fault.
+    """
+    todo = plan.to_run(force=force)
+    for step in todo:
+        _preflight(plan, step)
+    for step in plan.steps:
+        if step not in todo:
+            if step is plan.target or todo:
+                console.print(f"[green]✓[/] {step.name}  [dim]found in {step.dir}[/]")
+            continue
+        if step.state == "done" and step is plan.target and force:
+            remove_run(step.dir)
+        processes = num_processes if step is plan.target else 1
+        seconds = _run_step(plan, step, processes, verbose)
+        console.print(f"[green]✓[/] {step.name}  [dim]{seconds:,.1f} s, {step.dir}[/]")
+    return Outcome(plan, _judged(plan), [step.name for step in todo])
+
+
+def call_stage(plan: Plan, step: Step, run: Run) -> None:
+    """Calls the stage with everything it reads resolved to paths."""
+    step.call.function(run, **_arguments(plan, step))
+
+
+def _arguments(plan: Plan, step: Step) -> dict[str, Any]:
+    arguments: dict[str, Any] = resolved(step.call.arguments, lambda name: plan.step(name).dir)
+    return arguments
+
+
+def _preflight(plan: Plan, step: Step) -> None:
+    """Calls the `check` beside the stage, if its file has one."""
+    check = getattr(sys.modules[step.call.function.__module__], "check", None)
+    if check is not None:
+        check(**_arguments(plan, step))
+
+
+def _run_step(plan: Plan, step: Step, num_processes: int, verbose: bool) -> float:
+    start = time.monotonic()
+    with _locked(step.dir), _explained(step):
+        resuming = (step.dir / "recipe.json").exists()
+        console.print(f"[bold]▸ {step.name}[/]{'  [dim]resuming[/]' if resuming else ''}")
+        (step.dir / "error.txt").unlink(missing_ok=True)
+        (step.dir / "notes.jsonl").unlink(missing_ok=True)
+        if not (step.dir / "recipe.json").exists():
+            write_json(step.dir / "recipe.json", _recipe_record(plan, step))
+        run = Run(step.dir, seed=plan.seed, name=step.name)
+        if run.checkpoint is None:
+            (step.dir / "log.jsonl").unlink(missing_ok=True)
+        if num_processes > 1:
+            from slmkit.launch import launch
+
+            launch(plan, step, num_processes)
+        else:
+            _seed_everything(plan.seed)
+            with contextlib.nullcontext() if verbose else _quiet():
+                call_stage(plan, step, run)
+            write_result(plan, step, run, time.monotonic() - start)
+    from slmkit.report import write_report
+
+    write_report(step.dir)
+    return time.monotonic() - start
+
+
+def write_result(plan: Plan, step: Step, run: Run, seconds: float) -> None:
+    """result.json: its presence means the run is done."""
+    verdict = None
+    if run.verdict_text is not None:
+        verdict = {"text": run.verdict_text, "positive": run.verdict_positive}
+    metrics = {name: _plain_metric(value) for name, value in run.metrics.items()}
+    write_json(
+        step.dir / "result.json",
+        {
+            "status": "done",
+            "metrics": metrics,
+            "verdict": verdict,
+            "expect": claims(step, metrics, lifted=bool(plan.given)),
+            "expect_lifted": bool(plan.given) and bool(step.call.recipe.get("expect")),
+            "seconds": round(seconds, 3),
+            "finished": _now(),
+            "environment": environment(),
+        },
+    )
+
+
+def claims(step: Step, metrics: dict[str, Any], *, lifted: bool) -> list[dict[str, Any]]:
+    """Each expectation of the recipe against its metric; values from the command line lift them all."""
+    rows = []
+    for name, bounds in ({} if lifted else step.call.recipe.get("expect") or {}).items():
+        where = step.call.recipe.layer.where(("expect", name))
+        if not (isinstance(bounds, list) and len(bounds) == 2):
+            raise SlmkitError(f"expect.{name} is {bounds!r}", where=where, fix="give [low, high]; null for no bound")
+        if name not in metrics:
+            from slmkit.names import suggest
+
+            raise SlmkitError(f"the run measured no {name!r}", where=where, fix=suggest(name, metrics))
+        value = metrics[name]["value"] if isinstance(metrics[name], dict) else metrics[name]
+        low, high = bounds
+        ok = (low is None or value >= low) and (high is None or value <= high)
+        rows.append({"metric": name, "low": low, "high": high, "value": value, "ok": ok})
+    return rows
+
+
+def environment() -> dict[str, str]:
+    """Where a run was made: versions, machine, git commit. Recorded, never hashed."""
+    found = {"python": platform.python_version(), "platform": platform.platform(), "cpus": str(os.cpu_count())}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    torch = sys.modules.get("torch")
+    found["device"] = torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else "cpu"
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+        found["git"] = subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    return found
+
+
+def _judged(plan: Plan) -> dict[str, Any]:
+    """The target's result with the claims of the recipe as it reads now: bounds are not part of the key."""
+    step = plan.target
+    result: dict[str, Any] = json.loads((step.dir / "result.json").read_text(encoding="utf-8"))
+    now = claims(step, result["metrics"], lifted=bool(plan.given))
+    if now != result["expect"]:
+        result["expect"] = now
+        write_json(step.dir / "result.json", result)
+    return result
+
+
+def _recipe_record(plan: Plan, step: Step) -> dict[str, Any]:
+    recipe = step.call.recipe
+    told = {key: recipe.get(key) for key in ("title", "teaches", "source", "honest")}
+    return {
+        "name": step.name,
+        "key": step.key,
+        **told,
+        "stage": recipe.stage,
+        "profile": plan.profile,
+        "seed": plan.seed,
+        "with": plain(step.call.arguments),
+        "origins": step.call.origins,
+        "inputs": step.inputs,
+        "command": "slmkit " + shlex.join(sys.argv[1:]),
+        "started": _now(),
+    }
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds the run's lock; a second writer is refused at once. A kill frees it."""
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        fix = "wait for it: then the same command finds its result"
+        raise RefusedError("another slmkit process is writing this run", where=str(folder), fix=fix) from None
+    except OSError as error:
+        fix = "run in a folder you can write to" if error.errno not in _DISK_FULL else "free some disk space"
+        raise RefusedError(f"cannot write the run: {error.strerror}", where=str(folder), fix=fix) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _explained(step: Step) -> Iterator[None]:
+    """Turns what can go wrong outside our code into an error a person can act on; keeps the traceback of the rest."""
+    again = "the same command resumes it"
+    try:
+        yield
+    except SlmkitError as error:
+        with contextlib.suppress(OSError):
+            write_atomically(step.dir / "error.txt", f"{error}\n")
+        raise
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise FailedError("the disk is full", where=str(step.dir), fix=f"free some space; {again}") from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            where = str(error.filename or step.dir)
+            raise FailedError(
+                f"cannot write: {error.strerror}", where=where, fix=f"make it writable; {again}"
+            ) from None
+        raise
+    except KeyboardInterrupt:
+        raise FailedError("stopped by Ctrl-C", where=str(step.dir), fix=again) from None
+    except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            fix = "lower per_device_train_batch_size, batch_size or max_length, or use --profile gpu_8gb"
+            raise FailedError("out of memory", where=f"{step.name}, {step.dir}", fix=fix) from error
+        if "No space left on device" in str(error):
+            raise FailedError("the disk is full", where=str(step.dir), fix=f"free some space; {again}") from None
+        with contextlib.suppress(OSError):
+            write_atomically(step.dir / "error.txt", traceback.format_exc())
+        raise
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what libraries write to standard output and standard error out of sight; our console writes past it."""
+    with to_terminal(), open(os.devnull, "w") as nowhere:
+        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            yield
+
+
+def _seed_everything(seed: int) -> None:
+    """Python's own generator; a stage seeds the libraries it uses from run.seed."""
+    import random
+
+    random.seed(seed)
+
+
+def _plain_metric(value: float | Score) -> Any:
+    if isinstance(value, Score):
+        return {"value": value.value, "low": value.low, "high": value.high, "n": value.n}
+    return float(value) if not isinstance(value, int) else value
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
