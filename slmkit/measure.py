@@ -1,0 +1,163 @@
+"""Asking a system and scoring what it says: what eval and compare share. Answers are kept as they come.
+
+Every answer is appended to a file at once, keyed by system and example, so that a killed run answers nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics as stdlib_statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from slmkit.metrics._text import normalised, read_json
+from slmkit.metrics.fields import json_fields
+from slmkit.metrics.match import exact_match
+from slmkit.metrics.overlap import f1
+from slmkit.statistics import mean_score
+from slmkit.types import Answer, Example, Score, System, Task
+
+Metric = Callable[[Example, Answer], float]
+
+_LONG_TARGET = 8  # words; above it two right answers are rarely worded alike
+_NUM_ALONE = 11  # first examples asked one at a time, to measure latency; the very first also warms up
+
+
+class AnswerFile:
+    """The answers given so far, one JSON line each; opening it again drops a line that a kill cut short."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.answers: dict[tuple[str, str], Answer] = {}
+        self.setup_seconds: dict[str, float] = {}
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:
+            path.write_text(whole, encoding="utf-8")
+        for line in whole.split("\n")[:-1]:
+            row = json.loads(line)
+            if "setup_seconds" in row:
+                self.setup_seconds[row["system"]] = row["setup_seconds"]
+            else:
+                name = row.pop("system")
+                self.answers[name, row["example_id"]] = Answer(**{**row, "passages": tuple(row["passages"])})
+
+    def add(self, system: str, answer: Answer) -> None:
+        self.answers[system, answer.example_id] = answer
+        self._append({"system": system, **asdict(answer)})
+
+    def add_setup(self, system: str, seconds: float) -> None:
+        """How long the system took to be ready: loading, indexing, fitting."""
+        self.setup_seconds[system] = seconds
+        self._append({"system": system, "setup_seconds": seconds})
+
+    def _append(self, row: dict[str, Any]) -> None:
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def ask(
+    make_system: Callable[[], System],
+    name: str,
+    examples: Sequence[Example],
+    *,
+    file: AnswerFile,
+    on_answer: Callable[[Answer], None] | None = None,
+) -> list[Answer]:
+    """The system's answer to each example: those in the file, and new ones, which go there as they come.
+
+    The first few are asked one at a time, as a user would, and tell the latency; the others many at a time.
+    """
+
+    def keep(answer: Answer) -> None:
+        file.add(name, answer)
+        if on_answer:
+            on_answer(answer)
+
+    alone = [example for example in examples[:_NUM_ALONE] if (name, example.id) not in file.answers]
+    together = [example for example in examples[_NUM_ALONE:] if (name, example.id) not in file.answers]
+    if alone or together:
+        system = make_system()
+        for number, example in enumerate(alone):
+            start = time.perf_counter()
+            [answer] = system.answer([example], on_answer=keep)
+            if number == 0:  # the first call also loads, fits or indexes
+                file.add_setup(name, max(0.0, time.perf_counter() - start - answer.seconds))
+        system.answer(together, on_answer=keep)
+    return [file.answers[name, example.id] for example in examples]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a system's answers to a gold set amount to."""
+
+    score: Score
+    parse_rate: float  # answers of the form the task asks for: a known label, readable JSON, any text
+    stop_rate: float  # answers that the system ended itself
+    empty_rate: float
+    error_rate: float
+    prompt_tokens: float  # mean an answer
+    completion_tokens: float
+    seconds_per_answer: float  # answered many at a time
+    p50_seconds: float  # answered one at a time
+    p95_seconds: float
+
+
+def summarise(task: Task, answers: Sequence[Answer], scores: Sequence[float], *, seed: int = 0) -> Summary:
+    """The score with its interval and the rates beside it, which say whether form or ability was at fault."""
+    n = max(1, len(answers))
+    alone = sorted(answer.seconds for answer in answers[1:_NUM_ALONE] or answers) or [0.0]
+    together = [answer.seconds for answer in answers[_NUM_ALONE:]] or alone
+    return Summary(
+        score=mean_score(scores, seed=seed),
+        parse_rate=sum(parses(task, answer) for answer in answers) / n,
+        stop_rate=sum(answer.stopped for answer in answers) / n,
+        empty_rate=sum(not answer.text.strip() for answer in answers) / n,
+        error_rate=sum(bool(answer.error) for answer in answers) / n,
+        prompt_tokens=sum(answer.prompt_tokens for answer in answers) / n,
+        completion_tokens=sum(answer.completion_tokens for answer in answers) / n,
+        seconds_per_answer=sum(together) / len(together),
+        p50_seconds=stdlib_statistics.median(alone),
+        p95_seconds=alone[min(len(alone) - 1, int(0.95 * len(alone)))],
+    )
+
+
+def parses(task: Task, answer: Answer) -> bool:
+    """Whether the answer has the form the task asks for."""
+    if task.kind == "classification":
+        return normalised(answer.text) in {normalised(label) for label in task.labels}
+    if task.kind == "extraction":
+        return read_json(answer.text) is not None
+    return bool(answer.text.strip())
+
+
+def default_metric(task: Task, examples: Sequence[Example]) -> Metric:
+    """exact_match for labels and short answers, json_fields for extraction, f1 where targets are long."""
+    if task.kind == "extraction":
+        return json_fields
+    words = [len(example.target.split()) for example in examples] or [0]
+    return f1 if task.kind == "generation" and stdlib_statistics.median(words) > _LONG_TARGET else exact_match
+
+
+def answer_row(system: str, example: Example, answer: Answer, score: float) -> dict[str, Any]:
+    """A line of the answers table."""
+    return {
+        "system": system,
+        "example_id": example.id,
+        "input": example.input,
+        "target": example.target,
+        "answer": answer.text,
+        "score": score,
+        "correct": score >= 1.0,
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "seconds": round(answer.seconds, 6),
+        "stopped": answer.stopped,
+        "error": answer.error,
+        "slice": dict(example.slice),
+        **({"passages": list(answer.passages)} if answer.passages else {}),
+        **({"aliases": list(example.aliases)} if example.aliases else {}),
+    }

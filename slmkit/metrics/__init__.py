@@ -1,0 +1,1 @@
+"""Metrics: each scores one answer against one example, in [0, 1] unless its docstring says otherwise."""

@@ -1,0 +1,39 @@
+"""Whether the passages put before the model are those that hold the answer; an example without any scores 1.
+
+Recall, rank and gain of the passages an answer was given, by the ids in its example's `relevant`.
+"""
+
+from __future__ import annotations
+
+from math import log2
+
+from slmkit.types import Answer, Example
+
+
+def recall(example: Example, answer: Answer) -> float:
+    """The share of the relevant passages that were found: 1 of 2 -> 0.5."""
+    if not example.relevant:
+        return 1.0
+    return len(set(example.relevant) & set(answer.passages)) / len(set(example.relevant))
+
+
+def mrr(example: Example, answer: Answer) -> float:
+    """One over the rank of the first relevant passage: third place -> 0.333, none -> 0."""
+    if not example.relevant:
+        return 1.0
+    ranks = (rank for rank, id in enumerate(answer.passages, 1) if id in example.relevant)
+    return 1 / next(ranks, float("inf"))
+
+
+def ndcg(example: Example, answer: Answer, *, top_k: int = 10) -> float:
+    """Gain of the relevant passages among the first top_k, each divided by log2(rank + 1), over the best possible.
+
+    Relevant found at ranks 2 and 3 of 2 relevant: (0.631 + 0.5) / (1 + 0.631) -> 0.693.
+    Source: Järvelin and Kekäläinen 2002, https://doi.org/10.1145/582415.582418, with binary gains.
+    """
+    if not example.relevant:
+        return 1.0
+    found = [id in example.relevant for id in answer.passages[:top_k]]
+    gain = sum(hit / log2(rank + 1) for rank, hit in enumerate(found, 1))
+    best = sum(1 / log2(rank + 1) for rank in range(1, min(top_k, len(set(example.relevant))) + 1))
+    return gain / best

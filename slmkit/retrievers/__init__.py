@@ -1,0 +1,1 @@
+"""Retrievers: each indexes passages once and finds the best for a query."""

@@ -1,0 +1,88 @@
+"""The eval stage: one system on one gold set, its score with an interval and the rates that explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from slmkit.data.gold import read_gold
+from slmkit.errors import SlmkitError
+from slmkit.measure import AnswerFile, answer_row, ask, default_metric, summarise
+from slmkit.models.load import release_shared_model
+from slmkit.run import Run
+from slmkit.types import Input, MetricPart, Score, SystemPart
+
+
+def eval(
+    run: Run,
+    *,
+    system: SystemPart,
+    gold: Input,
+    metric: MetricPart | None = None,
+    limit: int | None = None,
+    bar: float | None = None,
+) -> None:
+    """Scores one system on a gold set, with a 95 % interval, parse rate, stop rate, tokens and latency.
+
+    metric None: exact_match for labels and short answers, json_fields for extraction, f1 for long answers.
+    limit: only the first examples of the gold set. bar: the score that must be reached, else the exit code is 2.
+    """
+    frozen = read_gold(gold)
+    examples = frozen.examples[:limit]
+    scorer = metric or default_metric(frozen.task, examples)
+    name = system.label  # type: ignore[attr-defined]
+    file = AnswerFile(run.path("answered.jsonl"))
+    with run.progress(f"answer {name}", len(examples), "answers") as bar_shown:
+        answers = ask(
+            lambda: system(frozen.task),
+            name,
+            examples,
+            file=file,
+            on_answer=lambda answer: bar_shown.advance(tokens=answer.prompt_tokens + answer.completion_tokens),
+        )
+    release_shared_model()
+    scores = [scorer(example, answer) for example, answer in zip(examples, answers, strict=True)]
+    summary = summarise(frozen.task, answers, scores, seed=run.seed)
+    run.table("answers", (answer_row(name, *row) for row in zip(examples, answers, scores, strict=True)))
+    run.metric(
+        score=summary.score,
+        parse_rate=summary.parse_rate,
+        stop_rate=summary.stop_rate,
+        empty_rate=summary.empty_rate,
+        error_rate=summary.error_rate,
+        prompt_tokens=summary.prompt_tokens,
+        completion_tokens=summary.completion_tokens,
+        seconds_per_answer=summary.seconds_per_answer,
+        p50_seconds=summary.p50_seconds,
+        p95_seconds=summary.p95_seconds,
+        setup_seconds=file.setup_seconds.get(name, 0.0),
+    )
+    run.table("slices", _slice_rows([example.slice for example in examples], scores, seed=run.seed))
+    reached = bar is None or summary.score.value >= bar
+    metric_name = getattr(scorer, "label", None) or scorer.__name__
+    sentence = f"{name} scores {summary.score} by {metric_name} on {frozen.task.name}"
+    if bar is not None:
+        sentence += f", {'at or above' if reached else 'below'} the bar of {bar:g}"
+    run.verdict(sentence + ".", positive=reached)
+
+
+def check(*, system: SystemPart, gold: Input, limit: int | None, **_: object) -> None:
+    """Builds the system, which tells a missing model, template or key before any work."""
+    if limit is not None and limit < 1:
+        raise SlmkitError(f"limit is {limit}", fix="give at least 1, or leave it out for the whole gold set")
+    if gold.exists():
+        system(read_gold(gold).task)
+
+
+def _slice_rows(slices: list[Mapping[str, str]], scores: list[float], *, seed: int) -> list[dict[str, object]]:
+    """The score of each slice of the gold set."""
+    from slmkit.statistics import mean_score
+
+    rows: list[dict[str, object]] = []
+    for key, value in sorted({pair for row in slices for pair in row.items()}):
+        score: Score = mean_score(
+            [s for row, s in zip(slices, scores, strict=True) if row.get(key) == value], seed=seed
+        )
+        rows.append(
+            {"slice": f"{key}={value}", "score": score.value, "low": score.low, "high": score.high, "n": score.n}
+        )
+    return rows

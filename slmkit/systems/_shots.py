@@ -1,0 +1,70 @@
+"""Which solved examples a few-shot prompt shows: always the same, drawn anew, or those nearest to the question."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from slmkit.errors import SlmkitError
+from slmkit.retrievers.bm25 import bm25
+from slmkit.systems._rows import read_rows
+from slmkit.types import Example, Passage, Retriever
+
+Choice = Literal["fixed", "random", "nearest"]
+
+
+@dataclass(frozen=True)
+class Shots:
+    """num_shots solved rows of a prepared run for each question, read and indexed once."""
+
+    examples: Path
+    num_shots: int
+    choice: Choice
+    seed: int
+
+    def __call__(self, questions: Sequence[Example]) -> list[list[Example]]:
+        """The shots of each question, never the question itself; the nearest stands last, next to the question."""
+        if self.choice == "nearest":
+            found = self._index.search([question.input for question in questions], top_k=self.num_shots + 1)
+            near = [[self._rows[int(hit.passage.id)] for hit in hits] for hits in found]
+            filled = [rows + [row for row in self._rows[: self.num_shots + 1] if row not in rows] for rows in near]
+            return [self._without(q, rows)[::-1] for q, rows in zip(questions, filled, strict=True)]
+        if self.choice == "fixed":
+            return [self._without(question, self._spread) for question in questions]
+        return [self._without(question, self._drawn(question)) for question in questions]
+
+    @cached_property
+    def _rows(self) -> list[Example]:
+        rows = read_rows(self.examples)
+        if len(rows) <= self.num_shots:
+            raise SlmkitError(
+                f"num_shots is {self.num_shots}, but there are only {len(rows)} solved examples",
+                where=str(self.examples),
+                fix="a smaller num_shots",
+            )
+        return rows
+
+    @cached_property
+    def _index(self) -> Retriever:
+        return bm25([Passage(str(i), row.input) for i, row in enumerate(self._rows)])
+
+    @cached_property
+    def _spread(self) -> list[Example]:
+        """All rows, shuffled, and so ordered that every target comes once before any comes twice."""
+        seen: dict[str, int] = {}
+        turns = []
+        for row in random.Random(self.seed).sample(self._rows, len(self._rows)):
+            seen[row.target] = seen.get(row.target, 0) + 1
+            turns.append((seen[row.target], row))
+        return [row for _, row in sorted(turns, key=lambda turn: turn[0])]
+
+    def _drawn(self, question: Example) -> list[Example]:
+        return random.Random(f"{self.seed}/{question.id}").sample(self._rows, self.num_shots + 1)
+
+    def _without(self, question: Example, rows: Sequence[Example]) -> list[Example]:
+        others = (row for row in rows if row.input.strip() != question.input.strip())
+        return [row for row, _ in zip(others, range(self.num_shots), strict=False)]

@@ -1,0 +1,73 @@
+"""A chat model that is simply asked: zero-shot, or after solved examples. A tuned model is asked the same way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from slmkit.errors import SlmkitError
+from slmkit.models.load import Device, Dtype
+from slmkit.systems._chat import ChatModel, ShowLabels, opening
+from slmkit.systems._shots import Choice, Shots
+from slmkit.types import Answer, Example, Input, Model, System, Task
+
+
+def prompt(
+    task: Task,
+    *,
+    model: Model,
+    num_shots: int = 0,
+    shots: Choice = "nearest",
+    examples: Input | None = None,
+    instruction: str | None = None,
+    show_labels: ShowLabels = "auto",
+    max_new_tokens: int = 64,
+    batch_size: int | None = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    load_in_4bit: bool = False,
+    seed: int = 0,
+) -> System:
+    """Asks a chat model, after num_shots solved examples from `examples`, a prepared run.
+
+    instruction: None takes the task's own. show_labels "auto": lists the labels to a published model, and not to one
+    that a run has trained, which learnt them from prompts without a list.
+    """
+    if num_shots and examples is None:
+        raise SlmkitError(
+            f"num_shots is {num_shots}, but there are no examples to show",
+            fix="add `examples: loop/prepare`, or the folder of a prepared run",
+        )
+    return _Prompt(
+        ChatModel(model, max_new_tokens, batch_size, device, dtype, load_in_4bit),
+        opening(task, model, instruction=instruction, show_labels=show_labels),
+        Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Prompt:
+    chat_model: ChatModel
+    opening: list[dict[str, str]]
+    shots: Shots | None
+
+    def answer(
+        self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
+    ) -> list[Answer]:
+        start = time.perf_counter()
+        solved = self.shots(questions) if self.shots else [[] for _ in questions]
+        chats = [
+            [*self.opening, *_turns(shots), {"role": "user", "content": question.input}]
+            for question, shots in zip(questions, solved, strict=True)
+        ]
+        seconds = time.perf_counter() - start
+        return self.chat_model.answer(questions, chats, preparing_seconds=seconds, on_answer=on_answer)
+
+
+def _turns(shots: Sequence[Example]) -> list[dict[str, str]]:
+    return [
+        {"role": role, "content": content}
+        for shot in shots
+        for role, content in (("user", shot.input), ("assistant", shot.target))
+    ]

@@ -1,0 +1,104 @@
+"""Retrieval-augmented generation: the best passages for a question are put before it, and a chat model answers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from slmkit.data.documents import read_passages
+from slmkit.errors import SlmkitError
+from slmkit.models.load import Device, Dtype
+from slmkit.retrievers.bm25 import bm25
+from slmkit.systems._chat import ChatModel, ShowLabels, opening
+from slmkit.types import Answer, Example, Hit, Input, Model, Passage, Retriever, RetrieverPart, System, Task
+
+
+def rag(
+    task: Task,
+    *,
+    model: Model,
+    documents: Input,
+    retriever: RetrieverPart = bm25,
+    top_k: int = 3,
+    notes: str = "{passages}\n{input}",
+    instruction: str | None = None,
+    show_labels: ShowLabels = "auto",
+    max_new_tokens: int = 64,
+    batch_size: int | None = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    load_in_4bit: bool = False,
+) -> System:
+    """Asks a chat model with the top_k passages of `documents` before the question.
+
+    documents: a prepared run, a documents.jsonl of {"id", "text"} lines, or a folder of texts.
+    notes: the user's turn, with the places {passages} (one a line, the best first) and {input}.
+    """
+    if top_k < 1:
+        raise SlmkitError(f"top_k is {top_k}", fix="give at least 1; without passages the system is `prompt`")
+    _check_notes(notes)
+    return _Rag(
+        ChatModel(model, max_new_tokens, batch_size, device, dtype, load_in_4bit),
+        opening(task, model, instruction=instruction, show_labels=show_labels),
+        documents,
+        retriever,
+        top_k,
+        notes,
+    )
+
+
+@dataclass(frozen=True)
+class _Rag:
+    chat_model: ChatModel
+    opening: list[dict[str, str]]
+    documents: Path
+    retriever: RetrieverPart
+    top_k: int
+    notes: str
+
+    def answer(
+        self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
+    ) -> list[Answer]:
+        index = self.index
+        start = time.perf_counter()
+        found = index.search([question.input for question in questions], top_k=self.top_k)
+        chats = [
+            [*self.opening, {"role": "user", "content": self._user(question.input, hits)}]
+            for question, hits in zip(questions, found, strict=True)
+        ]
+        seconds = time.perf_counter() - start
+        ids = [tuple(hit.passage.id for hit in hits) for hits in found]
+        return self.chat_model.answer(questions, chats, passages=ids, preparing_seconds=seconds, on_answer=on_answer)
+
+    @cached_property
+    def index(self) -> Retriever:
+        return self.retriever(_passages(self.documents))
+
+    def _user(self, question: str, hits: Sequence[Hit]) -> str:
+        """The user's turn; just the question where nothing was found."""
+        passages = "\n".join(hit.passage.text for hit in hits)
+        return self.notes.format(passages=passages, input=question) if hits else question
+
+
+def _passages(documents: Path) -> list[Passage]:
+    """The passages as a prepared run has cut them, else cut here."""
+    path = documents / "documents.jsonl" if documents.is_dir() else documents
+    if path.name != "documents.jsonl" or not path.exists():
+        return read_passages(documents)
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    return [Passage(str(row["id"]), row["text"]) for row in rows]
+
+
+def _check_notes(notes: str) -> None:
+    try:
+        shown = notes.format(passages="PASSAGES", input="QUESTION")
+    except (KeyError, IndexError, ValueError):
+        shown = ""
+    if "PASSAGES" not in shown or "QUESTION" not in shown:
+        raise SlmkitError(
+            f"notes is {notes!r}", fix="it needs the places {passages} and {input}, and no other; {{ writes a brace"
+        )

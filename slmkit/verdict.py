@@ -1,0 +1,167 @@
+"""What a comparison of arms on the same items allows to be said, and when the answer is "not enough data".
+
+Every pair of arms is tested and Holm's correction runs over all pairs: the best arm is picked by looking at the
+scores, so a correction over the comparisons with the best alone would find differences where there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+from slmkit.statistics import ALPHA, Difference, detectable_difference, holm, items_needed, paired_difference
+
+_SAME_COST = 1.25  # costs within a quarter of each other are measured alike: the arm named first is the cheaper
+_FEWEST_IN_SLICE = 20
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One system's scores, item by item in the gold set's order, and what 1,000 answers cost."""
+
+    name: str
+    scores: Sequence[float]
+    cost: float
+    is_prompting: bool = False  # an untrained model that is only asked: what the others have to beat
+
+    @property
+    def mean(self) -> float:
+        return sum(self.scores) / max(1, len(self.scores))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The sentence, and the numbers behind it."""
+
+    text: str
+    best: str
+    chosen: str  # the arm to take; with is_enough False, to take until more data tells
+    reference: str  # the best prompting arm
+    is_enough: bool
+    bar_met: bool
+    more_items: int  # how many further items would tell; 0 when there are enough
+    detectable: float  # the smallest true difference that this many items find in 80 % of cases
+    differences: Mapping[str, Difference] = field(default_factory=dict)  # arm - reference; p_value is Holm-adjusted
+
+
+def conclude(
+    arms: Sequence[Arm], *, margin: float = 0.05, bar: float | None = None, reference: str | None = None, seed: int = 0
+) -> Verdict:
+    """The cheapest arm that is not significantly worse than the best, or how many more items would tell.
+
+    margin: a loss up to this counts as none. An arm that is not significantly worse, but whose interval reaches below
+    -margin, is undecided: then there is not enough data. bar: the score that the chosen arm must reach.
+    """
+    pairs = _all_pairs(arms, seed)
+    best = max(arms, key=lambda arm: (arm.mean, -arm.cost))
+    prompting = [arm for arm in arms if arm.is_prompting] or list(arms[:1])
+    against = next((arm for arm in arms if arm.name == reference), max(prompting, key=lambda arm: arm.mean))
+    able = [arm for arm in arms if arm is best or pairs[arm.name, best.name].p_value >= ALPHA]
+    if bar is not None:  # an arm below the bar is no choice while the best reaches it
+        able = [arm for arm in able if arm.mean >= bar] or [best]
+    chosen = _cheapest(able)
+    loss = pairs.get((chosen.name, best.name))
+    more = 0
+    if loss is not None and loss.low < -margin:
+        spread = _discordance(chosen, best)
+        tests = len(arms) * (len(arms) - 1) // 2
+        more = max(1, items_needed(max(margin, abs(loss.value)), discordance=spread, tests=tests) - loss.n)
+    bar_met = bar is None or chosen.mean >= bar
+    return Verdict(
+        text=_sentence(arms, best, chosen, loss=loss, more=more, bar=bar, pairs=pairs),
+        best=best.name,
+        chosen=chosen.name,
+        reference=against.name,
+        is_enough=not more,
+        bar_met=bar_met,
+        more_items=more,
+        detectable=detectable_difference(
+            len(best.scores), discordance=_discordance(best, against), tests=max(1, len(pairs) // 2)
+        ),
+        differences={arm.name: pairs[arm.name, against.name] for arm in arms if arm is not against},
+    )
+
+
+def flipped_slices(
+    arms: Sequence[Arm], chosen: str, slices: Sequence[Mapping[str, str]], *, seed: int = 0
+) -> list[str]:
+    """A sentence for each slice of at least 20 items where another arm is significantly better than the chosen one.
+
+    Holm's correction runs over all slices and arms, so that many slices do not make a finding by themselves.
+    """
+    ours = next(arm for arm in arms if arm.name == chosen)
+    found = []
+    for key, value in sorted({pair for row in slices for pair in row.items()}):
+        at = [i for i, row in enumerate(slices) if row.get(key) == value]
+        if _FEWEST_IN_SLICE <= len(at) < len(slices):
+            for arm in arms:
+                if arm is not ours:
+                    a, b = [arm.scores[i] for i in at], [ours.scores[i] for i in at]
+                    found.append((f"{key}={value}", arm.name, paired_difference(a, b, seed=seed)))
+    adjusted = holm([difference.p_value for *_, difference in found])
+    better: dict[str, tuple[str, Difference]] = {}
+    for (where, name, difference), p in zip(found, adjusted, strict=True):
+        if p < ALPHA and difference.value > max(0.0, better[where][1].value if where in better else 0.0):
+            better[where] = (name, difference)
+    return [f"on {where} (n={d.n}) {name} is better by {_interval(d)}" for where, (name, d) in better.items()]
+
+
+def _all_pairs(arms: Sequence[Arm], seed: int) -> dict[tuple[str, str], Difference]:
+    """a - b for every ordered pair, with p-values adjusted over the unordered ones."""
+    order = list(combinations(arms, 2))
+    tested = [paired_difference(a.scores, b.scores, seed=seed) for a, b in order]
+    adjusted = holm([difference.p_value for difference in tested])
+    pairs = {}
+    for (a, b), difference, p in zip(order, tested, adjusted, strict=True):
+        pairs[a.name, b.name] = replace(difference, p_value=p)
+        pairs[b.name, a.name] = Difference(-difference.value, -difference.high, -difference.low, p, difference.n)
+    return pairs
+
+
+def _cheapest(arms: Sequence[Arm]) -> Arm:
+    least = min(arm.cost for arm in arms)
+    return next(arm for arm in arms if arm.cost <= least * _SAME_COST)
+
+
+def _discordance(a: Arm, b: Arm) -> float:
+    """The mean squared difference of two arms' scores, at least what one more differing item would make it."""
+    squares = [(x - y) ** 2 for x, y in zip(a.scores, b.scores, strict=True)]
+    return max(sum(squares), 1.0) / max(1, len(squares))
+
+
+def _sentence(
+    arms: Sequence[Arm],
+    best: Arm,
+    chosen: Arm,
+    *,
+    loss: Difference | None,
+    more: int,
+    bar: float | None,
+    pairs: Mapping[tuple[str, str], Difference],
+) -> str:
+    n = len(best.scores)
+    score = f"{chosen.name} scores {chosen.mean:.3f} (n={n})"
+    if bar is not None and chosen.mean < bar:
+        return f"No arm reaches the bar of {bar:g}: the best, {score}."
+    if len(arms) == 1:
+        return f"{score}; there is no other arm to compare it with."
+    if loss is None:
+        second = max((arm for arm in arms if arm is not best), key=lambda arm: arm.mean)
+        lead = pairs[best.name, second.name]
+        if lead.p_value < ALPHA:
+            return f"Take {score}: better than every other arm, than {second.name} by {_interval(lead)}."
+        return f"Take {score}: no arm scores higher, and those that score alike cost more."
+    if more:
+        return (
+            f"Not enough data to tell {chosen.name} ({chosen.mean:.3f}) from {best.name} ({best.mean:.3f}): the "
+            f"difference is {_interval(loss)}, and about {more:,} more items would tell. "
+            f"Until then take {chosen.name}, the cheaper."
+        )
+    return (
+        f"Take {score}: the cheapest arm not worse than the best, {best.name} ({best.mean:.3f}), by {_interval(loss)}."
+    )
+
+
+def _interval(difference: Difference) -> str:
+    return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
