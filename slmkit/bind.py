@@ -320,7 +320,7 @@ def find_model(name: str, where: str) -> Reference:
 
         values = read_yaml(card).value
         if asset := values.get("asset"):
-            return Reference("model", name, names.PACKAGE / "assets" / str(asset), is_model=True)
+            return Reference("model", name, names.PACKAGE / str(asset), is_model=True)
         return Reference("model", str(values["hub_id"]), is_model=True)
     if Path(name).is_dir():
         return Reference("model", name, Path(name), is_model=True)

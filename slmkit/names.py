@@ -70,7 +70,7 @@ def suggest(name: str, options: Iterable[str], otherwise: str = "`slmkit ls` pri
 def part_files(folder: str) -> dict[str, Path]:
     """Every part of slmkit/<folder>: function name -> its file. A stage is the function its file is named after."""
     found: dict[str, Path] = {}
-    for path in sorted((PACKAGE / folder).glob("*.py")):
+    for path in sorted((PACKAGE / folder).glob("[!_]*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                 is_stage = folder in ("stages", "lessons")

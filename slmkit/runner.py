@@ -256,7 +256,7 @@ def _explained(step: Step) -> Iterator[None]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps what libraries write to standard output and standard error out of sight; our console writes past it."""
-    with to_terminal(), open(os.devnull, "w") as nowhere:
+    with to_terminal(), open(os.devnull, "w") as nowhere:  # noqa: SIM117 - the inner two need it
         with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
             yield
 

@@ -45,7 +45,8 @@ def _packages() -> list[Row]:
     for root in names.roots():
         path = root / "configs" / "constraints.txt"
         if path.is_file():
-            pins = [line.split("==") for line in path.read_text().splitlines() if "==" in line]
+            lines = [line.partition(";")[0].strip() for line in path.read_text().splitlines()]
+            pins = [line.split("==") for line in lines if "==" in line]
             tested = {name: version for name, version in pins}
             break
     rows: list[Row] = []
@@ -94,7 +95,7 @@ def _embedded_models() -> list[Row]:
         assert card is not None
         asset = read_yaml(card).value.get("asset")
         if asset:
-            weights = names.PACKAGE / "assets" / asset / "model.safetensors"
+            weights = names.PACKAGE / asset / "model.safetensors"
             found = f"{weights.stat().st_size / 1e6:.1f} MB" if weights.is_file() else "weights are missing"
             rows.append((f"model {name}", "ok" if weights.is_file() else "bad", found))
     return rows
