@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # After Okabe and Ito's colour-blind-safe set, each shifted in lightness until it stands out 3:1 from white and from a
 # dark page (WCAG 2.2, 1.4.11): blue, vermilion, green, purple, ochre, grey.
 PALETTE = ("#2478b8", "#d55e00", "#00906a", "#b8659a", "#a87a00", "#7a7f85")
+_MARKERS = "os^DvPX"  # one more than there are colours, so that the pairs repeat late
 _GREY = "#808080"
 _MOST_POINTS = 1_000  # of one curve; more cannot be told apart
 _WIDTH = 6.4  # inches
@@ -53,7 +54,14 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
             points = series[name][:: max(1, len(series[name]) // _MOST_POINTS)]
             steps, values = zip(*points, strict=True)
             marker = "o" if len(points) < 25 else None
-            axes.plot(steps, values, color=PALETTE[index], marker=marker, markersize=3, label=name.replace("_", " "))
+            axes.plot(
+                steps,
+                values,
+                color=PALETTE[index],
+                marker=marker,
+                markersize=3,
+                label=_one_line(name.replace("_", " ")),
+            )
         axes.set(xlabel="step", ylabel=label)
         axes.yaxis.set_major_formatter(_tick)
         if len(names) > 1:
@@ -86,14 +94,19 @@ def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "second
 
     Rows are those of `arms` with the column `cost`; an arm without a positive cost is left out.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     figure, (axes,) = _figure(height=3.2)
     shown = [row for row in rows if _is_number(row.get(cost)) and row[cost] > 0]
     for index, row in enumerate(shown):
         colour = PALETTE[index % len(PALETTE)]
         axes.plot([row[cost]] * 2, _interval(row), color=colour, linewidth=1.5, solid_capstyle="round")
-        axes.plot([row[cost]], [row["score"]], "o", color=colour, markersize=6, label=_one_line(row["system"]))
+        marker = _MARKERS[index % len(_MARKERS)]
+        axes.plot([row[cost]], [row["score"]], marker, color=colour, markersize=6, label=_one_line(row["system"]))
     axes.set(xscale="log", xlabel=_label(cost), ylabel="score, with 95 % interval")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(_tick)
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.1)
     if shown:  # names beside the chart: next to their points they would cover one another
         figure.legend(loc="outside right upper", frameon=False, fontsize=9)
@@ -105,7 +118,7 @@ def histogram(
 ) -> Figure:
     """How often each value occurs; marks are named places on the axis, such as {"max_length": 512}."""
     figure, (axes,) = _figure(height=2.6)
-    axes.hist(list(values), bins=bins, color=PALETTE[0], alpha=0.85)
+    axes.hist(list(values), bins=bins, color=PALETTE[0])
     for index, (name, at) in enumerate((marks or {}).items(), start=1):
         colour = PALETTE[index % len(PALETTE)]
         axes.axvline(at, color=colour, linewidth=1.5, linestyle="--", label=f"{_one_line(name)} {_tick(at)}")
@@ -136,13 +149,13 @@ def confusion(pairs: Sequence[tuple[str, str]], *, most_labels: int = 20) -> Fig
 
     # From nothing to a half-clear blue: the page shows through, so the numbers read on it in light and in dark.
     shades = LinearSegmentedColormap.from_list("clear_to_blue", [to_rgba(PALETTE[0], 0), to_rgba(PALETTE[0], 0.6)])
-    figure, (axes,) = _figure(height=1.4 + 0.26 * len(labels))
+    names = [_one_line(label) for label in columns]
+    figure, (axes,) = _figure(height=0.9 + 0.26 * len(labels) + 0.06 * max(map(len, names)))  # slanted names below
     axes.imshow(shares, cmap=shades, vmin=0, vmax=1, aspect="auto")
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
             if count:
                 axes.text(j, i, str(count), ha="center", va="center", fontsize=8)
-    names = [_one_line(label) for label in columns]
     axes.set_xticks(range(len(columns)), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), names[:-1])
     axes.set(xlabel="answer", ylabel="right label")
@@ -173,7 +186,7 @@ def _interval(row: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _label(name: str) -> str:
-    return _UNITS.get(name, name.replace("_", " "))
+    return _UNITS.get(name) or _one_line(name.replace("_", " "))
 
 
 def _tick(value: float, _position: int | None = None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slmkit.report.read_run import Row
+from slmkit.report.words import shorten
 
 _LONGEST = 4_000  # characters of one text that go into a page; the file keeps the rest
 _MOST_ITEMS = 10_000
@@ -55,7 +56,7 @@ def answers_by_item(rows: Iterable[Row]) -> Answers:
                 left_out.add(example_id)
                 continue
             items[example_id] = Item(
-                example_id, _short(row.get("input")), _short(row.get("target")), _slice(row.get("slice"))
+                example_id, _text(row.get("input")), _text(row.get("target")), _slice(row.get("slice"))
             )
         answers = items[example_id].answers
         answers.extend([None] * (system + 1 - len(answers)))
@@ -74,17 +75,14 @@ def _answer(row: Row) -> dict[str, Any]:
     if row.get("stopped") is False and not row.get("error"):
         remarks.append("cut at max_new_tokens")
     return {
-        "text": _short(row.get("answer")),
+        "text": _text(row.get("answer")),
         "score": float(score) if isinstance(score, int | float) and math.isfinite(score) else None,
-        "remark": _short("; ".join(remarks)),
+        "remark": _text("; ".join(remarks)),
     }
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else "" if value is None else str(value)
-    if len(text) <= _LONGEST:
-        return text
-    return f"{text[:_LONGEST]} … ({len(text) - _LONGEST:,} more characters in answers.jsonl)"
+def _text(value: Any) -> str:
+    return shorten("" if value is None else str(value), _LONGEST, "answers.jsonl")
 
 
 def _slice(value: Any) -> str:

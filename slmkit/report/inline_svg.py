@@ -32,7 +32,11 @@ _COLOURS = {"fill", "stroke", "color", "stop-color"}
 _BLACK = {"black", "#000", "#000000", "rgb(0,0,0)"}
 _OWN_REFERENCE = re.compile(r"url\(\s*['\"]?#([\w.:-]+)['\"]?\s*\)")
 _PICTURE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=\s]+")  # what matplotlib writes for an array of pixels
-_FONT = re.compile(r"(?:\b(italic|oblique)\b)?.*?(?:\b(bold|[1-9]00)\b)?.*?([\d.]+)px")
+_FONT = {  # what each word of the shorthand "italic 700 9px 'DejaVu Sans'" says; the page's own family is kept
+    "font-style": re.compile(r"(italic|oblique)"),
+    "font-weight": re.compile(r"(bold|[1-9]00)"),
+    "font-size": re.compile(r"([\d.]+)px"),
+}
 
 
 def inline_svg(text: str, *, prefix: str, label: str) -> Markup:
@@ -83,10 +87,10 @@ def _declarations(style: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for declaration in style.split(";"):
         key, _, value = (part.strip() for part in declaration.partition(":"))
-        if key == "font" and (font := _FONT.match(value)):
-            parts = zip(("font-style", "font-weight", "font-size"), font.groups(), strict=True)
-            found.update({name: part for name, part in parts if part})
-        elif value:
+        if key == "font":
+            for word in value.split():
+                found.update({name: match[1] for name, says in _FONT.items() if (match := says.fullmatch(word))})
+        else:
             found[key] = value
     return found
 

@@ -23,6 +23,8 @@ from slmkit.report.read_run import Row, RunFiles, Table, read_rows, read_run, re
 from slmkit.report.render import cell, render
 from slmkit.run import write_atomically
 
+_WITH_THE_ARMS = {"score_against_cost"}  # figures that belong to the arms table
+
 _COSTS: dict[str, tuple[str, Any]] = {  # column of the arms table: its heading, and how its values are written
     "n": ("Items", words.number),
     "seconds_per_answer": ("Time", words.duration),
@@ -41,6 +43,7 @@ _COSTS: dict[str, tuple[str, Any]] = {  # column of the arms table: its heading,
 class Figure:
     """A chart of the run, ready to stand in the page."""
 
+    name: str
     title: str
     svg: Markup
 
@@ -52,6 +55,7 @@ def write_report(run_dir: Path) -> Path:
     answers = answers_by_item(read_rows(run_dir / "answers.jsonl"))
     sample = answers.sample(5)
     problems = list(run.problems)
+    figures = _figures(run_dir, problems)
     page = {
         "run": run,
         "recipe": run.recipe,
@@ -62,7 +66,8 @@ def write_report(run_dir: Path) -> Path:
         "costs": _costs([arm.row for arm in arms.arms]),
         "has_intervals": any(metric.low is not None for metric in run.result.metrics.values()),
         "curves": _curves(run_dir),
-        "figures": _figures(run_dir, problems),
+        "arms_figures": [figure for figure in figures if figure.name in _WITH_THE_ARMS],
+        "figures": [figure for figure in figures if figure.name not in _WITH_THE_ARMS],
         "tables": [_shown(table) for table in read_tables(run_dir)],
         "answers": answers,
         "sample": sample,
@@ -124,7 +129,7 @@ def _figures(run_dir: Path, problems: list[str]) -> list[Figure]:
         except ValueError as error:
             problems.append(f"figures/{path.name} is not shown: {error}")
         else:
-            figures.append(Figure(title, svg))
+            figures.append(Figure(path.stem, title, svg))
     return figures
 
 

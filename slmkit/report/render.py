@@ -70,7 +70,12 @@ def _environment() -> Environment:
     filters = ("number", "signed", "duration", "p_value", "percent", "when")
     environment.filters.update({name: getattr(words, name) for name in filters})
     environment.globals.update(
-        interval=words.interval, signed_interval=words.signed_interval, bounds=words.bounds, cell=cell, marks=_mark
+        interval=words.interval,
+        signed_interval=words.signed_interval,
+        bounds=words.bounds,
+        cell=cell,
+        marks=_mark,
+        shorten=words.shorten,
     )
     return environment
 

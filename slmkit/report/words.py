@@ -90,3 +90,8 @@ def when(moment: str) -> str:
     except ValueError:
         return moment
     return f"{parsed.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC" if parsed.tzinfo else f"{parsed:%Y-%m-%d %H:%M}"
+
+
+def shorten(text: str, longest: int, file: str) -> str:
+    """The text's first characters, and how many more the file holds where it is longer than that."""
+    return text if len(text) <= longest else f"{text[:longest]} … ({len(text) - longest:,} more characters in {file})"

@@ -1,0 +1,103 @@
+import io
+from xml.etree import ElementTree
+
+import pytest
+
+from slmkit.charts import PALETTE, arms, confusion, curves, histogram, score_against_cost
+
+ARMS = [
+    {"system": "tuned", "score": 0.8, "low": 0.7, "high": 0.9, "seconds_per_answer": 0.02},
+    {"system": "price: $5 or $6, " + "very " * 20, "score": 0.6, "low": None, "high": None, "seconds_per_answer": 0.3},
+    {"system": "free", "score": 0.5, "low": 0.4, "high": 0.6, "seconds_per_answer": 0.0},
+]
+
+
+def svg(figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True)
+    return buffer.getvalue()
+
+
+def test_losses_share_a_panel_and_other_quantities_have_their_own():
+    rows = [{"step": step, "loss": 2 / step, "learning_rate": 1e-4} for step in range(1, 11)]
+    figure = curves([*rows, {"step": 10, "eval_loss": 0.3}, {"step": 11, "loss": float("nan")}, {"loss": 1.0}])
+    loss, rate = figure.axes
+    assert (loss.get_ylabel(), rate.get_ylabel()) == ("loss (nats a token)", "learning rate")
+    assert loss.get_xlabel() == "step"
+    assert [line.get_label() for line in loss.lines] == ["loss", "eval loss"]
+    assert list(loss.lines[0].get_ydata()) == [
+        row["loss"] for row in rows
+    ]  # neither the nan nor the row without a step
+
+
+def test_a_long_curve_is_thinned():
+    (axes,) = curves([{"step": step, "loss": 1.0} for step in range(50_000)]).axes
+    assert len(axes.lines[0].get_xdata()) <= 1_000
+
+
+def test_no_curves_make_an_empty_figure():
+    svg(curves([]))
+
+
+def test_arms_show_their_intervals_with_the_first_on_top():
+    (axes,) = arms(ARMS).axes
+    assert list(axes.lines[0].get_xdata()) == [0.7, 0.9]
+    assert list(axes.lines[2].get_xdata()) == [0.6, 0.6]  # no interval was measured
+    bottom, top = axes.get_ylim()
+    assert bottom > top and "95 %" in axes.get_xlabel()
+
+
+def test_score_against_cost_leaves_out_what_costs_nothing():
+    figure = score_against_cost(ARMS)
+    assert [text.get_text()[:6] for text in figure.legends[0].texts] == ["tuned", "price:"]
+    assert figure.axes[0].get_xscale() == "log" and figure.axes[0].get_xlabel() == "seconds an answer"
+
+
+def test_a_histogram_counts_every_value_and_marks_places():
+    figure = histogram([1, 2, 2, 3], xlabel="tokens a row", bins=3, marks={"max_length": 2.5})
+    assert [patch.get_height() for patch in figure.axes[0].patches] == [1, 2, 1]
+    assert figure.legends[0].texts[0].get_text() == "max_length 2.5"
+
+
+def test_a_confusion_counts_answers_outside_the_labels_as_other():
+    figure = confusion([("a", "a"), ("a", "b"), ("b", "b"), ("b", "no such label")])
+    shares = figure.axes[0].images[0].get_array()
+    assert shares.tolist() == [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
+
+
+def test_a_confusion_of_many_labels_shows_those_with_the_most_mistakes():
+    pairs = [(f"label {i:02}", "wrong") for i in range(30) for _ in range(i)]
+    figure = confusion(pairs, most_labels=5)
+    shown = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert shown == [f"label {i}" for i in range(25, 30)]
+
+
+@pytest.mark.parametrize("hostile", ["$\\frac{", "a\nb\n\nc", "x" * 500, "<b>&amp;"])
+def test_any_name_can_stand_in_a_chart(hostile):
+    row = {"system": hostile, "score": 0.5, "low": 0.4, "high": 0.6, "seconds_per_answer": 1.0}
+    for figure in (
+        arms([row]),
+        score_against_cost([row]),
+        confusion([(hostile, "b")]),
+        curves([{"step": 1, hostile: 2}]),
+    ):
+        ElementTree.fromstring(svg(figure))
+
+
+def test_every_colour_stands_out_from_a_white_and_a_dark_page():
+    assert len(set(PALETTE)) == len(PALETTE)
+    for page in ("#ffffff", "#14171a"):
+        assert all(contrast(colour, page) >= 3 for colour in PALETTE)  # WCAG 2.2, 1.4.11
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two sRGB colours. Source: WCAG 2.2, definitions of contrast ratio and relative luminance."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
