@@ -1,4 +1,4 @@
-# make loop: from a clean clone to a verdict.  make test: everything CI checks.  Both need Python 3.10+ and make only.
+# make loop: from a clean clone to a verdict.  make test: everything CI checks.  Both need Python 3.11+ and make only.
 PYTHON ?= python3
 BIN := .venv/bin
 PROCESSES ?= 2

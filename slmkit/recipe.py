@@ -196,11 +196,11 @@ def _plain(value: Any, place: Place, lines: dict[Place, str], file: str) -> Any:
 
     if isinstance(value, CommentedMap):
         for key in value:
-            lines[place + (key,)] = f"{file}:{value.lc.key(key)[0] + 1}"
+            lines[*place, key] = f"{file}:{value.lc.key(key)[0] + 1}"
         return {key: _plain(inner, (*place, key), lines, file) for key, inner in value.items()}
     if isinstance(value, CommentedSeq):
         for i in range(len(value)):
-            lines[place + (i,)] = f"{file}:{value.lc.item(i)[0] + 1}"
+            lines[*place, i] = f"{file}:{value.lc.item(i)[0] + 1}"
         return [_plain(inner, (*place, i), lines, file) for i, inner in enumerate(value)]
     if isinstance(value, bool) or value is None:
         return value

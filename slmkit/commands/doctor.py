@@ -35,8 +35,8 @@ Row = tuple[str, str, str]  # check, "ok" | "note" | "bad", what was found
 
 
 def _python() -> Row:
-    ok = sys.version_info >= (3, 10)
-    return "python", "ok" if ok else "bad", platform.python_version() + ("" if ok else ", 3.10 or later is needed")
+    ok = sys.version_info >= (3, 11)
+    return "python", "ok" if ok else "bad", platform.python_version() + ("" if ok else ", 3.11 or later is needed")
 
 
 def _packages() -> list[Row]:

@@ -1,0 +1,83 @@
+"""Fixtures shared by all tests: an empty project, the command line in this process, the public data pack."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before any library of the hub is imported: no test needs the network
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@dataclass
+class Finished:
+    """What a command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def error_lines(self) -> list[str]:
+        """The last lines from "error:" on: the message a user reads."""
+        lines = self.err.strip().splitlines()
+        start = max((i for i, line in enumerate(lines) if line.startswith("error: ")), default=len(lines))
+        return lines[start:]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory; recipes, configs and gold are those that ship until the test writes its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def slmkit(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Finished]:
+    """Runs the command line in this process: slmkit("run", "x", "key=1") -> Finished."""
+    from slmkit.cli import main
+    from slmkit.console import console, out
+
+    def call(*words: str) -> Finished:
+        monkeypatch.setattr(sys, "argv", ["slmkit", *words])
+        monkeypatch.setattr(console, "quiet", False)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        console._file = out._file = None
+        captured = capsys.readouterr()
+        code = ended.value.code
+        return Finished(code if isinstance(code, int) else int(bool(code)), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The public data pack beside the checkout; where it is not, the tests that measure on it have nothing to read."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the public data pack is not beside this checkout (../shared/data)")
+    return folder
+
+
+def write(path: Path, text: str) -> Path:
+    """Writes a file of a test's project, folders included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
