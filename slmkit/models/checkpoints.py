@@ -1,0 +1,47 @@
+"""Checkpoints that are whole or absent, and a log that goes back with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+PARTIAL = "partial"  # the folder in checkpoints/ where one is written; nobody reads it
+
+
+def publish(partial: Path) -> None:
+    """Moves checkpoints/partial/checkpoint-N to checkpoints/checkpoint-N and deletes the older ones.
+
+    A kill before the move leaves it where nobody reads; a kill after it leaves one checkpoint too many.
+    """
+    for file in partial.rglob("*"):
+        if file.is_file():
+            with open(file, "rb") as handle:
+                os.fsync(handle.fileno())
+    folder = partial.parent.parent
+    partial.rename(folder / partial.name)
+    for other in folder.glob("checkpoint-*"):
+        if other.name != partial.name:
+            shutil.rmtree(other)
+
+
+def rewind_log(path: Path, checkpoint: Path | None) -> list[dict[str, float]]:
+    """Cuts the log back to the checkpoint's step (None: to step 0) and returns what is left.
+
+    The steps after it are done again, and would stand twice in the curves.
+    """
+    if not path.exists():
+        return []
+    step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a last line without its end was cut off by a kill
+    rows = [row for row in map(json.loads, filter(None, lines)) if row["step"] <= step]
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    temporary.replace(path)
+    return rows
+
+
+def clear(folder: Path) -> None:
+    """Deletes checkpoints that are no longer needed; absent ones are fine."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,255 @@
+"""Supervised fine-tuning: TRL's SFTTrainer on chats, with LoRA, QLoRA, DoRA, rsLoRA or all weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from slmkit.errors import FailedError, RefusedError, SlmkitError
+from slmkit.models.checkpoints import clear, rewind_log
+from slmkit.models.guards import check_saved, predictions
+from slmkit.models.labels import Chat, Row, label_chats, read_chats
+from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
+from slmkit.models.lora import Adapter, Lora, attach, auto_learning_rate, finish_saved, trainable_share
+from slmkit.models.memory import plan
+from slmkit.models.trainer import Shuffle, sft_trainer, trained_tokens, training_arguments, world_size
+from slmkit.run import Run
+from slmkit.types import Input, Model
+
+_MAX_SHARE_TOO_LONG = 0.01  # more rows than this over max_length is a mistake in the settings, not an outlier
+_MAX_VALIDATION = 500  # rows evaluated up to ten times in a run
+_NUM_PROBES = 50  # rows on which base and tuned, saved and trained are compared
+
+
+def sft(
+    run: Run,
+    *,
+    data: Input,
+    model: Model,
+    adapter: Adapter = "lora",
+    lora: Lora = Lora(),  # noqa: B008 - frozen
+    replay: Input | None = None,
+    replay_ratio: float = 0.25,
+    learning_rate: float | Literal["auto"] = "auto",
+    num_train_epochs: float = 3.0,
+    max_steps: int = -1,
+    per_device_train_batch_size: int = 16,
+    gradient_accumulation_steps: int = 1,
+    max_length: int | Literal["auto"] = "auto",
+    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear",
+    warmup_ratio: float = 0.03,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    gradient_checkpointing: bool | Literal["auto"] = "auto",
+    load_in_4bit: bool = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Fine-tune a model on chats, loss on the assistant's words only.
+
+    `data` is a prepare run (train.jsonl, validation.jsonl) or a .jsonl file of messages. One optimizer step sees
+    per_device_train_batch_size * gradient_accumulation_steps rows a device, at most per_device_train_batch_size of
+    them in memory at once. `replay` names rows of another kind, `replay_ratio` of each epoch, so that the model keeps
+    what it could do. A row over max_length is dropped and counted, never cut.
+    """
+    chats, validation_chats = _read(data)
+    replay_chats = _read(replay)[0] if replay else []
+    run.note(
+        f"{len(chats):,} rows to train on, {len(validation_chats):,} to validate, {len(replay_chats):,} to replay"
+    )
+
+    quantized = load_in_4bit or adapter == "qlora"
+    loaded = load_model(model, device=device, dtype="float32" if adapter == "full" else dtype, load_in_4bit=quantized)
+    longest = loaded.context_length if max_length == "auto" else min(max_length, loaded.context_length)
+    rows = _label(run, loaded, chats, longest, what="train")
+    validation = _label(run, loaded, validation_chats[:_MAX_VALIDATION], longest, what="validation")
+    replayed = _label(run, loaded, replay_chats, longest, what="replay")
+    probes = (validation or rows)[:_NUM_PROBES]
+    before = predictions(loaded.model, probes)
+    if learning_rate == "auto":
+        width = loaded.model.config.get_text_config().hidden_size
+        learning_rate = auto_learning_rate(width, adapter=adapter)
+        run.note(f"learning_rate {learning_rate:g}: the usual one for {adapter} at width {width:,}")
+
+    tuned = attach(loaded.model, lora, adapter=adapter, seed=run.seed)
+    micro_batch = plan(
+        tuned,
+        longest=max(len(row.input_ids) for row in (*rows, *validation, *replayed)),
+        gradient_checkpointing=None if gradient_checkpointing == "auto" else gradient_checkpointing,
+    )
+    run.note(micro_batch.reason)
+    num_replayed = round(len(rows) * replay_ratio / (1 - replay_ratio)) if replayed else 0
+    shuffle = Shuffle(len(rows), seed=run.seed, num_extra=num_replayed, extra_pool=len(replayed))
+    rows_per_step = per_device_train_batch_size * gradient_accumulation_steps
+    steps_per_epoch = math.ceil(len(shuffle) / (rows_per_step * world_size()))
+    steps = max_steps if max_steps > 0 else math.ceil(num_train_epochs * steps_per_epoch)
+    arguments = training_arguments(
+        run.dir / "checkpoints",
+        model=tuned,
+        steps=steps,
+        rows_per_step=rows_per_step,
+        learning_rate=learning_rate,
+        lr_scheduler_type=lr_scheduler_type,
+        warmup_ratio=warmup_ratio,
+        weight_decay=weight_decay,
+        max_grad_norm=max_grad_norm,
+        gradient_checkpointing=micro_batch.gradient_checkpointing,
+        seed=run.seed,
+        num_validation=len(validation),
+    )
+
+    checkpoint = run.checkpoint
+    log = rewind_log(run.path("log.jsonl"), checkpoint)
+    seconds_before = log[-1].get("seconds", 0.0) if log else 0.0
+
+    def on_log(step: int, values: dict[str, float]) -> None:
+        seconds = seconds_before + time.monotonic() - started
+        log.append({"step": step, "seconds": seconds, **values})
+        run.log(step, seconds=round(seconds, 2), **values)
+
+    done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+    with run.progress(f"train from step {done}" if done else "train", steps - done) as bar:
+        trainer = sft_trainer(
+            model=tuned,
+            tokenizer=loaded.tokenizer,
+            arguments=arguments,
+            rows=[*rows, *replayed],
+            validation=validation,
+            shuffle=shuffle,
+            micro_batch=micro_batch,
+            max_rows=per_device_train_batch_size,
+            on_step=lambda step, loss, tokens: bar.advance(1, tokens=tokens, loss=loss),
+            on_log=on_log,
+        )
+        started = time.monotonic()
+        if validation and not log:
+            trainer.evaluate()
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if validation and "validation_loss" not in log[-1]:
+            trainer.evaluate()
+
+    folder = run.path("model")
+    trainer.save_model(str(folder))  # every rank calls it, the first one writes
+    if run.is_main:
+        finish_saved(folder, model)
+        check_saved(trainer.model, folder, probes)
+        _check_changed(run, before, predictions(trainer.model, probes))
+        _measure(run, log, [*rows, *replayed], shuffle, steps=steps, rows_per_step=rows_per_step * world_size())
+        run.metric(trainable_share=trainable_share(trainer.model))
+        clear(run.dir / "checkpoints")
+
+
+def check(
+    *,
+    data: Input,
+    model: Model,
+    adapter: Adapter = "lora",
+    lora: Lora = Lora(),  # noqa: B008 - frozen
+    replay: Input | None = None,
+    replay_ratio: float = 0.25,
+    learning_rate: float | Literal["auto"] = "auto",
+    num_train_epochs: float = 3.0,
+    max_steps: int = -1,
+    load_in_4bit: bool = False,
+    **_: Any,
+) -> None:
+    """Refuses what cannot train, before anything is loaded."""
+    check_model(model)
+    if load_in_4bit and adapter == "full":
+        raise SlmkitError("4-bit weights cannot be trained", where="load_in_4bit, adapter", fix="adapter: qlora")
+    folder = model_folder(model)
+    if (load_in_4bit or adapter == "qlora") and folder and (folder / "adapter_config.json").exists():
+        raise SlmkitError(
+            f"model {model.name!r} is an adapter, and on 4-bit weights a second one cannot be put on it",
+            where="load_in_4bit, adapter",
+            fix="adapter: lora, or merge the first adapter and train on the merged model",
+        )
+    if not 0 <= replay_ratio < 1:
+        raise SlmkitError(f"replay_ratio is {replay_ratio}", where="replay_ratio", fix="a share from 0 to below 1")
+    if max_steps == 0 or (max_steps < 0 and num_train_epochs <= 0):
+        raise SlmkitError("nothing would be trained", where="num_train_epochs, max_steps", fix="num_train_epochs: 3")
+    if lora.r < 1:
+        raise SlmkitError(f"an adapter of rank {lora.r} holds nothing", where="lora.r", fix="lora.r: 16")
+    if isinstance(learning_rate, float) and not 0 < learning_rate < 1:
+        raise SlmkitError(f"learning_rate is {learning_rate}", where="learning_rate", fix="learning_rate: auto")
+    for path in filter(None, (data, replay)):
+        if path.exists():
+            read_chats(_train_file(path), limit=100)
+
+
+def _read(path: Path) -> tuple[list[Chat], list[Chat]]:
+    """The rows to train on and those to validate with."""
+    validation = path / "validation.jsonl"
+    return read_chats(_train_file(path)), read_chats(validation) if validation.exists() else []
+
+
+def _train_file(path: Path) -> Path:
+    file = path / "train.jsonl" if path.is_dir() else path
+    if not file.exists():
+        raise SlmkitError(
+            "there is no train.jsonl", where=str(path), fix="name the run of a prepare stage, or a .jsonl of messages"
+        )
+    return file
+
+
+def _label(run: Run, loaded: Loaded, chats: list[Chat], longest: int, *, what: str) -> list[Row]:
+    """The chats as labelled rows; those over `longest` are dropped, written to a table, and refused when many."""
+    if not chats:
+        return []
+    rows = label_chats(loaded.tokenizer, chats)
+    dropped = [row for row in rows if len(row.input_ids) > longest]
+    if dropped:
+        counted = f"{len(dropped):,} of {len(rows):,} {what} rows are longer than {longest:,} tokens"
+        if len(dropped) > _MAX_SHARE_TOO_LONG * len(rows):
+            raise RefusedError(
+                counted,
+                where=f"row {dropped[0].id}: {len(dropped[0].input_ids):,} tokens",
+                fix=f"a larger max_length (this model takes {loaded.context_length:,}), or shorter rows",
+            )
+        run.note(f"{counted}: dropped, see too_long_{what}.jsonl")
+        run.table(f"too_long_{what}", [{"id": row.id, "tokens": len(row.input_ids)} for row in dropped])
+    kept = [row for row in rows if len(row.input_ids) <= longest]
+    lengths = sorted(len(row.input_ids) for row in kept)
+    share = sum(row.num_trained for row in kept) / sum(lengths)
+    run.note(
+        f"{what} rows of {lengths[0]} to {lengths[-1]} tokens, median {lengths[len(lengths) // 2]}; "
+        f"loss on {share:.0%} of them"
+    )
+    return kept
+
+
+def _check_changed(
+    run: Run, before: tuple[list[list[int]], list[float]], after: tuple[list[list[int]], list[float]]
+) -> None:
+    """Training that left every answer as it was is an error; one that changed hardly any is worth a warning."""
+    if before[1] == after[1]:
+        raise FailedError(
+            "the trained model answers exactly as its base does",
+            where=f"{len(before[1])} rows compared",
+            fix="raise learning_rate or num_train_epochs",
+        )
+    same = sum(a == b for a, b in zip(before[0], after[0], strict=True)) / len(before[0])
+    run.metric(unchanged_answers=same)
+    if same >= 0.99:
+        run.note(f"warning: {same:.0%} of {len(before[0])} answers are as the base gives them; train longer or faster")
+
+
+def _measure(
+    run: Run, log: list[dict[str, float]], rows: list[Row], shuffle: Shuffle, *, steps: int, rows_per_step: int
+) -> None:
+    """The run's figures, all from the log and the order of the rows, so that a resumed run reports the same."""
+    losses = [row["loss"] for row in log if "loss" in row]
+    validation = [row["validation_loss"] for row in log if "validation_loss" in row]
+    last = next(row for row in reversed(log) if "loss" in row)
+    tail = losses[-max(1, len(losses) // 10) :]
+    run.metric(
+        train_loss=sum(tail) / len(tail),
+        trained_tokens=float(trained_tokens(rows, shuffle, steps=steps, rows_per_step=rows_per_step)),
+        tokens_per_second=last["tokens"] / last["seconds"],
+        train_seconds=last["seconds"],
+        steps=float(steps),
+    )
+    if validation:
+        run.metric(validation_loss_before=validation[0], validation_loss=validation[-1])
