@@ -18,12 +18,19 @@ class Arm:
     low: float | None
     high: float | None
 
+    @property
+    def is_chosen(self) -> bool:
+        """Whether the verdict takes this arm."""
+        return self.row.get("chosen") is True
+
 
 @dataclass(frozen=True)
 class ArmsChart:
-    """Arms in their file's order, the ticks of their common scale, and the best score's place."""
+    """Arms, the best first, the ticks of their common scale, and the best score's place."""
 
     arms: list[Arm]
+    num_items: int | None  # that every arm answered
+    reference: str  # the arm that differences are measured to
     ticks: list[tuple[float, float]]  # (value, place in percent)
     best: float | None
 
@@ -41,8 +48,15 @@ def arms_chart(rows: list[Row]) -> ArmsChart:
         return round(100 * (value - bottom) / (top - bottom), 2) if _is_number(value) else None
 
     arms = [Arm(row, place(row.get("score")), place(row.get("low")), place(row.get("high"))) for row in rows]
-    ticks = [(bottom + (top - bottom) * i / 4, 25.0 * i) for i in range(5)]
-    return ArmsChart(arms, ticks, max((arm.at for arm in arms if arm.at is not None), default=None))
+    arms.sort(key=lambda arm: -math.inf if arm.at is None else arm.at, reverse=True)
+    counts = {row.get("n") for row in rows}
+    return ArmsChart(
+        arms,
+        num_items=counts.pop() if len(counts) == 1 else None,
+        reference=next((str(row["reference"]) for row in rows if row.get("reference")), ""),
+        ticks=[(bottom + (top - bottom) * i / 4, 25.0 * i) for i in range(5)],
+        best=arms[0].at if arms else None,
+    )
 
 
 def _is_number(value: Any) -> bool:

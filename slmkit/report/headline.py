@@ -27,7 +27,7 @@ def headline(run: RunFiles) -> Headline:
         return Headline(result.verdict.text, "good" if result.verdict.positive else "bad")
     if result.expect and not result.expect_lifted:
         kept = all(expectation.ok for expectation in result.expect)
-        claim = recipe.teaches or recipe.title
+        claim = recipe.teaches or recipe.title or recipe.name
         if kept:
             return Headline(f"The claim holds. {claim}", "good")
         return Headline(f"The claim does not hold here. {claim}", "bad")

@@ -5,60 +5,76 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-from slmkit.report.read_run import InputRecord, Row, read_run
+from slmkit.report.read_run import InputRecord, Row, RunFiles, read_run
 from slmkit.report.render import cell
-
-_DEEPEST = 12  # runs below one another; more is a circle that someone made by hand
 
 
 @dataclass(frozen=True)
 class LineageNode:
-    """An input of a run and, where that is a run too, its own inputs."""
+    """Something a run reads, for which parameters, and where that is a run too, what it reads."""
 
-    parameter: str
+    parameters: list[str]
     name: str
     kind: str
     key: str | None
     path: str | None
     sha256: str | None
-    href: str | None
+    href: str | None  # of the input run's report, from this run's folder
     inputs: list[LineageNode]
+    is_above: bool = False  # shown with its inputs further up
 
 
-def lineage(inputs: list[InputRecord], *, report_dir: Path, base: Path, depth: int) -> list[LineageNode]:
-    """The inputs and, through the recipe.json of each run among them, theirs: down to the raw files."""
+def lineage(run: RunFiles) -> list[LineageNode]:
+    """The run's inputs and, through the recipe.json of each run among them, theirs: down to the raw files.
+
+    Runs are found beside this one, as runs/<name>/<key>, so a folder of runs can move.
+    """
+    runs_dir = run.dir.absolute().joinpath(*[".."] * (len(Path(run.recipe.name).parts) + 1)).resolve()
+    return _nodes(run, run.dir.resolve(), runs_dir, set())
+
+
+def _nodes(run: RunFiles, from_dir: Path, runs_dir: Path, seen: set[tuple[str, str]]) -> list[LineageNode]:
+    grouped: dict[tuple[str, str], list[InputRecord]] = {}
+    for record in run.recipe.inputs:
+        grouped.setdefault((record.name, record.key or record.sha256 or ""), []).append(record)
     nodes = []
-    for item in inputs:
-        run_dir = Path(item.dir) if item.dir else None
-        if run_dir and not run_dir.is_absolute():
-            run_dir = base / run_dir
-        deeper: list[LineageNode] = []
-        href = None
-        if run_dir and (run_dir / "recipe.json").is_file() and depth < _DEEPEST:
-            deeper = lineage(read_run(run_dir).recipe.inputs, report_dir=report_dir, base=run_dir, depth=depth + 1)
-            href = quote(f"{os.path.relpath(run_dir, report_dir)}/report.html")
-        nodes.append(LineageNode(item.parameter, item.name, item.kind, item.key, item.path, item.sha256, href, deeper))
+    for what, records in grouped.items():
+        first = records[0]
+        run_dir = runs_dir / first.name / (first.key or "")
+        is_run = first.kind == "recipe" and first.key is not None and (run_dir / "recipe.json").is_file()
+        is_above = is_run and what in seen
+        seen.add(what)
+        nodes.append(
+            LineageNode(
+                parameters=[record.parameter for record in records],
+                name=first.name,
+                kind=first.kind,
+                key=first.key,
+                path=first.path if first.path != first.name else None,
+                sha256=first.sha256,
+                href=quote(os.path.relpath(run_dir / "report.html", from_dir)) if is_run else None,
+                inputs=_nodes(read_run(run_dir), from_dir, runs_dir, seen) if is_run and not is_above else [],
+                is_above=is_above,
+            )
+        )
     return nodes
 
 
 def values_and_origins(values: Row, origins: dict[str, str]) -> list[tuple[str, str, str]]:
     """Each leaf of the resolved arguments with its origin: ("lora.r", "8", "recipes/loop/train.yaml:5")."""
 
-    def leaves(prefix: str, value: Any) -> list[tuple[str, Any]]:
+    def leaves(place: str, value: object) -> list[tuple[str, object]]:
         if isinstance(value, dict) and value:
-            return [leaf for key, item in value.items() for leaf in leaves(f"{prefix}.{key}" if prefix else key, item)]
-        return [(prefix, value)]
+            return [leaf for key, item in value.items() for leaf in leaves(f"{place}.{key}" if place else key, item)]
+        return [(place, value)]
 
-    return [(key, cell(value), _origin(key, origins)) for key, value in leaves("", values)]
+    return [(place, cell(value), _origin(place, origins)) for place, value in leaves("", values)]
 
 
-def _origin(key: str, origins: dict[str, str]) -> str:
-    """The origin of the key, or of the nearest mapping above it that has one."""
-    while key:
-        if f"with.{key}" in origins:
-            return origins[f"with.{key}"]
-        key = key.rpartition(".")[0]
-    return ""
+def _origin(place: str, origins: dict[str, str]) -> str:
+    """The origin of the place, or of the nearest mapping above it that has one."""
+    while place and place not in origins:
+        place = place.rpartition(".")[0]
+    return origins.get(place, "")

@@ -23,19 +23,21 @@ from slmkit.report.read_run import Row, RunFiles, Table, read_rows, read_run, re
 from slmkit.report.render import cell, render
 from slmkit.run import write_atomically
 
-_WITH_THE_ARMS = {"score_against_cost"}  # figures that belong to the arms table
+_WITH_THE_ARMS = {"arms", "score_against_cost"}  # figures that the arms table draws itself or has beside it
 
 _COSTS: dict[str, tuple[str, Any]] = {  # column of the arms table: its heading, and how its values are written
-    "n": ("Items", words.number),
+    "cost_per_1000": ("Cost of 1,000", words.number),
     "seconds_per_answer": ("Time", words.duration),
     "p50_seconds": ("p50", words.duration),
     "p95_seconds": ("p95", words.duration),
     "prompt_tokens": ("Tokens in", words.number),
     "completion_tokens": ("Tokens out", words.number),
+    "setup_seconds": ("Setup", words.duration),
     "train_seconds": ("Training", words.duration),
     "parse_rate": ("Parsed", words.percent),
     "stop_rate": ("Stopped", words.percent),
-    "cost_per_1000": ("1,000 answers", words.number),
+    "empty_rate": ("Empty", words.percent),
+    "error_rate": ("Errors", words.percent),
 }
 
 
@@ -56,6 +58,7 @@ def write_report(run_dir: Path) -> Path:
     sample = answers.sample(5)
     problems = list(run.problems)
     figures = _figures(run_dir, problems)
+    values = values_and_origins(run.recipe.values, run.recipe.origins)
     page = {
         "run": run,
         "recipe": run.recipe,
@@ -66,15 +69,16 @@ def write_report(run_dir: Path) -> Path:
         "costs": _costs([arm.row for arm in arms.arms]),
         "has_intervals": any(metric.low is not None for metric in run.result.metrics.values()),
         "curves": _curves(run_dir),
-        "arms_figures": [figure for figure in figures if figure.name in _WITH_THE_ARMS],
-        "figures": [figure for figure in figures if figure.name not in _WITH_THE_ARMS],
+        "arms_figures": [figure for figure in figures if figure.name == "score_against_cost"],
+        "figures": [figure for figure in figures if not (arms.arms and figure.name in _WITH_THE_ARMS)],
         "tables": [_shown(table) for table in read_tables(run_dir)],
         "answers": answers,
         "sample": sample,
         "honest": _lines(run.recipe.honest),
         "sources": _lines(run.recipe.source),
-        "lineage": lineage(run.recipe.inputs, report_dir=run_dir, base=run_dir, depth=0),
-        "values": values_and_origins(run.recipe.values, run.recipe.origins),
+        "lineage": lineage(run),
+        "values": [row for row in values if row[2] != "default"],
+        "defaults": [row for row in values if row[2] == "default"],
         "notes": [str(row.get("text", "")) for row in read_rows(run_dir / "notes.jsonl")],
         "environment": [(name, cell(value)) for name, value in run.result.environment.items()],
         "problems": problems,
@@ -100,8 +104,8 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
 
 
 def _costs(rows: list[Row]) -> dict[str, Any]:
-    """The columns of the arms table that say what an answer costs, those that no arm has left out."""
-    keys = [key for key in _COSTS if any(row.get(key) is not None for row in rows)]
+    """The columns of the arms table that say what an answer costs; one that is nothing in every arm is left out."""
+    keys = [key for key in _COSTS if any(row.get(key) for row in rows)]
     shown = [(str(row.get("system", "")), [_COSTS[key][1](row.get(key)) for key in keys]) for row in rows]
     return {"columns": [_COSTS[key][0] for key in keys], "rows": shown if keys else []}
 

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 Row = dict[str, Any]
 Status = Literal["done", "failed", "unfinished"]
 
-_OWN_PLACE = {"log", "notes", "arms", "answers"}  # tables that a report shows in a section of their own
+# Tables that a report shows in a section of their own; "answered" holds what "answers" says, as it came.
+_OWN_PLACE = {"log", "notes", "arms", "answers", "answered"}
 _TABLE_ROWS = 50
 # Control characters, separators that break script, characters that reorder what follows, and what is no character.
 _UNPRINTABLE = re.compile(
@@ -73,8 +74,8 @@ class RecipeRecord(_FromFile):
 
     name: str = ""
     key: str = ""
-    title: str = ""
-    teaches: str = ""
+    title: str | None = None
+    teaches: str | None = None
     source: str | list[str] | None = None
     honest: str | list[str] | None = None
     stage: str = ""

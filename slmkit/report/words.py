@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 MISSING = "–"
@@ -89,7 +89,7 @@ def when(moment: str) -> str:
         parsed = datetime.fromisoformat(moment.replace("Z", "+00:00"))
     except ValueError:
         return moment
-    return f"{parsed.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC" if parsed.tzinfo else f"{parsed:%Y-%m-%d %H:%M}"
+    return f"{parsed.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if parsed.tzinfo else f"{parsed:%Y-%m-%d %H:%M}"
 
 
 def shorten(text: str, longest: int, file: str) -> str:

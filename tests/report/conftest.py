@@ -76,8 +76,9 @@ def make_run(tmp_path) -> Callable[..., Path]:
 
 def _make_run(folder: Path, *, name: str = "loop/compare", num_items: int = 24, **recipe) -> Path:
     run = Run(folder / name / "3f9c0a1b2d4e", name=name)
-    given = {"name": name, "key": run.dir.name, "title": "Four <i>ways</i>", "teaches": "One of them wins.", **recipe}
-    write_json(run.path("recipe.json"), {"stage": "compare", "started": "2026-03-01T14:05:00Z", **given})
+    given = {"name": name, "key": run.dir.name, "title": "Four <i>ways</i>", "teaches": "One of them wins."}
+    given |= {"source": None, "honest": None, "stage": "compare", "started": "2026-03-01T14:05:00Z"}
+    write_json(run.path("recipe.json"), {**given, **recipe})
     run.table("answers", [_answer(system, i) for system in ("prompt <b>", "tuned") for i in range(num_items)])
     tuned = {"system": "tuned", "score": 0.7, "low": 0.5, "high": 0.85, "n": 24, "difference": 0.1}
     run.table("arms", [tuned, {"system": "prompt <b>", "score": 0.6, "low": 0.4, "high": 0.75, "n": 24}])

@@ -107,10 +107,10 @@ def test_an_empty_folder_and_broken_files_still_make_a_page(tmp_path, parse):
 def test_lineage_goes_down_to_the_raw_file_and_links_the_reports_between(make_run, page):
     raw = {"parameter": "data", "name": "train.csv", "kind": "file", "path": "train.csv", "sha256": "9f86d081"}
     prepare = make_run(name="loop/prepare", inputs=[raw])
-    source = {"parameter": "data", "name": "loop/prepare", "kind": "recipe", "key": "k1", "dir": str(prepare)}
+    source = {"parameter": "data", "name": "loop/prepare", "kind": "recipe", "key": prepare.name}
     shown = page(name="loop/train", inputs=[source])
     assert "../../prepare/3f9c0a1b2d4e/report.html" in shown.links
-    assert "loop/prepare recipe key k1 data train.csv file sha256 9f86d081" in words(shown)
+    assert f"loop/prepare recipe key {prepare.name} data train.csv file sha256 9f86d081" in words(shown)
 
 
 def test_a_source_that_is_no_web_address_is_no_link(page):
@@ -120,9 +120,10 @@ def test_a_source_that_is_no_web_address_is_no_link(page):
 
 
 def test_every_value_shows_who_set_it(page):
-    origins = {"with.learning_rate": "recipes/loop/train.yaml:6", "with.lora": "default"}
+    origins = {"learning_rate": "recipes/loop/train.yaml:6", "lora": "default"}
     text = words(page(**{"with": {"learning_rate": 0.0002, "lora": {"r": 8}}}, origins=origins))
-    assert "learning_rate 0.0002 recipes/loop/train.yaml:6" in text and "lora.r 8 default" in text
+    assert "learning_rate 0.0002 recipes/loop/train.yaml:6" in text
+    assert "1 value is the default Key Value Set by lora.r 8 default" in text
 
 
 def test_scores_stand_on_one_scale():
