@@ -82,14 +82,19 @@ def bind(recipe: Recipe, fills: list[Fill]) -> Call:
 
     fills: by decreasing priority, usually the command line's undotted keys and the profile.
     """
-    try:
-        function = names.load_stage(recipe.stage)
-    except SlmkitError as error:
-        raise SlmkitError(error.what, where=recipe.layer.where(("stage",)), fix=error.fix) from None
+    function = stage_of(recipe)
     origins: dict[str, str] = {}
     binder = _Binder(recipe.layer, fills, origins)
     arguments = binder.bind(function, recipe.layer.value["with"], ("with",), f"stage {recipe.stage!r}")
     return Call(recipe, function, arguments, origins)
+
+
+def stage_of(recipe: Recipe) -> Callable[..., Any]:
+    """The function a recipe's `stage` names."""
+    try:
+        return names.load_stage(recipe.stage)
+    except SlmkitError as error:
+        raise SlmkitError(error.what, where=error.where or recipe.layer.where(("stage",)), fix=error.fix) from None
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:

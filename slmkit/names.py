@@ -8,8 +8,11 @@ from __future__ import annotations
 import ast
 import difflib
 import functools
+import hashlib
 import importlib
 import importlib.util
+import sys
+import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -115,12 +118,25 @@ def _load_own(name: str) -> Callable[..., Any]:
     path = Path(file)
     if not path.is_file():
         raise SlmkitError(f"no file {file!r} for {name!r}", fix="the path is relative to the working directory")
-    spec = importlib.util.spec_from_file_location(f"slmkit_own_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = _own_module(path.resolve(), path.read_bytes())
     found = getattr(module, function, None)
     if not callable(found):
         options = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise SlmkitError(f"no function {function!r} in {file}", fix=suggest(function, options))
     return found  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _own_module(path: Path, content: bytes) -> Any:
+    """A user's file as a module, loaded anew when its content changed."""
+    name = f"slmkit_own_{path.stem}_{hashlib.sha256(content).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        line = traceback.extract_tb(error.__traceback__)[-1].lineno
+        what = f"{path.name} cannot be loaded: {type(error).__name__}: {error}"
+        raise SlmkitError(what, where=f"{path}:{line}", fix="mend the file; it is plain Python") from error
+    return module

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit import names
-from slmkit.bind import Call, Fill, Reference, bind, parameters, parts_in, plain
+from slmkit.bind import Call, Fill, Reference, bind, parameters, parts_in, plain, stage_of
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Recipe, load_profile, load_recipe
 
@@ -135,7 +135,7 @@ class _Builder:
         return step
 
     def _apply_given(self, recipe: Recipe) -> None:
-        known = parameters(names.load_stage(recipe.stage))
+        known = parameters(stage_of(recipe))
         for key, value in self.given.items():
             first, *rest = key.split(".")
             if first not in known:
@@ -156,7 +156,7 @@ class _Builder:
         if name in seen:
             return False
         recipe = load_recipe(name, profile=self.profile)
-        if key in parameters(names.load_stage(recipe.stage)):
+        if key in parameters(stage_of(recipe)):
             return True
         read = [value for value in recipe.layer.value["with"].values() if isinstance(value, str)]
         return any(names.find("recipes", value) and self._takes(value, key, seen | {name}) for value in read)
@@ -204,7 +204,6 @@ def _without_references(value: Any) -> Any:
     return plain(value)
 
 
-@functools.cache
 def content_hash(path: Path, *, sample: bool = False) -> str:
     """sha256 of a file, or of a folder's sorted relative names and contents; modification times never count.
 
@@ -219,8 +218,14 @@ def content_hash(path: Path, *, sample: bool = False) -> str:
 
 
 def _file_hash(path: Path, sample: bool) -> str:
+    stat = path.stat()
+    return _hash_once(path.resolve(), stat.st_size, stat.st_mtime_ns, sample)
+
+
+@functools.cache
+def _hash_once(path: Path, size: int, modified: int, sample: bool) -> str:
+    """Within one process a file that several recipes read is hashed once; `modified` only guards that."""
     digest = hashlib.sha256()
-    size = path.stat().st_size
     with open(path, "rb") as file:
         if sample and size > _WHOLE_MODEL_FILE:
             digest.update(str(size).encode() + file.read(2**20))

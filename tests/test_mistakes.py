@@ -1,0 +1,173 @@
+"""Mistakes typed on purpose: each ends at once, with its exit code, in three lines, and nothing called done."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY, Finished, write
+
+Slmkit = Callable[..., Finished]
+ROWS = "text,label\n" + "".join(f"question number {i} on the {i % 3} thing,label {i % 3}\n" for i in range(40))
+
+
+def refused(finished: Finished, code: int, *said: str) -> None:
+    """Three lines at most, the words looked for, no traceback, no result."""
+    assert finished.code == code, finished.err
+    assert 2 <= len(finished.error_lines) <= 3, finished.err
+    assert "Traceback" not in finished.err
+    message = "\n".join(finished.error_lines)
+    for words in said:
+        assert words in message, message
+    assert not list(Path("runs").rglob("result.json"))
+
+
+@pytest.fixture(autouse=True)
+def _within_a_second() -> Iterator[None]:
+    """The time of the whole test, file writing included; imports of a first call are measured in test_speed."""
+    start = time.monotonic()
+    yield
+    assert time.monotonic() - start < 5
+
+
+def test_a_misspelt_key_of_the_command_line(slmkit: Slmkit) -> None:
+    refused(slmkit("train", "learning_ratee=1e-4"), 3, "learning_ratee", "did you mean 'learning_rate'?")
+
+
+def test_a_misspelt_key_of_a_recipe(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/r.yaml", "stage: world\nwith:\n  familly: tickets\n")
+    refused(slmkit("run", "r"), 3, "recipes/r.yaml:3", "'familly'", "did you mean 'family'?")
+
+
+def test_a_wrong_type(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/r.yaml", "stage: world\nwith:\n  num_examples: many\n")
+    refused(slmkit("run", "r"), 3, "recipes/r.yaml:3", "'many'", "integer")
+
+
+def test_an_unknown_recipe(slmkit: Slmkit) -> None:
+    refused(slmkit("run", "loop/trian"), 3, "unknown recipe 'loop/trian'", "did you mean 'loop/train'?")
+
+
+def test_an_unknown_stage(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/r.yaml", "title: x\nstage: sfft\n")
+    refused(slmkit("run", "r"), 3, "recipes/r.yaml:2", "unknown stage 'sfft'", "did you mean 'sft'?")
+
+
+def test_an_unknown_command(slmkit: Slmkit) -> None:
+    refused(slmkit("trian"), 3, "trian", "slmkit --help")
+
+
+def test_an_unknown_profile(slmkit: Slmkit) -> None:
+    refused(slmkit("train", "--profile", "gpuu"), 3, "unknown profile 'gpuu'", "did you mean 'gpu'?")
+
+
+def test_an_unknown_model(slmkit: Slmkit) -> None:
+    refused(slmkit("train", "model=nanoo"), 3, "unknown model 'nanoo'", "did you mean 'nano'?")
+
+
+def test_an_unknown_part(slmkit: Slmkit) -> None:
+    refused(slmkit("compare", "metric=exact_mach"), 3, "unknown metric 'exact_mach'", "did you mean 'exact_match'?")
+
+
+def test_broken_yaml(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/r.yaml", "stage: world\nwith: {family: [tickets}\n")
+    refused(slmkit("run", "r"), 3, "recipes/r.yaml:2", "not valid YAML")
+
+
+def test_a_recipe_circle(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/a.yaml", "stage: prepare\nwith: {data: b}\n")
+    write(project / "recipes/b.yaml", "stage: prepare\nwith: {data: a}\n")
+    refused(slmkit("run", "a"), 3, "circle: a -> b -> a")
+
+
+def test_a_missing_file(slmkit: Slmkit, project: Path) -> None:
+    write(project / "tickets.csv", ROWS)
+    refused(slmkit("loop", "data=ticket.csv"), 3, "ticket.csv", "did you mean 'tickets.csv'?")
+
+
+def test_an_empty_csv(slmkit: Slmkit, project: Path) -> None:
+    write(project / "empty.csv", "")
+    refused(slmkit("loop", "data=empty.csv"), 3, "empty.csv")
+
+
+def test_a_csv_of_nothing_but_a_header(slmkit: Slmkit, project: Path) -> None:
+    write(project / "head.csv", "text,label\n")
+    refused(slmkit("loop", "data=head.csv"), 3, "head.csv")
+
+
+def test_a_csv_in_latin_1_with_the_wrong_encoding_named(slmkit: Slmkit, project: Path) -> None:
+    (project / "latin.csv").write_bytes(ROWS.replace("question", "frage für").encode("latin-1"))
+    refused(slmkit("loop", "data=latin.csv", "encoding=utf-8"), 3, "latin.csv", "encoding")
+
+
+def test_a_ragged_row(slmkit: Slmkit, project: Path) -> None:
+    write(project / "ragged.csv", ROWS.replace("question number 7 on", "question, number 7, on"))
+    refused(slmkit("loop", "data=ragged.csv"), 3, "ragged.csv:9")
+
+
+def test_a_label_column_that_is_not_there(slmkit: Slmkit, project: Path) -> None:
+    write(project / "rows.csv", ROWS)
+    refused(slmkit("loop", "data=rows.csv", "label_column=lable"), 3, "lable", "label")
+
+
+def test_a_file_without_labels(slmkit: Slmkit, project: Path) -> None:
+    write(project / "rows.csv", "a,b,c\n" + "".join(f"x{i},y{i},z{i}\n" for i in range(40)))
+    refused(slmkit("loop", "data=rows.csv"), 3, "rows.csv", "label_column")
+
+
+def test_a_jsonl_with_a_broken_line(slmkit: Slmkit, project: Path) -> None:
+    lines = [f'{{"input": "q{i}", "target": "a{i}"}}' for i in range(30)]
+    write(project / "rows.jsonl", "\n".join([*lines[:11], '{"input": "q", ', *lines[12:]]) + "\n")
+    refused(slmkit("loop", "data=rows.jsonl"), 3, "rows.jsonl:12")
+
+
+def test_too_few_rows_for_a_gold_set(slmkit: Slmkit, project: Path) -> None:
+    write(project / "few.csv", "\n".join(ROWS.splitlines()[:6]) + "\n")
+    refused(slmkit("loop", "data=few.csv"), 3, "few.csv", "rows")
+
+
+def test_a_gold_set_that_was_changed_after_freezing(slmkit: Slmkit, project: Path) -> None:
+    write(project / "tickets.csv", ROWS)
+    assert slmkit("prepare", "data=tickets.csv", "--dry-run").code == 0
+    assert slmkit("loop", "data=tickets.csv", "--dry-run").code == 0
+    assert not (project / "gold").exists()  # a dry run freezes nothing
+    slmkit("new", "mine", "data=tickets.csv")
+    examples = project / "mine/gold/tickets/examples.jsonl"
+    examples.write_text(examples.read_text().replace("label 1", "label 2"))
+    refused(slmkit("prepare", "data=tickets.csv", "gold=mine/gold/tickets"), 4, "changed after they were frozen")
+
+
+def test_no_permission_to_write(slmkit: Slmkit, project: Path) -> None:
+    write(project / "runs", "a file where the folder should be")  # root may write anywhere: this it cannot
+    found = slmkit("prepare")
+    assert found.code == 4
+    assert "cannot write the run" in "\n".join(found.error_lines)
+    assert "Traceback" not in found.err
+
+
+FULL_DISK = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.argv = ["slmkit", "prepare"]
+from slmkit.cli import main
+main()
+"""
+
+
+def test_a_full_disk(project: Path) -> None:
+    """The kernel refuses a file past 20 kB, as a full disk would, halfway through the run."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    run = [sys.executable, "-c", FULL_DISK]
+    ended = subprocess.run(run, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    refused(Finished(ended.returncode, ended.stdout, ended.stderr), 1, "the disk is full", "resumes")
+    assert not list(project.rglob("*.tmp"))
+
+
+def test_an_error_as_json(slmkit: Slmkit) -> None:
+    told = slmkit("train", "model=nanoo", "--json")
+    assert told.code == 3
+    assert told.json["exit_code"] == 3
+    assert "nanoo" in told.json["error"]["what"]

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import pytest
+from conftest import write
+
+from slmkit.errors import SlmkitError
+from slmkit.plan import content_hash, make_plan
+
+STAGES = """
+from slmkit.types import Input
+
+def first(run, *, data: Input, size: int = 1): ...
+
+def second(run, *, data: Input, rate: float = 0.1, device: str = "cpu"): ...
+"""
+
+
+@pytest.fixture(autouse=True)
+def _two_recipes(project: Path) -> None:
+    write(project / "mine.py", STAGES)
+    write(project / "raw.txt", "one\n")
+    write(project / "other.txt", "two\n")
+    write(project / "recipes/a.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt}\n")
+    write(project / "recipes/b.yaml", "stage: ./mine.py:second\nwith: {data: a}\n")
+
+
+def key(name: str = "b", **given: object) -> str:
+    return make_plan(name, given=given, profile="tiny").target.key
+
+
+def test_inputs_come_first() -> None:
+    assert [step.name for step in make_plan("b", profile="tiny").steps] == ["a", "b"]
+
+
+def test_a_key_follows_arguments_inputs_seed_and_source(project: Path) -> None:
+    keys = [key(), key(rate=0.2), key(size=2), make_plan("b", profile="tiny", seed=1).target.key]
+    write(project / "raw.txt", "changed\n")
+    keys.append(key())
+    write(project / "raw.txt", "one\n")
+    write(project / "mine.py", STAGES + "\n# changed\n")
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_key_does_not_follow_names_times_or_device(project: Path) -> None:
+    before = key()
+    (project / "raw.txt").touch()
+    assert key() == before
+    assert key(device="cuda") == before
+    (project / "raw.txt").rename(project / "renamed.txt")
+    assert key(data="renamed.txt") == before
+
+
+def test_a_command_line_key_reaches_the_recipe_that_reads_it() -> None:
+    plan = make_plan("b", given={"data": "other.txt"}, profile="tiny")
+    assert plan.step("a").call.arguments["data"].name == "other.txt"
+    assert plan.step("b").call.arguments["data"].name == "a"
+
+
+def test_a_key_that_nothing_takes_is_refused() -> None:
+    with pytest.raises(SlmkitError, match="no recipe here has a key 'rat'") as error:
+        key(rat=1)
+    assert "'rate'" in error.value.fix
+
+
+def test_a_circle_is_refused_with_its_way(project: Path) -> None:
+    write(project / "recipes/a.yaml", "stage: ./mine.py:first\nwith: {data: b}\n")
+    with pytest.raises(SlmkitError, match="circle: b -> a -> b"):
+        make_plan("b", profile="tiny")
+
+
+def test_a_mistake_in_an_input_recipe_is_found_before_anything_runs(project: Path) -> None:
+    write(project / "recipes/a.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt, sise: 3}\n")
+    with pytest.raises(SlmkitError, match="has no key 'sise'") as error:
+        make_plan("b", profile="tiny")
+    assert error.value.where.startswith("recipes/a.yaml:2")
+
+
+def test_a_change_in_a_library_changes_the_keys_of_what_imports_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slmkit import plan
+
+    imported = {path.name for path in plan._imported(plan.names.PACKAGE / "stages" / "sft.py")}
+    assert {"sft.py", "load.py", "lora.py"} <= imported
+    assert not imported & {"cli.py", "runner.py", "run.py", "console.py"}
+
+
+def test_a_folder_is_hashed_by_names_and_contents(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "x/a.txt", "1").parent, write(tmp_path / "y/a.txt", "1").parent
+    assert content_hash(one) == content_hash(two)
+    write(two / "b.txt", "2")
+    assert content_hash(one) != content_hash(two)
+
+
+def test_a_large_model_file_is_hashed_by_size_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slmkit.plan._WHOLE_MODEL_FILE", 3 * 2**20)
+    big = tmp_path / "w.bin"
+    hashes = set()
+    for first, last in ((b"a", b"a"), (b"b", b"a"), (b"a", b"b")):
+        big.write_bytes(first * 2**21 + b"m" * 2**20 + last * 2**21)
+        hashes.add(content_hash(big, sample=True))
+    assert len(hashes) == 3

@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+from conftest import write
+
+from slmkit.errors import SlmkitError
+from slmkit.recipe import Layer, load_recipe, read_value, read_yaml
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("on", "on"),
+        ("no", "no"),
+        ("2e-4", 2e-4),
+        ("12:30", "12:30"),
+        ("012", 12),
+        ("true", True),
+        ("[1, a]", [1, "a"]),
+    ],
+)
+def test_yaml_means_what_it_looks_like(text: str, value: object) -> None:
+    assert read_value(text) == value
+    assert type(read_value(text)) is type(value)
+
+
+def test_every_value_knows_its_line(project: Path) -> None:
+    layer = read_yaml(write(project / "a.yaml", "title: t\nwith:\n  x: 1\n  deep:\n    - one\n    - {y: 2}\n"))
+    assert layer.where(("with", "x")) == "a.yaml:3: with.x"
+    assert layer.where(("with", "deep", 1, "y")) == "a.yaml:6: with.deep.1.y"
+
+
+def test_mappings_merge_and_all_else_replaces() -> None:
+    low = Layer({"a": {"x": 1, "y": [1, 2]}, "b": 1}, {("a", "x"): "low:1", ("a", "y"): "low:2"})
+    low.merge(Layer({"a": {"y": [3]}, "c": 4}, {("a", "y"): "high:9"}))
+    assert low.value == {"a": {"x": 1, "y": [3]}, "b": 1, "c": 4}
+    assert low.where(("a", "y")) == "high:9: a.y"
+    assert low.where(("a", "x")) == "low:1: a.x"
+
+
+def test_a_part_of_another_name_does_not_inherit_options() -> None:
+    low = Layer({"retriever": {"use": "bm25", "k1": 2}})
+    low.merge(Layer({"retriever": {"use": "dense"}}))
+    assert low.value == {"retriever": {"use": "dense"}}
+
+
+def test_layers_lie_base_below_recipe_below_its_profile(project: Path) -> None:
+    write(project / "configs/bases/b.yaml", "stage: world\nwith: {family: tickets, num_examples: 1, split: train}\n")
+    text = "base: b\nwith: {num_examples: 2}\nprofiles:\n  gpu: {with: {split: live}}\n"
+    write(project / "recipes/r.yaml", text)
+    tiny, gpu = (load_recipe("r", profile=p).layer for p in ("tiny", "gpu"))
+    assert tiny.value["with"] == {"family": "tickets", "num_examples": 2, "split": "train"}
+    assert gpu.value["with"] == {"family": "tickets", "num_examples": 2, "split": "live"}
+    assert gpu.where(("with", "family")).startswith("configs/bases/b.yaml:2")
+    assert gpu.where(("with", "split")).startswith("recipes/r.yaml:4")
+
+
+def test_breaks_are_laid_on_top_only_when_asked_for(project: Path) -> None:
+    write(
+        project / "recipes/r.yaml",
+        "stage: world\nwith: {num_examples: 2}\nbreaks: {with: {num_examples: 0}, red: [rows]}\n",
+    )
+    assert load_recipe("r", profile="tiny").layer.value["with"]["num_examples"] == 2
+    assert load_recipe("r", profile="tiny", breaks=True).layer.value["with"]["num_examples"] == 0
+
+
+def test_a_part_given_by_name_takes_a_dotted_value() -> None:
+    layer = Layer({"with": {"retriever": "bm25"}})
+    layer.set(("with", "retriever", "k1"), 2.0, "command line")
+    assert layer.value == {"with": {"retriever": {"use": "bm25", "k1": 2.0}}}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("stage: sft\nstage: dpo\n", 2, "duplicate key"),
+        ("stage: sft\nwith:\n\t- a\n", 3, "cannot start any token"),
+        ("stage: sft\nwith: {a: [1}\n", 2, "expected"),
+        ("- a\n- b\n", 1, "a mapping of keys was expected"),
+        ("", 1, "found nothing"),
+        ("stage: sft\ntitel: x\n", 2, "unknown key 'titel'"),
+        ("stage: sft\nwith: 3\n", 2, "'with' cannot be 3"),
+    ],
+)
+def test_broken_yaml_is_refused_with_its_line(project: Path, text: str, line: int, what: str) -> None:
+    write(project / "recipes/r.yaml", text)
+    with pytest.raises(SlmkitError, match=what) as error:
+        load_recipe("r", profile="tiny")
+    assert error.value.where.startswith(f"recipes/r.yaml:{line}")
+    assert error.value.fix

@@ -1,0 +1,195 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY, Finished, write
+
+Slmkit = Callable[..., Finished]
+
+STAGES = """
+import time
+from pathlib import Path
+from slmkit.errors import SlmkitError
+from slmkit.types import Input, Score
+
+def rows(run, *, data: Input, times: int = 1):
+    '''Copies a file.'''
+    run.path("rows.txt").write_text(data.read_text() * times)
+    run.metric(rows=times)
+
+def score(run, *, data: Input, value: float = 0.5, positive: bool = True, boom: bool = False):
+    '''Measures something.'''
+    text = (data / "rows.txt").read_text()
+    run.log(1, loss=0.5)
+    if boom:
+        raise ZeroDivisionError("ours")
+    run.metric(score=Score(value, value - 0.1, value + 0.1, len(text)))
+    run.verdict("all is said", positive=positive)
+
+def slow(run, *, steps: int = 40):
+    '''Counts slowly, and goes on from its checkpoint.'''
+    start = int(run.checkpoint.name.split("-")[1]) if run.checkpoint else 0
+    for step in range(start + 1, steps + 1):
+        time.sleep(0.05)
+        run.log(step, loss=1 / step)
+        run.path(f"checkpoints/checkpoint-{step}").mkdir(exist_ok=True)
+    run.metric(started_at=start)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _recipes(project: Path) -> None:
+    write(project / "mine.py", STAGES)
+    write(project / "raw.txt", "abc\n")
+    write(project / "recipes/rows.yaml", "title: Rows\nstage: ./mine.py:rows\nwith: {data: raw.txt}\n")
+    score = "title: Score\nstage: ./mine.py:score\nwith: {data: rows}\nexpect: {score: [0.4, null]}\n"
+    write(project / "recipes/score.yaml", score + "breaks: {with: {value: 0.1}, red: [score]}\n")
+    write(project / "recipes/slow.yaml", "title: Slow\nstage: ./mine.py:slow\n")
+
+
+def test_a_run_is_made_once_and_found_after(slmkit: Slmkit) -> None:
+    first, second = slmkit("run", "score", "--json"), slmkit("run", "score", "--json")
+    assert first.json["ran"] == ["rows", "score"]
+    assert second.json["ran"] == []
+    assert first.json["metrics"] == second.json["metrics"]
+    assert first.json["metrics"]["score"] == {"value": 0.5, "low": 0.4, "high": 0.6, "n": 4}
+
+
+def test_only_what_is_needed_is_run(slmkit: Slmkit, project: Path) -> None:
+    folder = Path(slmkit("run", "score", "--json").json["dir"])
+    for made in (project / "runs/rows").iterdir():
+        (made / "result.json").unlink()
+    assert slmkit("run", "score", "--json").json["ran"] == []  # the target is done: its inputs are not missed
+    (folder / "result.json").unlink()
+    assert slmkit("run", "score", "--json").json["ran"] == ["rows", "score"]
+
+
+def test_force_runs_the_target_again_and_not_its_inputs(slmkit: Slmkit) -> None:
+    slmkit("run", "score")
+    assert slmkit("run", "score", "--force", "--json").json["ran"] == ["score"]
+
+
+def test_dry_run_runs_nothing(slmkit: Slmkit, project: Path) -> None:
+    shown = slmkit("run", "score", "--dry-run")
+    assert shown.code == 0
+    assert shown.out.split()[:2] == ["run", "rows"]
+    assert not (project / "runs").exists()
+
+
+def test_a_claim_that_breaks_ends_with_2_and_one_that_holds_with_0(slmkit: Slmkit, project: Path) -> None:
+    assert slmkit("run", "score").code == 0
+    text = (project / "recipes/score.yaml").read_text().replace("[0.4, null]", "[0.9, null]")
+    write(project / "recipes/score.yaml", text)
+    broken = slmkit("run", "score", "--json")
+    assert broken.code == 2
+    assert broken.json["ran"] == []  # a bound is not part of the key: the measurement stands
+    assert broken.json["expect"][0]["ok"] is False
+
+
+def test_values_from_the_command_line_lift_the_claim(slmkit: Slmkit) -> None:
+    lifted = slmkit("run", "score", "value=0.1", "--json")
+    assert lifted.code == 0
+    assert lifted.json["expect"] == []
+
+
+def test_a_negative_verdict_ends_with_2(slmkit: Slmkit) -> None:
+    assert slmkit("run", "score", "positive=false").code == 2
+
+
+def test_break_succeeds_only_if_the_named_claim_turns_red(slmkit: Slmkit, project: Path) -> None:
+    assert slmkit("run", "score", "--break").code == 0
+    text = (project / "recipes/score.yaml").read_text().replace("value: 0.1", "value: 0.8")
+    write(project / "recipes/score.yaml", text)
+    assert slmkit("run", "score", "--break").code == 2
+
+
+def test_a_claim_on_a_metric_that_was_not_measured_is_a_mistake(slmkit: Slmkit, project: Path) -> None:
+    text = (project / "recipes/score.yaml").read_text().replace("{score: [0.4", "{scor: [0.4")
+    write(project / "recipes/score.yaml", text)
+    found = slmkit("run", "score")
+    assert found.code == 3
+    assert "did you mean 'score'?" in found.err
+
+
+def test_our_own_faults_keep_their_traceback(slmkit: Slmkit, project: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        slmkit("run", "score", "boom=true")
+    errors = list((project / "runs/score").glob("*/error.txt"))
+    assert len(errors) == 1
+    assert "ZeroDivisionError: ours" in errors[0].read_text()
+    assert not list((project / "runs/score").glob("*/result.json"))
+
+
+def test_the_record_tells_values_origins_inputs_and_environment(slmkit: Slmkit) -> None:
+    folder = Path(slmkit("run", "score", "--json").json["dir"])
+    recipe = json.loads((folder / "recipe.json").read_text())
+    result = json.loads((folder / "result.json").read_text())
+    assert recipe["with"]["data"] == "rows"
+    assert recipe["origins"]["value"] == "default"
+    assert recipe["inputs"][0]["kind"] == "recipe"
+    assert result["environment"]["python"]
+    assert (folder / "report.html").is_file()
+
+
+def test_show_follows_a_run_down_to_the_hash_of_its_raw_file(slmkit: Slmkit) -> None:
+    import hashlib
+
+    folder = slmkit("run", "score", "--json").json["dir"]
+    tree = slmkit("show", folder, "--json").json
+    raw = tree["inputs"][0]["run"]["inputs"][0]
+    assert raw["sha256"] == hashlib.sha256(b"abc\n").hexdigest()
+    assert raw["unchanged"] is True
+    assert raw["sha256"] in slmkit("show", folder).out
+
+
+def test_clean_removes_unfinished_runs_and_all_but_the_newest(slmkit: Slmkit) -> None:
+    slmkit("run", "score")
+    kept = Path(slmkit("run", "score", "value=0.6", "--json").json["dir"])
+    slmkit("clean")
+    assert [p.parent for p in Path("runs/score").glob("*/result.json")] == [kept]
+
+
+def command(project: Path, *words: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    run = [sys.executable, "-m", "slmkit", *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(run, cwd=project, env=environment, text=True, stdout=pipe, stderr=pipe)
+
+
+def until(found: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if found():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen within 20 s")
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_run_is_resumed_in_place(project: Path, slmkit: Slmkit, signal_sent: signal.Signals) -> None:
+    process = command(project, "run", "slow")
+    until(lambda: len(list(project.glob("runs/slow/*/checkpoints/checkpoint-*"))) >= 3)
+    process.send_signal(signal_sent)
+    _, told = process.communicate()
+    if signal_sent is signal.SIGINT:
+        assert process.returncode == 1
+        assert "the same command resumes it" in told
+        assert "Traceback" not in told
+    assert not list(project.glob("runs/slow/*/result.json"))
+    finished = slmkit("run", "slow", "--json")
+    assert finished.json["metrics"]["started_at"] >= 3
+
+
+def test_a_second_writer_is_refused_at_once(project: Path, slmkit: Slmkit) -> None:
+    process = command(project, "run", "slow", "steps=200")
+    until(lambda: bool(list(project.glob("runs/slow/*/checkpoints/checkpoint-1"))))
+    second = slmkit("run", "slow", "steps=200")
+    process.kill()
+    process.communicate()
+    assert second.code == 4
+    assert "another slmkit process is writing this run" in second.err
