@@ -48,7 +48,7 @@ def _arms(chart: ArmsChart) -> list[Text]:
     rows: list[list[str | Text]] = [[Text(name, "dim") for name in ("system", "score", against, "cost/1,000")]]
     for arm in chart.arms:
         row = arm.row
-        score = f"{words.number(row.get('score'))} {words.interval(row.get('low'), row.get('high'))}"
+        score = f"{words.score(row.get('score'))} {words.interval(row.get('low'), row.get('high'))}"
         system = Text(str(row.get("system", "")), "bold" if arm.is_chosen else "")
         rows.append([system, score, _difference(row), words.number(row.get("cost_per_1000"))])
     return _aligned(rows, right={1, 2, 3})
@@ -63,10 +63,14 @@ def _metrics(metrics: dict[str, Measured]) -> list[Text]:
     rows: list[list[str | Text]] = []
     for name, metric in list(metrics.items())[:_MOST_METRICS]:
         n = f" n={metric.n:,}" if metric.n is not None else ""
-        rows.append([Text(name, "dim"), words.number(metric.value), words.interval(metric.low, metric.high) + n])
+        rows.append([Text(name, "dim"), _value(metric), words.interval(metric.low, metric.high) + n])
     if len(metrics) > _MOST_METRICS:
         rows.append([Text(f"and {len(metrics) - _MOST_METRICS} more in the report", "dim")])
     return _aligned(rows, right={1})
+
+
+def _value(metric: Measured) -> str:
+    return words.number(metric.value) if metric.low is None else words.score(metric.value)
 
 
 def _checks(checks: Sequence[Expectation]) -> list[Text]:

@@ -156,7 +156,7 @@ def _sections(page: dict[str, Any]) -> list[tuple[str, str]]:
     recipe, result = page["recipe"], page["result"]
     there = [
         ("arms", "Arms", bool(page["arms"].arms)),
-        ("claim", "Claim", bool(result.expect or recipe.teaches or recipe.honest)),
+        ("claim", "Claim" if result.expect else "Idea", bool(result.expect or recipe.teaches or recipe.honest)),
         ("metrics", "Metrics", bool(result.metrics)),
         ("curves", "Curves", page["curves"] is not None),
         ("figures", "Figures", bool(page["figures"])),

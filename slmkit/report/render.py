@@ -67,7 +67,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    filters = ("number", "signed", "duration", "p_value", "percent", "when")
+    filters = ("number", "score", "signed", "duration", "p_value", "percent", "when")
     environment.filters.update({name: getattr(words, name) for name in filters})
     environment.globals.update(
         interval=words.interval,

@@ -24,24 +24,31 @@ def number(value: Any) -> str:
         return str(value)
     if not math.isfinite(value):
         return "not a number" if math.isnan(value) else "infinite"
-    if value.is_integer() and 1 < abs(value) < 1e15:
+    if value.is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"
     size = abs(value)
-    if size == 0 or 0.001 <= size < 10:
+    if 0.001 <= size < 10:
         return f"{value:.3f}"
     return f"{value:.2g}" if size < 0.001 else f"{value:.1f}" if size < 1000 else f"{value:,.0f}"
 
 
+def score(value: Any) -> str:
+    """A number as `number` writes it, but a small one always with three decimals, as in a column: 1.000, 0.865."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 10:
+        return f"{value:.3f}"
+    return number(value)
+
+
 def signed(value: Any) -> str:
-    """A difference with its sign: +0.120, −0.031."""
+    """A difference with its sign: +0.120, −0.031, 0.000."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return number(value)
-    return f"{'+' if value > 0 else '−' if value < 0 else '±'}{number(abs(value))}"
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{score(abs(value))}"
 
 
 def interval(low: Any, high: Any) -> str:
-    """The ends of an interval, or nothing where one is unknown: "[0.811, 0.906]"."""
-    return "" if low is None or high is None else f"[{number(low)}, {number(high)}]"
+    """The ends of an interval, or nothing where one is unknown: "[0.811, 1.000]"."""
+    return "" if low is None or high is None else f"[{score(low)}, {score(high)}]"
 
 
 def signed_interval(low: Any, high: Any) -> str:
