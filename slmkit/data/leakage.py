@@ -1,0 +1,127 @@
+"""Finds rows that stand in gold: the same, nearly the same, or with a gold question inside them.
+
+The search misses nothing that near.py calls alike. A text of n words with k edits keeps one of k + 1 stretches of
+n / (k + 1) words whole, and the edits allowed leave that at four words or more: so it is enough to compare the rows
+that share four words in a row with a gold text.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from slmkit.data.near import FEWEST_WORDS, edits_allowed, edits_between
+from slmkit.data.normalise import normalise
+
+_STRETCH = 4  # words
+_BATCH_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A row and the gold text it holds."""
+
+    row: int  # index into the rows
+    gold: int  # index into the gold texts
+    kind: Literal["exact", "near", "contains"]
+    edits: int = 0
+
+
+def find_leaks(
+    rows: Sequence[str], gold: Sequence[str], *, on_rows: Callable[[int], None] | None = None
+) -> list[Leak]:
+    """The rows that hold a gold text, each with the gold text that is most like it; on_rows hears of rows done.
+
+    Time is linear in the rows; memory holds the gold set and one batch.
+    """
+    if not gold:
+        return []
+    index = _Index([normalise(text) for text in gold])
+    leaks = []
+    for start in range(0, len(rows), _BATCH_ROWS):
+        batch = [normalise(text) for text in rows[start : start + _BATCH_ROWS]]
+        leaks += index.leaks(batch, start)
+        if on_rows:
+            on_rows(len(batch))
+    return leaks
+
+
+class _Index:
+    """Gold texts by their whole and by each four words in a row."""
+
+    def __init__(self, texts: list[str]) -> None:
+        import numpy as np
+
+        self.texts = texts
+        self.words = [text.split() for text in texts]
+        self.lengths = np.array([len(words) for words in self.words])
+        self.allowed = np.array([edits_allowed(len(words)) for words in self.words])
+        self.exact = {text: i for i, text in reversed(list(enumerate(texts)))}
+        self.ids: dict[str, int] = {}  # 1, 2, …; 0 is any word that gold does not have
+        for words in self.words:
+            for word in words:
+                self.ids.setdefault(word, len(self.ids) + 1)
+        holders: dict[int, list[int]] = defaultdict(list)
+        for i, words in enumerate(self.words):
+            if len(words) >= FEWEST_WORDS:
+                for key in set(self._keys([[*map(self.ids.__getitem__, words)]])[0].tolist()):
+                    holders[key].append(i)
+        self.stretches = np.array(sorted(holders), dtype=np.uint64)
+        counts = [len(holders[key]) for key in self.stretches.tolist()]
+        self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.holders = np.array([i for key in self.stretches.tolist() for i in holders[key]], dtype=np.int64)
+
+    def leaks(self, batch: list[str], start: int) -> list[Leak]:
+        found: dict[int, Leak] = {}
+        for i, text in enumerate(batch):
+            if text in self.exact:
+                found[i] = Leak(start + i, self.exact[text], "exact")
+        words = [text.split() for text in batch]
+        for i, j in self._candidates(words):
+            edits = edits_between(self.words[j], words[i])
+            known = found.get(i)
+            if edits is not None and (known is None or known.kind == "contains" or edits < known.edits):
+                found[i] = Leak(start + i, j, "near" if edits else "exact", edits)
+            elif known is None and f" {self.texts[j]} " in f" {batch[i]} ":
+                found[i] = Leak(start + i, j, "contains")
+        return [found[i] for i in sorted(found)]
+
+    def _candidates(self, words: list[list[str]]) -> list[tuple[int, int]]:
+        """Pairs (row of the batch, gold text) that share a stretch and are, by their lengths, alike or contained."""
+        import numpy as np
+
+        if not len(self.stretches):
+            return []
+        keys, owners = self._keys([[self.ids.get(word, 0) for word in row] for row in words])
+        at = np.searchsorted(self.stretches, keys).clip(max=len(self.stretches) - 1)
+        hits = self.stretches[at] == keys
+        at, owners = at[hits], owners[hits]
+        counts = self.first[at + 1] - self.first[at]
+        rows = np.repeat(owners, counts)
+        offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        golds = self.holders[np.repeat(self.first[at], counts) + offsets]
+        pairs = np.unique(np.stack([rows, golds], axis=1), axis=0)
+        lengths = np.array([len(row) for row in words])[pairs[:, 0]]
+        possible = lengths >= self.lengths[pairs[:, 1]] - self.allowed[pairs[:, 1]]
+        return [(int(row), int(gold)) for row, gold in pairs[possible]]
+
+    @staticmethod
+    def _keys(rows: list[list[int]]) -> tuple[Any, Any]:
+        """A number for each four known words in a row, and the row it stands in."""
+        import numpy as np
+
+        lengths = np.array([len(row) for row in rows])
+        ids = np.fromiter((i for row in rows for i in row), dtype=np.uint64, count=int(lengths.sum()))
+        owners = np.repeat(np.arange(len(rows)), lengths)
+        if len(ids) < _STRETCH:
+            return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        parts = [ids[i : len(ids) - _STRETCH + 1 + i] for i in range(_STRETCH)]
+        whole = owners[: len(parts[0])] == owners[_STRETCH - 1 :]
+        for part in parts:
+            whole &= part > 0
+        keys = np.zeros(len(parts[0]), np.uint64)
+        for part in parts:
+            keys = keys * np.uint64(0x9E3779B97F4A7C15) + part  # wraps: a hash; equal keys are compared word by word
+        return keys[whole], owners[: len(keys)][whole]
