@@ -1,7 +1,7 @@
 """Finds rows that nearly repeat an earlier row: MinHash brings likely pairs together, word edits decide.
 
 MinHash (Broder 1997, https://doi.org/10.1109/SEQUEN.1997.666900): the least hash over the words and word pairs of a
-text agrees between two texts as often as these sets overlap (Jaccard J). Bands of 4 such minima that agree make a pair:
+text agrees between two texts as often as these sets overlap (Jaccard J). Bands of 4 minima that all agree make a pair:
 with 32 bands a pair is looked at with probability 1 - (1 - J^4)^32: 0.99 at J = 0.6, 0.05 at J = 0.2.
 """
 
