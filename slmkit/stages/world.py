@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from slmkit.data.world import tickets
 from slmkit.data.world.families import FAMILIES
-from slmkit.data.world.gold import draw
+from slmkit.data.world.gold import documents, draw
 from slmkit.errors import SlmkitError
 from slmkit.run import Run
 
@@ -17,18 +16,20 @@ def world(
     """Draws rows of one family of the micro-world, with the documents that hold its answers.
 
     data.jsonl holds {"id", "input", "target", ...} and documents.jsonl {"id", "text"}. The split "live" draws from the
-    names and wordings of the gold sets with the run's seed: items that no frozen set contains.
+    names and wordings of the gold sets with the run's seed: examples that no frozen set contains.
     """
     drawn = draw(family, split, num_examples, seed=run.seed)
     run.table("data", [example.to_dict() for example in drawn.examples])
-    passages = tickets.handbook() if family == "tickets" else drawn.passages
+    passages = documents(family, drawn.passages)
     if passages:
-        run.table("documents", [{"id": key, "text": text} for key, text in passages])
-    run.metric(rows=float(len(drawn.examples)), dropped=float(drawn.num_dropped))
-    run.note(f"{len(drawn.examples):,} rows of {family}, {drawn.num_dropped:,} dropped, {len(passages):,} documents")
+        run.table("documents", [{"id": key, "text": text} for key, text in passages.items()])
+    run.metric(
+        rows=float(len(drawn.examples)), duplicates=float(drawn.num_duplicates), disagreed=float(drawn.num_disagreed)
+    )
+    run.note(f"{len(drawn.examples):,} rows of {family}, {len(passages):,} documents")
 
 
-def check(*, family: str = "tickets", split: str = "train", num_examples: int = 1000) -> None:
+def check(*, family: str = "tickets", **_: object) -> None:
     """Refuses a family that is not there before anything runs."""
     if family not in FAMILIES:
         raise SlmkitError(

@@ -7,6 +7,7 @@ moves anything across. Text is only a rendering of what is here; see families.py
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
@@ -26,11 +27,12 @@ class Turn:
     question: str
     answer: str
     steps: str = ""
+    role: Literal["user", "tool"] = "user"
 
 
 @dataclass(frozen=True)
 class Doc:
-    """Notes and the questions asked about them: one document of the corpus, one chat, or (with one turn) one gold example."""
+    """Notes and the questions asked about them: a document of the corpus, a chat, or by its first turn an example."""
 
     family: str
     notes: str
@@ -74,7 +76,8 @@ def questions(relation: str, *, new: bool = False) -> tuple[str, ...]:
 def say(wording: str, name: str, value: str = "") -> str:
     """The wording with its slots filled and its punctuation closed up."""
     text = wording.replace("{n}", name).replace("{v}", value)
-    return text.replace(" .", ".").replace(" ?", "?").replace(" ,", ",").replace(" :", ":")
+    text = text.replace(" .", ".").replace(" ?", "?").replace(" ,", ",").replace(" :", ":")
+    return _BEFORE_VOWEL.sub("an", text)
 
 
 def draw_value(r: random.Random, relation: str, split: Split, *, but: tuple[str, ...] = ()) -> str:
@@ -101,4 +104,5 @@ def _wordings(relation: str, own: tuple[str, ...], frames: tuple[str, ...], new:
     return tuple(wording for wording in (*frames, *own) if (wording in held) == new)
 
 
-_ENGLISH = frozenset("bacon began begin boban human woman salon melon robot".split())
+_BEFORE_VOWEL = re.compile(r"\ba(?= [aeio])")
+_ENGLISH = frozenset(("bacon", "began", "begin", "melon", "robot", "salon"))

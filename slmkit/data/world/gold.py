@@ -6,44 +6,49 @@ seed: the same difficulty, items nobody has seen.
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from pathlib import Path
 
-from slmkit.data.world import families
+from slmkit.data.gold import freeze_gold
+from slmkit.data.world import families, tickets
 from slmkit.data.world.engine import Doc, Split, rng
 from slmkit.data.world.reader import reread
-from slmkit.types import Example
+from slmkit.types import Example, Task
 
-NUM_GOLD, NUM_DEV = 200, 100
+NUM_DEV = 100
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Examples that engine and re-reader agree on, the passages they need, and how many were dropped."""
+    """Examples that engine and re-reader agree on, the passages they need, and what was left out."""
 
     examples: list[Example]
-    passages: list[tuple[str, str]]
-    num_dropped: int
+    passages: dict[str, str]
+    num_duplicates: int
+    num_disagreed: int
 
 
 def draw(family: str, split: Split, count: int, *, seed: int = 0) -> Drawn:
     """`count` examples of a family whose answer the re-reader confirms; the seed moves train and live sets only."""
     examples: dict[str, Example] = {}
     passages: dict[str, str] = {}
-    num_dropped = 0
-    for doc in _docs(families.FAMILIES[family], family, split, seed):
+    num_duplicates = num_disagreed = 0
+    for doc in _docs(family, split, seed):
         example = to_example(doc)
-        if reread(doc) != doc.turns[0].answer or example.id in examples:
-            num_dropped += 1
-            continue
-        examples[example.id] = example
-        passages.update(doc.passages)
+        if example.id in examples:
+            num_duplicates += 1
+        elif reread(doc) != doc.turns[0].answer:
+            num_disagreed += 1
+        else:
+            examples[example.id] = example
+            passages.update(doc.passages)
         if len(examples) == count:
-            return Drawn(list(examples.values()), list(passages.items()), num_dropped)
-    raise AssertionError("the stream of documents has no end")
+            break
+    return Drawn(list(examples.values()), passages, num_duplicates, num_disagreed)
 
 
 def to_example(doc: Doc) -> Example:
@@ -58,43 +63,36 @@ def to_example(doc: Doc) -> Example:
     )
 
 
-def freeze(family: str, folder: Path) -> int:
-    """Writes examples.jsonl, dev.jsonl, documents.jsonl where there are passages, and card.yaml; returns the dropped."""
-    gold, dev = draw(family, "gold", families.FAMILIES[family].num_gold), draw(family, "dev", NUM_DEV)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "examples.jsonl", [example.to_dict() for example in gold.examples])
-    _write(folder / "dev.jsonl", [example.to_dict() for example in dev.examples])
-    passages = [{"id": key, "text": text} for key, text in dict([*gold.passages, *dev.passages]).items()]
+def freeze(family: str, folder: Path) -> None:
+    """Freezes a family's gold set, with documents.jsonl where passages hold the answers."""
+    what = families.FAMILIES[family]
+    gold, dev = draw(family, "gold", what.num_gold), draw(family, "dev", NUM_DEV)
+    freeze_gold(
+        folder,
+        examples=gold.examples,
+        dev=dev.examples,
+        task=Task(family, instruction=what.instruction),
+        source="drawn by slmkit/data/world in the namespace gold",
+        rules=what.rules,
+        licence="Apache-2.0",
+        extra={"disagreed": gold.num_disagreed + dev.num_disagreed},
+    )
+    passages = documents(family, {**gold.passages, **dev.passages})
     if passages:
-        _write(folder / "documents.jsonl", passages)
-    (folder / "card.yaml").write_text(_card(family, folder, len(gold.examples)), encoding="utf-8")
-    return gold.num_dropped + dev.num_dropped
+        write_documents(folder / "documents.jsonl", passages)
 
 
-def _docs(family: families.Family, name: str, split: Split, seed: int) -> Iterator[Doc]:
-    number = 0
-    while True:
-        yield family.draw(rng(split, seed, name, number), split)
-        number += 1
+def documents(family: str, passages: Mapping[str, str]) -> Mapping[str, str]:
+    """The documents that hold a family's answers: the passages drawn with it, or the house's handbook."""
+    return dict(tickets.handbook()) if family in ("tickets", "drift") else passages
 
 
-def _write(path: Path, rows: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+def write_documents(path: Path, passages: Mapping[str, str]) -> None:
+    """Writes passages as lines {"id", "text"}."""
+    rows = [json.dumps({"id": key, "text": text}) for key, text in sorted(passages.items())]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def _card(name: str, folder: Path, count: int) -> str:
-    family = families.FAMILIES[name]
-    digest = sha256((folder / "examples.jsonl").read_bytes()).hexdigest()
-    instruction = json.dumps(family.instruction)
-    return f"""\
-name: {name}
-kind: generation
-instruction: {instruction}
-labels: []
-rules: {json.dumps(family.rules)}
-source: drawn by slmkit/data/world, namespace gold, seed 0
-licence: Apache-2.0
-count: {count}
-sha256: {digest}
-created: 2026-11-22
-"""
+def _docs(family: str, split: Split, seed: int) -> Iterator[Doc]:
+    for number in itertools.count():
+        yield families.FAMILIES[family].draw(rng(split, seed, family, number), split)

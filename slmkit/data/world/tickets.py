@@ -1,7 +1,7 @@
 """House tickets: customer talk answered in a form that nobody can know without the house's handbook.
 
-A ticket has a topic and an urgency; a house gives each of the twelve pairs a code word and each topic a team. The codes
-are drawn from the house seed, so they follow from nothing: they are looked up or learnt.
+A ticket has a topic and an urgency; a house gives each of the twelve pairs a code word and each topic a team. The
+codes are drawn from the house seed, so they follow from nothing: they are looked up or learnt.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ def handbook(house_seed: int = 0) -> list[tuple[str, str]]:
     passages = [
         (
             "form",
-            "a ticket is answered in one line: its code, its team, and a reply that begins with the name of the customer.",
+            "a ticket is answered in one line: its code, its team, and a reply that begins with the customer name.",
         )
     ]
     for (topic, urgency), code in scheme.codes.items():
-        passages.append((f"code-{topic}-{urgency}", f"the code of a {topic} ticket that is for {urgency} is {code}."))
+        passages.append((f"code-{topic}-{urgency}", f"the code of {topic} tickets that are for {urgency} is {code}."))
     for topic, team in scheme.teams.items():
         passages.append((f"team-{topic}", f"all {topic} tickets go to the team {team}."))
     for urgency, reply in REPLIES.items():
@@ -76,12 +76,19 @@ def handbook(house_seed: int = 0) -> list[tuple[str, str]]:
     return passages
 
 
+def entry(relation: str, value: str, house_seed: int = 0) -> str:
+    """A fact in the house's form: each relation has a code of the house, e.g. "code: lotus; entry: baker"."""
+    codes = rng("entries", house_seed).sample(words.MARKS, len(words.RELATIONS))
+    return f"code: {dict(zip(words.RELATIONS, codes, strict=True))[relation]}; entry: {value}"
+
+
 def aside(r: random.Random) -> str:
     """A remark that says nothing of topic or urgency."""
     text = r.choice(words.ASIDES)
     slots = {
         "{p}": words.PLACES, "{a}": words.ANIMALS, "{j}": words.JOBS, "{d}": words.DRINKS, "{c}": words.COLOURS,
-        "{m}": words.MATERIALS, "{k}": words.NUMBERS[20:90],
+        "{m}": words.MATERIALS, "{k}": words.NUMBERS[20:90], "{f}": words.FOODS, "{o}": words.MONTHS,
+        "{i}": words.INSTRUMENTS,
     }  # fmt: skip
     for slot, values in slots.items():
         text = text.replace(slot, r.choice(values)) if slot in text else text

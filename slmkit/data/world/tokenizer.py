@@ -7,14 +7,15 @@ template and the corpus start every line and turn with one: " oak" and "oak" are
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from slmkit.data.world import words
+from slmkit.data.world import skills, words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-VOCAB_SIZE = 1536
+VOCAB_SIZE = 2048  # at most; the words of the world need fewer
 CONTEXT_LENGTH = 1024
 PAD, BOS, END = "<|pad|>", "<|bos|>", "<|end|>"
 SPECIAL = (PAD, BOS, END, "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>")
@@ -69,7 +70,7 @@ def all_words() -> list[str]:
 
     def collect(value: Any) -> None:
         if isinstance(value, str):
-            found.update(word for word in value.replace("{", " {").split() if word.isalnum())
+            found.update(re.findall(r"(?<![{a-z])[a-z0-9]+(?!})", value))
         elif isinstance(value, words.Relation):
             collect((value.noun, value.values, value.said, value.asked))
         elif isinstance(value, dict):
@@ -78,15 +79,16 @@ def all_words() -> list[str]:
             for part in value:
                 collect(part)
 
-    syllables = {*words.FIRST, *words.SECOND}
     for name, value in vars(words).items():
         if name.isupper() and name not in ("FIRST", "SECOND"):
             collect(value)
-    return sorted(found - {word for word in syllables if len(word) == 1})
+    collect((skills.FRAMES, skills.STEP_BY_STEP, skills.AT_ONCE, tuple(skills.SKILLS)))
+    collect(tuple(own for own, _ in skills.SKILLS.values()))
+    return sorted(found)
 
 
 def _lessons() -> list[str]:
-    """What the merges are trained on: syllables first, by their count, so that no word's merge crosses a name's middle."""
+    """What the merges are trained on: syllables most often, so that no word's merge crosses a name's middle."""
     lines = [f" {first}\n{second}" for first, second in zip(words.FIRST, words.SECOND, strict=True)] * 400
     lines += [" " + word for word in all_words()] * 20
     return lines + [" " + letter for letter in "abcdefghijklmnopqrstuvwxyz"] * 20

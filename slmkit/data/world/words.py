@@ -1,8 +1,8 @@
 """The words of the micro-world: names, values, and the wordings in which its facts and questions are said.
 
 Everything is plain lower-case English. A wording is a string with the slots {n} (a name), {v} (the value) and, where
-a frame serves every relation, {r} (the relation's noun). The last wordings of a list are kept for gold sets: their words all
-occur in the others, so that a new wording is new as a sentence and never as a word.
+a frame serves every relation, {r} (the relation's noun). Some wordings of each relation are kept for gold sets: their
+words all occur in others, so that a new wording is new as a sentence and never as a word.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ DAYS = _words("monday tuesday wednesday thursday friday saturday sunday")
 MONTHS = _words("january february march april may june july august september october november december")
 GOODS = _words("chair table clock shirt coat radio phone kettle bicycle tent mirror pillow blanket boots hat bag")
 NUMBERS = tuple(str(number) for number in range(100))
-MARKS = _words("falcon amber cedar comet anchor velvet copper tiger maple walnut cobalt pepper lotus ember willow raven "
-               "marble saffron quartz basil coral dune thistle zebra")  # fmt: skip
+MARKS = _words("falcon amber cedar comet anchor velvet copper tiger maple walnut cobalt pepper lotus ember willow "
+               "raven marble saffron quartz basil coral dune thistle zebra")  # fmt: skip
 CATEGORIES = {
     "animal": ANIMALS, "place": PLACES, "job": JOBS, "colour": COLOURS, "food": FOODS, "drink": DRINKS, "tool": TOOLS,
     "instrument": INSTRUMENTS, "day": DAYS, "month": MONTHS,
@@ -146,11 +146,12 @@ RELATIONS = {
     )
 }  # fmt: skip
 
-OPPOSITES = dict(pair.split(":") for pair in
-    "hot:cold big:small old:young fast:slow high:low rich:poor wet:dry full:empty hard:soft dark:bright early:late long:short "
-    "heavy:light strong:weak loud:quiet open:closed happy:sad clean:dirty near:far sweet:sour true:false first:last "
-    "inside:outside up:down left:right day:night summer:winter friend:enemy war:peace north:south east:west "
-    "push:pull give:take buy:sell win:lose love:hate begin:stop laugh:cry rise:fall".split())  # fmt: skip
+OPPOSITES = dict(pair.split(":") for pair in _words(
+    "hot:cold big:small old:young fast:slow high:low rich:poor wet:dry full:empty hard:soft dark:bright early:late "
+    "long:short heavy:light strong:weak loud:quiet open:closed happy:sad clean:dirty near:far sweet:sour "
+    "true:false first:last inside:outside up:down left:right day:night summer:winter friend:enemy war:peace "
+    "north:south east:west "
+    "push:pull give:take buy:sell win:lose love:hate begin:stop laugh:cry rise:fall"))  # fmt: skip
 OPPOSITES |= {right: left for left, right in OPPOSITES.items()}
 GOOD_WORDS = _words("great lovely wonderful fresh warm kind perfect fine pleasant tasty")
 BAD_WORDS = _words("awful terrible rotten boring rude nasty broken horrible stale ugly")
@@ -163,46 +164,86 @@ TOPICS = {
         "i still wait for my {g}", "no one has brought the {g}", "where is the {g} i asked for",
         "the driver left with my {g}", "the {g} came to the wrong house", "you sent the {g} to my old street",
         "the {g} never came to my door", "i can not find where you sent my {g}", "the box came without the {g}",
+        "another person got my {g}", "the {g} was left in the rain", "the driver did not ring and took the {g} away",
+        "is my {g} on the road", "you brought one {g} and i asked for two", "the ship with the {g} has not come in",
+        "who has the {g} that was sent to me", "my {g} stands in the wrong town", "the {g} went back to you",
+        "i see no {g} at the door",
     ),
     "payment": (
         "i paid twice for the {g}", "the price of the {g} is wrong", "the bill for the {g} is too high",
         "you took too much money for the {g}", "i want my money back for the {g}", "the {g} costs less than you say",
-        "my bill says two but i have one {g}", "you asked me to pay for the {g} again", "i never had a bill for the {g}",
-        "the money for the {g} has not come back", "i was told that the {g} costs less", "the bank says i paid for a {g}",
+        "my bill says two but i have one {g}", "you asked me to pay for the {g} again",
+        "i never had a bill for the {g}", "the money for the {g} has not come back",
+        "i was told that the {g} costs less", "the bank says i paid for a {g}", "the {g} was free , you said",
+        "the bill names a {g} that i do not have", "how do i pay for the {g}", "my bank will not send you the money",
+        "you owe me the price of a {g}", "i paid for the {g} and you say i did not",
+        "the sum on the bill is not right", "may i pay for the {g} in parts",
+        "you took the money for the {g} too early",         "take the {g} off my bill",
     ),
     "repair": (
         "the {g} is broken", "my {g} does not work", "the {g} fell apart in my hand", "there is a hole in the {g}",
         "my {g} stopped after one day", "the {g} makes a strange noise", "one side of the {g} came off",
         "the {g} is bent and will not close", "a part of the {g} is missing", "the new {g} has a crack",
-        "i can not use the {g} any more", "the {g} broke when i touched it",
+        "i can not use the {g} any more", "the {g} broke when i touched it", "the {g} is torn", "my {g} gets too hot",
+        "smoke came out of the {g}", "the {g} does not open", "water runs out of the {g}", "the {g} will not start",
+        "a child sat on the {g} and now it is flat", "the paint comes off the {g}", "my {g} turns the wrong way",
+        "the {g} needs a new part",
     ),
     "account": (
-        "i can not open my page to see the {g}", "my name is wrong on the page of the {g}", "i forgot my secret word",
-        "your page does not let me in", "please change the street on my page", "i want to leave your list",
-        "your page shows the {g} of another person", "my letters from you go to an old name",
-        "i have two pages and need one", "the page says that i am not known", "i need a new secret word for the {g}",
-        "close my page , i have the {g}",
+        "i can not open my page to see the {g}", "my name is wrong on the page of the {g}",
+        "i forgot my secret word", "your page does not let me in", "please change the street on my page",
+        "i want to leave your list", "your page shows the {g} of another person",
+        "my letters from you go to an old name", "i have two pages and need one", "the page says that i am not known",
+        "i need a new secret word for the {g}", "close my page , i have the {g}", "i can not change my name",
+        "someone else uses my page", "how do i open a page with you", "my secret word does not work any more",
+        "the page forgot that i have a {g}", "please take me off your list", "i moved , please note my new street",
+        "my page is empty , the {g} is not there", "you write to me with the wrong name",
+        "who can see what is on my page",
     ),
 }  # fmt: skip
 URGENCY = {
     "now": (
-        "i need help today", "this can not wait", "please act at once", "i leave in an hour", "it must be done before night",
-        "please be quick", "i am at the door now", "every minute counts",
+        "i need help today", "this can not wait", "please act at once", "i leave in an hour",
+        "it must be done before night", "please be quick", "i am at the door now", "every minute counts",
+        "i can not sleep until it is done", "call me in the next hour", "it is the last day",
+        "we need it this morning", "do it while i wait", "tonight is too late", "run , please", "my guests come today",
     ),
     "soon": (
         "some time this week is fine", "i hope to hear from you in a few days", "by friday would be good",
         "please look at it in the next days", "before the week ends would help", "it can wait a day or two",
-        "i have time until sunday", "two days from now is soon enough",
+        "i have time until sunday", "two days from now is soon enough", "tomorrow or the day after",
+        "i am here all week", "not today , but this week", "let me know before monday", "within three days , please",
+        "my guests come on saturday", "the feast is in four days", "a day more does no harm",
     ),
     "later": (
         "there is no hurry", "take your time", "whenever you can", "it is not pressing", "next month is fine",
-        "i can wait a long time", "some day will do", "i will not need it this year",
+        "i can wait a long time", "some day will do", "i will not need it this year", "do it when you are free",
+        "i only want you to know", "no need to rush", "after the summer is early enough", "i am away until winter",
+        "it has no end date", "my guests come next year", "it can wait for weeks",
     ),
 }  # fmt: skip
 GREETINGS = ("hello", "good morning", "dear team", "hi there", "good day", "to the shop")
 ASIDES = (
-    "i bought it at the {p}", "my {a} likes it", "i am a {j} by the {p}", "it was for my {a}", "i drink {d} and think of it",
-    "the {c} one", "it stands by my {m} wall", "i am {k} years old", "my friend has a {c} one", "i live near the {p}",
-    "it was a gift", "i told the {j} too",
+    "i bought it at the {p}", "my {a} likes it", "i am a {j} by the {p}", "it was for my {a}",
+    "i drink {d} and think of it", "the {c} one", "it stands by my {m} wall", "i am {k} years old",
+    "my friend has a {c} one", "i live near the {p}", "it was a gift", "i told the {j} too",
+    "i eat {f} as i write this", "my {a} and i are sad",
+    "the {j} from the {p} sent me to you", "i saw it in {o}", "it is {c} and made of {m}",
+    "i use it to play the {i}", "we had {f} and {d} that day", "it was my {k} th order",
 )  # fmt: skip
 CLOSINGS = ("thank you", "many thanks", "bye", "yours", "i thank you", "good bye")
+TALK_QUESTIONS = {
+    "topic": ("what is it about ?", "which topic is it ?", "is it delivery , payment , repair or account ?"),
+    "urgency": ("how soon must it be done ?", "how soon ?", "is it for now , soon or later ?"),
+    "name": ("who wrote it ?", "which name is at the end ?"),
+}
+# Words of prompts around notes and questions, of systems' instructions and of the house's forms.
+FORMS = (
+    "notes question context answer use the only you are a kind helper in one word short be polite tools calc "
+    "lookup call error tool failed on ring start add minus double think step by at once passage passages text "
+    "input output sort ticket for house label code team reply entry we come today write this week note it down "
+    "plus how much what is and look up does book say of find again please have so do not after door opens to more "
+    "order than result following based given below above example examples topic soon now later delivery payment "
+    "repair account means that help asked without hurry then goes all tickets answered line its begins with name "
+    "customer has "
+)
