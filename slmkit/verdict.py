@@ -64,9 +64,7 @@ def conclude(
     loss = pairs.get((chosen.name, best.name))
     more = 0
     if loss is not None and loss.low < -margin:
-        spread = _discordance(chosen, best)
-        tests = len(arms) * (len(arms) - 1) // 2
-        more = max(1, items_needed(max(margin, abs(loss.value)), discordance=spread, tests=tests) - loss.n)
+        more = max(1, _items_that_tell(loss, margin, _discordance(chosen, best), tests=len(pairs) // 2) - loss.n)
     bar_met = bar is None or chosen.mean >= bar
     return Verdict(
         text=_sentence(arms, best, chosen, loss=loss, more=more, bar=bar, pairs=pairs),
@@ -115,13 +113,23 @@ def _all_pairs(arms: Sequence[Arm], seed: int) -> dict[tuple[str, str], Differen
     pairs = {}
     for (a, b), difference, p in zip(order, tested, adjusted, strict=True):
         pairs[a.name, b.name] = replace(difference, p_value=p)
-        pairs[b.name, a.name] = Difference(-difference.value, -difference.high, -difference.low, p, difference.n)
+        pairs[b.name, a.name] = Difference(0 - difference.value, 0 - difference.high, 0 - difference.low, p, difference.n)
     return pairs
 
 
 def _cheapest(arms: Sequence[Arm]) -> Arm:
     least = min(arm.cost for arm in arms)
     return next(arm for arm in arms if arm.cost <= least * _SAME_COST)
+
+
+def _items_that_tell(loss: Difference, margin: float, discordance: float, *, tests: int) -> int:
+    """Items that, were the loss just as seen, would show it significant or within the margin, whichever is sooner."""
+    needed = []
+    if loss.value < 0:
+        needed.append(items_needed(-loss.value, discordance=discordance, tests=tests))
+    if loss.value > -margin:
+        needed.append(items_needed(margin + loss.value, discordance=discordance))
+    return min(needed)
 
 
 def _discordance(a: Arm, b: Arm) -> float:

@@ -60,6 +60,8 @@ def load_model(ref: ModelRef, *, device: Device = "auto", dtype: Dtype = "auto",
         )
     on = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
     folder = model_folder(ref)
+    if folder is None and not is_hub_id(ref.path):
+        raise SlmkitError(f"there is no model {ref.name!r}: no folder {ref.path}", fix="check the spelling of `model`")
     with _explained(ref):
         model = _load_weights(ref, on, _torch_dtype(dtype, on), load_in_4bit)
         tokenizer = AutoTokenizer.from_pretrained(str(folder or ref.path))

@@ -1,0 +1,115 @@
+"""Statistics against scipy, statsmodels, published numbers, and their own promises under simulation."""
+
+import random
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from slmkit import statistics
+
+
+@pytest.mark.parametrize(("successes", "n"), [(8, 10), (0, 20), (20, 20), (151, 200)])
+def test_wilson_equals_statsmodels(successes, n):
+    assert statistics.wilson(successes, n) == pytest.approx(
+        proportion_confint(successes, n, method="wilson"), abs=1e-9
+    )
+
+
+def test_mcnemar_equals_statsmodels():
+    rng = random.Random(0)
+    for _ in range(20):
+        a = [float(rng.random() < 0.7) for _ in range(60)]
+        b = [float(rng.random() < 0.6) for _ in range(60)]
+        table = [[sum(x == i and y == j for x, y in zip(a, b, strict=True)) for j in (1, 0)] for i in (1, 0)]
+        assert statistics.mcnemar_exact(a, b) == pytest.approx(mcnemar(table, exact=True).pvalue)
+
+
+def test_the_worked_mcnemar_example():
+    a, b = [1.0] * 10 + [0.0] * 2, [0.0] * 10 + [1.0] * 2
+    assert statistics.mcnemar_exact(a, b) == pytest.approx(0.0386, abs=1e-4)
+
+
+def test_newcombe_is_the_published_interval():
+    # Newcombe 1998, table III, method 10 on the pairs (both 36, only a 12, only b 2, neither 0): 0.2 [0.0569, 0.3404].
+    a = [1.0] * 36 + [1.0] * 12 + [0.0] * 2
+    b = [1.0] * 36 + [0.0] * 12 + [1.0] * 2
+    low, high = statistics.newcombe_paired(a, b)
+    assert low == pytest.approx(0.0569, abs=5e-4)
+    assert high == pytest.approx(0.3404, abs=5e-4)
+
+
+def test_newcombe_turns_with_its_arms():
+    a, b = [1.0] * 30 + [0.0] * 20, [1.0] * 20 + [0.0] * 15 + [1.0] * 15
+    low, high = statistics.newcombe_paired(a, b)
+    assert statistics.newcombe_paired(b, a) == pytest.approx((-high, -low))
+
+
+def test_newcombe_covers_the_truth_95_times_in_100():
+    rng = np.random.default_rng(0)
+    draws, covered = 1_500, 0
+    for _ in range(draws):
+        shared = rng.standard_normal(200) * 0.5**0.5
+        a = (shared + 0.5**0.5 * rng.standard_normal(200) < stats.norm.ppf(0.6)).astype(float).tolist()
+        b = (shared + 0.5**0.5 * rng.standard_normal(200) < stats.norm.ppf(0.7)).astype(float).tolist()
+        low, high = statistics.newcombe_paired(a, b)
+        covered += low <= -0.1 <= high
+    assert covered / draws == pytest.approx(0.95, abs=0.015)
+
+
+def test_bca_equals_scipy_and_is_a_point_where_all_is_equal():
+    values = np.random.default_rng(1).beta(2, 5, size=80).tolist()
+    low, high = statistics.bca(values, seed=0)
+    found = stats.bootstrap((np.asarray(values),), np.mean, n_resamples=20_000, method="BCa", rng=1)
+    assert low == pytest.approx(found.confidence_interval.low, abs=0.005)
+    assert high == pytest.approx(found.confidence_interval.high, abs=0.005)
+    assert statistics.bca([0.4, 0.4]) == (0.4, 0.4)
+
+
+def test_sign_flips_equal_scipys_permutation_test():
+    differences = np.random.default_rng(2).normal(0.1, 0.4, size=60)
+    ours = statistics.sign_flip(differences.tolist())
+    theirs = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=20_000, rng=0
+    ).pvalue
+    assert ours == pytest.approx(theirs, abs=0.015)
+
+
+def test_a_difference_picks_the_test_by_the_scores():
+    binary = statistics.paired_difference([1.0, 1.0, 0.0] * 20, [1.0, 0.0, 0.0] * 20)
+    assert binary.p_value == statistics.mcnemar_exact([1.0, 1.0, 0.0] * 20, [1.0, 0.0, 0.0] * 20)
+    graded = statistics.paired_difference([0.9, 0.5, 0.2] * 20, [0.5, 0.5, 0.5] * 20)
+    assert graded.low < graded.value < graded.high
+    assert graded.value == pytest.approx(0.1 / 3)
+
+
+def test_holm_keeps_the_order_and_multiplies_the_smallest_by_their_number():
+    assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert statistics.holm([]) == []
+    p_values = np.random.default_rng(0).beta(0.5, 3, size=21).tolist()
+    assert statistics.holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
+
+
+@pytest.mark.parametrize(("n", "discordance"), [(50, 0.4), (200, 0.1), (200, 0.4), (1000, 0.2)])
+def test_the_detectable_difference_is_found_four_times_in_five(n, discordance):
+    difference = statistics.detectable_difference(n, discordance=discordance)
+    assert statistics.items_needed(difference, discordance=discordance) == pytest.approx(n, abs=1)
+    rng = np.random.default_rng(3)
+    only_a, only_b = (discordance + difference) / 2, (discordance - difference) / 2
+    counts = rng.multinomial(n, [only_a, only_b, 1 - only_a - only_b], size=1_000)
+    p_values = [stats.binomtest(int(a), int(a + b)).pvalue for a, b, _ in counts]
+    assert np.mean(np.array(p_values) < statistics.ALPHA) > 0.79
+
+
+def test_no_difference_exceeds_the_items_that_differ():
+    difference = statistics.detectable_difference(50, discordance=0.01)
+    assert difference == pytest.approx((2.802**2 + 1) / 50, abs=1e-3)
+
+
+def test_a_mean_says_how_many_items_are_behind_it():
+    score = statistics.mean_score([1.0] * 30 + [0.0] * 10)
+    assert (score.value, score.n) == (0.75, 40)
+    assert 0.55 < score.low < 0.75 < score.high < 0.9

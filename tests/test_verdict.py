@@ -1,0 +1,102 @@
+"""The verdict says what the numbers allow: on planted truths, and on arms that are all alike."""
+
+import random
+
+import pytest
+
+from slmkit.verdict import Arm, conclude, flipped_slices
+
+
+def drawn(rate: float, n: int = 200, seed: int = 0) -> list[float]:
+    rng = random.Random(seed)
+    return [float(rng.random() < rate) for _ in range(n)]
+
+
+def test_a_clear_winner_is_taken_and_the_loss_of_the_others_is_shown():
+    arms = [Arm("prompt", drawn(0.2), 1.0, True), Arm("tuned", drawn(0.95, seed=1), 2.0)]
+    verdict = conclude(arms)
+    assert (verdict.chosen, verdict.best, verdict.reference, verdict.is_enough) == ("tuned", "tuned", "prompt", True)
+    assert verdict.differences["tuned"].low > 0.5
+    assert verdict.differences["tuned"].p_value < 1e-9
+
+
+def test_the_cheaper_of_two_equals_is_taken():
+    same = drawn(0.9)
+    verdict = conclude([Arm("prompt", same, 1.0, True), Arm("tuned", same, 5.0)])
+    assert verdict.chosen == "prompt"
+    assert verdict.is_enough
+
+
+def test_costs_within_a_quarter_go_to_the_arm_named_first():
+    same = drawn(0.9)
+    assert conclude([Arm("prompt", same, 1.1, True), Arm("tuned", same, 1.0)]).chosen == "prompt"
+    assert conclude([Arm("prompt", same, 1.3, True), Arm("tuned", same, 1.0)]).chosen == "tuned"
+
+
+def test_too_few_items_are_said_to_be_too_few():
+    a, b = [1.0] * 12 + [0.0] * 8, [1.0] * 15 + [0.0] * 5
+    verdict = conclude([Arm("prompt", a, 1.0, True), Arm("tuned", b, 5.0)])
+    assert not verdict.is_enough
+    assert verdict.more_items > 20
+    assert f"about {verdict.more_items:,} more items would tell" in verdict.text
+
+
+def test_the_items_it_asks_for_do_tell():
+    rng = random.Random(5)
+    short = [Arm("prompt", drawn(0.7, 40, 1), 1.0, True), Arm("tuned", drawn(0.8, 40, 2), 5.0)]
+    verdict = conclude(short)
+    assert not verdict.is_enough
+    n = 40 + verdict.more_items
+    told = [
+        conclude(
+            [
+                Arm("prompt", drawn(short[0].mean, n, rng.random()), 1.0, True),
+                Arm("tuned", drawn(short[1].mean, n, rng.random()), 5.0),
+            ]
+        ).is_enough
+        for _ in range(40)
+    ]
+    assert sum(told) / 40 >= 0.7
+
+
+def test_a_bar_that_no_arm_reaches_is_not_met():
+    arms = [Arm("prompt", drawn(0.2), 1.0, True), Arm("tuned", drawn(0.5, seed=1), 2.0)]
+    assert not conclude(arms, bar=0.9).bar_met
+    assert "No arm reaches the bar" in conclude(arms, bar=0.9).text
+    assert conclude(arms, bar=0.3).bar_met
+
+
+def test_a_cheap_arm_below_the_bar_is_not_taken_while_another_reaches_it():
+    arms = [Arm("prompt", [1.0] * 17 + [0.0] * 3, 1.0, True), Arm("tuned", [1.0] * 18 + [0.0] * 2, 5.0)]
+    assert conclude(arms, bar=0.9).chosen == "tuned"
+
+
+def test_arms_that_are_alike_are_rarely_told_apart():
+    """A against A: over the whole family of five arms, at most 5 % of verdicts claim a difference."""
+    false = 0
+    for draw in range(150):
+        rng = random.Random(draw)
+        hard = [rng.random() < 0.4 for _ in range(100)]  # items that all arms find hard: scores are correlated
+        arms = [
+            Arm(f"arm {i}", [float(rng.random() < (0.4 if h else 0.9)) for h in hard], 2.0**i, i == 0)
+            for i in range(5)
+        ]
+        verdict = conclude(arms)
+        false += any(difference.p_value < 0.05 for difference in verdict.differences.values())
+        false += verdict.chosen != "arm 0" and verdict.is_enough
+    assert false / 150 <= 0.05
+
+
+def test_a_slice_where_another_arm_is_better_is_named():
+    slices = [{"topic": "billing"}] * 100 + [{"topic": "delivery"}] * 100
+    ours = Arm("tuned", [1.0] * 95 + [0.0] * 5 + [1.0] * 40 + [0.0] * 60, 1.0)
+    other = Arm("rag", [1.0] * 60 + [0.0] * 40 + [1.0] * 70 + [0.0] * 30, 2.0)
+    [said] = flipped_slices([ours, other], "tuned", slices)
+    assert "topic=delivery (n=100) rag is better by +0.300" in said
+    assert flipped_slices([ours, other], "rag", [{"topic": "billing"}] * 200) == []
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_or_two_arms_are_enough_for_a_sentence(count):
+    arms = [Arm("prompt", drawn(0.5), 1.0, True), Arm("rag", drawn(0.5, seed=3), 3.0)][:count]
+    assert conclude(arms).text.endswith(".")
