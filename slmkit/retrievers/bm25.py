@@ -22,13 +22,15 @@ class _BM25:
 
         self.passages = list(passages)
         self.index = bm25s.BM25(k1=k1, b=b, method="lucene")
-        if self.passages:
-            self.index.index(self._tokens([passage.text for passage in self.passages]), show_progress=False)
+        tokens = self._tokens([passage.text for passage in self.passages])
+        self.has_words = any(tokens)
+        if self.has_words:
+            self.index.index(tokens, show_progress=False)
 
     def search(self, queries: Sequence[str], *, top_k: int) -> list[list[Hit]]:
         """The top_k best passages of each query that share a word with it, best first."""
         top_k = min(top_k, len(self.passages))
-        if not queries or not top_k:
+        if not (queries and top_k and self.has_words):
             return [[] for _ in queries]
         found, scores = self.index.retrieve(self._tokens(queries), k=top_k, show_progress=False)
         return [

@@ -1,0 +1,116 @@
+"""Metrics on the worked examples of their docstrings, on what users stumble over, and against the reference packages."""
+
+import json
+
+import pytest
+
+from slmkit.metrics._text import normalised
+from slmkit.metrics.fields import json_fields, json_match, json_valid
+from slmkit.metrics.match import contains, exact_match, numeric, regex
+from slmkit.metrics.overlap import f1, rouge_l
+from slmkit.metrics.retrieval import mrr, ndcg, recall
+from slmkit.types import Answer, Example
+
+
+def scored(metric, target, said, aliases=(), **options):
+    return metric(Example("1", "?", target, aliases=tuple(aliases)), Answer("1", said), **options)
+
+
+@pytest.mark.parametrize(
+    "said", ["top up failed", "Top up  failed.", '"top up failed"', " TOP UP FAILED!\n", "*top up failed*"]
+)
+def test_case_spacing_quotes_and_closing_marks_do_not_count(said):
+    assert scored(exact_match, "top up failed", said) == 1.0
+
+
+@pytest.mark.parametrize("said", ["top_up_failed", "top up", "the top up failed", ""])
+def test_other_words_do_count(said):
+    assert scored(exact_match, "top up failed", said) == 0.0
+
+
+def test_an_alias_counts_as_right_and_an_error_never_does():
+    assert scored(exact_match, "car", "auto", aliases=["auto"]) == 1.0
+    assert exact_match(Example("1", "?", ""), Answer("1", "", error="no network")) == 0.0
+
+
+def test_normalising_twice_changes_nothing():
+    for text in (" 'Oak.' ", "“A b”", "…", "ｆｕｌｌ width!", "?!", '"'):
+        assert normalised(normalised(text)) == normalised(text)
+
+
+def test_contains_finds_whole_words_only():
+    assert scored(contains, "oak", "It is made of Oak.") == 1.0
+    assert scored(contains, "oak", "It was soaked.") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("target", "said", "right"),
+    [
+        ("48 / 2 = 24\n#### 1,080", "So she pays $1080.00.", 1.0),
+        ("72", "72 is right, not 71", 0.0),
+        ("-5", "The answer is −5", 1.0),
+        ("0.5", ".5", 1.0),
+        ("3", "none", 0.0),
+        ("none", "none", 0.0),
+    ],
+)
+def test_the_last_number_is_the_answer(target, said, right):
+    assert scored(numeric, target, said) == right
+
+
+def test_numbers_may_differ_by_the_tolerance():
+    assert scored(numeric, "10", "10.4", tolerance=0.5) == 1.0
+    assert scored(numeric, "10", "10.6", tolerance=0.5) == 0.0
+
+
+def test_a_pattern_says_where_the_answer_stands():
+    assert scored(regex, "oak", "I think.\nAnswer: Oak.", pattern="Answer: (.*)") == 1.0
+    assert scored(regex, "oak", "Oak.", pattern="Answer: (.*)") == 0.0
+
+
+def test_f1_is_that_of_the_worked_example():
+    assert scored(f1, "the red oak table", "a table of oak") == pytest.approx(2 / 3)
+    assert scored(f1, "the", "") == 1.0  # an article alone is no word to either side
+    assert scored(f1, "oak", "") == 0.0
+
+
+def test_rouge_l_is_that_of_the_worked_example():
+    assert scored(rouge_l, "the cat sat on the mat", "the cat on mat") == pytest.approx(0.8)
+    assert scored(rouge_l, "oak", "") == 0.0
+
+
+def test_fields_are_scored_one_by_one():
+    right = json.dumps({"city": "Oslo", "days": 2, "legs": [{"to": "Rome"}, {"to": "Bern"}]})
+    assert scored(json_fields, right, right) == 1.0
+    assert scored(json_fields, '{"city": "Oslo", "days": 2}', '{"city": "oslo"}') == pytest.approx(2 / 3)
+    turned = json.dumps({"legs": [{"to": "bern"}, {"to": "rome"}], "days": 2, "city": "Oslo"})
+    assert scored(json_match, right, f"Here you are:\n```json\n{turned}\n```") == 1.0
+    assert scored(json_match, right, turned.replace("2", "3")) == 0.0
+
+
+def test_what_is_not_json_scores_nothing():
+    assert scored(json_valid, "{}", "no {idea") == 0.0
+    assert scored(json_valid, "{}", '{"a": 1} and more') == 1.0
+    assert scored(json_fields, '{"a": 1}', "a is 1") == 0.0
+    assert scored(json_valid, "{}", "[" * 100_000) == 0.0
+
+
+def test_retrieval_is_scored_by_rank():
+    example = Example("1", "?", "x", relevant=("b", "c"))
+    answer = Answer("1", "", passages=("a", "b", "c"))
+    assert recall(example, answer) == 1.0
+    assert mrr(example, answer) == 0.5
+    assert ndcg(example, answer) == pytest.approx(0.693, abs=1e-3)
+    assert recall(example, Answer("1", "", passages=("a", "b"))) == 0.5
+    assert mrr(example, Answer("1", "")) == 0.0
+
+
+def test_ndcg_equals_scikit_learn():
+    from sklearn.metrics import ndcg_score
+
+    passages = tuple("abcdefghij")
+    for relevant in (("a",), ("c", "j"), ("b", "d", "e")):
+        truth = [[float(p in relevant) for p in passages]]
+        ranked = [[-float(i) for i in range(len(passages))]]
+        ours = ndcg(Example("1", "?", "x", relevant=relevant), Answer("1", "", passages=passages))
+        assert ours == pytest.approx(ndcg_score(truth, ranked, k=10))
