@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from itertools import islice
 from typing import Any
+
+_MOST_STARTS = 20  # brackets tried as the beginning of the JSON: an answer of brackets only must not take minutes
 
 
 def normalised(text: str) -> str:
@@ -16,10 +19,10 @@ def normalised(text: str) -> str:
 def read_json(text: str) -> Any | None:
     """The first JSON object or array in the text, or None."""
     decoder = json.JSONDecoder()
-    for start, char in enumerate(text):
-        if char in "{[":
-            try:
-                return decoder.raw_decode(text, start)[0]
-            except (json.JSONDecodeError, RecursionError):
-                continue
+    starts = (start for start, char in enumerate(text) if char in "{[")
+    for start in islice(starts, _MOST_STARTS):
+        try:
+            return decoder.raw_decode(text, start)[0]
+        except (json.JSONDecodeError, RecursionError):
+            continue
     return None

@@ -1,4 +1,4 @@
-"""Metrics on the worked examples of their docstrings, on what users stumble over, and against the reference packages."""
+"""Metrics on the worked examples of their docstrings, on what users stumble over, and against scikit-learn."""
 
 import json
 
