@@ -81,8 +81,8 @@ def check_saved(model: Any, folder: Path, rows: Sequence[Row]) -> None:
         model.load_adapter(str(folder), "saved")
         model.set_adapter("saved")
         found = predictions(model, rows)[1]
-        model.delete_adapter("saved")
         model.set_adapter(active)
+        model.delete_adapter("saved")
         gap = max(abs(a - b) for a, b in zip(expected, found, strict=True))
         if gap > 1e-4:
             raise FailedError(f"the saved adapter differs from the trained one: losses are {gap:.2g} apart")

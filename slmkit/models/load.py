@@ -167,9 +167,13 @@ def _from_pretrained(path: str, on: torch.device, dtype: torch.dtype, load_in_4b
     quantized = BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
-    return AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         path, dtype=dtype, quantization_config=quantized, device_map={"": on} if on.type == "cuda" else None
     )
+    for module in model.modules():  # repacking weights for evaluation on a CPU fails for widths that 32 does not divide
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def _torch_dtype(dtype: Dtype, on: torch.device) -> torch.dtype:

@@ -63,7 +63,7 @@ def training_arguments(
         "gradient_accumulation_steps": 1,
         "learning_rate": learning_rate,
         "lr_scheduler_type": lr_scheduler_type,
-        "warmup_steps": math.ceil(warmup_ratio * steps),
+        "warmup_steps": int(warmup_ratio * steps),
         "weight_decay": weight_decay,
         "max_grad_norm": max_grad_norm,
         "gradient_checkpointing": gradient_checkpointing,

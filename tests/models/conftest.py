@@ -14,6 +14,9 @@ NANO = Path(slmkit.__file__).parent / "assets" / "nano"
 @pytest.fixture
 def nano():
     """The embedded model, fresh for each test: training changes it."""
+    import torch
+
+    torch.set_num_threads(1)  # small matrices: a second thread gains little, and costs much beside other work
     from slmkit.models.load import load_model
     from slmkit.types import ModelRef
 

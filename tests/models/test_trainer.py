@@ -20,7 +20,7 @@ STEPS, ROWS_PER_STEP = 4, 4
 def chats(number: int = 16) -> list[Chat]:
     """Chats of varied length."""
     source = random.Random(0)
-    words = "the red cup is in the box and the boat is on the sea".split()
+    words = ["the", "red", "cup", "is", "in", "the", "box", "and", "the", "boat", "is", "on", "the", "sea"]
 
     def talk(most: int) -> str:
         return " ".join(source.choice(words) for _ in range(source.randint(1, most)))

@@ -1,0 +1,164 @@
+"""sft from rows to a model on disk: adapters, figures, refusals, and resuming after a kill."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import slmkit
+from slmkit.console import console
+from slmkit.errors import RefusedError, SlmkitError
+from slmkit.models.lora import Lora
+from slmkit.run import Run, read_jsonl
+from slmkit.stages.sft import check, sft
+from slmkit.types import ModelRef
+
+NANO = ModelRef("nano", str(Path(slmkit.__file__).parent / "assets" / "nano"))
+COLOURS = ("red", "blue", "green")
+
+
+def write_rows(path: Path, number: int, *, seed: int) -> Path:
+    """Chats with one rule to learn: the answer is the colour that was named."""
+    source = random.Random(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        for i in range(number):
+            colour = source.choice(COLOURS)
+            filler = " ".join(source.choice(("the", "cup", "box", "is", "in")) for _ in range(source.randint(2, 12)))
+            messages = [
+                {"role": "user", "content": f"{filler} {colour} cup"},
+                {"role": "assistant", "content": colour},
+            ]
+            file.write(json.dumps({"id": f"r{i}", "messages": messages}) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("rows")
+    write_rows(folder / "train.jsonl", 48, seed=0)
+    write_rows(folder / "validation.jsonl", 12, seed=1)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(console, "quiet", True)
+    torch.set_num_threads(1)  # small matrices: a second thread gains little, and costs much beside other work
+
+
+def notes(run: Run) -> str:
+    return "\n".join(row["text"] for row in read_jsonl(run.dir / "notes.jsonl"))
+
+
+@pytest.mark.parametrize("adapter", ["lora", "qlora", "dora", "rslora", "full"])
+def test_every_adapter_learns_and_loads_again(tmp_path, data, adapter):
+    from slmkit.models.load import load_model
+
+    run = Run(tmp_path)
+    sft(run, data=data, model=NANO, adapter=adapter, learning_rate=3e-3, num_train_epochs=2, device="cpu")
+    metrics = run.metrics
+    assert metrics["validation_loss"] < metrics["validation_loss_before"] - 0.5
+    assert metrics["trained_tokens"] == 2 * 48 * 2  # two epochs of 48 rows: a colour and its end
+    assert metrics["steps"] == 6
+    assert (metrics["trainable_share"] == 1) == (adapter == "full")
+    model = run.dir / "model"
+    assert (model / "chat_template.jinja").exists()
+    assert (model / "adapter_config.json").exists() == (adapter != "full")
+    assert not (run.dir / "checkpoints").exists()
+    load_model(ModelRef("tuned", str(run.dir)), device="cpu")
+
+
+def test_nothing_saved_names_a_path_of_this_machine(tmp_path, data):
+    run = Run(tmp_path)
+    sft(run, data=data, model=NANO, max_steps=2, device="cpu")
+    assert json.loads((tmp_path / "model" / "base.json").read_text()) == {"name": "nano", "path": "assets/nano"}
+    text = b"".join(path.read_bytes() for path in (tmp_path / "model").iterdir())
+    assert str(Path(NANO.path).parent).encode() not in text
+
+
+def test_automatic_choices_say_why_and_can_be_set(tmp_path, data):
+    run = Run(tmp_path / "auto")
+    sft(run, data=data, model=NANO, max_steps=1, device="cpu")
+    assert "learning_rate 0.0018: the usual one for lora at width 128" in notes(run)
+    assert "micro-batches of up to" in notes(run)
+    run = Run(tmp_path / "set")
+    sft(run, data=data, model=NANO, max_steps=1, learning_rate=0.5, device="cpu")
+    assert "learning_rate" not in notes(run)
+    assert read_jsonl(run.dir / "log.jsonl")[1]["learning_rate"] == 0.5
+
+
+def test_replay_mixes_its_share_into_each_epoch(tmp_path, data):
+    replay = write_rows(tmp_path / "general.jsonl", 40, seed=7)
+    run = Run(tmp_path / "run")
+    sft(run, data=data, model=NANO, replay=replay, replay_ratio=0.25, num_train_epochs=1, device="cpu")
+    assert run.metrics["steps"] == 4  # 48 rows and 16 replayed, 16 a step
+    assert "40 to replay" in notes(run)
+
+
+def test_few_rows_too_long_are_dropped_and_counted_many_are_refused(tmp_path, data):
+    rows = (data / "train.jsonl").read_text().splitlines() * 5
+    turns = [{"role": "user", "content": "the cup " * 60}, {"role": "assistant", "content": "red"}]
+    long = {"id": "long", "messages": turns}
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join([*rows, json.dumps(long)]) + "\n")
+    run = Run(tmp_path / "few")
+    sft(run, data=file, model=NANO, max_length=64, max_steps=1, device="cpu")
+    assert "1 of 241 train rows are longer than 64 tokens: dropped" in notes(run)
+    assert read_jsonl(run.dir / "too_long_train.jsonl")[0]["id"] == "long"
+    file.write_text("\n".join([*rows[:20], json.dumps(long)]) + "\n")
+    with pytest.raises(RefusedError, match="1 of 21 train rows are longer than 64 tokens") as refused:
+        sft(Run(tmp_path / "many"), data=file, model=NANO, max_length=64, max_steps=1, device="cpu")
+    assert "row long" in refused.value.where
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"adapter": "full", "load_in_4bit": True}, "4-bit weights cannot be trained"),
+        ({"replay_ratio": 1.0}, "replay_ratio is 1.0"),
+        ({"max_steps": 0}, "nothing would be trained"),
+        ({"learning_rate": 3.0}, "learning_rate is 3.0"),
+        ({"lora": Lora(r=0)}, "rank 0"),
+        ({"data": Path("absent.jsonl")}, None),
+        ({"model": ModelRef("x", "no/such/folder/here")}, None),
+    ],
+)
+def test_check_refuses_before_anything_is_loaded(data, change, what):
+    arguments = {"data": data, "model": NANO, **change}
+    if what is None:
+        check(**arguments)  # an input that another recipe will make
+    else:
+        with pytest.raises(SlmkitError, match=what):
+            check(**arguments)
+
+
+def test_a_module_that_does_not_exist_is_named_with_the_nearest(tmp_path, data):
+    with pytest.raises(SlmkitError, match="no module 'q_prj'") as error:
+        sft(Run(tmp_path), data=data, model=NANO, lora=Lora(target_modules=["q_prj"]), max_steps=1, device="cpu")
+    assert error.value.fix == "did you mean 'q_proj'?"
+
+
+def test_killed_at_three_moments_it_resumes_to_the_same_adapter(tmp_path, data):
+    driver = Path(__file__).with_name("resume_driver.py")
+    done = subprocess.run(
+        [sys.executable, str(driver), str(tmp_path), str(data)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    whole = (tmp_path / "whole" / "model" / "adapter_model.safetensors").read_bytes()
+    curve = [(row["step"], row.get("loss")) for row in read_jsonl(tmp_path / "whole" / "log.jsonl")]
+    assert [step for step, loss in curve if loss] == list(range(1, 13))
+    for moment in ("first", "between", "writing"):
+        assert (tmp_path / moment / "model" / "adapter_model.safetensors").read_bytes() == whole, moment
+        assert [(row["step"], row.get("loss")) for row in read_jsonl(tmp_path / moment / "log.jsonl")] == curve, moment
