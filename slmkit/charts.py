@@ -92,7 +92,8 @@ def arms(rows: Sequence[Mapping[str, Any]]) -> Figure:
 def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "seconds_per_answer") -> Figure:
     """Score with its 95 % interval against what an answer costs, on a logarithmic axis: up and left is better.
 
-    Rows are those of `arms` with the column `cost`; an arm without a positive cost is left out.
+    Rows are those of `arms` with the column `cost`. An arm that costs nothing has no place on the axis; its label
+    names it.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -103,7 +104,9 @@ def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "second
         axes.plot([row[cost]] * 2, _interval(row), color=colour, linewidth=1.5, solid_capstyle="round")
         marker = _MARKERS[index % len(_MARKERS)]
         axes.plot([row[cost]], [row["score"]], marker, color=colour, markersize=6, label=_one_line(row["system"]))
-    axes.set(xscale="log", xlabel=_label(cost), ylabel="score, with 95 % interval")
+    free = ", ".join(_one_line(row["system"]) for row in rows if row not in shown)
+    xlabel = _label(cost) + (f"; nothing: {free}" if free else "")
+    axes.set(xscale="log", xlabel=xlabel, ylabel="score, with 95 % interval")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(_tick)
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -7,6 +7,7 @@ allow-list, and the page's policy lets nothing run or load but what this file pu
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,20 +26,25 @@ from slmkit.run import write_atomically
 
 _WITH_THE_ARMS = {"arms", "score_against_cost"}  # figures that the arms table draws itself or has beside it
 
-_COSTS: dict[str, tuple[str, Any]] = {  # column of the arms table: its heading, and how its values are written
-    "cost_per_1000": ("Cost of 1,000", words.number),
-    "seconds_per_answer": ("Time", words.duration),
-    "p50_seconds": ("p50", words.duration),
-    "p95_seconds": ("p95", words.duration),
-    "prompt_tokens": ("Tokens in", words.number),
-    "completion_tokens": ("Tokens out", words.number),
-    "setup_seconds": ("Setup", words.duration),
-    "train_seconds": ("Training", words.duration),
-    "parse_rate": ("Parsed", words.percent),
-    "stop_rate": ("Stopped", words.percent),
-    "empty_rate": ("Empty", words.percent),
-    "error_rate": ("Errors", words.percent),
-}
+_Column = tuple[str, str, Callable[[Any], str]]
+
+# What the arms table says beside the score: a key, its heading, and how its values are written.
+_COSTS: list[_Column] = [
+    ("cost_per_1000", "Cost of 1,000", words.number),
+    ("seconds_per_answer", "Time", words.duration),
+    ("p50_seconds", "p50", words.duration),
+    ("p95_seconds", "p95", words.duration),
+    ("prompt_tokens", "Tokens in", words.number),
+    ("completion_tokens", "Tokens out", words.number),
+    ("setup_seconds", "Setup", words.duration),
+    ("train_seconds", "Training", words.duration),
+]
+_FORM: list[_Column] = [
+    ("parse_rate", "Parsed", words.percent),
+    ("stop_rate", "Ended by itself", words.percent),
+    ("empty_rate", "Empty", words.percent),
+    ("error_rate", "No answer", words.percent),
+]
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ def write_report(run_dir: Path) -> Path:
     sample = answers.sample(5)
     problems = list(run.problems)
     figures = _figures(run_dir, problems)
+    rows = [arm.row for arm in arms.arms]
+    arms_tables = [_arms_table("What an answer costs", _COSTS, rows), _arms_table("How they answered", _FORM, rows)]
     values = values_and_origins(run.recipe.values, run.recipe.origins)
     page = {
         "run": run,
@@ -66,7 +74,7 @@ def write_report(run_dir: Path) -> Path:
         "headline": headline(run),
         "facts": _facts(run),
         "arms": arms,
-        "costs": _costs([arm.row for arm in arms.arms]),
+        "arms_tables": [table for table in arms_tables if table["columns"]],
         "has_intervals": any(metric.low is not None for metric in run.result.metrics.values()),
         "curves": _curves(run_dir),
         "arms_figures": [figure for figure in figures if figure.name == "score_against_cost"],
@@ -103,11 +111,11 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _costs(rows: list[Row]) -> dict[str, Any]:
-    """The columns of the arms table that say what an answer costs; one that is nothing in every arm is left out."""
-    keys = [key for key in _COSTS if any(row.get(key) for row in rows)]
-    shown = [(str(row.get("system", "")), [_COSTS[key][1](row.get(key)) for key in keys]) for row in rows]
-    return {"columns": [_COSTS[key][0] for key in keys], "rows": shown if keys else []}
+def _arms_table(title: str, columns: Sequence[_Column], rows: list[Row]) -> dict[str, Any]:
+    """The columns as text, a row an arm; a column that is nothing in every arm is left out."""
+    shown = [column for column in columns if any(row.get(column[0]) for row in rows)]
+    cells = [(row.get("system", ""), [written(row.get(key)) for key, _, written in shown]) for row in rows]
+    return {"title": title, "columns": [heading for _, heading, _ in shown], "rows": cells}
 
 
 def _curves(run_dir: Path) -> Markup | None:

@@ -10,7 +10,7 @@ MISSING = "–"
 
 
 def number(value: Any) -> str:
-    """A number in at most four telling digits: 12,345, 98.6, 0.865, 2e-05; other values as text, None as a dash.
+    """A number in three or four telling digits: 0.865, 4.20, 98.6, 2e-05; whole ones whole; None as a dash.
 
     Example: number(0.86453) -> "0.865"; number(0.00002) -> "2e-05"; number(1234.5) -> "1,234" (halves to even).
     """
@@ -27,9 +27,9 @@ def number(value: Any) -> str:
     if value.is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"
     size = abs(value)
-    if 0.001 <= size < 10:
-        return f"{value:.3f}"
-    return f"{value:.2g}" if size < 0.001 else f"{value:.1f}" if size < 1000 else f"{value:,.0f}"
+    if size < 0.001:
+        return f"{value:.2g}"
+    return f"{value:.3f}" if size < 1 else f"{value:.2f}" if size < 10 else f"{value:,.{size < 1000:d}f}"
 
 
 def score(value: Any) -> str:
@@ -81,9 +81,10 @@ def duration(seconds: Any) -> str:
     """Seconds in the unit a person would use: "3 ms", "12.4 s", "3 min 20 s", "2 h 5 min"."""
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not math.isfinite(seconds):
         return number(seconds)
+    if seconds == 0:
+        return "0 s"
     if seconds < 1:
-        milliseconds = 1000 * seconds
-        return f"{milliseconds:.0f} ms" if milliseconds >= 10 or seconds == 0 else f"{milliseconds:.2g} ms"
+        return f"{1000 * seconds:.0f} ms" if seconds >= 0.01 else f"{1000 * seconds:.2g} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, hours = round(seconds) // 60, round(seconds) // 3600

@@ -18,7 +18,7 @@ HOSTILE = [
     "مرحبا، أين بطاقتي؟",
     "W" * 9_000,
 ]
-_VOID = {"meta", "link", "input", "br", "img", "hr"}
+_VOID = {"br", "meta", "link", "input", "img", "hr"}
 
 
 class Page(HTMLParser):

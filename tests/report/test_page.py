@@ -110,7 +110,9 @@ def test_lineage_goes_down_to_the_raw_file_and_links_the_reports_between(make_ru
     source = {"parameter": "data", "name": "loop/prepare", "kind": "recipe", "key": prepare.name}
     shown = page(name="loop/train", inputs=[source])
     assert "../../prepare/3f9c0a1b2d4e/report.html" in shown.links
-    assert f"loop/prepare recipe key {prepare.name} data train.csv file sha256 9f86d081" in words(shown)
+    assert f"loop/prepare recipe, key {prepare.name}, for data train.csv file, for data sha256 9f86d081" in words(
+        shown
+    )
 
 
 def test_a_source_that_is_no_web_address_is_no_link(page):

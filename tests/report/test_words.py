@@ -2,9 +2,9 @@ from slmkit.report.words import bounds, duration, number, p_value, percent, scor
 
 
 def test_numbers_show_their_telling_digits():
-    values = [0.86453, 12345, 2e-5, 98.61, 4.0, 0.0, 1234.5, None, True, float("nan")]
+    values = [0.86453, 12345, 2e-5, 98.61, 4.2, 4.0, 0.0, 1234.5, None, True, float("nan")]
     assert [number(value) for value in values] == [
-        "0.865", "12,345", "2e-05", "98.6", "4", "0", "1,234", "–", "yes", "not a number"]  # fmt: skip
+        "0.865", "12,345", "2e-05", "98.6", "4.20", "4", "0", "1,234", "–", "yes", "not a number"]  # fmt: skip
     assert (signed(0.12), signed(-0.03), percent(0.985)) == ("+0.120", "−0.030", "98.5 %")
     assert (score(1.0), score(0), score(12345)) == ("1.000", "0.000", "12,345")
 
