@@ -170,7 +170,8 @@ def _from_pretrained(path: str, on: torch.device, dtype: torch.dtype, load_in_4b
     model = AutoModelForCausalLM.from_pretrained(
         path, dtype=dtype, quantization_config=quantized, device_map={"": on} if on.type == "cuda" else None
     )
-    for module in model.modules():  # repacking weights for evaluation on a CPU fails for widths that 32 does not divide
+    # On a CPU, bitsandbytes repacks the weights for evaluation; widths that 32 does not divide fail there.
+    for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     return model
