@@ -12,9 +12,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from slmkit.report import words
-from slmkit.report.arms import ArmsChart, arms_chart
 from slmkit.report.headline import headline
-from slmkit.report.read_run import Expectation, Measured, Row, RunFiles, read_rows, read_run
+from slmkit.report.read_run import Arm, Expectation, Measured, RunFiles, read_run
 
 _MOST_METRICS = 12
 _SIGNS = {"good": ("✓ ", "bold green"), "bad": ("✗ ", "bold red"), "plain": ("", "")}
@@ -23,10 +22,9 @@ _SIGNS = {"good": ("✓ ", "bold green"), "bad": ("✗ ", "bold red"), "plain": 
 def summary(run_dir: Path) -> Text:
     """The verdict sentence, the arms side by side or else the metrics, the claim's checks, and where the report is."""
     run = read_run(run_dir)
-    arms = arms_chart(list(read_rows(run_dir / "arms.jsonl")))
     blocks = [[_headline(run)]]
-    if arms.arms:
-        blocks.append(_arms(arms))
+    if run.arms:
+        blocks.append(_arms(run.arms))
     elif run.result.metrics:
         blocks.append(_metrics(run.result.metrics))
     if run.result.expect:
@@ -42,21 +40,19 @@ def _headline(run: RunFiles) -> Text:
     return Text.assemble(_SIGNS[said.tone], (said.text, "bold"))
 
 
-def _arms(chart: ArmsChart) -> list[Text]:
+def _arms(arms: Sequence[Arm]) -> list[Text]:
     """One line an arm, the best first, the one that the verdict takes in bold."""
-    against = f"difference to {chart.reference}" if chart.reference else "difference"
+    reference = next((arm.reference for arm in arms if arm.reference), "")
+    against = f"difference to {reference}" if reference else "difference"
     rows: list[list[str | Text]] = [[Text(name, "dim") for name in ("system", "score", against, "cost/1,000")]]
-    for arm in chart.arms:
-        row = arm.row
-        score = f"{words.score(row.get('score'))} {words.interval(row.get('low'), row.get('high'))}"
-        system = Text(str(row.get("system", "")), "bold" if arm.is_chosen else "")
-        rows.append([system, score, _difference(row), words.number(row.get("cost_per_1000"))])
+    for arm in arms:
+        score = f"{words.score(arm.score)} {words.interval(arm.low, arm.high)}"
+        ends = words.signed_interval(arm.difference_low, arm.difference_high)
+        difference = f"{words.signed(arm.difference)} {ends}".rstrip()
+        rows.append(
+            [Text(arm.system, "bold" if arm.chosen else ""), score, difference, words.number(arm.cost_per_1000)]
+        )
     return _aligned(rows, right={1, 2, 3})
-
-
-def _difference(row: Row) -> str:
-    ends = words.signed_interval(row.get("difference_low"), row.get("difference_high"))
-    return f"{words.signed(row.get('difference'))} {ends}".rstrip()
 
 
 def _metrics(metrics: dict[str, Measured]) -> list[Text]:

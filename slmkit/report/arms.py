@@ -1,63 +1,54 @@
-"""The arms table as the report draws it: each score a point with its interval on one common scale."""
+"""The arms as the report draws them: each score a point with its interval on one common scale."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
-from slmkit.report.read_run import Row
+from slmkit.report.read_run import Arm
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One arm's row with the places of its score and interval, in percent of the chart's width."""
+class Place:
+    """Where an arm's score and interval stand, in percent of the chart's width."""
 
-    row: Row
-    at: float | None
-    low: float | None
-    high: float | None
-
-    @property
-    def is_chosen(self) -> bool:
-        """Whether the verdict takes this arm."""
-        return self.row.get("chosen") is True
+    arm: Arm
+    at: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class ArmsChart:
-    """Arms, the best first, the ticks of their common scale, and the best score's place."""
+    """The arms on their common scale, the best first."""
 
-    arms: list[Arm]
-    num_items: int | None  # that every arm answered
+    places: list[Place]
+    ticks: list[tuple[float, float]]  # value, and its place in percent
+    num_items: int | None  # that every arm answered; None where they differ
     reference: str  # the arm that differences are measured to
-    ticks: list[tuple[float, float]]  # (value, place in percent)
-    best: float | None
 
 
-def arms_chart(rows: list[Row]) -> ArmsChart:
+def arms_chart(arms: list[Arm]) -> ArmsChart:
     """Places every score on a scale from 0 to 1, or on a round one around the values where they leave it."""
-    values = [row[key] for row in rows for key in ("score", "low", "high") if _is_number(row.get(key))]
-    bottom, top = 0.0, 1.0
-    if values and not (min(values) >= 0 and max(values) <= 1):
-        step = 10 ** math.floor(math.log10(max(abs(max(values)), abs(min(values)))))
-        bottom = min(0.0, math.floor(min(values) / step) * step)
-        top = max(0.0, math.ceil(max(values) / step) * step)
+    ends = [(arm.score if arm.low is None else arm.low, arm.score if arm.high is None else arm.high) for arm in arms]
+    bottom, top = _scale([value for pair in ends for value in pair] + [arm.score for arm in arms])
 
-    def place(value: Any) -> float | None:
-        return round(100 * (value - bottom) / (top - bottom), 2) if _is_number(value) else None
+    def place(value: float) -> float:
+        return round(100 * (value - bottom) / (top - bottom), 2)
 
-    arms = [Arm(row, place(row.get("score")), place(row.get("low")), place(row.get("high"))) for row in rows]
-    arms.sort(key=lambda arm: -math.inf if arm.at is None else arm.at, reverse=True)
-    counts = {row.get("n") for row in rows}
+    counts = {arm.n for arm in arms}
     return ArmsChart(
-        arms,
-        num_items=counts.pop() if len(counts) == 1 else None,
-        reference=next((str(row["reference"]) for row in rows if row.get("reference")), ""),
+        places=[
+            Place(arm, place(arm.score), place(low), place(high)) for arm, (low, high) in zip(arms, ends, strict=True)
+        ],
         ticks=[(bottom + (top - bottom) * i / 4, 25.0 * i) for i in range(5)],
-        best=arms[0].at if arms else None,
+        num_items=counts.pop() if len(counts) == 1 else None,
+        reference=next((arm.reference for arm in arms if arm.reference), ""),
     )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _scale(values: list[float]) -> tuple[float, float]:
+    if all(0 <= value <= 1 for value in values):
+        return 0.0, 1.0
+    step: float = 10 ** math.floor(math.log10(max(abs(value) for value in values)))
+    return min(0.0, math.floor(min(values) / step) * step), max(0.0, math.ceil(max(values) / step) * step)

@@ -66,7 +66,7 @@ def values_and_origins(values: Row, origins: dict[str, str]) -> list[tuple[str, 
     """Each leaf of the resolved arguments with its origin: ("lora.r", "8", "recipes/loop/train.yaml:5")."""
 
     def leaves(place: str, value: object) -> list[tuple[str, object]]:
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and (value or not place):
             return [leaf for key, item in value.items() for leaf in leaves(f"{place}.{key}" if place else key, item)]
         return [(place, value)]
 

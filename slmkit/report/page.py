@@ -20,7 +20,7 @@ from slmkit.report.arms import arms_chart
 from slmkit.report.headline import headline
 from slmkit.report.inline_svg import inline_svg
 from slmkit.report.lineage import lineage, values_and_origins
-from slmkit.report.read_run import Row, RunFiles, Table, read_rows, read_run, read_tables
+from slmkit.report.read_run import Arm, RunFiles, Table, read_rows, read_run, read_tables
 from slmkit.report.render import cell, render
 from slmkit.run import write_atomically
 
@@ -59,13 +59,14 @@ class Figure:
 def write_report(run_dir: Path) -> Path:
     """Writes report.html into the run directory and returns its path; works on unfinished and failed runs too."""
     run = read_run(run_dir)
-    arms = arms_chart(list(read_rows(run_dir / "arms.jsonl")))
     answers = answers_by_item(read_rows(run_dir / "answers.jsonl"))
     sample = answers.sample(5)
     problems = list(run.problems)
     figures = _figures(run_dir, problems)
-    rows = [arm.row for arm in arms.arms]
-    arms_tables = [_arms_table("What an answer costs", _COSTS, rows), _arms_table("How they answered", _FORM, rows)]
+    arms_tables = [
+        _arms_table("What an answer costs", _COSTS, run.arms),
+        _arms_table("How they answered", _FORM, run.arms),
+    ]
     values = values_and_origins(run.recipe.values, run.recipe.origins)
     page = {
         "run": run,
@@ -73,12 +74,12 @@ def write_report(run_dir: Path) -> Path:
         "result": run.result,
         "headline": headline(run),
         "facts": _facts(run),
-        "arms": arms,
+        "arms": arms_chart(run.arms),
         "arms_tables": [table for table in arms_tables if table["columns"]],
         "has_intervals": any(metric.low is not None for metric in run.result.metrics.values()),
         "curves": _curves(run_dir),
         "arms_figures": [figure for figure in figures if figure.name == "score_against_cost"],
-        "figures": [figure for figure in figures if not (arms.arms and figure.name in _WITH_THE_ARMS)],
+        "figures": [figure for figure in figures if not (run.arms and figure.name in _WITH_THE_ARMS)],
         "tables": [_shown(table) for table in read_tables(run_dir)],
         "answers": answers,
         "sample": sample,
@@ -111,11 +112,11 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _arms_table(title: str, columns: Sequence[_Column], rows: list[Row]) -> dict[str, Any]:
+def _arms_table(title: str, columns: Sequence[_Column], arms: list[Arm]) -> dict[str, Any]:
     """The columns as text, a row an arm; a column that is nothing in every arm is left out."""
-    shown = [column for column in columns if any(row.get(column[0]) for row in rows)]
-    cells = [(row.get("system", ""), [written(row.get(key)) for key, _, written in shown]) for row in rows]
-    return {"title": title, "columns": [heading for _, heading, _ in shown], "rows": cells}
+    shown = [column for column in columns if any(getattr(arm, column[0]) for arm in arms)]
+    rows = [(arm.system, [written(getattr(arm, key)) for key, _, written in shown]) for arm in arms]
+    return {"title": title, "columns": [heading for _, heading, _ in shown], "rows": rows}
 
 
 def _curves(run_dir: Path) -> Markup | None:
@@ -163,7 +164,7 @@ def _sections(page: dict[str, Any]) -> list[tuple[str, str]]:
     """The page's sections that have something to show, for its contents line."""
     recipe, result = page["recipe"], page["result"]
     there = [
-        ("arms", "Arms", bool(page["arms"].arms)),
+        ("arms", "Arms", bool(page["run"].arms)),
         ("claim", "Claim" if result.expect else "Idea", bool(result.expect or recipe.teaches or recipe.honest)),
         ("metrics", "Metrics", bool(result.metrics)),
         ("curves", "Curves", page["curves"] is not None),

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
 
 Row = dict[str, Any]
 Status = Literal["done", "failed", "unfinished"]
@@ -107,6 +107,34 @@ class ResultRecord(_FromFile):
         return {name: value if isinstance(value, dict) else {"value": value} for name, value in metrics.items()}
 
 
+class Arm(_FromFile):
+    """A row of arms.jsonl: what one system scored, how that differs from the reference, and what it costs."""
+
+    system: str
+    score: FiniteFloat
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+    n: int | None = None
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    p_value: float | None = None
+    reference: str = ""  # the arm that differences are measured to
+    chosen: bool = False  # whether the verdict takes this arm
+    cost_per_1000: float | None = None
+    seconds_per_answer: float | None = None
+    p50_seconds: float | None = None
+    p95_seconds: float | None = None
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
+    setup_seconds: float | None = None
+    train_seconds: float | None = None
+    parse_rate: float | None = None
+    stop_rate: float | None = None
+    empty_rate: float | None = None
+    error_rate: float | None = None
+
+
 @dataclass(frozen=True)
 class Table:
     """The first rows of <name>.jsonl and how many there are."""
@@ -126,21 +154,24 @@ class RunFiles:
     status: Status
     recipe: RecipeRecord
     result: ResultRecord
+    arms: list[Arm]  # the best first
     error: str  # what ended a failed run
-    problems: list[str] = field(default_factory=list)  # files that are there and could not be read
+    problems: list[str]  # what is there and could not be read
 
 
 def read_run(run_dir: Path) -> RunFiles:
-    """The run's recipe, result and status; a file that is broken becomes a problem to show, not an exception."""
+    """The run's recipe, result, arms and status; what is broken becomes a problem to show, not an exception."""
     problems: list[str] = []
-    recipe = _record(run_dir / "recipe.json", RecipeRecord, problems) or RecipeRecord()
+    recipe = _read(run_dir / "recipe.json", RecipeRecord, problems) or RecipeRecord()
     if not recipe.name:
         recipe = recipe.model_copy(update={"name": printable(run_dir.parent.name), "key": printable(run_dir.name)})
-    result = _record(run_dir / "result.json", ResultRecord, problems)
+    result = _read(run_dir / "result.json", ResultRecord, problems)
+    arms = [_record(row, Arm, "arms.jsonl", problems) for row in read_rows(run_dir / "arms.jsonl")]
+    best_first = sorted((arm for arm in arms if arm), key=lambda arm: arm.score, reverse=True)
     error_file = run_dir / "error.txt"
     error = printable(error_file.read_text(encoding="utf-8", errors="replace")) if error_file.is_file() else ""
     status: Status = "done" if result else "failed" if error else "unfinished"
-    return RunFiles(run_dir, status, recipe, result or ResultRecord(), "" if result else error, problems)
+    return RunFiles(run_dir, status, recipe, result or ResultRecord(), best_first, "" if result else error, problems)
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -198,15 +229,22 @@ def _picture(match: re.Match[str]) -> str:
 _Record = TypeVar("_Record", bound=_FromFile)
 
 
-def _record(path: Path, kind: type[_Record], problems: list[str]) -> _Record | None:
+def _read(path: Path, kind: type[_Record], problems: list[str]) -> _Record | None:
     if not path.is_file():
         return None
     try:
-        return kind.model_validate(printable(json.loads(path.read_text(encoding="utf-8", errors="replace"))))
+        value = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+    except (ValueError, RecursionError) as error:
+        problems.append(f"{path.name} could not be read: {error}")
+        return None
+    return _record(printable(value), kind, path.name, problems)
+
+
+def _record(value: Any, kind: type[_Record], file: str, problems: list[str]) -> _Record | None:
+    try:
+        return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        problems.append(f"{path.name} could not be read: {where}: {first['msg']}")
-    except (ValueError, RecursionError) as error:
-        problems.append(f"{path.name} could not be read: {error}")
-    return None
+        problems.append(f"{file} could not be read: {where}: {first['msg']}")
+        return None

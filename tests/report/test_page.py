@@ -6,6 +6,7 @@ import pytest
 
 from slmkit.report import write_report
 from slmkit.report.arms import arms_chart
+from slmkit.report.read_run import Arm
 
 
 @pytest.fixture
@@ -102,6 +103,7 @@ def test_an_empty_folder_and_broken_files_still_make_a_page(tmp_path, parse):
     text = parse(write_report(tmp_path).read_text()).text
     assert "recipe.json could not be read" in text
     assert "result.json could not be read: metrics.loss.value" in text
+    assert "arms.jsonl could not be read: score" in text
 
 
 def test_lineage_goes_down_to_the_raw_file_and_links_the_reports_between(make_run, page):
@@ -129,8 +131,8 @@ def test_every_value_shows_who_set_it(page):
 
 
 def test_scores_stand_on_one_scale():
-    chart = arms_chart([{"score": 0.5, "low": 0.25, "high": 0.75}, {"score": None}])
-    assert (chart.arms[0].low, chart.arms[0].at, chart.arms[0].high, chart.best) == (25, 50, 75, 50)
-    assert chart.arms[1].at is None and [value for value, _ in chart.ticks] == [0, 0.25, 0.5, 0.75, 1]
-    wide = arms_chart([{"score": 30.0}, {"score": -8.0}])
+    chart = arms_chart([Arm(system="a", score=0.5, low=0.25, high=0.75), Arm(system="b", score=0.25)])
+    assert [(place.low, place.at, place.high) for place in chart.places] == [(25, 50, 75), (25, 25, 25)]
+    assert [value for value, _ in chart.ticks] == [0, 0.25, 0.5, 0.75, 1]
+    wide = arms_chart([Arm(system="a", score=30.0), Arm(system="b", score=-8.0)])
     assert wide.ticks[0][0] <= -8 and wide.ticks[-1][0] >= 30

@@ -87,6 +87,7 @@
   function text(tag, kind, value) {
     const node = element(tag, kind);
     node.dir = "auto";
+    if (value.length > 300) node.tabIndex = 0; // it scrolls inside its card, so the keyboard must reach it
     const wanted = search.value.trim().toLowerCase();
     const lower = value.toLowerCase();
     let from = 0;
