@@ -1,6 +1,6 @@
 """Finds what a name means: a recipe, a config, a stage or a part; the working directory first, then what ships.
 
-Parts are found by reading the files of their folder (ast), so that listing them imports nothing.
+Parts are found by reading the files of their folder as text, so that listing them imports nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -74,11 +75,9 @@ def part_files(folder: str) -> dict[str, Path]:
     """Every part of slmkit/<folder>: function name -> its file. A stage is the function its file is named after."""
     found: dict[str, Path] = {}
     for path in sorted((PACKAGE / folder).glob("[!_]*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                is_stage = folder in ("stages", "lessons")
-                if node.name == path.stem or not is_stage:
-                    found[node.name] = path
+        for name in re.findall(r"^def ([a-zA-Z]\w*)\(", path.read_text(encoding="utf-8"), re.MULTILINE):
+            if name == path.stem or folder not in ("stages", "lessons"):
+                found[name] = path
     return found
 
 
