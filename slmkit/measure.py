@@ -86,7 +86,8 @@ def ask(
             [answer] = system.answer([example], on_answer=keep)
             if number == 0:  # the first call also loads, fits or indexes
                 file.add_setup(name, max(0.0, time.perf_counter() - start - answer.seconds))
-        system.answer(together, on_answer=keep)
+        if together:
+            system.answer(together, on_answer=keep)
     return [file.answers[name, example.id] for example in examples]
 
 

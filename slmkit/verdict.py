@@ -113,7 +113,9 @@ def _all_pairs(arms: Sequence[Arm], seed: int) -> dict[tuple[str, str], Differen
     pairs = {}
     for (a, b), difference, p in zip(order, tested, adjusted, strict=True):
         pairs[a.name, b.name] = replace(difference, p_value=p)
-        pairs[b.name, a.name] = Difference(0 - difference.value, 0 - difference.high, 0 - difference.low, p, difference.n)
+        pairs[b.name, a.name] = Difference(
+            0 - difference.value, 0 - difference.high, 0 - difference.low, p, difference.n
+        )
     return pairs
 
 
@@ -148,27 +150,30 @@ def _sentence(
     bar: float | None,
     pairs: Mapping[tuple[str, str], Difference],
 ) -> str:
-    n = len(best.scores)
-    score = f"{chosen.name} scores {chosen.mean:.3f} (n={n})"
+    score = f"it scores {chosen.mean:.3f} (n={len(chosen.scores)})"
     if bar is not None and chosen.mean < bar:
-        return f"No arm reaches the bar of {bar:g}: the best, {score}."
+        return f"No arm reaches the bar of {bar:g}: the best is {chosen.name}, {score}."
     if len(arms) == 1:
-        return f"{score}; there is no other arm to compare it with."
-    if loss is None:
-        second = max((arm for arm in arms if arm is not best), key=lambda arm: arm.mean)
-        lead = pairs[best.name, second.name]
-        if lead.p_value < ALPHA:
-            return f"Take {score}: better than every other arm, than {second.name} by {_interval(lead)}."
-        return f"Take {score}: no arm scores higher, and those that score alike cost more."
+        return f"{chosen.name} is the only arm: {score}."
     if more:
+        assert loss is not None
         return (
-            f"Not enough data to tell {chosen.name} ({chosen.mean:.3f}) from {best.name} ({best.mean:.3f}): the "
-            f"difference is {_interval(loss)}, and about {more:,} more items would tell. "
+            f"Not enough data to tell {chosen.name} ({chosen.mean:.3f}) from {best.name} ({best.mean:.3f}, "
+            f"n={len(best.scores)}): the difference is {_interval(loss)}, and about {more:,} more items would tell. "
             f"Until then take {chosen.name}, the cheaper."
         )
-    return (
-        f"Take {score}: the cheapest arm not worse than the best, {best.name} ({best.mean:.3f}), by {_interval(loss)}."
-    )
+    if loss is not None:
+        return (
+            f"Take {chosen.name}: {score}, the cheapest arm not worse than the best, {best.name} ({best.mean:.3f}); "
+            f"the difference is {_interval(loss)}."
+        )
+    second = max((arm for arm in arms if arm is not best), key=lambda arm: arm.mean)
+    lead = pairs[best.name, second.name]
+    if lead.p_value < ALPHA:
+        return (
+            f"Take {chosen.name}: {score}, more than every other arm; the next, {second.name}, by {_interval(lead)}."
+        )
+    return f"Take {chosen.name}: {score}, no arm scores higher, and those that score alike cost more."
 
 
 def _interval(difference: Difference) -> str:

@@ -1,0 +1,174 @@
+"""A comparison end to end on the embedded model: tables, figures, verdict; resumed after a kill; refused in time."""
+
+import json
+import random
+
+import pytest
+
+from slmkit import names
+from slmkit.bind import Part
+from slmkit.data.gold import freeze_gold
+from slmkit.errors import RefusedError, SlmkitError
+from slmkit.run import Run, read_jsonl
+from slmkit.stages import compare as stage
+from slmkit.stages import eval as eval_stage
+from slmkit.types import Example, ModelRef, Score, Task
+
+TOPICS = {"card lost": ["card", "street", "stolen", "gone"], "top up": ["money", "cash", "account", "pending"]}
+
+
+@pytest.fixture
+def nano() -> ModelRef:
+    import torch
+
+    torch.set_num_threads(1)
+    return ModelRef("nano", str(names.PACKAGE / "assets" / "nano"))
+
+
+@pytest.fixture
+def gold(tmp_path):
+    draw = random.Random(0)
+    examples = [
+        Example(
+            f"g{i}", f"the {draw.choice(words)} is by the {draw.choice(words)} {i}", label, slice={"half": str(i % 2)}
+        )
+        for i in range(30)
+        for label, words in [draw.choice(list(TOPICS.items()))]
+    ]
+    task = Task("bank", "classification", "say what it is about.", tuple(TOPICS))
+    freeze_gold(tmp_path / "gold" / "bank", examples=examples, task=task, source="made by this test")
+    return tmp_path / "gold" / "bank"
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    chats = [
+        {"messages": [{"role": "user", "content": f"my {word} {i}"}, {"role": "assistant", "content": label}]}
+        for i in range(6)
+        for label, words in TOPICS.items()
+        for word in words
+    ]
+    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chats))
+    return folder
+
+
+def part(name, **arguments):
+    function = names.load_part("systems", name)
+    return Part("systems", name, function, arguments)
+
+
+@pytest.fixture
+def systems(nano, prepared):
+    return {
+        "majority": part("majority", train=prepared),
+        "prompt": part("prompt", model=nano, max_new_tokens=4, device="cpu"),
+        "svm": part("linear_svm", train=prepared),
+    }
+
+
+def test_every_arm_answers_the_same_items_and_the_best_is_named(tmp_path, systems, gold):
+    run = Run(tmp_path / "run")
+    stage.compare(run, systems=systems, gold=gold)
+    arms = {row["system"]: row for row in read_jsonl(run.dir / "arms.jsonl")}
+    assert list(arms) == ["majority", "prompt", "svm"]
+    assert arms["svm"]["score"] == 1.0
+    assert arms["svm"]["reference"] == "prompt"
+    assert "difference" not in arms["prompt"]
+    assert arms["svm"]["difference_low"] > 0
+    assert arms["svm"]["p_value"] < 0.001
+    answers = read_jsonl(run.dir / "answers.jsonl")
+    assert len(answers) == 90
+    assert {row["system"] for row in answers} == set(systems)
+    assert [row["example_id"] for row in answers[:30]] == [row["example_id"] for row in answers[60:]]
+    assert "Take svm: it scores 1.000 (n=30), more than every other arm" in run.verdict_text
+    assert isinstance(run.metrics["svm"], Score)
+    assert (run.dir / "figures" / "arms.svg").exists()
+    assert (run.dir / "figures" / "score_against_cost.svg").exists()
+
+
+def test_a_comparison_cut_short_is_finished_without_asking_twice(tmp_path, systems, gold, monkeypatch):
+    whole = Run(tmp_path / "whole")
+    stage.compare(whole, systems=systems, gold=gold)
+    run = Run(tmp_path / "run")
+    lines = (whole.dir / "answered.jsonl").read_text(encoding="utf-8").split("\n")
+    (run.dir / "answered.jsonl").write_text("\n".join(lines[:50]) + '\n{"system": "pro', encoding="utf-8")
+    stage.compare(run, systems=systems, gold=gold)
+    rows = [row for row in read_jsonl(run.dir / "answered.jsonl") if "example_id" in row]
+    assert len({(row["system"], row["example_id"]) for row in rows}) == len(rows) == 90
+    assert run.verdict_text == whole.verdict_text
+
+
+def test_an_arm_that_cannot_do_the_task_is_left_out_with_its_reason(tmp_path, nano, prepared):
+    examples = [Example(f"g{i}", f"who is {i}?", f"it is {i}") for i in range(20)]
+    freeze_gold(tmp_path / "gold" / "free", examples=examples, task=Task("free"), source="made by this test")
+    run = Run(tmp_path / "run")
+    systems = {"svm": part("linear_svm", train=prepared), "prompt": part("prompt", model=nano, max_new_tokens=2)}
+    stage.check(systems=systems, gold=tmp_path / "gold" / "free", limit=None, reference=None)
+    stage.compare(run, systems=systems, gold=tmp_path / "gold" / "free")
+    notes = [row["text"] for row in read_jsonl(run.dir / "notes.jsonl")]
+    assert any(note.startswith("svm does not apply: a classifier picks labels") for note in notes)
+    assert [row["system"] for row in read_jsonl(run.dir / "arms.jsonl")] == ["prompt"]
+
+
+def test_training_is_paid_off_over_the_answers(tmp_path, nano, gold):
+    trained = tmp_path / "trained"
+    trained.mkdir()
+    (trained / "model").symlink_to(nano.path)
+    (trained / "result.json").write_text('{"seconds": 3600.0}')
+    systems = {
+        "prompt": part("prompt", model=nano, max_new_tokens=2),
+        "tuned": part("prompt", model=ModelRef("loop/train", str(trained)), max_new_tokens=2),
+    }
+    run = Run(tmp_path / "run")
+    stage.compare(run, systems=systems, gold=gold, limit=20, price_per_hour=2.0, answers_per_training=10_000)
+    arms = {row["system"]: row for row in read_jsonl(run.dir / "arms.jsonl")}
+    assert arms["tuned"]["train_seconds"] == 3600.0
+    answering = 1000 * arms["tuned"]["seconds_per_answer"] / 3600 * 2.0
+    assert arms["tuned"]["cost_per_1000"] == pytest.approx(answering + 0.2)  # a tenth of an hour's 2.0
+    assert arms["prompt"]["train_seconds"] == 0.0
+    assert arms["tuned"]["reference"] == "prompt"
+    assert "Take prompt" in run.verdict_text
+
+
+def test_a_bar_that_is_not_reached_ends_negative(tmp_path, systems, gold):
+    run = Run(tmp_path / "run")
+    stage.compare(run, systems={"majority": systems["majority"]}, gold=gold, bar=0.99)
+    assert not run.verdict_positive
+    run = Run(tmp_path / "again")
+    stage.compare(run, systems=systems, gold=gold, bar=0.99)
+    assert run.verdict_positive
+
+
+def test_gold_that_was_changed_is_refused_before_any_work(systems, gold):
+    with open(gold / "examples.jsonl", "a") as file:
+        file.write('{"id": "new", "input": "?", "target": "top up"}\n')
+    with pytest.raises(RefusedError, match="changed after they were frozen"):
+        stage.check(systems=systems, gold=gold, limit=None, reference=None)
+
+
+def test_mistakes_are_said_before_any_work(systems, gold, nano):
+    with pytest.raises(SlmkitError, match="no systems to compare"):
+        stage.check(systems={}, gold=gold, limit=None, reference=None)
+    with pytest.raises(SlmkitError, match="limit is 0"):
+        stage.check(systems=systems, gold=gold, limit=0, reference=None)
+    with pytest.raises(SlmkitError, match="reference 'promt' is none of the systems"):
+        stage.check(systems=systems, gold=gold, limit=None, reference="promt")
+    few = {"few": part("prompt", model=nano, num_shots=3)}
+    with pytest.raises(SlmkitError, match="no examples to show"):
+        stage.check(systems=few, gold=gold, limit=None, reference=None)
+
+
+def test_eval_scores_one_system_with_its_slices_and_bar(tmp_path, systems, gold):
+    run = Run(tmp_path / "run")
+    eval_stage.eval(run, system=systems["svm"], gold=gold, bar=0.9)
+    assert run.metrics["score"].value == 1.0
+    assert run.metrics["parse_rate"] == 1.0
+    assert "linear_svm scores 1.000" in run.verdict_text
+    assert [row["slice"] for row in read_jsonl(run.dir / "slices.jsonl")] == ["half=0", "half=1"]
+    worse = Run(tmp_path / "worse")
+    eval_stage.eval(worse, system=systems["prompt"], gold=gold, limit=12, bar=0.9)
+    assert not worse.verdict_positive
+    assert "below the bar of 0.9" in worse.verdict_text
+    assert len(read_jsonl(worse.dir / "answers.jsonl")) == 12

@@ -1,0 +1,47 @@
+"""A prepared run, small and made by hand, for the systems that learn from one or show one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from slmkit import names
+from slmkit.types import ModelRef
+
+ROWS = [
+    ("i lost my card in the street", "card lost"),
+    ("my card is gone, it was stolen", "card lost"),
+    ("where is my card? i can not find it", "card lost"),
+    ("i lost the new card", "card lost"),
+    ("my top up did not work", "top up"),
+    ("how do i top up my account", "top up"),
+    ("the top up is still pending", "top up"),
+    ("can i top up with cash", "top up"),
+    ("close my account now", "close"),
+    ("i want to close everything", "close"),
+]
+
+
+@pytest.fixture
+def nano() -> ModelRef:
+    import torch
+
+    torch.set_num_threads(1)
+    return ModelRef("nano", str(names.PACKAGE / "assets" / "nano"))
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """The folder of a prepare run: train.jsonl and documents.jsonl."""
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    chats = [
+        {"id": f"r{i}", "messages": [{"role": "user", "content": text}, {"role": "assistant", "content": label}]}
+        for i, (text, label) in enumerate(ROWS)
+    ]
+    passages = [{"id": f"p{i}", "text": f"{text}: {label}"} for i, (text, label) in enumerate(ROWS)]
+    for name, rows in (("train", chats), ("documents", passages)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder

@@ -1,0 +1,112 @@
+"""Answers are kept as they come, nothing is asked twice, and the rates beside a score say what went wrong."""
+
+import json
+
+import pytest
+
+from slmkit.measure import AnswerFile, answer_row, ask, default_metric, parses, summarise
+from slmkit.metrics.fields import json_fields
+from slmkit.metrics.match import exact_match
+from slmkit.metrics.overlap import f1
+from slmkit.types import Answer, Example, Task
+
+LABELS = Task("t", "classification", labels=("Card lost", "Top up"))
+
+
+class Echo:
+    """Answers each example with its target; notes what it was asked, and may stop working after some."""
+
+    def __init__(self, dies_after: int | None = None) -> None:
+        self.asked: list[list[str]] = []
+        self.left = dies_after
+
+    def answer(self, examples, *, on_answer=None):
+        self.asked.append([example.id for example in examples])
+        answers = []
+        for example in examples:
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left = None if self.left is None else self.left - 1
+            answers.append(Answer(example.id, example.target, seconds=0.01))
+            on_answer(answers[-1])
+        return answers
+
+
+def examples(count: int) -> list[Example]:
+    return [Example(f"e{i}", f"question {i}", f"answer {i}\u2028 over two lines") for i in range(count)]
+
+
+@pytest.mark.parametrize("killed_at", [0, 5, 11, 12, 29])
+def test_a_killed_run_asks_only_what_is_missing(tmp_path, killed_at):
+    path = tmp_path / "answered.jsonl"
+    first = Echo(dies_after=killed_at)
+    with pytest.raises(KeyboardInterrupt):
+        ask(lambda: first, "echo", examples(30), file=AnswerFile(path))
+    with open(path, "a") as file:
+        file.write('{"system": "echo", "example_id": "e2')  # a line that a kill cut short
+    second = Echo()
+    answers = ask(lambda: second, "echo", examples(30), file=AnswerFile(path))
+    assert sorted(id for call in second.asked for id in call) == sorted(e.id for e in examples(30)[killed_at:])
+    assert [answer.text for answer in answers] == [example.target for example in examples(30)]
+    assert all(json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1])
+
+
+def test_a_system_whose_answers_are_all_there_is_not_built(tmp_path):
+    file = AnswerFile(tmp_path / "answered.jsonl")
+    ask(Echo, "echo", examples(3), file=file)
+    again = AnswerFile(tmp_path / "answered.jsonl")
+    assert ask(lambda: pytest.fail("built"), "echo", examples(3), file=again)
+    assert again.setup_seconds.keys() == {"echo"}
+
+
+def test_the_first_examples_are_asked_one_at_a_time(tmp_path):
+    echo = Echo()
+    ask(lambda: echo, "echo", examples(30), file=AnswerFile(tmp_path / "answered.jsonl"))
+    assert [len(call) for call in echo.asked] == [1] * 11 + [19]
+
+
+def test_answers_of_two_systems_do_not_mix(tmp_path):
+    file = AnswerFile(tmp_path / "answered.jsonl")
+    ask(Echo, "one", examples(3), file=file)
+    two = Echo()
+    ask(lambda: two, "two", examples(3), file=file)
+    assert len(two.asked) == 3
+
+
+def test_rates_tell_form_from_ability():
+    answers = [
+        Answer("1", "card lost."),
+        Answer("2", "something else", stopped=False),
+        Answer("3", ""),
+        Answer("4", "", error="prompt too long"),
+    ]
+    summary = summarise(LABELS, answers, [1.0, 0.0, 0.0, 0.0])
+    assert (summary.parse_rate, summary.stop_rate, summary.empty_rate, summary.error_rate) == (0.25, 0.75, 0.5, 0.25)
+    assert summary.score.value == 0.25
+
+
+def test_latency_comes_from_those_asked_alone():
+    answers = [Answer(str(i), "x", seconds=1.0 if 1 <= i < 11 else 9.0 if i == 0 else 0.1) for i in range(40)]
+    summary = summarise(LABELS, answers, [1.0] * 40)
+    assert (summary.p50_seconds, summary.p95_seconds) == (1.0, 1.0)
+    assert summary.seconds_per_answer == pytest.approx(0.1)
+
+
+def test_json_parses_where_it_can_be_read():
+    extraction = Task("t", "extraction")
+    assert parses(extraction, Answer("1", 'here: {"a": 1}'))
+    assert not parses(extraction, Answer("1", "a is 1"))
+
+
+def test_the_metric_follows_the_task():
+    short, long = [Example("1", "?", "oak")], [Example("1", "?", "one " * 20)]
+    assert default_metric(LABELS, long) is exact_match
+    assert default_metric(Task("t", "extraction"), short) is json_fields
+    assert default_metric(Task("t"), short) is exact_match
+    assert default_metric(Task("t"), long) is f1
+
+
+def test_a_row_of_the_table_is_json():
+    row = answer_row("s", Example("1", "in", "out", slice={"a": "b"}), Answer("1", "out", passages=("p",)), 1.0)
+    assert json.loads(json.dumps(row)) == row
+    assert row["correct"] and row["passages"] == ["p"] and row["slice"] == {"a": "b"}
