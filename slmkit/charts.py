@@ -20,12 +20,11 @@ PALETTE = ("#2478b8", "#d55e00", "#00906a", "#b8659a", "#a87a00", "#7a7f85")
 _MARKERS = "os^DvPX"  # one more than there are colours, so that the pairs repeat late
 _GREY = "#808080"
 _MOST_POINTS = 1_000  # of one curve; more cannot be told apart
-_WIDTH = 6.4  # inches
 _LONGEST_NAME = 32  # characters
 
 _UNITS = {
     "loss": "loss (nats a token)",
-    "eval_loss": "loss (nats a token)",
+    "validation_loss": "loss (nats a token)",
     "learning_rate": "learning rate",
     "tokens": "tokens seen",
     "grad_norm": "gradient norm",
@@ -34,8 +33,8 @@ _UNITS = {
 }
 
 
-def curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """One panel a quantity of log.jsonl over its steps; train and validation loss share a panel.
+def curves(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """One chart a quantity of log.jsonl over its steps, losses first; train and validation loss share theirs.
 
     Rows look like {"step": 10, "loss": 2.31, "learning_rate": 0.0002}; a row may lack any of them.
     """
@@ -44,31 +43,25 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
         for name, value in row.items():
             if name != "step" and _is_number(value) and _is_number(row.get("step")):
                 series.setdefault(name, []).append((row["step"], value))
-    panels: dict[str, list[str]] = {}
-    for name in sorted(series, key=lambda name: ("loss" not in name, "eval" in name, name)):
-        panels.setdefault(_label(name), []).append(name)
-    columns = min(2, len(panels))
-    figure, grid = _figure(rows=math.ceil(len(panels) / columns) if panels else 1, columns=columns or 1, height=2.4)
-    for axes, (label, names) in zip(grid, panels.items(), strict=False):
-        for index, name in enumerate(names):
-            points = series[name][:: max(1, len(series[name]) // _MOST_POINTS)]
+    charts: dict[str, list[str]] = {}
+    for name in sorted(series, key=lambda name: ("loss" not in name, name != "loss", name)):
+        charts.setdefault(_label(name), []).append(name)
+    figures = []
+    for label, names in charts.items():
+        figure, axes = _figure(height=2.6, width=4.8)
+        for colour, name in zip(PALETTE, names, strict=False):
+            points = series[name][:: max(1, math.ceil(len(series[name]) / _MOST_POINTS))]
             steps, values = zip(*points, strict=True)
             marker = "o" if len(points) < 25 else None
             axes.plot(
-                steps,
-                values,
-                color=PALETTE[index],
-                marker=marker,
-                markersize=3,
-                label=_one_line(name.replace("_", " ")),
+                steps, values, color=colour, marker=marker, markersize=3, label=_one_line(name.replace("_", " "))
             )
         axes.set(xlabel="step", ylabel=label)
         axes.yaxis.set_major_formatter(_tick)
         if len(names) > 1:
             axes.legend(frameon=False, fontsize=9)
-    for axes in grid[len(panels) :]:
-        axes.remove()
-    return figure
+        figures.append(figure)
+    return figures
 
 
 def arms(rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -76,7 +69,7 @@ def arms(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
     Rows look like {"system": "rag", "score": 0.81, "low": 0.75, "high": 0.86}.
     """
-    figure, (axes,) = _figure(height=0.7 + 0.34 * len(rows))
+    figure, axes = _figure(height=0.7 + 0.34 * len(rows))
     for y, row in enumerate(rows):
         low, high = _interval(row)
         axes.plot([low, high], [y, y], color=PALETTE[0], linewidth=2, solid_capstyle="round")
@@ -97,7 +90,7 @@ def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "second
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure, (axes,) = _figure(height=3.2)
+    figure, axes = _figure(height=3.2)
     shown = [row for row in rows if _is_number(row.get(cost)) and row[cost] > 0]
     for index, row in enumerate(shown):
         colour = PALETTE[index % len(PALETTE)]
@@ -120,7 +113,7 @@ def histogram(
     values: Sequence[float], *, xlabel: str, bins: int = 40, marks: Mapping[str, float] | None = None
 ) -> Figure:
     """How often each value occurs; marks are named places on the axis, such as {"max_length": 512}."""
-    figure, (axes,) = _figure(height=2.6)
+    figure, axes = _figure(height=2.6)
     axes.hist(list(values), bins=bins, color=PALETTE[0])
     for index, (name, at) in enumerate((marks or {}).items(), start=1):
         colour = PALETTE[index % len(PALETTE)]
@@ -153,7 +146,7 @@ def confusion(pairs: Sequence[tuple[str, str]], *, most_labels: int = 20) -> Fig
     # From nothing to a half-clear blue: the page shows through, so the numbers read on it in light and in dark.
     shades = LinearSegmentedColormap.from_list("clear_to_blue", [to_rgba(PALETTE[0], 0), to_rgba(PALETTE[0], 0.6)])
     names = [_one_line(label) for label in columns]
-    figure, (axes,) = _figure(height=0.9 + 0.26 * len(labels) + 0.06 * max(map(len, names)))  # slanted names below
+    figure, axes = _figure(height=0.9 + 0.26 * len(labels) + 0.06 * max(map(len, names)))  # slanted names below
     axes.imshow(shares, cmap=shades, vmin=0, vmax=1, aspect="auto")
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
@@ -166,8 +159,8 @@ def confusion(pairs: Sequence[tuple[str, str]], *, most_labels: int = 20) -> Fig
     return figure
 
 
-def _figure(*, rows: int = 1, columns: int = 1, height: float) -> tuple[Figure, list[Axes]]:
-    """An empty figure in the house style: no frame, a faint grid, room for the labels."""
+def _figure(*, height: float, width: float = 6.4) -> tuple[Figure, Axes]:
+    """An empty figure in the house style, sizes in inches: no frame, a faint grid, room for the labels."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -175,11 +168,10 @@ def _figure(*, rows: int = 1, columns: int = 1, height: float) -> tuple[Figure, 
     grid = {"grid.color": _GREY, "grid.alpha": 0.25, "grid.linewidth": 0.6, "xtick.color": _GREY, "ytick.color": _GREY}
     labels = {"xtick.labelcolor": "black", "ytick.labelcolor": "black", "axes.spines.top": False}
     with matplotlib.rc_context({**style, **grid, **labels, "axes.spines.right": False}):
-        figure = Figure(figsize=(_WIDTH, height * rows), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False)
-        for panel in axes.flat:
-            panel.tick_params(length=3)
-    return figure, list(axes.flat)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots()
+        axes.tick_params(length=3)
+    return figure, axes
 
 
 def _interval(row: Mapping[str, Any]) -> tuple[float, float]:

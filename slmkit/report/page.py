@@ -119,18 +119,22 @@ def _arms_table(title: str, columns: Sequence[_Column], arms: list[Arm]) -> dict
     return {"title": title, "columns": [heading for _, heading, _ in shown], "rows": rows}
 
 
-def _curves(run_dir: Path) -> Markup | None:
+def _curves(run_dir: Path) -> list[Markup]:
     rows = list(read_rows(run_dir / "log.jsonl"))
     if len(rows) < 2:
-        return None
+        return []
     import matplotlib
 
     from slmkit.charts import curves
 
-    buffer = io.StringIO()
+    drawn = []
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "slmkit"}):
-        curves(rows).savefig(buffer, format="svg", transparent=True)
-    return inline_svg(buffer.getvalue(), prefix="curves", label="Curves of the run's log over its steps")
+        for index, figure in enumerate(curves(rows)):
+            buffer = io.StringIO()
+            figure.savefig(buffer, format="svg", transparent=True)
+            label = f"{figure.axes[0].get_ylabel()} over {figure.axes[0].get_xlabel()}"
+            drawn.append(inline_svg(buffer.getvalue(), prefix=f"curve{index}", label=label))
+    return drawn
 
 
 def _figures(run_dir: Path, problems: list[str]) -> list[Figure]:
@@ -167,7 +171,7 @@ def _sections(page: dict[str, Any]) -> list[tuple[str, str]]:
         ("arms", "Arms", bool(page["run"].arms)),
         ("claim", "Claim" if result.expect else "Idea", bool(result.expect or recipe.teaches or recipe.honest)),
         ("metrics", "Metrics", bool(result.metrics)),
-        ("curves", "Curves", page["curves"] is not None),
+        ("curves", "Curves", bool(page["curves"])),
         ("figures", "Figures", bool(page["figures"])),
         ("examples", "Examples", bool(page["sample"])),
         ("answers", "All answers", len(page["answers"].items) > len(page["sample"])),

@@ -53,6 +53,7 @@
     const count = found.length.toLocaleString("en");
     const words = found.length === 0 ? "Nothing matches." : `${(start + 1).toLocaleString("en")}–${end.toLocaleString("en")} of ${count}`;
     for (const status of browser.querySelectorAll(".status")) status.textContent = words;
+    browser.querySelector(".pager:last-child").hidden = found.length <= ITEMS_A_PAGE;
     for (const button of browser.querySelectorAll("[data-go]")) {
       button.disabled = button.dataset.go === "-1" ? page === 0 : end === found.length;
     }
