@@ -62,9 +62,9 @@ def label_chats(
 ) -> list[Row]:
     """Each chat as one Row, rendered by the tokenizer's chat template.
 
-    Assistant turns are found by the template's {% generation %} marks; a template without them is rendered up to each
-    assistant turn and the difference is what the assistant said. Every trained turn must end in a special token, so
-    that the model learns to stop: `stop_ids` names further ids that may end one.
+    Assistant turns are found by the template's {% generation %} marks, without these by their words in the rendered
+    text, else by rendering up to each turn and taking the difference. Every trained turn must end in a special token,
+    so that the model learns to stop: `stop_ids` names further ids that may end one.
 
     Raises: RefusedError for a tokenizer without a template, a row without a trained token, a turn without an end.
     """
@@ -76,7 +76,7 @@ def label_chats(
         )
     ends = {*tokenizer.all_special_ids, *stop_ids}
     marked = "{% generation" in tokenizer.chat_template or "{%- generation" in tokenizer.chat_template
-    mask = _mask_by_marks if marked else _mask_by_prefix
+    mask = _mask_by_marks if marked else _mask_by_words
     return [_row(chat, *mask(tokenizer, chat), ends) for chat in chats]
 
 
@@ -104,24 +104,60 @@ def _mask_by_marks(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> tuple[list
     return encoded["input_ids"], encoded["assistant_masks"]
 
 
-def _mask_by_prefix(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> tuple[list[int], list[int]]:
+def _mask_by_words(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> tuple[list[int], list[int]]:
     text = tokenizer.apply_chat_template(chat.messages, tokenize=False)
+    words = content_spans(tokenizer, chat.messages, text)
     spans = []
     for turn, message in enumerate(chat.messages):
         if message["role"] == "assistant":
-            before = tokenizer.apply_chat_template(chat.messages[:turn], tokenize=False, add_generation_prompt=True)
-            after = tokenizer.apply_chat_template(chat.messages[: turn + 1], tokenize=False)
-            if text.startswith(before) and text.startswith(after):
-                spans.append((len(before), len(after)))
-            elif turn == len(chat.messages) - 1:
+            span = words[turn] or _span_by_prefix(tokenizer, chat.messages, turn, text)
+            if span is None:
                 raise RefusedError(
-                    "the chat template renders the last answer differently from the prompt before it",
+                    "the chat template renders an answer otherwise than it is written",
                     where=chat.where,
                     fix="put {% generation %} marks around the assistant's words in the template",
                 )
+            spans.append(span)
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    starts = [start for start, _ in encoded["offset_mapping"]]
-    return encoded["input_ids"], [int(any(low <= start < high for low, high in spans)) for start in starts]
+    inside = [any(start < high and stop > low for low, high in spans) for start, stop in encoded["offset_mapping"]]
+    return encoded["input_ids"], [int(on) for on in inside]
+
+
+def content_spans(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, Any]], text: str
+) -> list[tuple[int, int] | None]:
+    """Where the words of each message stand in the rendered text, or None where the template changed them.
+
+    Spaces are not compared, since templates trim and indent. An answer is looked for after the prompt before it; the
+    spaces right after that prompt are the answer's, what else the template adds ("<think></think>") is not.
+    """
+    places = [i for i, character in enumerate(text) if not character.isspace()]
+    squeezed = "".join(text[i] for i in places)
+    spans: list[tuple[int, int] | None] = []
+    cursor = 0
+    for turn, message in enumerate(messages):
+        words = "".join(str(message.get("content") or "").split())
+        before = ""
+        if message["role"] == "assistant" and turn:
+            before = tokenizer.apply_chat_template(messages[:turn], tokenize=False, add_generation_prompt=True)
+            before = before if text.startswith(before) else ""
+        at = squeezed.find(words, max(cursor, len("".join(before.split())))) if words else -1
+        if at < 0:
+            spans.append(None)
+            continue
+        cursor = at + len(words)
+        start = len(before) if before and not text[len(before) : places[at]].strip() else places[at]
+        spans.append((start, places[cursor - 1] + 1))
+    return spans
+
+
+def _span_by_prefix(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, Any]], turn: int, text: str
+) -> tuple[int, int] | None:
+    """What the rendering gains by one answer, where both renderings begin the whole text."""
+    before = tokenizer.apply_chat_template(messages[:turn], tokenize=False, add_generation_prompt=True)
+    after = tokenizer.apply_chat_template(messages[: turn + 1], tokenize=False)
+    return (len(before), len(after)) if text.startswith(before) and text.startswith(after) else None
 
 
 def _row(chat: Chat, input_ids: list[int], mask: list[int], ends: set[int]) -> Row:
