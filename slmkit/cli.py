@@ -116,12 +116,7 @@ def loop(
 ) -> int:
     """Run the whole loop on one task: prepare, train, compare, verdict. `data=FILE` runs it on your own."""
     recipe, values = _parse(given, default="loop/compare")
-    if "data" in values:
-        from slmkit.commands.own_data import freeze_gold_of
-
-        _silence(as_json)
-        values = freeze_gold_of(values, dry_run=dry_run)
-    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose)
+    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, freeze="data" in values)
 
 
 @app.command()
@@ -291,8 +286,15 @@ def _parse(given: list[str] | None, default: str | None = None) -> tuple[str, di
     return recipe, values
 
 
-def _silence(as_json: bool) -> None:
-    console.quiet = console.quiet or as_json
+def _announce(profile: str, seed: int, as_json: bool) -> str:
+    """The profile's name with auto resolved; says it as the first line a user sees."""
+    from slmkit.recipe import load_profile
+
+    console.quiet = as_json
+    name = load_profile(profile)[0]
+    why = {"gpu": " (CUDA is here)", "tiny": " (no CUDA here)"}[name] if profile == "auto" else ""
+    console.print(f"profile {name}{why}, seed {seed}")
+    return name
 
 
 def _run(
@@ -306,16 +308,17 @@ def _run(
     verbose: bool,
     num_processes: int = 1,
     breaks: bool = False,
+    freeze: bool = False,
 ) -> int:
-    """Plans, runs, prints what came out, and returns the exit code."""
+    """Plans, runs, prints what came out, and returns the exit code; freeze=True freezes gold of new data first."""
     from slmkit.plan import make_plan
 
-    _silence(as_json)
-    asked, why = profile, ""
+    profile = _announce(profile, seed, as_json)
+    if freeze:
+        from slmkit.commands.own_data import freeze_gold_of
+
+        values = freeze_gold_of(values, dry_run=dry_run)
     plan = make_plan(name, given=values, profile=profile, seed=seed, breaks=breaks)
-    if asked == "auto":
-        why = " (CUDA is here)" if plan.profile == "gpu" else " (no CUDA here)"
-    console.print(f"profile {plan.profile}{why}, seed {seed}")
     if dry_run:
         return _print_plan(plan, as_json, force)
     if not verbose:
