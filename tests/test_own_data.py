@@ -1,0 +1,73 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Finished, write
+
+Slmkit = Callable[..., Finished]
+WORDS = ["pay", "card", "lost", "fee", "cash", "bank", "send", "late", "app", "code"]
+ROWS = "text,label\n" + "".join(f"my {WORDS[i % 10]} thing {i} is {WORDS[i // 10]},kind {i % 4}\n" for i in range(100))
+
+
+def test_gold_is_frozen_on_first_sight_and_kept(slmkit: Slmkit, project: Path) -> None:
+    write(project / "tickets.csv", ROWS)
+    first = slmkit("prepare", "data=tickets.csv", "gold=tickets.csv", "--dry-run")
+    assert first.code == 0  # `prepare` alone freezes nothing
+    assert not (project / "gold").exists()
+    told = slmkit("loop", "data=tickets.csv", "--dry-run")
+    assert "freeze     gold/tickets" in told.out
+    assert not (project / "gold").exists()
+
+
+def test_the_loop_of_another_file_of_the_same_name_is_refused(slmkit: Slmkit, project: Path) -> None:
+    from slmkit.commands.own_data import freeze_gold_of
+
+    write(project / "tickets.csv", ROWS)
+    frozen = freeze_gold_of({"data": "tickets.csv"})
+    assert frozen["gold"] == "gold/tickets"
+    examples = (project / "gold/tickets/examples.jsonl").read_bytes()
+    write(project / "tickets.csv", ROWS + "a new row,kind 1\n")
+    freeze_gold_of({"data": "tickets.csv"})
+    assert (project / "gold/tickets/examples.jsonl").read_bytes() == examples
+    write(project / "elsewhere/tickets.csv", ROWS.replace("thing", "matter"))
+    refused = slmkit("loop", "data=elsewhere/tickets.csv", "--dry-run")
+    assert refused.code == 3
+    assert "gold/tickets" in refused.err
+
+
+def test_a_file_whose_name_says_nothing_takes_its_folders(project: Path) -> None:
+    from slmkit.commands.own_data import gold_name
+
+    assert gold_name(write(project / "Bank 77/train.csv", ROWS)) == "bank-77-train"
+    assert gold_name(write(project / "My Tickets.csv", ROWS)) == "my-tickets"
+
+
+def test_new_writes_a_project_that_binds_and_can_be_edited(
+    slmkit: Slmkit, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project / "tickets.csv", ROWS)
+    made = slmkit("new", "mine", "data=tickets.csv", "label_column=label")
+    assert made.code == 0
+    assert {p.relative_to(project / "mine").as_posix() for p in (project / "mine").rglob("*") if p.is_file()} == {
+        "README.md",
+        "gold/tickets/card.yaml",
+        "gold/tickets/dev.jsonl",
+        "gold/tickets/examples.jsonl",
+        *(f"recipes/loop/{name}.yaml" for name in ("prepare", "train", "eval", "compare")),
+    }
+    monkeypatch.chdir(project / "mine")
+    shown = slmkit("show", "loop/prepare", "--json").json
+    assert shown["with"]["data"] == "../tickets.csv"
+    assert shown["with"]["gold"] == "gold/tickets"
+    assert shown["origins"]["label_column"].startswith("recipes/loop/prepare.yaml:")
+    assert slmkit("loop", "--dry-run").code == 0
+    assert slmkit("prepare").code == 0
+
+
+def test_new_refuses_a_folder_that_is_there_and_a_key_it_does_not_take(slmkit: Slmkit, project: Path) -> None:
+    write(project / "tickets.csv", ROWS)
+    write(project / "mine/keep.txt", "keep")
+    assert slmkit("new", "mine", "data=tickets.csv").code == 3
+    assert slmkit("new", "other", "data=tickets.csv", "lable_column=x").code == 3
+    assert not (project / "other").exists()
+    assert (project / "mine/keep.txt").read_text() == "keep"
