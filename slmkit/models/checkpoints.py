@@ -26,16 +26,20 @@ def publish(partial: Path) -> None:
             shutil.rmtree(other)
 
 
-def rewind_log(path: Path, checkpoint: Path | None) -> list[dict[str, float]]:
-    """Cuts the log back to the checkpoint's step (None: to step 0) and returns what is left.
+def rewind_log(path: Path, checkpoint: Path | None, *, write: bool = True) -> list[dict[str, float]]:
+    """The log up to the checkpoint's step, which is all that is left in the file; without a checkpoint, nothing.
 
     The steps after it are done again, and would stand twice in the curves.
     """
-    if not path.exists():
+    if checkpoint is None and write:
+        path.unlink(missing_ok=True)
+    if checkpoint is None or not path.exists():
         return []
-    step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+    step = int(checkpoint.name.rpartition("-")[2])
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a last line without its end was cut off by a kill
     rows = [row for row in map(json.loads, filter(None, lines)) if row["step"] <= step]
+    if not write:
+        return rows
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     temporary.replace(path)

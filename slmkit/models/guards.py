@@ -4,6 +4,7 @@ training changed what the model says."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +44,16 @@ def check_gradients(model: nn.Module) -> None:
         )
 
 
-def predictions(model: Any, rows: Sequence[Row]) -> tuple[list[list[int]], list[float]]:
-    """What the model says at each trained position of each row (teacher-forced argmax), and each row's loss.
+@dataclass(frozen=True)
+class Said:
+    """What a model says to each row: the likeliest token at each trained position, and the loss of the right ones."""
 
-    Two models that agree on both said the same; the order is that of the rows.
-    """
+    tokens: list[list[int]]
+    losses: list[float]
+
+
+def predictions(model: Any, rows: Sequence[Row]) -> Said:
+    """What the model says, given the right tokens so far; two models that agree in tokens and losses are alike."""
     import torch
     from torch.nn import functional as F
 
@@ -64,7 +70,7 @@ def predictions(model: Any, rows: Sequence[Row]) -> tuple[list[list[int]], list[
             said[i] = row_logits[mask].argmax(-1).tolist()
             losses[i] = float(F.cross_entropy(row_logits[mask], row_labels[mask]))
     model.train(was_training)
-    return said, losses
+    return Said(said, losses)
 
 
 def check_saved(model: Any, folder: Path, rows: Sequence[Row]) -> None:
@@ -76,11 +82,11 @@ def check_saved(model: Any, folder: Path, rows: Sequence[Row]) -> None:
     from safetensors import safe_open
 
     if hasattr(model, "peft_config"):
-        expected = predictions(model, rows)[1]
+        expected = predictions(model, rows).losses
         active = model.active_adapter
         model.load_adapter(str(folder), "saved")
         model.set_adapter("saved")
-        found = predictions(model, rows)[1]
+        found = predictions(model, rows).losses
         model.set_adapter(active)
         model.delete_adapter("saved")
         gap = max(abs(a - b) for a, b in zip(expected, found, strict=True))

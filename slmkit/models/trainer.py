@@ -25,7 +25,7 @@ from slmkit.models.memory import Plan
 if TYPE_CHECKING:
     import torch
 
-_CURVES = ("loss", "grad_norm", "learning_rate")
+_NOT_CURVES = ("epoch", "num_tokens", "num_input_tokens_seen", "total_flos", "train_loss", "entropy")
 
 OnStep = Callable[[int, float, int], None]  # step, loss, tokens in it: after every optimizer step
 OnLog = Callable[[int, dict[str, float]], None]  # step, values of the curves: every logging_steps, and evaluations
@@ -35,7 +35,8 @@ def training_arguments(
     checkpoints: Path,
     *,
     steps: int,
-    rows_per_step: int,
+    per_device_train_batch_size: int,
+    gradient_accumulation_steps: int,
     learning_rate: float,
     lr_scheduler_type: str,
     warmup_ratio: float,
@@ -48,19 +49,20 @@ def training_arguments(
 ) -> dict[str, Any]:
     """What the configs of all TRL trainers share, as keyword arguments.
 
-    One batch of the data loader is one optimizer step: accumulation happens inside, by micro-batches. Ten checkpoints
-    a run, at steps that are logged too, so that a resumed curve joins; at most ten evaluations, fewer where they would
-    take more than a tenth of the time (a row evaluated costs a third of one trained).
+    Ten checkpoints a run, at steps that are logged too, so that a resumed curve joins; at most ten evaluations, fewer
+    where they would take more than a tenth of the time (a row evaluated costs a third of one trained).
     """
     import torch
 
     logging_steps = max(1, steps // 200)
-    evaluations = max(1, min(10, int(0.3 * steps * rows_per_step / max(1, num_validation))))
+    num_trained = steps * per_device_train_batch_size * gradient_accumulation_steps
+    evaluations = max(1, min(10, int(0.3 * num_trained / max(1, num_validation))))
     return {
         "output_dir": str(checkpoints),
         "max_steps": steps,
-        "per_device_train_batch_size": rows_per_step,
-        "gradient_accumulation_steps": 1,
+        "per_device_train_batch_size": per_device_train_batch_size,
+        "per_device_eval_batch_size": per_device_train_batch_size,
+        "gradient_accumulation_steps": gradient_accumulation_steps,
         "learning_rate": learning_rate,
         "lr_scheduler_type": lr_scheduler_type,
         "warmup_steps": int(warmup_ratio * steps),
@@ -73,6 +75,7 @@ def training_arguments(
         "dataloader_pin_memory": model.device.type == "cuda",
         "logging_steps": logging_steps,
         "save_strategy": "steps",
+        "eval_strategy": "steps" if num_validation else "no",
         "save_steps": logging_steps * math.ceil(steps / 10 / logging_steps),
         "eval_steps": logging_steps * math.ceil(steps / evaluations / logging_steps),
         "seed": seed,
@@ -92,7 +95,6 @@ def sft_trainer(
     validation: Sequence[Row],
     shuffle: Shuffle,
     micro_batch: Plan,
-    max_rows: int,
     on_step: OnStep,
     on_log: OnLog,
 ) -> Any:
@@ -106,19 +108,13 @@ def sft_trainer(
     trainer = guarded(lean(SFTTrainer))(
         model=model,
         processing_class=tokenizer,
-        args=SFTConfig(
-            **arguments,
-            eval_strategy="steps" if validation else "no",
-            max_length=None,
-            dataset_kwargs={"skip_prepare_dataset": True},
-        ),
+        args=SFTConfig(**arguments, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),
         train_dataset=dataset(rows),
         eval_dataset=dataset(validation) if validation else None,
         shuffle=shuffle,
         on_step=on_step,
         on_log=on_log,
         max_tokens=micro_batch.max_tokens,
-        max_rows=max_rows,
         overhead=micro_batch.overhead_tokens,
     )
     for parameter in trainer.model.parameters():
@@ -155,12 +151,15 @@ class Shuffle:
 def guarded(trainer_class: type) -> type:
     """`trainer_class` with atomic checkpoints, exact data order, and a stop at the first non-finite loss or gradient.
 
-    The class takes three more arguments: `shuffle`, the order of the rows, and the callbacks `on_step` and `on_log`.
+    The class takes three more arguments: `shuffle`, the order of the rows (None: TRL's own, for a method that needs
+    its prompts repeated), and the callbacks `on_step` and `on_log`.
     """
     from transformers import TrainerCallback
 
     class Guarded(trainer_class):  # type: ignore[misc]
-        def __init__(self, *args: Any, shuffle: Shuffle, on_step: OnStep, on_log: OnLog, **kwargs: Any) -> None:
+        def __init__(
+            self, *args: Any, on_step: OnStep, on_log: OnLog, shuffle: Shuffle | None = None, **kwargs: Any
+        ) -> None:
             from transformers.trainer_callback import PrinterCallback
 
             self.shuffle = shuffle
@@ -170,8 +169,8 @@ def guarded(trainer_class: type) -> type:
             self.remove_callback(PrinterCallback)
             self.add_callback(_callback(TrainerCallback, self, on_step, on_log))
 
-        def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Shuffle:
-            return self.shuffle
+        def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+            return self.shuffle or super()._get_train_sampler(*args, **kwargs)
 
         def _get_output_dir(self, trial: Any) -> str:
             """Where transformers writes a checkpoint; `_save_checkpoint` moves it into place when it is whole."""
@@ -214,18 +213,22 @@ def guarded(trainer_class: type) -> type:
 
 
 def lean(trainer_class: type) -> type:
-    """SFTTrainer (guarded) with steps cut into micro-batches, and logits only where a label stands.
+    """SFTTrainer with steps cut into micro-batches, and logits only where a label stands.
 
-    Takes two more arguments: `max_tokens` and `max_rows` of one micro-batch, and `overhead`, see batching.cut.
+    One batch of the data loader is one optimizer step; gradients accumulate inside it, over micro-batches of at most
+    per_device_train_batch_size rows and `max_tokens` tokens (for `overhead` see batching.cut).
     """
 
     class Lean(trainer_class):  # type: ignore[misc]
         loss_is_scaled_for_ga = True  # compute_loss divides by the trained tokens of the whole step
 
-        def __init__(self, *args: Any, max_tokens: int, max_rows: int, overhead: int, **kwargs: Any) -> None:
+        def __init__(self, *, args: Any, max_tokens: int, overhead: int, **kwargs: Any) -> None:
+            max_rows = args.per_device_train_batch_size
             self.limits = {"max_tokens": max_tokens, "max_rows": max_rows, "overhead": overhead}
             self.keep: torch.Tensor | None = None  # (B, T) positions whose logits are wanted
-            super().__init__(*args, data_collator=self._collate, **kwargs)
+            args.per_device_train_batch_size *= args.gradient_accumulation_steps
+            args.gradient_accumulation_steps = 1
+            super().__init__(args=args, data_collator=self._collate, **kwargs)
             self.model.get_output_embeddings().register_forward_pre_hook(self._keep_labelled)
 
         def _collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -306,7 +309,7 @@ def lean(trainer_class: type) -> type:
             if self.args.world_size > 1:
                 sums = self.accelerator.reduce(sums, "sum")
             metrics = {"eval_loss": (sums[0] / sums[1]).item()}
-            self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+            self.log(dict(metrics))
             return metrics
 
     return Lean
@@ -338,18 +341,26 @@ def _callback(base: type, trainer: Any, on_step: OnStep, on_log: OnLog) -> Any:
 
     class Watch(base):  # type: ignore[misc]
         def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            trainer.shuffle.epoch = int((state.epoch or 0) + 1e-6)
+            if trainer.shuffle is not None:
+                trainer.shuffle.epoch = int((state.epoch or 0) + 1e-6)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             on_step(state.global_step, trainer.step_loss, state.num_input_tokens_seen - trainer.tokens_before)
             trainer.tokens_before = state.num_input_tokens_seen
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-            if "loss" in logs:
-                values: dict[str, float] = {name: logs[name] for name in _CURVES if name in logs}
-                on_log(state.global_step, {**values, "tokens": float(state.num_input_tokens_seen)})
-
-        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **kwargs: Any) -> None:
-            on_log(state.global_step, {"validation_loss": metrics["eval_loss"]})
+            values = {_curve(name): value for name, value in logs.items() if isinstance(value, (int, float))}
+            values = {name: value for name, value in values.items() if name and not name.startswith("train_")}
+            if "loss" in values:
+                values["tokens"] = float(state.num_input_tokens_seen)
+            if values:
+                on_log(state.global_step, values)
 
     return Watch()
+
+
+def _curve(name: str) -> str:
+    """The name of a curve here for TRL's: "eval_rewards/margins" -> "validation_rewards_margins"; "" for a clock."""
+    if name in _NOT_CURVES or name.endswith(("_runtime", "_per_second", "_num_tokens", "_entropy")):
+        return ""
+    return name.replace("eval_", "validation_").replace("/", "_")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 from typing import Any, Literal
 
-from slmkit.errors import FailedError, RefusedError, SlmkitError
-from slmkit.models.checkpoints import clear, rewind_log
-from slmkit.models.guards import check_saved, predictions
+from slmkit.errors import RefusedError, SlmkitError
+from slmkit.models.fit import finish, fit
+from slmkit.models.guards import predictions
 from slmkit.models.labels import Chat, Row, label_chats, read_chats
 from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
-from slmkit.models.lora import Adapter, Lora, attach, auto_learning_rate, finish_saved, trainable_share
+from slmkit.models.lora import Adapter, Lora, attach, auto_learning_rate
 from slmkit.models.memory import plan
-from slmkit.models.trainer import Shuffle, sft_trainer, trained_tokens, training_arguments, world_size
+from slmkit.models.trainer import OnLog, OnStep, Shuffle, sft_trainer, trained_tokens, training_arguments, world_size
 from slmkit.run import Run
 from slmkit.types import Input, Model
 
@@ -82,14 +81,14 @@ def sft(
     run.note(micro_batch.reason)
     num_replayed = round(len(rows) * replay_ratio / (1 - replay_ratio)) if replayed else 0
     shuffle = Shuffle(len(rows), seed=run.seed, num_extra=num_replayed, extra_pool=len(replayed))
-    rows_per_step = per_device_train_batch_size * gradient_accumulation_steps
-    steps_per_epoch = math.ceil(len(shuffle) / (rows_per_step * world_size()))
-    steps = max_steps if max_steps > 0 else math.ceil(num_train_epochs * steps_per_epoch)
+    rows_per_step = per_device_train_batch_size * gradient_accumulation_steps * world_size()
+    steps = max_steps if max_steps > 0 else math.ceil(num_train_epochs * math.ceil(len(shuffle) / rows_per_step))
     arguments = training_arguments(
         run.dir / "checkpoints",
         model=tuned,
         steps=steps,
-        rows_per_step=rows_per_step,
+        per_device_train_batch_size=per_device_train_batch_size,
+        gradient_accumulation_steps=gradient_accumulation_steps,
         learning_rate=learning_rate,
         lr_scheduler_type=lr_scheduler_type,
         warmup_ratio=warmup_ratio,
@@ -100,18 +99,8 @@ def sft(
         num_validation=len(validation),
     )
 
-    checkpoint = run.checkpoint
-    log = rewind_log(run.path("log.jsonl"), checkpoint)
-    seconds_before = log[-1].get("seconds", 0.0) if log else 0.0
-
-    def on_log(step: int, values: dict[str, float]) -> None:
-        seconds = seconds_before + time.monotonic() - started
-        log.append({"step": step, "seconds": seconds, **values})
-        run.log(step, seconds=round(seconds, 2), **values)
-
-    done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-    with run.progress(f"train from step {done}" if done else "train", steps - done) as bar:
-        trainer = sft_trainer(
+    def trainer(on_step: OnStep, on_log: OnLog) -> Any:
+        return sft_trainer(
             model=tuned,
             tokenizer=loaded.tokenizer,
             arguments=arguments,
@@ -119,26 +108,14 @@ def sft(
             validation=validation,
             shuffle=shuffle,
             micro_batch=micro_batch,
-            max_rows=per_device_train_batch_size,
-            on_step=lambda step, loss, tokens: bar.advance(1, tokens=tokens, loss=loss),
+            on_step=on_step,
             on_log=on_log,
         )
-        started = time.monotonic()
-        if validation and not log:
-            trainer.evaluate()
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        if validation and "validation_loss" not in log[-1]:
-            trainer.evaluate()
 
-    folder = run.path("model")
-    trainer.save_model(str(folder))  # every rank calls it, the first one writes
-    if run.is_main:
-        finish_saved(folder, model)
-        check_saved(trainer.model, folder, probes)
-        _check_changed(run, before, predictions(trainer.model, probes))
-        _measure(run, log, [*rows, *replayed], shuffle, steps=steps, rows_per_step=rows_per_step * world_size())
-        run.metric(trainable_share=trainable_share(trainer.model))
-        clear(run.dir / "checkpoints")
+    fitted = fit(run, trainer, steps=steps)
+    finish(run, fitted, model, probes=probes, before=before)
+    trained = trained_tokens([*rows, *replayed], shuffle, steps=steps, rows_per_step=rows_per_step)
+    run.metric(trained_tokens=float(trained))
 
 
 def check(
@@ -218,38 +195,3 @@ def _label(run: Run, loaded: Loaded, chats: list[Chat], longest: int, *, what: s
         f"loss on {share:.0%} of them"
     )
     return kept
-
-
-def _check_changed(
-    run: Run, before: tuple[list[list[int]], list[float]], after: tuple[list[list[int]], list[float]]
-) -> None:
-    """Training that left every answer as it was is an error; one that changed hardly any is worth a warning."""
-    if before[1] == after[1]:
-        raise FailedError(
-            "the trained model answers exactly as its base does",
-            where=f"{len(before[1])} rows compared",
-            fix="raise learning_rate or num_train_epochs",
-        )
-    same = sum(a == b for a, b in zip(before[0], after[0], strict=True)) / len(before[0])
-    run.metric(unchanged_answers=same)
-    if same >= 0.99:
-        run.note(f"warning: {same:.0%} of {len(before[0])} answers are as the base gives them; train longer or faster")
-
-
-def _measure(
-    run: Run, log: list[dict[str, float]], rows: list[Row], shuffle: Shuffle, *, steps: int, rows_per_step: int
-) -> None:
-    """The run's figures, all from the log and the order of the rows, so that a resumed run reports the same."""
-    losses = [row["loss"] for row in log if "loss" in row]
-    validation = [row["validation_loss"] for row in log if "validation_loss" in row]
-    last = next(row for row in reversed(log) if "loss" in row)
-    tail = losses[-max(1, len(losses) // 10) :]
-    run.metric(
-        train_loss=sum(tail) / len(tail),
-        trained_tokens=float(trained_tokens(rows, shuffle, steps=steps, rows_per_step=rows_per_step)),
-        tokens_per_second=last["tokens"] / last["seconds"],
-        train_seconds=last["seconds"],
-        steps=float(steps),
-    )
-    if validation:
-        run.metric(validation_loss_before=validation[0], validation_loss=validation[-1])

@@ -40,7 +40,8 @@ def trainer_on(nano, rows, tmp_path, *, losses, adapter="full", max_rows=ROWS_PE
     arguments = training_arguments(
         tmp_path / "checkpoints",
         steps=STEPS,
-        rows_per_step=ROWS_PER_STEP,
+        per_device_train_batch_size=max_rows,
+        gradient_accumulation_steps=ROWS_PER_STEP // max_rows,
         learning_rate=rate,
         lr_scheduler_type="constant",
         warmup_ratio=0.0,
@@ -59,7 +60,6 @@ def trainer_on(nano, rows, tmp_path, *, losses, adapter="full", max_rows=ROWS_PE
         validation=[],
         shuffle=Shuffle(len(rows), seed=0),
         micro_batch=Plan(max_tokens, 8, False, ""),
-        max_rows=max_rows,
         on_step=lambda step, loss, tokens: losses.append(loss),
         on_log=lambda step, values: None,
     )

@@ -1,0 +1,117 @@
+"""One way to train for every method: resume in place, curves and progress while it runs, a model checked after.
+
+The trainer is TRL's, made by the stage; `Recorder` is what a run offers, so that nothing here knows the kernel.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from slmkit.errors import FailedError
+from slmkit.models.checkpoints import clear, rewind_log
+from slmkit.models.guards import Said, check_saved, predictions
+from slmkit.models.labels import Row
+from slmkit.models.lora import finish_saved, trainable_share
+from slmkit.models.trainer import OnLog, OnStep
+from slmkit.types import ModelRef
+
+
+class Recorder(Protocol):
+    """The part of a run that training writes to."""
+
+    dir: Path
+    is_main: bool
+
+    @property
+    def checkpoint(self) -> Path | None: ...
+    def path(self, name: str) -> Path: ...
+    def log(self, step: int, **values: float) -> None: ...
+    def note(self, text: str) -> None: ...
+    def metric(self, **values: float) -> None: ...
+    def progress(
+        self, description: str, total: int | None = None, unit: str = "steps"
+    ) -> AbstractContextManager[Any]: ...
+
+
+@dataclass
+class Fitted:
+    """A trained model in its trainer, and the whole log, that of the runs before a resume included."""
+
+    trainer: Any
+    log: list[dict[str, float]] = field(default_factory=list)
+
+    def curve(self, name: str) -> list[float]:
+        """The logged values of one curve, in order."""
+        return [row[name] for row in self.log if name in row]
+
+    def last(self, name: str) -> float:
+        """A curve's mean over its last tenth: one step's value is noise."""
+        values = self.curve(name)
+        tail = values[-max(1, len(values) // 10) :]
+        return sum(tail) / len(tail)
+
+
+def fit(run: Recorder, make_trainer: Callable[[OnStep, OnLog], Any], *, steps: int) -> Fitted:
+    """Trains to the end, from the newest checkpoint where there is one, with an evaluation before and after."""
+    checkpoint = run.checkpoint
+    done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+    log = rewind_log(run.path("log.jsonl"), checkpoint, write=run.is_main)
+    seconds_before = log[-1].get("seconds", 0.0) if log else 0.0
+    started = time.monotonic()
+
+    with run.progress(f"train from step {done}" if done else "train", steps - done) as bar:
+
+        def on_step(step: int, loss: float, tokens: int) -> None:
+            bar.advance(1, tokens=tokens, loss=loss)
+
+        def on_log(step: int, values: dict[str, float]) -> None:
+            values = {"seconds": round(seconds_before + time.monotonic() - started, 2), **values}
+            log.append({"step": step, **values})
+            run.log(step, **values)
+
+        trainer = make_trainer(on_step, on_log)
+        started = time.monotonic()
+        if trainer.eval_dataset is not None and checkpoint is None:
+            trainer.evaluate()
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if trainer.eval_dataset is not None and not (log and "validation_loss" in log[-1]):
+            trainer.evaluate()
+    return Fitted(trainer, log)
+
+
+def finish(run: Recorder, fitted: Fitted, ref: ModelRef, *, probes: Sequence[Row], before: Said) -> None:
+    """Saves the model to model/, reads it back, compares it with its base, and records what every method records."""
+    trainer, folder = fitted.trainer, run.path("model")
+    trainer.save_model(str(folder))  # every rank calls it, the first one writes
+    if not run.is_main:
+        return
+    finish_saved(folder, ref)
+    check_saved(trainer.model, folder, probes)
+    after = predictions(trainer.model, probes)
+    if before.losses == after.losses:
+        raise FailedError(
+            "the trained model answers exactly as its base does",
+            where=f"{len(probes)} rows compared",
+            fix="raise learning_rate or num_train_epochs",
+        )
+    same = sum(a == b for a, b in zip(before.tokens, after.tokens, strict=True)) / len(probes)
+    if same >= 0.99:
+        run.note(f"warning: {same:.0%} of {len(probes)} answers are as the base gives them; train longer or faster")
+    seconds = next(row["seconds"] for row in reversed(fitted.log) if "loss" in row)
+    run.metric(
+        train_loss=fitted.last("loss"),
+        train_seconds=seconds,
+        steps=float(trainer.state.global_step),
+        unchanged_answers=same,
+        trainable_share=trainable_share(trainer.model),
+    )
+    if tokens := fitted.curve("tokens"):
+        run.metric(tokens_per_second=tokens[-1] / max(seconds, 1e-9))
+    if validation := fitted.curve("validation_loss"):
+        run.metric(validation_loss_before=validation[0], validation_loss=validation[-1])
+    clear(run.dir / "checkpoints")
