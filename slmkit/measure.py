@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import statistics as stdlib_statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,10 +67,12 @@ def ask(
     *,
     file: AnswerFile,
     on_answer: Callable[[Answer], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> list[Answer]:
     """The system's answer to each example: those in the file, and new ones, which go there as they come.
 
-    The first few are asked one at a time, as a user would, and tell the latency; the others many at a time.
+    The first few are asked one at a time, as a user would, and tell the latency; the others many at a time. on_note
+    hears what the system decided by itself, and why answers are missing.
     """
 
     def keep(answer: Answer) -> None:
@@ -88,7 +91,15 @@ def ask(
                 file.add_setup(name, max(0.0, time.perf_counter() - start - answer.seconds))
         if together:
             system.answer(together, on_answer=keep)
-    return [file.answers[name, example.id] for example in examples]
+        for note in getattr(system, "notes", ()):
+            if on_note:
+                on_note(f"{name}: {note}")
+    answers = [file.answers[name, example.id] for example in examples]
+    errors = Counter(answer.error for answer in answers if answer.error)
+    for error, _ in errors.most_common(1):
+        if on_note:
+            on_note(f"{name}: {errors.total()} of {len(answers)} have no answer, such as: {error}")
+    return answers
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ def _answers(
             examples,
             file=file,
             on_answer=lambda answer: bar.advance(tokens=answer.prompt_tokens + answer.completion_tokens),
+            on_note=run.note,
         )
 
 

@@ -38,6 +38,7 @@ def eval(
             examples,
             file=file,
             on_answer=lambda answer: bar_shown.advance(tokens=answer.prompt_tokens + answer.completion_tokens),
+            on_note=run.note,
         )
     release_shared_model()
     scores = [scorer(example, answer) for example, answer in zip(examples, answers, strict=True)]

@@ -4,48 +4,70 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from slmkit.models.load import Device, Dtype, check_model
 from slmkit.types import Answer, Example, ModelRef, Task
 
+if TYPE_CHECKING:
+    from slmkit.models.load import Loaded
+
 Message = dict[str, str]
 OnAnswer = Callable[[Answer], None] | None
+ShowLabels = bool | Literal["auto"]
+Decoding = Literal["auto", "greedy", "labels"]
+
+_LABELS_SHARE = 0.25  # of the context, for the list of labels in a prompt
 
 
 @dataclass(frozen=True)
 class ChatModel:
-    """A chat model and how it is to answer."""
+    """A chat model, the task it is asked to do, and how it is to answer."""
 
+    task: Task
     model: ModelRef
+    instruction: str | None
+    show_labels: ShowLabels
+    decoding: Decoding
     max_new_tokens: int
     batch_size: int | None
     device: Device
     dtype: Dtype
     load_in_4bit: bool
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         check_model(self.model)
 
+    @cached_property
+    def opening(self) -> list[Message]:
+        """The system turn: the instruction, and the labels where they are listed; none where both are empty."""
+        listed = self._listed_labels() if self.task.labels else ""
+        instruction = self.task.instruction if self.instruction is None else self.instruction
+        content = " ".join(part for part in (instruction, listed) if part)
+        return [{"role": "system", "content": content}] if content else []
+
     def answer(
         self,
         examples: Sequence[Example],
-        chats: Sequence[list[Message]],
+        turns: Sequence[list[Message]],
         *,
         passages: Sequence[tuple[str, ...]] | None = None,
         preparing_seconds: float = 0.0,
         on_answer: OnAnswer = None,
     ) -> list[Answer]:
-        """One answer a chat; preparing_seconds (finding passages) and rendering are shared out evenly."""
+        """One answer an example, to the opening and its turns; preparing_seconds and rendering are shared out."""
         from slmkit.models.chat import render
-        from slmkit.models.generate import Output, generate
-        from slmkit.models.load import shared_model
+        from slmkit.models.choose import choose
+        from slmkit.models.generate import generate
+        from slmkit.models.prefill import Output
 
-        loaded = shared_model(self.model, device=self.device, dtype=self.dtype, load_in_4bit=self.load_in_4bit)
+        loaded, opening = self._loaded(), self.opening
         start = time.perf_counter()
-        prompts = render(loaded.tokenizer, chats)
+        prompts = render(loaded.tokenizer, [[*opening, *its_turns] for its_turns in turns])
         extra = (preparing_seconds + time.perf_counter() - start) / max(1, len(examples))
 
         def to_answer(index: int, output: Output) -> Answer:
@@ -60,26 +82,36 @@ class ChatModel:
                 passages=passages[index] if passages else (),
             )
 
-        outputs = generate(
-            loaded,
-            prompts,
-            max_new_tokens=self.max_new_tokens,
-            batch_size=self.batch_size,
-            on_output=lambda index, output: on_answer(to_answer(index, output)) if on_answer else None,
-        )
+        def tell(index: int, output: Output) -> None:
+            if on_answer:
+                on_answer(to_answer(index, output))
+
+        if self.decoding == "labels" or (self.decoding == "auto" and self.task.kind == "classification"):
+            outputs = choose(loaded, prompts, self.task.labels, batch_size=self.batch_size, on_output=tell)
+        else:
+            outputs = generate(
+                loaded, prompts, max_new_tokens=self.max_new_tokens, batch_size=self.batch_size, on_output=tell
+            )
         return [to_answer(index, output) for index, output in enumerate(outputs)]
 
+    def _loaded(self) -> Loaded:
+        from slmkit.models.load import shared_model
 
-ShowLabels = bool | Literal["auto"]
+        return shared_model(self.model, device=self.device, dtype=self.dtype, load_in_4bit=self.load_in_4bit)
 
-
-def opening(task: Task, model: ModelRef, *, instruction: str | None, show_labels: ShowLabels) -> list[Message]:
-    """The system turn: the instruction, and the labels where they are to be shown; none where both are empty.
-
-    show_labels "auto": not for a model that a run has trained, whose prompts had no list.
-    """
-    shown = not (Path(model.path) / "model").is_dir() if show_labels == "auto" else show_labels
-    listed = f"Answer with exactly one of: {', '.join(task.labels)}." if shown and task.labels else ""
-    asked = task.instruction if instruction is None else instruction
-    content = " ".join(part for part in (asked, listed) if part)
-    return [{"role": "system", "content": content}] if content else []
+    def _listed_labels(self) -> str:
+        """The sentence that lists the labels; "auto": not to a model that a run trained, nor where it crowds out."""
+        text = f"Answer with exactly one of: {', '.join(self.task.labels)}."
+        if self.show_labels != "auto":
+            return text if self.show_labels else ""
+        if (Path(self.model.path) / "model").is_dir():  # its training prompts had no list
+            return ""
+        loaded = self._loaded()
+        tokens = len(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
+        if tokens <= _LABELS_SHARE * loaded.context_length:
+            return text
+        self.notes.append(
+            f"the {len(self.task.labels)} labels are not listed in the prompt: they take {tokens:,} tokens of the "
+            f"model's {loaded.context_length:,} (show_labels=true lists them anyway)"
+        )
+        return ""

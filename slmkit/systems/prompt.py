@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from slmkit.errors import SlmkitError
 from slmkit.models.load import Device, Dtype
-from slmkit.systems._chat import ChatModel, ShowLabels, opening
+from slmkit.systems._chat import ChatModel, Decoding, ShowLabels
 from slmkit.systems._shots import Choice, Shots
 from slmkit.types import Answer, Example, Input, Model, System, Task
 
@@ -22,6 +22,7 @@ def prompt(
     examples: Input | None = None,
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
+    decoding: Decoding = "auto",
     max_new_tokens: int = 64,
     batch_size: int | None = None,
     device: Device = "auto",
@@ -31,8 +32,9 @@ def prompt(
 ) -> System:
     """Asks a chat model, after num_shots solved examples from `examples`, a prepared run.
 
-    instruction: None takes the task's own. show_labels "auto": lists the labels to a published model, and not to one
-    that a run has trained, which learnt them from prompts without a list.
+    instruction: None takes the task's own. show_labels "auto": not to a model that a run has trained, whose prompts
+    had no list, nor where the list takes over a quarter of the context. decoding "auto": for label tasks "labels", the
+    label that the model finds likeliest; else "greedy", free text.
     """
     if num_shots and examples is None:
         raise SlmkitError(
@@ -40,8 +42,18 @@ def prompt(
             fix="add `examples: loop/prepare`, or the folder of a prepared run",
         )
     return _Prompt(
-        ChatModel(model, max_new_tokens, batch_size, device, dtype, load_in_4bit),
-        opening(task, model, instruction=instruction, show_labels=show_labels),
+        ChatModel(
+            task,
+            model,
+            instruction=instruction,
+            show_labels=show_labels,
+            decoding=decoding,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+            device=device,
+            dtype=dtype,
+            load_in_4bit=load_in_4bit,
+        ),
         Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None,
     )
 
@@ -49,20 +61,23 @@ def prompt(
 @dataclass(frozen=True)
 class _Prompt:
     chat_model: ChatModel
-    opening: list[dict[str, str]]
     shots: Shots | None
+
+    @property
+    def notes(self) -> list[str]:
+        return self.chat_model.notes
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
         start = time.perf_counter()
         solved = self.shots(questions) if self.shots else [[] for _ in questions]
-        chats = [
-            [*self.opening, *_turns(shots), {"role": "user", "content": question.input}]
+        turns = [
+            [*_turns(shots), {"role": "user", "content": question.input}]
             for question, shots in zip(questions, solved, strict=True)
         ]
         seconds = time.perf_counter() - start
-        return self.chat_model.answer(questions, chats, preparing_seconds=seconds, on_answer=on_answer)
+        return self.chat_model.answer(questions, turns, preparing_seconds=seconds, on_answer=on_answer)
 
 
 def _turns(shots: Sequence[Example]) -> list[dict[str, str]]:

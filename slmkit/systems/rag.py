@@ -13,7 +13,7 @@ from slmkit.data.documents import read_passages
 from slmkit.errors import SlmkitError
 from slmkit.models.load import Device, Dtype
 from slmkit.retrievers.bm25 import bm25
-from slmkit.systems._chat import ChatModel, ShowLabels, opening
+from slmkit.systems._chat import ChatModel, Decoding, ShowLabels
 from slmkit.types import Answer, Example, Hit, Input, Model, Passage, Retriever, RetrieverPart, System, Task
 
 
@@ -27,6 +27,7 @@ def rag(
     notes: str = "{passages}\n{input}",
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
+    decoding: Decoding = "auto",
     max_new_tokens: int = 64,
     batch_size: int | None = None,
     device: Device = "auto",
@@ -36,14 +37,25 @@ def rag(
     """Asks a chat model with the top_k passages of `documents` before the question.
 
     documents: a prepared run, a documents.jsonl of {"id", "text"} lines, or a folder of texts.
-    notes: the user's turn, with the places {passages} (one a line, the best first) and {input}.
+    notes: the user's turn, with the places {passages} (one a line, the best first) and {input}. instruction,
+    show_labels and decoding: as in `prompt`.
     """
     if top_k < 1:
         raise SlmkitError(f"top_k is {top_k}", fix="give at least 1; without passages the system is `prompt`")
     _check_notes(notes)
     return _Rag(
-        ChatModel(model, max_new_tokens, batch_size, device, dtype, load_in_4bit),
-        opening(task, model, instruction=instruction, show_labels=show_labels),
+        ChatModel(
+            task,
+            model,
+            instruction=instruction,
+            show_labels=show_labels,
+            decoding=decoding,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+            device=device,
+            dtype=dtype,
+            load_in_4bit=load_in_4bit,
+        ),
         documents,
         retriever,
         top_k,
@@ -54,11 +66,14 @@ def rag(
 @dataclass(frozen=True)
 class _Rag:
     chat_model: ChatModel
-    opening: list[dict[str, str]]
     documents: Path
     retriever: RetrieverPart
     top_k: int
-    notes: str
+    form: str  # of the user's turn
+
+    @property
+    def notes(self) -> list[str]:
+        return self.chat_model.notes
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
@@ -66,13 +81,13 @@ class _Rag:
         index = self.index
         start = time.perf_counter()
         found = index.search([question.input for question in questions], top_k=self.top_k)
-        chats = [
-            [*self.opening, {"role": "user", "content": self._user(question.input, hits)}]
+        turns = [
+            [{"role": "user", "content": self._user(question.input, hits)}]
             for question, hits in zip(questions, found, strict=True)
         ]
         seconds = time.perf_counter() - start
         ids = [tuple(hit.passage.id for hit in hits) for hits in found]
-        return self.chat_model.answer(questions, chats, passages=ids, preparing_seconds=seconds, on_answer=on_answer)
+        return self.chat_model.answer(questions, turns, passages=ids, preparing_seconds=seconds, on_answer=on_answer)
 
     @cached_property
     def index(self) -> Retriever:
@@ -81,7 +96,7 @@ class _Rag:
     def _user(self, question: str, hits: Sequence[Hit]) -> str:
         """The user's turn; just the question where nothing was found."""
         passages = "\n".join(hit.passage.text for hit in hits)
-        return self.notes.format(passages=passages, input=question) if hits else question
+        return self.form.format(passages=passages, input=question) if hits else question
 
 
 def _passages(documents: Path) -> list[Passage]:

@@ -7,7 +7,7 @@ import torch
 
 from slmkit import names
 from slmkit.errors import FailedError
-from slmkit.models import generate as module
+from slmkit.models import prefill
 from slmkit.models.chat import render
 from slmkit.models.generate import Sampling, generate, stop_ids
 from slmkit.models.load import Loaded, load_model, shared_model
@@ -125,18 +125,18 @@ def test_no_prompts_and_no_tokens_are_no_error(nano):
 
 
 def test_too_large_a_batch_is_halved_until_it_fits(nano, monkeypatch):
-    answer, tried = module._Decoder.answer, []
+    read, tried = prefill.Prefill.read, []
 
-    def small_memory(self, rows, indices):
+    def small_memory(self, rows):
         tried.append(len(rows))
         if len(rows) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return answer(self, rows, indices)
+        return read(self, rows)
 
     rows = prompts(nano, 12)
     expected = [o.text for o in generate(nano, rows, max_new_tokens=4)]
-    monkeypatch.setattr(module._Decoder, "answer", small_memory)
-    monkeypatch.setattr(module, "_rows_in_memory", lambda *_: 12)
+    monkeypatch.setattr(prefill.Prefill, "read", small_memory)
+    monkeypatch.setattr(prefill, "_rows_in_memory", lambda *_: 12)
     assert [o.text for o in generate(nano, rows, max_new_tokens=4)] == expected
     assert tried[:3] == [12, 6, 3]
     with pytest.raises(FailedError, match="out of memory while answering 8 at once"):
@@ -161,8 +161,8 @@ def test_a_recurrent_model_gives_the_answers_of_transformers():
 
 def test_two_hundred_answers_take_few_passes_through_the_model(nano, monkeypatch):
     passes = []
-    forward = module._Decoder._forward
-    monkeypatch.setattr(module._Decoder, "_forward", lambda self, *a: passes.append(len(a[0])) or forward(self, *a))
+    forward = prefill.Prefill.forward
+    monkeypatch.setattr(prefill.Prefill, "forward", lambda self, *a: passes.append(len(a[0])) or forward(self, *a))
     generate(nano, prompts(nano, 200), max_new_tokens=6)
     assert len(passes) <= 1 + 4 * 6  # the common beginning once, then four batches of up to 64 for six tokens
     assert passes[0] == 1

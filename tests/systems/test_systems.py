@@ -25,9 +25,9 @@ def chats(monkeypatch):
     seen = []
     answer = _chat.ChatModel.answer
 
-    def listen(self, examples, chats, **options):
-        seen.extend(chats)
-        return answer(self, examples, chats, **options)
+    def listen(self, examples, turns, **options):
+        seen.extend([*self.opening, *its_turns] for its_turns in turns)
+        return answer(self, examples, turns, **options)
 
     monkeypatch.setattr(_chat.ChatModel, "answer", listen)
     return seen
@@ -142,3 +142,17 @@ def test_arms_on_one_model_load_it_once(nano):
     kept = shared_model(nano, device="cpu")
     prompt(FREE, model=nano, max_new_tokens=1, device="cpu").answer(QUESTIONS)
     assert shared_model(nano, device="cpu") is kept
+
+
+def test_a_label_task_is_answered_with_labels_and_free_text_freely(nano):
+    assert {a.text for a in prompt(TASK, model=nano).answer(QUESTIONS)} <= set(TASK.labels)
+    free = prompt(TASK, model=nano, decoding="greedy", max_new_tokens=3).answer(QUESTIONS)
+    assert not {a.text for a in free} <= set(TASK.labels)
+
+
+def test_labels_that_crowd_the_prompt_are_left_out_and_it_is_said(nano, chats):
+    crowd = Task("bank", "classification", "say it.", tuple(f"label number {i}" for i in range(99)))
+    system = prompt(crowd, model=nano)
+    system.answer(QUESTIONS[:1])
+    assert chats[0][0]["content"] == "say it."
+    assert "the 99 labels are not listed in the prompt" in system.notes[0]

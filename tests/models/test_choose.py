@@ -1,0 +1,102 @@
+"""Choosing in one tree equals scoring every label by a forward pass of its own, and transformers' own loss."""
+
+import random
+
+import pytest
+import torch
+
+from slmkit import names
+from slmkit.errors import SlmkitError
+from slmkit.models import choose as module
+from slmkit.models.chat import render
+from slmkit.models.choose import choose, option_ids
+from slmkit.models.load import Loaded, shared_model
+from slmkit.types import ModelRef
+
+NANO = ModelRef("nano", str(names.PACKAGE / "assets" / "nano"))
+LABELS = ["card", "card lost", "card lost abroad", "top up", "top up by cash", "close the account", "red", "x y z"]
+
+
+@pytest.fixture
+def nano() -> Loaded:
+    torch.set_num_threads(1)
+    return shared_model(NANO, device="cpu")
+
+
+def prompts(nano: Loaded, count: int) -> list[list[int]]:
+    draw = random.Random(1)
+    words = ["the", "card", "is", "lost", "and", "my", "money", "red", "box", "by", "top"]
+    opening = {"role": "system", "content": "say what the ticket is about, in one of the words of the house."}
+    texts = [" ".join(draw.choices(words, k=draw.randint(1, 30))) for _ in range(count)]
+    return render(nano.tokenizer, [[opening, {"role": "user", "content": text}] for text in texts])
+
+
+def test_one_tree_scores_as_one_pass_a_label_does(nano):
+    rows, endings = prompts(nano, 9), option_ids(nano, LABELS)
+    tree = module._Tree(endings)
+    torch.testing.assert_close(
+        tree.scores(module.Prefill(nano, rows), rows),
+        module._rows_one_by_one(nano, rows, endings),
+        rtol=1e-4,
+        atol=1e-3,
+    )
+
+
+def test_a_score_is_the_models_own_loss(nano):
+    [row], [ending] = prompts(nano, 1), option_ids(nano, ["card lost"])
+    ids = torch.tensor([row + ending])
+    labels = torch.tensor([[-100] * len(row) + ending])
+    loss = nano.model(ids, labels=labels).loss.item()
+    [[score]] = module._rows_one_by_one(nano, [row], [ending]).tolist()
+    assert score == pytest.approx(-loss * len(ending), rel=1e-4)
+
+
+def test_words_that_begin_alike_are_read_once(nano):
+    tree = module._Tree([[5, 6, 9], [5, 7, 9], [5, 9]])
+    assert tree.tokens == [5, 6, 7]
+    assert tree.steps == [[(0, 5), (1, 6), (2, 9)], [(0, 5), (1, 7), (3, 9)], [(0, 5), (1, 9)]]
+
+
+def test_an_option_is_what_the_template_writes_up_to_its_end(nano):
+    for option, ids in zip(LABELS, option_ids(nano, LABELS), strict=True):
+        assert nano.tokenizer.decode(ids) == f" {option}<|end|>"
+
+
+def test_the_batch_size_changes_no_choice(nano):
+    rows = prompts(nano, 10)
+    whole = [output.text for output in choose(nano, rows, LABELS)]
+    assert whole == [output.text for output in choose(nano, rows, LABELS, batch_size=3)]
+    assert set(whole) <= set(LABELS)
+
+
+def test_outputs_count_tokens_and_are_heard_of(nano):
+    heard = {}
+    rows = prompts(nano, 4)
+    outputs = choose(nano, rows, ["card lost", "red"], on_output=heard.__setitem__)
+    assert [heard[i] for i in range(4)] == outputs
+    assert all(output.stopped and output.completion_tokens >= 2 for output in outputs)
+    assert [output.prompt_tokens for output in outputs] == [len(row) for row in rows]
+
+
+def test_a_label_of_one_token_needs_no_tree(nano):
+    assert choose(nano, prompts(nano, 2), ["red"])[0].text == "red"
+    with pytest.raises(SlmkitError, match="no labels to choose from"):
+        choose(nano, prompts(nano, 1), [])
+
+
+def test_a_prompt_beyond_the_context_is_an_error(nano):
+    [output] = choose(nano, [[5] * 1023], LABELS)
+    assert "exceed the context of 1,024" in output.error
+
+
+def test_a_recurrent_model_chooses_too(nano):
+    from transformers import Qwen3NextConfig, Qwen3NextForCausalLM
+
+    torch.manual_seed(0)
+    config = Qwen3NextConfig(
+        vocab_size=1536, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=8,
+        linear_value_head_dim=8, num_experts=0, decoder_sparse_step=1, mlp_only_layers=[0, 1, 2, 3],
+    )  # fmt: skip
+    loaded = Loaded(Qwen3NextForCausalLM(config).eval(), nano.tokenizer, ModelRef("hybrid", "hybrid"))
+    assert choose(loaded, prompts(nano, 2), LABELS)[0].text in LABELS
