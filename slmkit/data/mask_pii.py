@@ -1,0 +1,90 @@
+"""Personal data of a fixed form replaced by its type: "mail me at a@b.org" -> "mail me at [EMAIL_ADDRESS]".
+
+E-mail addresses, card numbers and IBANs (both by their check digits), social security numbers, IP addresses, phone
+numbers, web addresses. Names, places and street addresses have no fixed form and are not masked: that takes a model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_DIGITS = re.compile(r"\D")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of personal data: text[start:stop] is of this type."""
+
+    type: str
+    start: int
+    stop: int
+
+
+def mask_pii(text: str) -> str:
+    """The text with each piece of personal data replaced by its type in square brackets."""
+    parts, at = [], 0
+    for span in find_pii(text):
+        parts += [text[at : span.start], f"[{span.type}]"]
+        at = span.stop
+    return "".join(parts) + text[at:]
+
+
+def find_pii(text: str) -> list[Span]:
+    """The pieces in order, none overlapping; where two types fit, the one that is checked more strictly."""
+    found: list[Span] = []
+    for type, pattern, is_right in _TYPES:
+        for match in pattern.finditer(text):
+            start, stop = match.span()
+            if is_right(match.group()) and not any(span.start < stop and start < span.stop for span in found):
+                found.append(Span(type, start, stop))
+    return sorted(found, key=lambda span: span.start)
+
+
+def _is_card(number: str) -> bool:
+    """12 to 19 digits whose Luhn sum ends in 0 (ISO/IEC 7812-1)."""
+    digits = [int(digit) for digit in _DIGITS.sub("", number)]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    return 12 <= len(digits) <= 19 and len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _is_iban(number: str) -> bool:
+    """Letters as numbers, the first four characters moved behind: 1 modulo 97 (ISO 13616)."""
+    plain = number.replace(" ", "").upper()
+    turned = plain[4:] + plain[:4]
+    return 15 <= len(plain) <= 34 and int("".join(str(int(character, 36)) for character in turned)) % 97 == 1
+
+
+def _is_phone(number: str) -> bool:
+    return 7 <= len(_DIGITS.sub("", number)) <= 15
+
+
+def _is_anything(_: str) -> bool:
+    return True
+
+
+_PHONE = re.compile(
+    r"""(?<![\w+.,/$€£-])(?:
+        \+\d{1,3}[ .-]?(?:\(?\d{1,5}\)?[ .-]?){1,5}\d{2,5}         # +44 20 7946 0958
+      | (?:00\d{1,3}[ .-]|0\d{1,4}[ ./-])(?:\d{1,5}[ .-]?){0,4}\d{2,5}  # 0044 20 7946 0958, 07700 900 123
+      | \(\d{2,5}\)[ .-]?\d{2,5}(?:[ .-]\d{2,5}){0,3}               # (555) 010-0123
+      | \d{3}[ .-]\d{3}[ .-]\d{4} | \d{2}(?:[ -]\d{2}){3,4}             # 555-010-0123, 60-56-85-91
+    )(?:[ ]?x\d{1,5})?(?!\w|-\d|[ .,]\d)""",
+    re.X,
+)
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_TYPES: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
+    ("EMAIL_ADDRESS", re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), _is_anything),
+    ("IBAN_CODE", re.compile(r"\b(?:[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}|[a-z]{2}\d{2}[a-z0-9]{11,30})\b"), _is_iban),
+    ("CREDIT_CARD", re.compile(r"(?<![\d+-])\d(?:[ -]?\d){11,18}(?![\d-])"), _is_card),
+    ("US_SSN", re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])"), _is_anything),
+    ("IP_ADDRESS", re.compile(rf"(?<![\d.])(?:{_OCTET}\.){{3}}{_OCTET}(?![\d.])"), _is_anything),
+    ("IP_ADDRESS", re.compile(r"(?<![\w:])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])", re.I), _is_anything),
+    (
+        "DOMAIN_NAME",
+        re.compile(r"\bhttps?://[^\s<>\"']+[^\s<>\"'.,;:!?)]|\bwww\.[\w-]+(?:\.[\w-]+)+[\w/]*", re.I),
+        _is_anything,
+    ),
+    ("PHONE_NUMBER", _PHONE, _is_phone),
+)
