@@ -77,14 +77,14 @@ def trainable_share(model: Any) -> float:
     return float(sum(n for n, trains in counts if trains) / sum(n for n, _ in counts))
 
 
-def auto_learning_rate(hidden_size: int, *, adapter: Adapter) -> float:
-    """A starting learning rate: at width 2,048 it is 2e-4 for an adapter and 2e-5 for all weights.
+def auto_learning_rate(hidden_size: int, *, adapter: Adapter, usual: float = 2e-4) -> float:
+    """A starting learning rate: at width 2,048 it is `usual` for an adapter and a tenth of that for all weights.
 
     For narrower models it grows as (2048 / hidden_size) ** 0.8, to two digits. Example: width 128, adapter -> 0.0018.
     Source: adapters about ten times full fine-tuning, and the power law: Schulman 2025,
     https://thinkingmachines.ai/blog/lora/. At width 128 a LoRA on 1,000 tickets was best at 2e-3.
     """
-    rate = (2e-5 if adapter == "full" else 2e-4) * (2048 / hidden_size) ** 0.8
+    rate = usual * (0.1 if adapter == "full" else 1.0) * (2048 / hidden_size) ** 0.8
     return float(f"{rate:.1e}")
 
 

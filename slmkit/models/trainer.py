@@ -7,7 +7,6 @@ The classes are made by functions because their bases need torch and TRL, which 
 from __future__ import annotations
 
 import math
-import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -29,61 +28,6 @@ _NOT_CURVES = ("epoch", "num_tokens", "num_input_tokens_seen", "total_flos", "tr
 
 OnStep = Callable[[int, float, int], None]  # step, loss, tokens in it: after every optimizer step
 OnLog = Callable[[int, dict[str, float]], None]  # step, values of the curves: every logging_steps, and evaluations
-
-
-def training_arguments(
-    checkpoints: Path,
-    *,
-    steps: int,
-    per_device_train_batch_size: int,
-    gradient_accumulation_steps: int,
-    learning_rate: float,
-    lr_scheduler_type: str,
-    warmup_ratio: float,
-    weight_decay: float,
-    max_grad_norm: float,
-    gradient_checkpointing: bool,
-    seed: int,
-    model: Any,
-    num_validation: int,
-) -> dict[str, Any]:
-    """What the configs of all TRL trainers share, as keyword arguments.
-
-    Ten checkpoints a run, at steps that are logged too, so that a resumed curve joins; at most ten evaluations, fewer
-    where they would take more than a tenth of the time (a row evaluated costs a third of one trained).
-    """
-    import torch
-
-    logging_steps = max(1, steps // 200)
-    num_trained = steps * per_device_train_batch_size * gradient_accumulation_steps
-    evaluations = max(1, min(10, int(0.3 * num_trained / max(1, num_validation))))
-    return {
-        "output_dir": str(checkpoints),
-        "max_steps": steps,
-        "per_device_train_batch_size": per_device_train_batch_size,
-        "per_device_eval_batch_size": per_device_train_batch_size,
-        "gradient_accumulation_steps": gradient_accumulation_steps,
-        "learning_rate": learning_rate,
-        "lr_scheduler_type": lr_scheduler_type,
-        "warmup_steps": int(warmup_ratio * steps),
-        "weight_decay": weight_decay,
-        "max_grad_norm": max_grad_norm,
-        "gradient_checkpointing": gradient_checkpointing,
-        "bf16": model.device.type == "cuda" and torch.cuda.is_bf16_supported(),
-        "fp16": model.dtype == torch.float16,
-        "use_cpu": model.device.type == "cpu",
-        "dataloader_pin_memory": model.device.type == "cuda",
-        "logging_steps": logging_steps,
-        "save_strategy": "steps",
-        "eval_strategy": "steps" if num_validation else "no",
-        "save_steps": logging_steps * math.ceil(steps / 10 / logging_steps),
-        "eval_steps": logging_steps * math.ceil(steps / evaluations / logging_steps),
-        "seed": seed,
-        "remove_unused_columns": False,
-        "disable_tqdm": True,
-        "log_level": "error",
-        "report_to": "none",
-    }
 
 
 def sft_trainer(
@@ -325,11 +269,6 @@ def trained_tokens(rows: Sequence[Row], shuffle: Shuffle, *, steps: int, rows_pe
         total += sum(counts[i] for i in order)
         left -= math.ceil(len(order) / rows_per_step)
     return total
-
-
-def world_size() -> int:
-    """How many processes train together, as the launcher says."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _shifted_mask(labels: torch.Tensor) -> torch.Tensor:

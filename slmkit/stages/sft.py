@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,10 +9,11 @@ from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.fit import finish, fit
 from slmkit.models.guards import predictions
 from slmkit.models.labels import Chat, Row, label_chats, read_chats
-from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
-from slmkit.models.lora import Adapter, Lora, attach, auto_learning_rate
+from slmkit.models.load import Device, Dtype, Loaded
+from slmkit.models.lora import Adapter, Lora, attach
 from slmkit.models.memory import plan
-from slmkit.models.trainer import OnLog, OnStep, Shuffle, sft_trainer, trained_tokens, training_arguments, world_size
+from slmkit.models.trainer import OnLog, OnStep, Shuffle, sft_trainer, trained_tokens
+from slmkit.models.training import Scheduler, Training, check_training
 from slmkit.run import Run
 from slmkit.types import Input, Model
 
@@ -37,7 +37,7 @@ def sft(
     per_device_train_batch_size: int = 16,
     gradient_accumulation_steps: int = 1,
     max_length: int | Literal["auto"] = "auto",
-    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear",
+    lr_scheduler_type: Scheduler = "linear",
     warmup_ratio: float = 0.03,
     weight_decay: float = 0.0,
     max_grad_norm: float = 1.0,
@@ -59,19 +59,31 @@ def sft(
         f"{len(chats):,} rows to train on, {len(validation_chats):,} to validate, {len(replay_chats):,} to replay"
     )
 
-    quantized = load_in_4bit or adapter == "qlora"
-    loaded = load_model(model, device=device, dtype="float32" if adapter == "full" else dtype, load_in_4bit=quantized)
+    training = Training(
+        adapter=adapter,
+        lora=lora,
+        learning_rate=learning_rate,
+        num_train_epochs=num_train_epochs,
+        max_steps=max_steps,
+        per_device_train_batch_size=per_device_train_batch_size,
+        gradient_accumulation_steps=gradient_accumulation_steps,
+        lr_scheduler_type=lr_scheduler_type,
+        warmup_ratio=warmup_ratio,
+        weight_decay=weight_decay,
+        max_grad_norm=max_grad_norm,
+        gradient_checkpointing=gradient_checkpointing,
+        load_in_4bit=load_in_4bit,
+        device=device,
+        dtype=dtype,
+    )
+    loaded = training.load(model)
     longest = loaded.context_length if max_length == "auto" else min(max_length, loaded.context_length)
     rows = _label(run, loaded, chats, longest, what="train")
     validation = _label(run, loaded, validation_chats[:_MAX_VALIDATION], longest, what="validation")
     replayed = _label(run, loaded, replay_chats, longest, what="replay")
     probes = (validation or rows)[:_NUM_PROBES]
     before = predictions(loaded.model, probes)
-    if learning_rate == "auto":
-        width = loaded.model.config.get_text_config().hidden_size
-        learning_rate = auto_learning_rate(width, adapter=adapter)
-        run.note(f"learning_rate {learning_rate:g}: the usual one for {adapter} at width {width:,}")
-
+    rate = training.rate(loaded.model, run.note)
     tuned = attach(loaded.model, lora, adapter=adapter, seed=run.seed)
     micro_batch = plan(
         tuned,
@@ -81,29 +93,21 @@ def sft(
     run.note(micro_batch.reason)
     num_replayed = round(len(rows) * replay_ratio / (1 - replay_ratio)) if replayed else 0
     shuffle = Shuffle(len(rows), seed=run.seed, num_extra=num_replayed, extra_pool=len(replayed))
-    rows_per_step = per_device_train_batch_size * gradient_accumulation_steps * world_size()
-    steps = max_steps if max_steps > 0 else math.ceil(num_train_epochs * math.ceil(len(shuffle) / rows_per_step))
-    arguments = training_arguments(
-        run.dir / "checkpoints",
-        model=tuned,
-        steps=steps,
-        per_device_train_batch_size=per_device_train_batch_size,
-        gradient_accumulation_steps=gradient_accumulation_steps,
-        learning_rate=learning_rate,
-        lr_scheduler_type=lr_scheduler_type,
-        warmup_ratio=warmup_ratio,
-        weight_decay=weight_decay,
-        max_grad_norm=max_grad_norm,
-        gradient_checkpointing=micro_batch.gradient_checkpointing,
-        seed=run.seed,
-        num_validation=len(validation),
-    )
+    steps = training.steps(len(shuffle))
 
     def trainer(on_step: OnStep, on_log: OnLog) -> Any:
         return sft_trainer(
             model=tuned,
             tokenizer=loaded.tokenizer,
-            arguments=arguments,
+            arguments=training.arguments(
+                run.dir / "checkpoints",
+                model=tuned,
+                steps=steps,
+                learning_rate=rate,
+                gradient_checkpointing=micro_batch.gradient_checkpointing,
+                seed=run.seed,
+                num_validation=len(validation),
+            ),
             rows=[*rows, *replayed],
             validation=validation,
             shuffle=shuffle,
@@ -114,7 +118,7 @@ def sft(
 
     fitted = fit(run, trainer, steps=steps)
     finish(run, fitted, model, probes=probes, before=before)
-    trained = trained_tokens([*rows, *replayed], shuffle, steps=steps, rows_per_step=rows_per_step)
+    trained = trained_tokens([*rows, *replayed], shuffle, steps=steps, rows_per_step=training.rows_per_step)
     run.metric(trained_tokens=float(trained))
 
 
@@ -133,24 +137,17 @@ def check(
     **_: Any,
 ) -> None:
     """Refuses what cannot train, before anything is loaded."""
-    check_model(model)
-    if load_in_4bit and adapter == "full":
-        raise SlmkitError("4-bit weights cannot be trained", where="load_in_4bit, adapter", fix="adapter: qlora")
-    folder = model_folder(model)
-    if (load_in_4bit or adapter == "qlora") and folder and (folder / "adapter_config.json").exists():
-        raise SlmkitError(
-            f"model {model.name!r} is an adapter, and on 4-bit weights a second one cannot be put on it",
-            where="load_in_4bit, adapter",
-            fix="adapter: lora, or merge the first adapter and train on the merged model",
-        )
+    check_training(
+        model,
+        adapter=adapter,
+        lora=lora,
+        learning_rate=learning_rate,
+        num_train_epochs=num_train_epochs,
+        max_steps=max_steps,
+        load_in_4bit=load_in_4bit,
+    )
     if not 0 <= replay_ratio < 1:
         raise SlmkitError(f"replay_ratio is {replay_ratio}", where="replay_ratio", fix="a share from 0 to below 1")
-    if max_steps == 0 or (max_steps < 0 and num_train_epochs <= 0):
-        raise SlmkitError("nothing would be trained", where="num_train_epochs, max_steps", fix="num_train_epochs: 3")
-    if lora.r < 1:
-        raise SlmkitError(f"an adapter of rank {lora.r} holds nothing", where="lora.r", fix="lora.r: 16")
-    if isinstance(learning_rate, float) and not 0 < learning_rate < 1:
-        raise SlmkitError(f"learning_rate is {learning_rate}", where="learning_rate", fix="learning_rate: auto")
     for path in filter(None, (data, replay)):
         if path.exists():
             read_chats(_train_file(path), limit=100)

@@ -12,7 +12,8 @@ from slmkit.models.guards import check_gradients
 from slmkit.models.labels import Chat, label_chats
 from slmkit.models.lora import Lora, attach
 from slmkit.models.memory import Plan
-from slmkit.models.trainer import Shuffle, sft_trainer, trained_tokens, training_arguments
+from slmkit.models.trainer import Shuffle, sft_trainer, trained_tokens
+from slmkit.models.training import Training
 
 STEPS, ROWS_PER_STEP = 4, 4
 
@@ -35,22 +36,27 @@ def chats(number: int = 16) -> list[Chat]:
     ]
 
 
-def trainer_on(nano, rows, tmp_path, *, losses, adapter="full", max_rows=ROWS_PER_STEP, max_tokens=64, rate=1e-2):
+def trainer_on(nano, rows, tmp_path, *, losses, adapter="full", max_rows=ROWS_PER_STEP, max_tokens=64):
     model = attach(nano.model, Lora(), adapter=adapter, seed=0)
-    arguments = training_arguments(
-        tmp_path / "checkpoints",
-        steps=STEPS,
+    training = Training(
+        adapter=adapter,
+        lora=Lora(),
+        learning_rate=1e-2,
+        num_train_epochs=1,
+        max_steps=STEPS,
         per_device_train_batch_size=max_rows,
         gradient_accumulation_steps=ROWS_PER_STEP // max_rows,
-        learning_rate=rate,
         lr_scheduler_type="constant",
         warmup_ratio=0.0,
         weight_decay=0.0,
         max_grad_norm=1.0,
         gradient_checkpointing=False,
-        seed=0,
-        model=model,
-        num_validation=0,
+        load_in_4bit=False,
+        device="cpu",
+        dtype="auto",
+    )
+    arguments = training.arguments(
+        tmp_path / "checkpoints", model=model, steps=STEPS, learning_rate=1e-2, gradient_checkpointing=False, seed=0
     )
     return sft_trainer(
         model=model,

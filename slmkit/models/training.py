@@ -1,0 +1,152 @@
+"""The keys that every training stage has, and what follows: steps, learning rate, the config of a TRL trainer.
+
+A stage declares the keys in its own signature and hands them here in one piece.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from slmkit.errors import SlmkitError
+from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
+from slmkit.models.lora import Adapter, Lora, auto_learning_rate
+from slmkit.types import ModelRef
+
+Scheduler = Literal["linear", "cosine", "constant", "constant_with_warmup"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What a recipe says about how to train, whatever the method."""
+
+    adapter: Adapter
+    lora: Lora
+    learning_rate: float | Literal["auto"]
+    num_train_epochs: float
+    max_steps: int
+    per_device_train_batch_size: int
+    gradient_accumulation_steps: int
+    lr_scheduler_type: Scheduler
+    warmup_ratio: float
+    weight_decay: float
+    max_grad_norm: float
+    gradient_checkpointing: bool | Literal["auto"]
+    load_in_4bit: bool
+    device: Device
+    dtype: Dtype
+
+    @property
+    def rows_per_step(self) -> int:
+        """Rows that one optimizer step sees, over all devices."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps * world_size()
+
+    @property
+    def quantized(self) -> bool:
+        return self.load_in_4bit or self.adapter == "qlora"
+
+    def load(self, model: ModelRef) -> Loaded:
+        """The model to train; all weights train in float32, an adapter stands on weights of `dtype`."""
+        dtype = "float32" if self.adapter == "full" else self.dtype
+        return load_model(model, device=self.device, dtype=dtype, load_in_4bit=self.quantized)
+
+    def steps(self, num_rows: int) -> int:
+        """Optimizer steps: max_steps where it is set, else num_train_epochs over the rows."""
+        if self.max_steps > 0:
+            return self.max_steps
+        return math.ceil(self.num_train_epochs * math.ceil(num_rows / self.rows_per_step))
+
+    def rate(self, model: Any, note: Callable[[str], None], *, usual: float = 2e-4) -> float:
+        """The learning rate; "auto" fits `usual`, the method's for an adapter at width 2,048, to this model."""
+        if self.learning_rate != "auto":
+            return self.learning_rate
+        width = model.config.get_text_config().hidden_size
+        rate = auto_learning_rate(width, adapter=self.adapter, usual=usual)
+        note(f"learning_rate {rate:g}: the usual one for {self.adapter} at width {width:,}")
+        return rate
+
+    def arguments(
+        self,
+        checkpoints: Path,
+        *,
+        model: Any,
+        steps: int,
+        learning_rate: float,
+        gradient_checkpointing: bool,
+        seed: int,
+        num_validation: int = 0,
+    ) -> dict[str, Any]:
+        """What the configs of all TRL trainers share, as keyword arguments.
+
+        Ten checkpoints a run, at steps that are logged too, so that a resumed curve joins; at most ten evaluations,
+        fewer where they would take more than a tenth of the time (a row evaluated costs a third of one trained).
+        """
+        import torch
+
+        logging_steps = max(1, steps // 200)
+        evaluations = max(1, min(10, int(0.3 * steps * self.rows_per_step / max(1, num_validation))))
+        return {
+            "output_dir": str(checkpoints),
+            "max_steps": steps,
+            "per_device_train_batch_size": self.per_device_train_batch_size,
+            "per_device_eval_batch_size": self.per_device_train_batch_size,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            "learning_rate": learning_rate,
+            "lr_scheduler_type": self.lr_scheduler_type,
+            "warmup_steps": int(self.warmup_ratio * steps),
+            "weight_decay": self.weight_decay,
+            "max_grad_norm": self.max_grad_norm,
+            "gradient_checkpointing": gradient_checkpointing,
+            "bf16": model.device.type == "cuda" and torch.cuda.is_bf16_supported(),
+            "fp16": model.dtype == torch.float16,
+            "use_cpu": model.device.type == "cpu",
+            "dataloader_pin_memory": model.device.type == "cuda",
+            "logging_steps": logging_steps,
+            "save_strategy": "steps",
+            "eval_strategy": "steps" if num_validation else "no",
+            "save_steps": logging_steps * math.ceil(steps / 10 / logging_steps),
+            "eval_steps": logging_steps * math.ceil(steps / evaluations / logging_steps),
+            "seed": seed,
+            "remove_unused_columns": False,
+            "disable_tqdm": True,
+            "log_level": "error",
+            "report_to": "none",
+        }
+
+
+def check_training(
+    model: ModelRef,
+    *,
+    adapter: Adapter,
+    lora: Lora,
+    learning_rate: float | Literal["auto"],
+    num_train_epochs: float,
+    max_steps: int,
+    load_in_4bit: bool,
+) -> None:
+    """Refuses what cannot train, before anything is loaded."""
+    check_model(model)
+    if load_in_4bit and adapter == "full":
+        raise SlmkitError("4-bit weights cannot be trained", where="load_in_4bit, adapter", fix="adapter: qlora")
+    folder = model_folder(model)
+    if (load_in_4bit or adapter == "qlora") and folder and (folder / "adapter_config.json").exists():
+        raise SlmkitError(
+            f"model {model.name!r} is an adapter, and on 4-bit weights a second one cannot be put on it",
+            where="load_in_4bit, adapter",
+            fix="adapter: lora, or merge the first adapter and train on the merged model",
+        )
+    if max_steps == 0 or (max_steps < 0 and num_train_epochs <= 0):
+        raise SlmkitError("nothing would be trained", where="num_train_epochs, max_steps", fix="num_train_epochs: 3")
+    if lora.r < 1:
+        raise SlmkitError(f"an adapter of rank {lora.r} holds nothing", where="lora.r", fix="lora.r: 16")
+    if isinstance(learning_rate, float) and not 0 < learning_rate < 1:
+        raise SlmkitError(f"learning_rate is {learning_rate}", where="learning_rate", fix="learning_rate: auto")
+
+
+def world_size() -> int:
+    """How many processes train together, as the launcher says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
