@@ -1,5 +1,6 @@
 import json
 
+from rich.cells import cell_len
 from rich.console import Console
 
 from slmkit.run import Run, write_json
@@ -25,7 +26,7 @@ def test_the_verdict_stands_above_the_arms_the_best_first(tmp_path):
     run.table(
         "arms",
         [
-            {"system": "prompt", "score": 0.6, "low": 0.5, "high": 0.7, "reference": "prompt", "cost_per_1000": 0.002},
+            {"system": "prompt", "score": 0.6, "low": 0.5, "high": 0.7, "reference": "prompt", "cost_per_1000": 12.0},
             {"system": "カード", "score": 0.8, "low": 0.7, "high": 0.9, "difference": 0.2, "difference_low": 0.1,
              "difference_high": 0.3, "reference": "prompt", "cost_per_1000": 0.004, "chosen": True},
         ],
@@ -38,7 +39,8 @@ def test_the_verdict_stands_above_the_arms_the_best_first(tmp_path):
     assert lines[3].index("0.800") + 3 == lines[4].index("0.600")  # aligned: the name is three cells wider than long
     assert lines[-1] == f"report  {run.dir / 'report.html'}"
     assert not any("\x1b" in line for line in lines)  # plain text where there is no terminal
-    assert any("\x1b[1" in line for line in shown(run.dir, force_terminal=True, color_system="standard"))
+    assert len({cell_len(line) for line in lines[2:5]}) == 1  # the last column ends at one place
+    assert any("\x1b[1mカード" in line for line in shown(run.dir, force_terminal=True, color_system="standard"))
 
 
 def test_without_arms_the_metrics_and_checks_stand_below_the_claim(tmp_path):
