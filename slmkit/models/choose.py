@@ -1,12 +1,14 @@
-"""The likeliest of some given answers, found in one pass a prompt: all answers stand in one tree of tokens.
+"""The likeliest of some given answers: each scored by the probability that the model writes it and then ends its turn.
 
-Each answer is scored by the probability that the model writes exactly it and then ends its turn. Answers that begin
-alike share those tokens, and a mask lets each token see the prompt and its own beginning only.
+The answers stand in a tree of tokens, so that those that begin alike share their beginning, and the tree is searched
+best first: a beginning already less likely than a whole answer is left alone. The choice is exact all the same, since
+a longer text is never likelier than its beginning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import SlmkitError
@@ -17,7 +19,7 @@ from slmkit.models.prefill import OnOutput, Output, Prefill, Prompt, in_batches
 if TYPE_CHECKING:
     import torch
 
-_MAX_BATCH_VALUES = 200_000_000  # log-probabilities of a batch: rows * tree tokens * V; 0.8 GB
+_MOST_NODES = 8  # of a row read in one pass: the likeliest is seldom enough, and more are seldom needed
 
 
 def choose(
@@ -35,20 +37,19 @@ def choose(
     if not options:
         raise SlmkitError("there are no labels to choose from", fix="give the gold card its `labels`")
     endings = option_ids(loaded, options)
-    tree = _Tree(endings)
+    tree = Tree(endings)
     prefill = Prefill(loaded, prompts)
-    vocabulary = loaded.model.config.get_text_config().vocab_size
-    most_rows = max(1, _MAX_BATCH_VALUES // (vocabulary * max(1, len(tree.tokens))))
 
     def answer(batch: list[int]) -> list[Output]:
-        outputs = []
-        for start in range(0, len(batch), most_rows):
-            part = batch[start : start + most_rows]
-            rows = [prompts[index] for index in part]
-            scores = _rows_one_by_one(loaded, rows, endings) if prefill.recurrent else tree.scores(prefill, rows)
-            for index, best in zip(part, scores.argmax(-1).tolist(), strict=True):
-                outputs.append(Output(options[best], len(prompts[index]), len(endings[best]), stopped=True))
-        return outputs
+        rows = [prompts[index] for index in batch]
+        if prefill.recurrent:
+            found = one_by_one(loaded, rows, endings).argmax(-1).tolist()
+        else:
+            found = [search.best for search in best_first(prefill, rows, tree)]
+        return [
+            Output(options[best], len(prompts[index]), len(endings[best]), stopped=True)
+            for index, best in zip(batch, found, strict=True)
+        ]
 
     longest = max(map(len, endings))
     return in_batches(loaded, prompts, answer, new_tokens=longest, batch_size=batch_size, on_output=on_output)
@@ -67,66 +68,131 @@ def option_ids(loaded: Loaded, options: Sequence[str]) -> list[list[int]]:
     return [ids[: next((i + 1 for i, id in enumerate(ids) if id in special), len(ids))] for ids in rows]
 
 
-class _Tree:
+class Tree:
     """The options' tokens with shared beginnings merged; node 0 is the end of the prompt."""
 
     def __init__(self, endings: Sequence[Sequence[int]]) -> None:
-        self.tokens: list[int] = []  # of nodes 1, 2, …: those with a token after them, which the model must read
-        self.parents: list[int] = []
-        self.steps: list[list[tuple[int, int]]] = []  # of each option: (node, the token that follows it)
-        children: dict[tuple[int, int], int] = {}
-        for ids in endings:
-            node, steps = 0, []
-            for i, token in enumerate(ids):
-                steps.append((node, token))
-                if i < len(ids) - 1:
-                    if (node, token) not in children:
-                        self.tokens.append(token)
-                        self.parents.append(node)
-                        children[node, token] = len(self.tokens)
-                    node = children[node, token]
-            self.steps.append(steps)
-
-    def scores(self, prefill: Prefill, prompts: Sequence[Prompt]) -> torch.Tensor:
-        """The log-probability of every option after every prompt, (B, options)."""
-        import torch
-
-        with torch.inference_mode():
-            cache, mask, logits = prefill.read(prompts)
-            logits = logits[:, None]
-            if self.tokens:
-                logits = torch.cat([logits, self._read(prefill, cache, mask)], dim=1)
-            log_probabilities = logits.log_softmax(-1)  # (B, 1 + nodes, V)
-            nodes = torch.tensor([node for steps in self.steps for node, _ in steps], device=logits.device)
-            tokens = torch.tensor([token for steps in self.steps for _, token in steps], device=logits.device)
-            of_option = torch.tensor([i for i, steps in enumerate(self.steps) for _ in steps], device=logits.device)
-            steps = log_probabilities[:, nodes, tokens]  # (B, all steps)
-            return steps.new_zeros(len(prompts), len(self.steps)).index_add_(1, of_option, steps)
-
-    def _read(self, prefill: Prefill, cache: Any, mask: Any) -> torch.Tensor:
-        """The logits after every node, (B, nodes, V): each sees the prompt, the nodes above it, and itself."""
-        import torch
-
-        rows, count = len(mask), len(self.tokens)
-        above = torch.zeros(count, count, dtype=torch.bool)
-        depths = []
-        for i, parent in enumerate(self.parents):
-            if parent:
-                above[i] = above[parent - 1]
-            above[i, i] = True
-            depths.append(int(above[i].sum()) - 1)
-        seen = torch.cat(
-            [mask.bool()[:, None].expand(-1, count, -1), above.to(mask.device)[None].expand(rows, -1, -1)], dim=2
-        )
-        dtype = prefill.model.dtype
-        weights = torch.zeros(seen.shape, dtype=dtype, device=mask.device).masked_fill(~seen, torch.finfo(dtype).min)
-        position_ids = mask.sum(1, keepdim=True) + torch.tensor(depths, device=mask.device)
-        input_ids = torch.tensor(self.tokens, device=mask.device).expand(rows, -1)
-        return prefill.forward(input_ids, weights[:, None], position_ids, cache, keep=count)
+        self.tokens = [-1]  # of each node: the token that leads to it
+        self.branches: list[list[tuple[int, int]]] = [[]]  # of each node: (next token, next node or ~option)
+        for option, ids in enumerate(endings):
+            node = 0
+            for token in ids[:-1]:
+                following = next((to for known, to in self.branches[node] if known == token and to > 0), None)
+                if following is None:
+                    following = len(self.tokens)
+                    self.tokens.append(token)
+                    self.branches.append([])
+                    self.branches[node].append((token, following))
+                node = following
+            self.branches[node].append((ids[-1], ~option))
 
 
-def _rows_one_by_one(loaded: Loaded, prompts: Sequence[Prompt], endings: Sequence[Sequence[int]]) -> torch.Tensor:
-    """The same scores by one forward pass a prompt and option, for models whose state cannot branch."""
+class Search:
+    """One prompt's way through the tree: what is known, what is worth reading next, and the best option so far."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.best, self.best_score = 0, float("-inf")
+        self.scores = {0: 0.0}  # of each node read: log-probability of its text
+        self.slots: dict[int, tuple[int, ...]] = {0: ()}  # of each node read: where it and those above it are cached
+        self.frontier: list[tuple[float, int, int]] = []  # (-score, node, node above), the likeliest first
+
+    def learn(self, node: int, log_probabilities: Sequence[float]) -> None:
+        """Takes in how likely each branch of a node is."""
+        for (_, to), log_probability in zip(self.tree.branches[node], log_probabilities, strict=True):
+            score = self.scores[node] + log_probability
+            if to >= 0:
+                heappush(self.frontier, (-score, to, node))
+            elif (score, to) > (self.best_score, ~self.best):
+                self.best, self.best_score = ~to, score
+
+    def next_nodes(self, first_slot: int) -> list[int]:
+        """The likeliest unread nodes that can still lead to the best option, given slots from first_slot on."""
+        nodes: list[int] = []
+        while self.frontier and len(nodes) < _MOST_NODES and -self.frontier[0][0] >= self.best_score:
+            negative, node, above = heappop(self.frontier)
+            self.scores[node] = -negative
+            self.slots[node] = (*self.slots[above], first_slot + len(nodes))
+            nodes.append(node)
+        return nodes
+
+
+def best_first(prefill: Prefill, prompts: Sequence[Prompt], tree: Tree) -> list[Search]:
+    """The finished search of each prompt; every pass reads a few nodes of every prompt that is not done."""
+    import torch
+
+    searches = [Search(tree) for _ in prompts]
+    rows = list(range(len(prompts)))  # the prompt of each row still in the batch
+    nodes = [[0] for _ in prompts]  # of each row: what the last pass read
+    with torch.inference_mode():
+        cache, mask, logits = prefill.read(prompts)
+        logits, seen = logits[:, None], mask.shape[1]  # (B, nodes, V)
+        while True:
+            for row, its_nodes, its_logits in zip(rows, nodes, _branch_logits(logits, nodes, tree), strict=True):
+                for node, log_probabilities in zip(its_nodes, its_logits, strict=True):
+                    searches[row].learn(node, log_probabilities)
+            nodes = [searches[row].next_nodes(seen) for row in rows]
+            going = [i for i, its_nodes in enumerate(nodes) if its_nodes]
+            if not going:
+                return searches
+            if len(going) < len(rows):
+                kept = torch.tensor(going, device=mask.device)
+                cache.batch_select_indices(kept)
+                mask, rows, nodes = mask[kept], [rows[i] for i in going], [nodes[i] for i in going]
+            logits = _read_nodes(prefill, cache, mask, seen, [searches[row] for row in rows], nodes)
+            seen += logits.shape[1]
+
+
+def _branch_logits(logits: torch.Tensor, nodes: Sequence[Sequence[int]], tree: Tree) -> list[list[list[float]]]:
+    """The log-probability of every branch of every node just read, by row and node."""
+    import torch
+
+    places = [
+        (row, place, token)
+        for row, its_nodes in enumerate(nodes)
+        for place, node in enumerate(its_nodes)
+        for token, _ in tree.branches[node]
+    ]
+    at_row, at_place, tokens = torch.tensor(places, device=logits.device).unbind(1)
+    values = iter((logits[at_row, at_place, tokens] - logits.logsumexp(-1)[at_row, at_place]).tolist())
+    return [[[next(values) for _ in tree.branches[node]] for node in its_nodes] for its_nodes in nodes]
+
+
+def _read_nodes(
+    prefill: Prefill, cache: Any, mask: Any, seen: int, searches: Sequence[Search], nodes: Sequence[Sequence[int]]
+) -> torch.Tensor:
+    """The logits after each node (B, nodes, V): a node sees its prompt, the nodes above it, and itself."""
+    import torch
+
+    count, device, dtype = max(map(len, nodes)), mask.device, prefill.model.dtype
+    visible = torch.zeros(len(nodes), count, seen + count, dtype=torch.bool)
+    visible[:, :, : mask.shape[1]] = mask.bool().cpu()[:, None]
+    places = [
+        (row, place, slot)
+        for row, (search, its_nodes) in enumerate(zip(searches, nodes, strict=True))
+        for place, node in enumerate(its_nodes)
+        for slot in search.slots[node]
+    ]
+    visible[torch.tensor(places).unbind(1)] = True
+    weights = torch.zeros(visible.shape, dtype=dtype).masked_fill(~visible, torch.finfo(dtype).min).to(device)
+    tokens = [
+        [search.tree.tokens[node] for node in its_nodes] for search, its_nodes in zip(searches, nodes, strict=True)
+    ]
+    depths = [
+        [len(search.slots[node]) - 1 for node in its_nodes] for search, its_nodes in zip(searches, nodes, strict=True)
+    ]
+    filled = [row + [prefill.pad] * (count - len(row)) for row in tokens]
+    deep = [row + [0] * (count - len(row)) for row in depths]
+    position_ids = mask.sum(1, keepdim=True) + torch.tensor(deep, device=device)
+    input_ids = torch.tensor(filled, device=device)
+    return prefill.forward(input_ids, weights[:, None], position_ids, cache, keep=count)
+
+
+def one_by_one(loaded: Loaded, prompts: Sequence[Prompt], endings: Sequence[Sequence[int]]) -> torch.Tensor:
+    """The log-probability of every option after every prompt (B, options), by one pass each.
+
+    What best_first has to equal, and the only way for models whose state cannot branch.
+    """
     import torch
 
     scores = torch.zeros(len(prompts), len(endings))

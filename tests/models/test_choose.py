@@ -7,10 +7,10 @@ import torch
 
 from slmkit import names
 from slmkit.errors import SlmkitError
-from slmkit.models import choose as module
 from slmkit.models.chat import render
-from slmkit.models.choose import choose, option_ids
+from slmkit.models.choose import Search, Tree, best_first, choose, one_by_one, option_ids
 from slmkit.models.load import Loaded, shared_model
+from slmkit.models.prefill import Prefill
 from slmkit.types import ModelRef
 
 NANO = ModelRef("nano", str(names.PACKAGE / "assets" / "nano"))
@@ -31,15 +31,20 @@ def prompts(nano: Loaded, count: int) -> list[list[int]]:
     return render(nano.tokenizer, [[opening, {"role": "user", "content": text}] for text in texts])
 
 
-def test_one_tree_scores_as_one_pass_a_label_does(nano):
-    rows, endings = prompts(nano, 9), option_ids(nano, LABELS)
-    tree = module._Tree(endings)
+def test_the_best_by_search_is_the_best_of_one_pass_a_label(nano):
+    rows, endings = prompts(nano, 25), option_ids(nano, LABELS)
+    truth = one_by_one(nano, rows, endings)
+    searches = best_first(Prefill(nano, rows), rows, Tree(endings))
+    assert [search.best for search in searches] == truth.argmax(-1).tolist()
     torch.testing.assert_close(
-        tree.scores(module.Prefill(nano, rows), rows),
-        module._rows_one_by_one(nano, rows, endings),
-        rtol=1e-4,
-        atol=1e-3,
+        torch.tensor([s.best_score for s in searches]), truth.max(-1).values, rtol=1e-4, atol=1e-3
     )
+
+
+def test_an_unlikely_branch_is_not_read(nano):
+    rows, tree = prompts(nano, 25), Tree(option_ids(nano, LABELS))
+    searches = best_first(Prefill(nano, rows), rows, tree)
+    assert sum(len(search.scores) for search in searches) < 0.9 * 25 * len(tree.tokens)
 
 
 def test_a_score_is_the_models_own_loss(nano):
@@ -47,14 +52,31 @@ def test_a_score_is_the_models_own_loss(nano):
     ids = torch.tensor([row + ending])
     labels = torch.tensor([[-100] * len(row) + ending])
     loss = nano.model(ids, labels=labels).loss.item()
-    [[score]] = module._rows_one_by_one(nano, [row], [ending]).tolist()
+    [[score]] = one_by_one(nano, [row], [ending]).tolist()
     assert score == pytest.approx(-loss * len(ending), rel=1e-4)
 
 
-def test_words_that_begin_alike_are_read_once(nano):
-    tree = module._Tree([[5, 6, 9], [5, 7, 9], [5, 9]])
-    assert tree.tokens == [5, 6, 7]
-    assert tree.steps == [[(0, 5), (1, 6), (2, 9)], [(0, 5), (1, 7), (3, 9)], [(0, 5), (1, 9)]]
+def test_words_that_begin_alike_are_one_node():
+    tree = Tree([[5, 6, 9], [5, 7, 9], [5, 9]])
+    assert tree.tokens == [-1, 5, 6, 7]
+    assert tree.branches == [[(5, 1)], [(6, 2), (7, 3), (9, ~2)], [(9, ~0)], [(9, ~1)]]
+
+
+def test_an_option_that_another_begins_with_can_win_without_an_end_token():
+    search = Search(Tree([[5, 6], [5]]))
+    search.learn(0, [-1.0, -1.0])  # token 5 leads on, and ends the second option
+    assert (search.best, search.next_nodes(10)) == (1, [1])
+    search.learn(1, [-0.5])
+    assert (search.best, search.best_score) == (1, -1.0)
+
+
+def test_a_tie_goes_to_the_option_named_first():
+    search = Search(Tree([[5, 6], [7, 8]]))
+    search.learn(0, [-1.0, -1.0])
+    assert search.next_nodes(0) == [1, 2]
+    search.learn(2, [-1.0])
+    search.learn(1, [-1.0])
+    assert search.best == 0
 
 
 def test_an_option_is_what_the_template_writes_up_to_its_end(nano):
