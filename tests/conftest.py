@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from project_files import REPOSITORY, Finished
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library of the hub is imported: no test needs the network
-
-REPOSITORY = Path(__file__).parent.parent
-
-
-@dataclass
-class Finished:
-    """What a command left: exit code, standard output, standard error."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
-        return found
-
-    @property
-    def error_lines(self) -> list[str]:
-        """The last lines from "error:" on: the message a user reads."""
-        lines = self.err.strip().splitlines()
-        start = max((i for i, line in enumerate(lines) if line.startswith("error: ")), default=len(lines))
-        return lines[start:]
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: one core each
 
 
 @pytest.fixture
@@ -74,10 +50,3 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the public data pack is not beside this checkout (../shared/data)")
     return folder
-
-
-def write(path: Path, text: str) -> Path:
-    """Writes a file of a test's project, folders included."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path

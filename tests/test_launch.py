@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, write
+from project_files import REPOSITORY, write
 
 STAGE = """
 def ranks(run):

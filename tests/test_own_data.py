@@ -2,7 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Finished, write
+from project_files import Finished, write
 
 Slmkit = Callable[..., Finished]
 WORDS = ["pay", "card", "lost", "fee", "cash", "bank", "send", "late", "app", "code"]

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import write
+from project_files import write
 
 from slmkit.errors import SlmkitError
 from slmkit.plan import content_hash, make_plan

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import write
+from project_files import write
 
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Layer, load_recipe, read_value, read_yaml

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, Finished, write
+from project_files import REPOSITORY, Finished, write
 
 Slmkit = Callable[..., Finished]
 

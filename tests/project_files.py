@@ -1,0 +1,38 @@
+"""What tests of the command line share: the checkout, a file of a test's project, and what a command left."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@dataclass
+class Finished:
+    """What a command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def error_lines(self) -> list[str]:
+        """The last lines from "error:" on: the message a user reads."""
+        lines = self.err.strip().splitlines()
+        start = max((i for i, line in enumerate(lines) if line.startswith("error: ")), default=len(lines))
+        return lines[start:]
+
+
+def write(path: Path, text: str) -> Path:
+    """Writes a file of a test's project, folders included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
