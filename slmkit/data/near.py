@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from slmkit.data.normalise import normalise
+
 FEWEST_WORDS = 8  # shorter texts are alike only when they are equal
 
 
@@ -31,3 +33,8 @@ def edits_between(a: Sequence[str], b: Sequence[str]) -> int | None:
     allowed = edits_allowed(min(len(a), len(b)))
     distance = Levenshtein.distance(a, b, score_cutoff=allowed)
     return distance if distance <= allowed else None
+
+
+def alike(a: str, b: str) -> bool:
+    """Whether two texts are nearly the same."""
+    return edits_between(normalise(a).split(), normalise(b).split()) is not None

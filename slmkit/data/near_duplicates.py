@@ -27,6 +27,8 @@ def near_duplicates(texts: Sequence[str], *, on_rows: Callable[[int], None] | No
     """
     import numpy as np
 
+    if len(texts) < 2:
+        return {}
     bands = np.empty((len(texts), _BANDS), np.uint32)
 
     def fill(start: int) -> int:

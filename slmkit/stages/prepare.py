@@ -5,23 +5,31 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from slmkit import charts
 from slmkit.data.canonical import Canonicals, Dropped, read_canonical
 from slmkit.data.convert import Canonical
 from slmkit.data.documents import read_passages
 from slmkit.data.gold import Gold, passage_id, read_gold
-from slmkit.data.normalise import normalise, text_hash
+from slmkit.data.lengths import OnOverflow, find_max_length, spread, too_long
+from slmkit.data.normalise import text_hash
 from slmkit.data.read import Row, read_rows
 from slmkit.data.shape import find_shape
-from slmkit.data.split import hash_share, split
+from slmkit.data.split import split
+from slmkit.data.steps import Step, Stepped, apply_steps, drop_gold, drop_surplus, dropped, would_change
 from slmkit.errors import SlmkitError
+from slmkit.models.labels import Chat
+from slmkit.models.load import check_model, model_folder
+from slmkit.models.template_check import Thinking, check_template
 from slmkit.run import Run
-from slmkit.types import Input, Passage
+from slmkit.types import Input, Model, ModelRef, Passage
 
+_STEPS: list[Step] = ["duplicates", "near_duplicates"]
 _CHECK_SECONDS = 0.4  # how long the pre-flight reads: all of most files, the head of a very long one
 _HEAD_ROWS = 1000
+_TEMPLATE_ROWS = 200  # rows whose masks are checked; template faults show on the first of a kind
 
 
 def prepare(
@@ -30,21 +38,28 @@ def prepare(
     data: Input,
     gold: Input | None = None,
     documents: Input | None = None,
+    model: Model | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
     encoding: str = "auto",
     instruction: str | None = None,
     text_as: Literal["questions", "text"] = "questions",
+    steps: list[Step] | None = None,
     max_rows: int | None = None,
+    max_length: int | Literal["auto"] = "auto",
+    on_overflow: OnOverflow = "error",
+    thinking: Thinking | None = None,
     validation_size: float = 0.1,
     chunk_size: int = 120,
     chunk_overlap: int = 0,
 ) -> None:
     """Turns a data file into training and validation rows without duplicates and without gold.
 
-    Writes train.jsonl, validation.jsonl, documents.jsonl (what a retriever searches) and dropped.jsonl (each row left
-    out, with its reason and line). `instruction` is the system message; the gold card's is taken where it is None.
-    `text_as` says what plain text becomes: gap-fill questions, or text to continue. chunk_size counts words.
+    Writes train.jsonl, validation.jsonl, documents.jsonl (what a retriever searches), dropped.jsonl (each row left
+    out, with its reason and line) and changed.jsonl. `steps` run in their order; unset: duplicates, near_duplicates.
+    `instruction` is the system message; the gold card's is taken where it is unset. `text_as` says what plain text
+    becomes: gap-fill questions, or text to continue. With a `model` the rows are held against its chat template, and
+    measured in its tokens: a template that would train nothing, or not the end of an answer, is refused.
     """
     with run.progress("read", unit="rows") as bar:
         found = read_canonical(
@@ -57,19 +72,21 @@ def prepare(
             on_row=bar.advance,
         )
     frozen = read_gold(gold) if gold else None
-    rows, duplicates = _drop_duplicates(found.rows)
-    rows, leaks = _drop_gold(rows, frozen)
-    rows, surplus = _drop_surplus(rows, max_rows)
-    dropped = [*found.dropped, *duplicates, *leaks, *surplus]
     if instruction is None:
         instruction = frozen.task.instruction if frozen else found.instruction
-    if not rows:
+    done = _stepped(found, frozen, _STEPS if steps is None else steps, max_rows)
+    if not done.rows:
         raise SlmkitError(
-            f"no row is left to train on: {_why(dropped)}",
+            f"no row is left to train on: {_why(done.dropped)}",
             where=str(data),
             fix="give other data, or a gold set that does not hold all of it",
         )
-    train, validation = split(rows, validation_size=validation_size, key=lambda row: row.input)
+    lengths: list[int] = []
+    if model is not None and "messages" in done.rows[0].values:
+        fit = _fit_template(run, done.rows, instruction, model, max_length, on_overflow, thinking)
+        done = Stepped(fit.rows, [*done.dropped, *fit.dropped], done.changed)
+        lengths = fit.lengths
+    train, validation = split(done.rows, validation_size=validation_size, key=lambda row: row.input)
     passages = (
         read_passages(documents, chunk_size=chunk_size, chunk_overlap=chunk_overlap, encoding=encoding)
         if documents
@@ -78,14 +95,19 @@ def prepare(
     run.table("train", (_line(row, instruction) for row in train))
     run.table("validation", (_line(row, instruction) for row in validation))
     run.table("documents", (asdict(passage) for passage in passages))
-    run.table("dropped", (asdict(row) for row in dropped))
-    _report(run, found=found, train=train, validation=validation, dropped=dropped, passages=passages, gold=frozen)
+    run.table("dropped", (asdict(row) for row in done.dropped))
+    run.table("changed", (asdict(row) for row in done.changed))
+    _report(run, found, done, train=train, validation=validation, passages=passages)
+    _report_suspects(run, found, _STEPS if steps is None else steps)
+    _report_gold(run, frozen, passages)
+    run.figure("lengths", _lengths_figure(lengths, done.rows))
 
 
 def check(
     *,
     data: Input,
     gold: Input | None = None,
+    model: Model | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
     encoding: str = "auto",
@@ -97,50 +119,78 @@ def check(
         raise SlmkitError(
             f"validation_size={validation_size} is no share from 0 to 0.5", where="with.validation_size", fix="use 0.1"
         )
+    if model is not None:
+        check_model(model)
     if data.exists():
         until = time.monotonic() + _CHECK_SECONDS
         head: list[Row] = []
         for row in read_rows(data, encoding=encoding):
-            if len(head) < _HEAD_ROWS:
+            if len(head) < _HEAD_ROWS:  # what the shape is judged by, however slow the machine
                 head.append(row)
-            if time.monotonic() > until:
+            elif time.monotonic() > until:
                 break
         find_shape(head, text_column=text_column, label_column=label_column)
     if gold is not None and gold.exists():
         read_gold(gold)
 
 
-def _drop_duplicates(rows: Sequence[Canonical]) -> tuple[list[Canonical], list[Dropped]]:
-    """The first row of each text and answer; spelling, case and punctuation aside."""
-    seen: dict[str, Canonical] = {}
-    dropped = []
-    for row in rows:
-        first = seen.setdefault(row.id, row)
-        if first is not row:
-            dropped.append(_dropped(row, "duplicate"))
-    return list(seen.values()), dropped
+def _stepped(found: Canonicals, gold: Gold | None, steps: Sequence[Step], max_rows: int | None) -> Stepped:
+    """The rows without gold, through the steps, without gold once more where a step changed them, at most max_rows."""
+    held = [example.input for example in (*gold.examples, *gold.dev)] if gold else []
+    clean = drop_gold(found.rows, held)
+    done = apply_steps(clean.rows, steps, keep_targets=found.kind == "classification")
+    again = drop_gold(done.rows, held) if done.changed else Stepped(done.rows)
+    last = drop_surplus(again.rows, max_rows)
+    left_out = [*found.dropped, *clean.dropped, *done.dropped, *again.dropped, *last.dropped]
+    return Stepped(last.rows, left_out, done.changed)
 
 
-def _drop_gold(rows: Sequence[Canonical], gold: Gold | None) -> tuple[list[Canonical], list[Dropped]]:
-    if gold is None:
-        return list(rows), []
-    held = {normalise(example.input) for example in (*gold.examples, *gold.dev)}
-    kept = [row for row in rows if normalise(row.input) not in held]
-    return kept, [_dropped(row, "in gold") for row in rows if normalise(row.input) in held]
+@dataclass(frozen=True)
+class _Fit:
+    """The rows that fit the model, those that do not, and the lengths of the former in tokens."""
+
+    rows: list[Canonical]
+    dropped: list[Dropped]
+    lengths: list[int]
 
 
-def _drop_surplus(rows: list[Canonical], max_rows: int | None) -> tuple[list[Canonical], list[Dropped]]:
-    """At most max_rows rows, a random choice that more data refine but do not reshuffle."""
-    if max_rows is None or len(rows) <= max_rows:
-        return rows, []
-    limit = sorted(hash_share(row.input, salt="max_rows") for row in rows)[max_rows - 1]
-    kept = [row for row in rows if hash_share(row.input, salt="max_rows") <= limit][:max_rows]
-    ids = {row.id for row in kept}
-    return kept, [_dropped(row, "above max_rows") for row in rows if row.id not in ids]
+def _fit_template(
+    run: Run,
+    rows: list[Canonical],
+    instruction: str,
+    model: ModelRef,
+    max_length: int | Literal["auto"],
+    on_overflow: OnOverflow,
+    thinking: Thinking | None,
+) -> _Fit:
+    """Holds the rows against the model's chat template; refuses what would spoil training, drops what is too long."""
+    from transformers import AutoTokenizer
 
-
-def _dropped(row: Canonical, reason: str) -> Dropped:
-    return Dropped(reason, str(row.file), row.line, row.input[:200])
+    tokenizer = AutoTokenizer.from_pretrained(str(model_folder(model) or model.path))
+    chats = [Chat(row.id, row.where, _line(row, instruction)["messages"]) for row in rows]
+    report = check_template(tokenizer, chats[:_TEMPLATE_ROWS], thinking=thinking)
+    for fault in report.faults:
+        if fault.severity == "error":
+            raise fault.as_refusal()
+        run.note(f"{fault.name}: {fault.text}; {fault.fix}")
+    run.table("template", [asdict(fault) for fault in report.faults])
+    run.table("mask", [{"token": piece, "trained": on} for piece, on in report.pieces])
+    run.metric(trained_share=report.trained_share)
+    trained = "".join(piece for piece, on in report.pieces if on)
+    run.note(
+        f"template {report.template_hash}: {report.trained_share:.0%} of the tokens carry loss, first {trained!r}"
+    )
+    texts = tokenizer.apply_chat_template([chat.messages for chat in chats], tokenize=False)
+    lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    most = find_max_length(lengths, max_length, min(tokenizer.model_max_length, 1_000_000))
+    over = set(too_long(lengths, most, on_overflow, where=[row.where for row in rows]))
+    run.note(f"{spread(lengths)}; max_length={most}" + (f" leaves out {len(over):,} rows" if over else ""))
+    run.metric(max_length=most)
+    return _Fit(
+        [row for i, row in enumerate(rows) if i not in over],
+        [dropped(rows[i], f"longer than {most} tokens") for i in sorted(over)],
+        [length for i, length in enumerate(lengths) if i not in over],
+    )
 
 
 def _own_passages(rows: Sequence[Canonical], train: Sequence[Canonical]) -> list[Passage]:
@@ -161,45 +211,41 @@ def _line(row: Canonical, instruction: str) -> dict[str, Any]:
 
 def _report(
     run: Run,
-    *,
     found: Canonicals,
+    done: Stepped,
+    *,
     train: Sequence[Canonical],
     validation: Sequence[Canonical],
-    dropped: Sequence[Dropped],
     passages: Sequence[Passage],
-    gold: Gold | None,
 ) -> None:
-    """What the report shows of the data: counts by step, labels, conflicts, lengths."""
-    reasons = Counter(row.reason for row in dropped)
-    steps = [{"step": "read", "rows": len(found.rows) + len(found.dropped)}]
-    steps += [{"step": f"dropped: {reason}", "rows": -count} for reason, count in reasons.most_common()]
-    steps += [{"step": "train", "rows": len(train)}, {"step": "validation", "rows": len(validation)}]
-    run.table("steps", steps)
-    kept = [*train, *validation]
+    """Counts by step and label, conflicts, and the sentence that sums them up."""
+    reasons = Counter(row.reason for row in done.dropped)
+    num_rows_in = len(found.rows) + len(found.dropped)
+    counted = [{"step": "read", "rows": num_rows_in}]
+    counted += [{"step": f"dropped: {reason}", "rows": -count} for reason, count in reasons.most_common()]
+    counted += [{"step": "train", "rows": len(train)}, {"step": "validation", "rows": len(validation)}]
+    run.table("steps", counted)
     run.metric(
-        num_rows_in=len(found.rows) + len(found.dropped),
+        num_rows_in=num_rows_in,
         num_train=len(train),
         num_validation=len(validation),
-        num_dropped=len(dropped),
-        num_in_gold=reasons["in gold"],
-        num_duplicates=reasons["duplicate"],
+        num_dropped=len(done.dropped),
+        num_changed=len(done.changed),
+        num_in_gold=reasons["in gold"] + reasons["nearly in gold"] + reasons["holds a gold text"],
+        num_duplicates=reasons["duplicate"] + reasons["near duplicate"],
         num_documents=len(passages),
     )
-    run.note(f"{len(train):,} rows to train on, {len(validation):,} to validate; dropped {_why(dropped)}")
+    run.note(f"{len(train):,} rows to train on, {len(validation):,} to validate; dropped {_why(done.dropped)}")
     if found.kind == "classification":
-        counts = Counter(row.target for row in kept)
+        counts = Counter(row.target for row in done.rows)
         run.table("labels", ({"label": label, "rows": count} for label, count in counts.most_common()))
-        run.metric(num_labels=len(counts), num_conflicts=_conflicts(run, kept))
-    if gold:
-        relevant = {id for example in gold.examples for id in example.relevant}
-        missing = len(relevant - {passage.id for passage in passages})
-        if missing:
-            run.note(f"{missing:,} of the {len(relevant):,} passages that gold names are not among the documents")
-    run.figure("lengths", _lengths_figure(kept))
+        run.metric(num_labels=len(counts), num_conflicts=_conflicts(run, done.rows))
+        if len(counts) == 1:
+            run.note(f"every row has the label {next(iter(counts))!r}: there is nothing to learn")
 
 
-def _why(dropped: Sequence[Dropped]) -> str:
-    reasons = Counter(row.reason for row in dropped).most_common()
+def _why(left_out: Sequence[Dropped]) -> str:
+    reasons = Counter(row.reason for row in left_out).most_common()
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons) or "none"
 
 
@@ -219,15 +265,23 @@ def _conflicts(run: Run, rows: Sequence[Canonical]) -> int:
     return len(conflicts)
 
 
-def _lengths_figure(rows: Sequence[Canonical]) -> Any:
-    from matplotlib.figure import Figure
+def _report_suspects(run: Run, found: Canonicals, steps: Sequence[Step]) -> None:
+    """Says what the text steps that were left out would have changed."""
+    named = {"repair_encoding": "mojibake", "clean_html": "HTML", "mask_pii": "personal data"}
+    for step, share in would_change(found.rows).items():
+        if share and step not in steps:
+            run.note(f"{share:.1%} of the rows hold {named[step]}; left as they are (steps: [{step}, …] mends it)")
 
-    lengths = sorted(len(f"{row.input} {row.target}".split()) for row in rows)
-    figure = Figure(figsize=(6, 2.6))
-    axes = figure.add_subplot()
-    longest = lengths[min(len(lengths) - 1, int(len(lengths) * 0.99))] if lengths else 1
-    axes.hist([min(length, longest) for length in lengths], bins=min(40, longest + 1), color="#4878a8")
-    axes.set_xlabel("words in a row, question and answer (the last bar holds the longest 1 %)")
-    axes.set_ylabel("rows")
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
+
+def _report_gold(run: Run, gold: Gold | None, passages: Sequence[Passage]) -> None:
+    """Says which passages that gold asks about a retriever could not find."""
+    relevant = {id for example in gold.examples for id in example.relevant} if gold else set()
+    missing = len(relevant - {passage.id for passage in passages})
+    if missing:
+        run.note(f"{missing:,} of the {len(relevant):,} passages that gold names are not among the documents")
+
+
+def _lengths_figure(lengths: Sequence[int], rows: Sequence[Canonical]) -> Any:
+    if lengths:
+        return charts.histogram(lengths, xlabel="tokens a row")
+    return charts.histogram([len(f"{row.input} {row.target}".split()) for row in rows], xlabel="words a row")

@@ -1,14 +1,19 @@
 """prepare: canonical rows without repeats and without gold, and every row left out with its reason and line."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+import slmkit
 from slmkit.data.gold import freeze_on_first_sight
 from slmkit.data.normalise import normalise
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.run import Run, read_jsonl
 from slmkit.stages.prepare import check, prepare
+from slmkit.types import ModelRef
+
+NANO = ModelRef("nano", str(Path(slmkit.__file__).parent / "assets" / "nano"))
 
 
 def table(path, count=200):
@@ -94,10 +99,12 @@ def test_given_documents_are_cut_into_passages(tmp_path):
 
 def test_a_folder_of_documents_is_asked_about_itself(tmp_path):
     (tmp_path / "docs").mkdir()
-    for i in range(30):
-        (tmp_path / "docs" / f"{i}.md").write_text(
-            f"The tower number {i} was finished by its builders in {1800 + i}.\n"
-        )
+    words = [
+        f"{a}{b}" for a in ("tor", "mel", "kap", "sun", "fil", "wex") for b in ("ano", "iber", "usta", "elin", "ora")
+    ]
+    for i, word in enumerate(words):
+        others = " ".join(words[(i + 7 * k) % 30] for k in range(1, 6))
+        (tmp_path / "docs" / f"{i}.md").write_text(f"The {word} of {others} began in {1800 + i}.\n")
     gold = freeze_on_first_sight(tmp_path / "docs", folder=tmp_path / "gold" / "docs")
     run, files = run_prepare(tmp_path, data=tmp_path / "docs", gold=gold.folder)
     passages = {row["id"] for row in files["documents"]}
@@ -107,10 +114,72 @@ def test_a_folder_of_documents_is_asked_about_itself(tmp_path):
     assert "synthetic" in notes
 
 
+def test_rows_nearly_in_gold_and_near_duplicates_are_dropped_with_their_reason(tmp_path):
+    data = table(tmp_path / "data.csv")
+    asked = "could you tell me where the parcel of last week went to"
+    (tmp_path / "gold.csv").write_text(f"text,label\n{asked},a\n")
+    gold = freeze_on_first_sight(data, gold=tmp_path / "gold.csv", folder=tmp_path / "gold" / "mine")
+    twin = "i would like to know when the shop around the corner opens {}"
+    lines = [asked.replace("week", "month"), f"Dear all {asked} please", twin.format("today"), twin.format("tomorrow")]
+    data.write_text(data.read_text() + "".join(f"{line},label_1\n" for line in lines))
+    _, files = run_prepare(tmp_path, data=data, gold=gold.folder)
+    reasons = {row["line"]: row["reason"] for row in files["dropped"] if row["line"] > 201}
+    assert reasons == {202: "nearly in gold", 203: "holds a gold text", 205: "near duplicate"}
+
+
+def test_steps_change_texts_and_keep_what_was_before(tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("question,answer\ncafÃ© &amp; bar at ann@site.org,a &amp; b\nplain,c\n<br>,c\n")
+    steps = ["repair_encoding", "clean_html", "mask_pii"]
+    run, files = run_prepare(tmp_path, data=data, steps=steps, validation_size=0)
+    said = [message["content"] for message in files["train"][0]["messages"]]
+    assert said[-2:] == ["café & bar at [EMAIL_ADDRESS]", "a & b"]
+    assert [row["step"] for row in read_jsonl(run.path("changed.jsonl"))] == steps
+    assert [(row["line"], row["reason"]) for row in files["dropped"]] == [(4, "empty after clean_html")]
+
+
+def test_labels_stay_as_written_whatever_the_steps(tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\n" + "".join(f"a &amp; b number {i},x &amp; y\n" for i in range(30)))
+    _, files = run_prepare(tmp_path, data=data, steps=["clean_html"])
+    assert files["train"][0]["messages"][-1]["content"] == "x &amp; y"
+    assert files["train"][0]["messages"][-2]["content"].startswith("a & b")
+
+
+def test_what_steps_would_mend_is_said_and_left(tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\n" + "".join(f"cafÃ© number {i} &amp; bar,x\n" for i in range(30)))
+    run, files = run_prepare(tmp_path, data=data)
+    notes = " ".join(row["text"] for row in read_jsonl(run.path("notes.jsonl")))
+    assert "100.0% of the rows hold mojibake" in notes
+    assert "100.0% of the rows hold HTML" in notes
+    assert "personal data" not in notes
+    assert "every row has the label 'x'" in notes
+    assert "cafÃ©" in files["train"][0]["messages"][-2]["content"]
+
+
 def test_plain_text_can_stay_text(tmp_path):
     (tmp_path / "a.txt").write_text("Words to continue.")
     _, files = run_prepare(tmp_path, data=tmp_path / "a.txt", text_as="text")
     assert files["train"][0]["text"] == "Words to continue."
+
+
+def test_with_a_model_the_rows_are_held_against_its_template_and_length(tmp_path):
+    run, files = run_prepare(tmp_path, data=table(tmp_path / "data.csv"), model=NANO, validation_size=0)
+    mask = read_jsonl(run.path("mask.jsonl"))
+    label = files["train"][0]["messages"][-1]["content"]
+    assert "".join(row["token"] for row in mask if row["trained"]).replace(" ", "") == f"{label}<|end|>"
+    assert 0.05 < run.metrics["trained_share"] < 0.5
+    assert run.metrics["max_length"] % 8 == 0
+    with pytest.raises(RefusedError, match=r"200 of 200 rows are longer than max_length=10 tokens"):
+        run_prepare(tmp_path, "short", data=tmp_path / "data.csv", model=NANO, max_length=10)
+
+
+def test_rows_above_max_length_are_dropped_when_asked(tmp_path):
+    data = table(tmp_path / "data.csv", 20)
+    data.write_text(data.read_text() + "word " * 200 + ",label_1\n")
+    _, files = run_prepare(tmp_path, data=data, model=NANO, max_length=100, on_overflow="drop")
+    assert [(row["line"], row["reason"]) for row in files["dropped"]] == [(22, "longer than 100 tokens")]
 
 
 def test_gold_that_holds_all_rows_leaves_nothing_to_train_on(tmp_path):
