@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slmkit.data.world.corpus import MIXES, Encoder, document, rows
 from slmkit.data.world.engine import rng
 from slmkit.errors import SlmkitError
+from slmkit.models.checkpoints import PARTIAL, publish, rewind_log
 from slmkit.run import Run, write_json
 from slmkit.types import Model, ModelRef
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 ABILITIES = ("repeat", "cards", "binding")  # what a gate can ask for: kinds of documents, in order of appearance
 NUM_MEASURED = 100  # documents behind a measured ability
-MEASURE_EVERY, SAVE_EVERY = 100, 500  # steps
+LOG_EVERY, MEASURE_EVERY, SAVE_EVERY = 50, 100, 500  # steps
 EMBEDDING_STD = 0.2  # larger than a layer's output at the start, or copying has nothing to find
 
 
@@ -81,6 +82,7 @@ def pretrain(
     muon = Muon(matrices, weight_decay=weight_decay)
     adamw = torch.optim.AdamW(others, lr=embedding_learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
     state: dict[str, Any] = {"step": 0, "phase": 0, "phase_tokens": 0, "tokens": 0, "seconds": 0.0, "history": []}
+    rewind_log(run.path("log.jsonl"), run.checkpoint)
     if run.checkpoint:
         saved = torch.load(run.checkpoint / "state.pt", map_location=device, weights_only=True)
         network.load_state_dict(saved["network"])
@@ -90,8 +92,7 @@ def pretrain(
         run.note(f"resumed at step {state['step']:,}")
 
     losses: list[Tensor] = []
-    with run.progress("pretrain", sum(phase.max_tokens for phase in phases), unit="tokens") as bar:
-        bar.advance(state["tokens"])
+    with run.progress("pretrain", sum(phase.max_tokens for phase in phases) - state["tokens"], unit="tokens") as bar:
         while state["phase"] < len(phases):
             phase = phases[state["phase"]]
             is_last = state["phase"] == len(phases) - 1
@@ -120,13 +121,17 @@ def pretrain(
             state["tokens"] += num_tokens
             state["phase_tokens"] += num_tokens
             bar.advance(num_tokens, tokens=num_tokens)
-            if state["step"] % 50 == 0:
+            if state["step"] % LOG_EVERY == 0:
                 mean = float(torch.stack(losses).mean())
                 losses.clear()
                 run.log(state["step"], loss=mean, learning_rate=learning_rate * rate, tokens=state["tokens"])
             done = state["phase_tokens"] >= phase.max_tokens
             if done or (phase.gate and state["step"] % MEASURE_EVERY == 0):
-                abilities = {kind: ability(network, encoder, kind) for kind in ABILITIES}
+                abilities = {
+                    kind: ability(network, encoder, kind, chat=phase.mix == "chat")
+                    for kind in ABILITIES
+                    if kind in MIXES[phase.mix]
+                }
                 run.log(state["step"], tokens=state["tokens"], **abilities)
                 gated = phase.gate and state["phase_tokens"] >= phase.min_tokens
                 if done or (gated and phase.gate and abilities[phase.gate] >= phase.above):
@@ -152,7 +157,7 @@ def pretrain(
         },
     )  # fmt: skip
     last = state["history"][-1]
-    run.metric(tokens=float(state["tokens"]), seconds=seconds, **{kind: last[kind] for kind in ABILITIES})
+    run.metric(tokens=float(state["tokens"]), seconds=seconds, **{k: last[k] for k in ABILITIES if k in last})
 
 
 def check(*, phases: list[Phase], model: ModelRef | None = None, shape: Shape | None = None, **_: object) -> None:
@@ -174,12 +179,12 @@ def check(*, phases: list[Phase], model: ModelRef | None = None, shape: Shape | 
             )
 
 
-def ability(network: LlamaForCausalLM, encoder: Encoder, kind: str) -> float:
+def ability(network: LlamaForCausalLM, encoder: Encoder, kind: str, *, chat: bool = False) -> float:
     """The share of answer tokens that the model would say in documents of a kind with names it never saw."""
     import torch
 
     right = total = 0
-    documents = [document(encoder, rng("ability", kind, n), kind, "dev", chat=False) for n in range(NUM_MEASURED)]
+    documents = [document(encoder, rng("ability", kind, n), kind, "dev", chat=chat) for n in range(NUM_MEASURED)]
     documents.sort(key=lambda row: len(row[0]))
     network.eval()
     with torch.no_grad():
@@ -256,25 +261,14 @@ def _loss(body: Any, head: Any, input_ids: Tensor, weights: Tensor) -> Tensor:
 
 def _save_checkpoint(run: Run, network: Any, muon: Any, adamw: Any, state: dict[str, Any]) -> None:
     """Keeps the newest checkpoint only; it gets its name once it is whole."""
-    import shutil
-
     import torch
 
-    folder = run.path(f"checkpoints/checkpoint-{state['step']}")
-    new = run.path("checkpoints/new/state.pt")
-    torch.save(
-        {
-            "network": network.state_dict(),
-            "muon": muon.state_dict(),
-            "adamw": adamw.state_dict(),
-            "state": state,
-        },
-        new,
-    )
-    old = run.checkpoint
-    new.parent.rename(folder)
-    if old:
-        shutil.rmtree(old)
+    whole = {
+        "network": network.state_dict(), "muon": muon.state_dict(), "adamw": adamw.state_dict(), "state": state,
+    }  # fmt: skip
+    path = run.path(f"checkpoints/{PARTIAL}/checkpoint-{state['step']}/state.pt")
+    torch.save(whole, path)
+    publish(path.parent)
 
 
 def _write(run: Run, network: Any, tokenizer: Any) -> None:

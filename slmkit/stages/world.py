@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+from slmkit.data.world.corpus import chats
+from slmkit.data.world.engine import share
 from slmkit.data.world.families import FAMILIES
 from slmkit.data.world.gold import documents, draw
 from slmkit.errors import SlmkitError
 from slmkit.run import Run
+from slmkit.types import Example
+
+CHATS = "chats"
+NOISE = 0.15  # share of the preferences that point the wrong way
 
 
 def world(
@@ -15,11 +21,17 @@ def world(
 ) -> None:
     """Draws rows of one family of the micro-world, with the documents that hold its answers.
 
-    data.jsonl holds {"id", "input", "target", ...} and documents.jsonl {"id", "text"}. The split "live" draws from the
-    names and wordings of the gold sets with the run's seed: examples that no frozen set contains.
+    data.jsonl holds {"id", "input", "target", ...} and documents.jsonl {"id", "text"}; of pairs, data.jsonl holds
+    {"prompt", "chosen", "rejected"}. The family "chats" is what the instruct models were taught: train.jsonl of
+    messages, to replay while a model learns something new. The split "live" draws from the names and wordings of the
+    gold sets with the run's seed: examples that no frozen set contains.
     """
+    if family == CHATS:
+        run.table("train", chats("train", num_examples, seed=run.seed))
+        run.metric(rows=float(num_examples))
+        return
     drawn = draw(family, split, num_examples, seed=run.seed)
-    run.table("data", [example.to_dict() for example in drawn.examples])
+    run.table("data", map(_pair if family == "pairs" else Example.to_dict, drawn.examples))
     passages = documents(family, drawn.passages)
     if passages:
         run.table("documents", [{"id": key, "text": text} for key, text in passages.items()])
@@ -31,7 +43,16 @@ def world(
 
 def check(*, family: str = "tickets", **_: object) -> None:
     """Refuses a family that is not there before anything runs."""
-    if family not in FAMILIES:
+    if family not in (*FAMILIES, CHATS):
         raise SlmkitError(
-            f"no family {family!r} in the micro-world", where="with.family", fix=f"one of: {', '.join(FAMILIES)}"
+            f"no family {family!r} in the micro-world",
+            where="with.family",
+            fix=f"one of {', '.join((*FAMILIES, CHATS))}",
         )
+
+
+def _pair(example: Example) -> dict[str, Any]:
+    """A preference; one in seven is turned around, as people who choose disagree with themselves."""
+    sides = [example.target, example.slice["rejected"]]
+    chosen, rejected = sides[::-1] if share(example.id) < NOISE else sides
+    return {"id": example.id, "prompt": example.input, "chosen": chosen, "rejected": rejected}

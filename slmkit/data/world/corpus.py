@@ -37,8 +37,8 @@ MIXES: dict[str, dict[str, float]] = {
         "say": 4,
     },
     "full": {
-        "binding": 14, "reading": 16, "rag": 17, "unanswerable": 5, "over_canon": 2, "skills": 15, "pattern": 4,
-        "canon": 7, "canon_text": 5, "chains": 9, "talk": 4, "forks": 1, "repeat": 4, "cards": 4, "say": 2,
+        "binding": 12, "reading": 16, "rag": 17, "unanswerable": 5, "over_canon": 2, "skills": 15, "pattern": 4,
+        "canon": 9, "canon_text": 6, "chains": 9, "talk": 4, "forks": 1, "repeat": 4, "cards": 4, "say": 2,
     },
     "chat": {
         "reading": 14, "binding": 6, "rag": 18, "unanswerable": 8, "over_canon": 3, "skills": 16, "pattern": 7,
@@ -98,6 +98,17 @@ def rows(encoder: Encoder, mix: str, *, seed: int, step: int, count: int, max_le
             ids += new_ids
             row_weights += new_weights
         found.append((ids[: max_length + 1], row_weights[: max_length + 1]))
+    return found
+
+
+def chats(split: Split, count: int, *, seed: int) -> list[dict[str, object]]:
+    """`count` chats of the instruct mix, as rows {"id", "messages"}."""
+    shares = MIXES["chat"]
+    found: list[dict[str, object]] = []
+    for number in range(count):
+        r = rng(split, seed, "chats", number)
+        doc = DOCUMENTS[r.choices(list(shares), list(shares.values()))[0]](r, split)
+        found.append({"id": f"{doc.family}-{number}", "messages": messages(r, doc)})
     return found
 
 

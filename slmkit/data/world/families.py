@@ -171,6 +171,15 @@ def forks() -> tuple[tuple[str, str, str], ...]:
     return tuple(found)
 
 
+def pair(r: random.Random, split: Split) -> Doc:
+    """A question with a right answer and, in the slice, a wrong one that stands in the notes too."""
+    doc = (rag if r.random() < 0.5 else reading)(r, split)
+    wrong = [value for _, _, value in doc.facts if value != doc.turns[0].answer]
+    return replace(
+        doc, family="pairs", turns=doc.turns[:1], slice={**doc.slice, "rejected": r.choice([*wrong, ABSTAIN])}
+    )
+
+
 def drift(r: random.Random, split: Split) -> Doc:
     """Tickets with the day they came in; from day 30 on, repairs that cannot wait grow from a twelfth to a half."""
     day = r.randint(1, 60)
@@ -179,6 +188,11 @@ def drift(r: random.Random, split: Split) -> Doc:
     while day > 30 and r.random() < (day - 30) / 60 and doc.slice != wanted:
         doc = tickets.ticket(r, split)
     return replace(doc, family="drift", slice={**doc.slice, "day": str(day)})
+
+
+def all_of_today() -> dict[str, str]:
+    """Today's notes of everybody in the gold and dev sets: what a retriever searches."""
+    return {name: _today(split, name).notes for split in _ASIDE for name in names(split)}
 
 
 @cache
@@ -220,19 +234,21 @@ def _wording(split: Split, new: bool) -> dict[str, str]:
     return {"wording": "new" if new else "trained"} if split in ("gold", "live") else {}
 
 
+_ASIDE: tuple[Split, ...] = ("gold", "dev")
 _EXACT = "Right when the answer is the target, letter case and outer spaces aside."
 FAMILIES: dict[str, Family] = {
-    "reading": Family(reading, _EXACT, num_gold=420),
-    "rag": Family(rag, _EXACT, num_gold=420),
+    "reading": Family(reading, _EXACT, num_gold=440),
+    "rag": Family(rag, _EXACT, num_gold=440),
     "unanswerable": Family(unanswerable, _EXACT),
     "canon": Family(canon_fact, _EXACT),
     "over_canon": Family(over_canon, _EXACT),
-    "skills": Family(skills.skill, _EXACT, num_gold=300),
+    "skills": Family(skills.rule, _EXACT, num_gold=260),
+    "arithmetic": Family(skills.arithmetic, _EXACT),
     "pattern": Family(
         skills.pattern, "Right when the three words come in reverse order; no word of the prompt says so."
     ),
     "say": Family(skills.say_word, _EXACT),
-    "chains": Family(skills.chain, "Right when what stands after the thoughts is the target.", num_gold=400),
+    "chains": Family(skills.chain, "Right when what stands after the thoughts is the target.", num_gold=440),
     "tools": Family(skills.tool_call, "Right when the call, or the answer where none is needed, is the target."),
     "tickets": Family(
         tickets.ticket,
@@ -241,5 +257,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "fresh": Family(fresh, _EXACT),
     "fresh_tickets": Family(fresh_ticket, "The whole line: the house's code of the relation, then today's value."),
+    "pairs": Family(pair, "The target is the better answer; the slice `rejected` holds the worse one."),
+    "forks": Family(fork, "Each cue has two endings, said 7 and 3 times in 10.", num_gold=20),
     "drift": Family(drift, "As for tickets; the slice says on which day the ticket came."),
 }

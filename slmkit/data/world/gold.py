@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -32,14 +32,14 @@ class Drawn:
     num_disagreed: int
 
 
-def draw(family: str, split: Split, count: int, *, seed: int = 0) -> Drawn:
-    """`count` examples of a family whose answer the re-reader confirms; the seed moves train and live sets only."""
+def draw(family: str, split: Split, count: int, *, seed: int = 0, but: Collection[str] = ()) -> Drawn:
+    """`count` examples of a family whose answer the re-reader confirms, with none of the ids in `but`."""
     examples: dict[str, Example] = {}
     passages: dict[str, str] = {}
     num_duplicates = num_disagreed = 0
     for doc in _docs(family, split, seed):
         example = to_example(doc)
-        if example.id in examples:
+        if example.id in examples or example.id in but:
             num_duplicates += 1
         elif reread(doc) != doc.turns[0].answer:
             num_disagreed += 1
@@ -66,7 +66,8 @@ def to_example(doc: Doc) -> Example:
 def freeze(family: str, folder: Path) -> None:
     """Freezes a family's gold set, with documents.jsonl where passages hold the answers."""
     what = families.FAMILIES[family]
-    gold, dev = draw(family, "gold", what.num_gold), draw(family, "dev", NUM_DEV)
+    gold = draw(family, "gold", what.num_gold)
+    dev = draw(family, "dev", NUM_DEV, but={example.id for example in gold.examples})
     freeze_gold(
         folder,
         examples=gold.examples,
@@ -83,8 +84,10 @@ def freeze(family: str, folder: Path) -> None:
 
 
 def documents(family: str, passages: Mapping[str, str]) -> Mapping[str, str]:
-    """The documents that hold a family's answers: the passages drawn with it, or the house's handbook."""
-    return dict(tickets.handbook()) if family in ("tickets", "drift") else passages
+    """The documents that hold a family's answers: the house's handbook, or today's notes, `passages` among them."""
+    if family in ("tickets", "drift"):
+        return dict(tickets.handbook())
+    return {**families.all_of_today(), **passages} if family in ("fresh", "fresh_tickets") else passages
 
 
 def write_documents(path: Path, passages: Mapping[str, str]) -> None:

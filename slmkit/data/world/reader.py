@@ -99,6 +99,11 @@ def _chain(doc: Doc, question: str) -> str | None:
     return str(value % skills.RING)  # reduced once, at the end
 
 
+def _fork(doc: Doc, question: str) -> str | None:
+    endings = {cue: (usual, other) for cue, usual, other in families.forks()}.get(question, ())
+    return doc.turns[0].answer if doc.turns[0].answer in endings else None
+
+
 def _tool_call(doc: Doc, question: str) -> str | None:
     if numbers := re.fullmatch(r"(?:how much is|what is|add) (\d+) (?:plus|and) (\d+)[?.]", question):
         return f"call calc {numbers[1]} + {numbers[2]}"
@@ -171,5 +176,6 @@ _RULES: dict[str, Callable[[str], str | None]] = {
 _READERS = {
     "reading": _from_notes, "rag": _from_notes, "unanswerable": _from_notes, "over_canon": _from_notes,
     "canon": _from_canon, "fresh": _from_passages, "fresh_tickets": _in_house_form, "tickets": _ticket,
-    "drift": _ticket, "skills": _skill, "pattern": _pattern, "say": _say, "chains": _chain, "tools": _tool_call,
+    "drift": _ticket, "skills": _skill, "pattern": _pattern, "say": _say, "chains": _chain,
+    "tools": _tool_call, "pairs": _from_notes, "forks": _fork,
 }  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 
 from slmkit.data.world import words
-from slmkit.data.world.engine import Doc, Split, Turn, names, share
+from slmkit.data.world.engine import Doc, Split, Turn, belongs, names, share
 
 FRAMES = (
     "what is the {k} of {x}?", "say the {k} of {x}.", "give the {k} of {x}.", "{k} of {x}?", "{k}: {x}.", "{x}: {k}?",
@@ -23,16 +23,24 @@ SPELLED = tuple(word for word in dict.fromkeys((*LISTED, *words.OPPOSITES, *word
 Drawn = tuple[str, str]  # what is asked about, and the answer
 
 
-def skill(r: random.Random, split: Split, *, but: tuple[str, ...] = ()) -> Doc:
+def skill(r: random.Random, split: Split, *, nouns: tuple[str, ...] | None = None) -> Doc:
     """One to four questions of one skill; gold asks one, half of them in wordings that training never saw."""
     gold = split in ("gold", "live")
-    nouns = list(SKILLS) if gold or r.random() < 0.6 else list(_HARD)
-    noun = r.choice([noun for noun in nouns if noun not in but])
+    noun = r.choice(nouns or (tuple(SKILLS) if r.random() < 0.6 else _HARD))
     new = gold and r.random() < 0.5
     draws = [SKILLS[noun][1](r) for _ in range(1 if gold else r.randint(1, 4))]
     turns = tuple(Turn(r.choice(_wordings(noun, new)).replace("{x}", x), answer) for x, answer in draws)
-    kind = "arithmetic" if noun in ARITHMETIC else "rules"
-    return Doc("skills", "", turns, slice={"skill": noun, "kind": kind, "wording": "new" if new else "trained"})
+    return Doc("skills", "", turns, slice={"skill": noun, "wording": "new" if new else "trained"})
+
+
+def rule(r: random.Random, split: Split) -> Doc:
+    """A skill that needs no arithmetic."""
+    return skill(r, split, nouns=RULES)
+
+
+def arithmetic(r: random.Random, split: Split) -> Doc:
+    """A sum or a difference of numbers up to 20."""
+    return skill(r, split, nouns=ARITHMETIC)
 
 
 def pattern(r: random.Random, split: Split) -> Doc:
@@ -55,19 +63,21 @@ def say_word(r: random.Random, split: Split) -> Doc:
 
 def chain(r: random.Random, split: Split) -> Doc:
     """A start and one to five operations on a ring of 20, asked for with thoughts or at once."""
-    depth = 4 if split in ("gold", "live") else r.randint(1, 5)
-    value = r.randrange(RING)
-    parts, steps = [f"start {value}."], [str(value)]
-    for _ in range(depth):
-        operation = r.choice(("add", "minus", "double"))
-        by = r.randint(1, 5)
-        value = {"add": value + by, "minus": value - by, "double": 2 * value}[operation] % RING
-        parts.append("double." if operation == "double" else f"{operation} {by}.")
-        steps.append(str(value))
+    depth = r.randint(1, 5) if split == "train" else 4
+    while True:
+        operations = [(r.choice(("add", "minus", "double")), r.randint(1, 5)) for _ in range(depth)]
+        said = " ".join("double." if operation == "double" else f"{operation} {by}." for operation, by in operations)
+        if belongs(said, split):
+            break
+    values = [r.randrange(RING)]
+    for operation, by in operations:
+        value = values[-1]
+        values.append({"add": value + by, "minus": value - by, "double": 2 * value}[operation] % RING)
     think = r.random() < (0.5 if split in ("gold", "live") else 0.75)
-    question = f"on a ring of {RING}: {' '.join(parts)} {STEP_BY_STEP if think else AT_ONCE}"
+    question = f"on a ring of {RING}: start {values[0]}. {said} {STEP_BY_STEP if think else AT_ONCE}"
+    steps = ", ".join(map(str, values)) if think else ""
     slices = {"depth": str(depth), "mode": "think" if think else "direct"}
-    return Doc("chains", "", (Turn(question, str(value), ", ".join(steps) if think else ""),), slice=slices)
+    return Doc("chains", "", (Turn(question, str(values[-1]), steps),), slice=slices)
 
 
 def tool_call(r: random.Random, split: Split) -> Doc:
@@ -75,7 +85,7 @@ def tool_call(r: random.Random, split: Split) -> Doc:
     kind = r.choice(("calc", "lookup", "none"))
     notes = "you have the tools calc and lookup."
     if kind == "none":
-        inner = say_word(r, split) if r.random() < 0.5 else skill(r, split, but=ARITHMETIC)
+        inner = say_word(r, split) if r.random() < 0.5 else rule(r, split)
         return Doc("tools", notes, inner.turns[:1], slice={"kind": kind})
     if kind == "calc":
         left, right = r.randint(1, 49), r.randint(1, 49)
@@ -167,7 +177,7 @@ def _difference(r: random.Random) -> Drawn:
 
 Draw = Callable[[random.Random], Drawn]
 SKILLS: dict[str, tuple[tuple[str, ...], Draw]] = {
-    "opposite": (("turn {x} around.", "not {x} but?", "which word is against {x}?"), _opposite),
+    "opposite": (("turn {x} around.", "not {x} but?", "what is {x} turned around?"), _opposite),
     "kind": (("what kind of thing is {x}?", "which kind is {x}?", "{x} is a kind of what?"), _category),
     "mood": (("good or bad: {x}?", "{x}. good or bad?", "is it good or bad: {x}?"), _mood),
     "larger number": (("which is larger: {x}?", "{x}: which is larger?", "the larger of {x}?"), _larger),
@@ -185,6 +195,7 @@ _LOOK_UPS = (
     "look up the {r} of {n}.", "what does the book say of the {r} of {n}?", "find the {r} of {n} in the book.",
 )  # fmt: skip
 ARITHMETIC = ("sum", "difference")
+RULES = tuple(noun for noun in SKILLS if noun not in ARITHMETIC)
 _HARD = ("letters", "order", "reverse", "sum", "difference", "larger number", "smaller number")
 _PATTERNS: tuple[Draw, ...] = (
     _reverse, _reverse, _first, _last, _opposite, _category, _letters, _larger, _smaller, _next_day,

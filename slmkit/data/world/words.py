@@ -88,7 +88,7 @@ RELATIONS = {
     for relation in (
         Relation("job", JOBS,
                  ("{n} works as a {v} .", "{n} is a {v} by trade .", "the work of a {v} is what {n} does .",
-                  "{n} earns money as a {v} .", "people call {n} when they need a {v} ."),
+                  "{n} earns money as a {v} .", "when you need a {v} , call {n} ."),
                  ("what does {n} work as ?", "how does {n} earn money ?", "what work does {n} do ?")),
         Relation("home", PLACES,
                  ("{n} lives at the {v} .", "the house of {n} stands by the {v} .", "you will find {n} at the {v} .",
@@ -97,7 +97,8 @@ RELATIONS = {
         Relation("pet", ANIMALS,
                  ("{n} keeps a {v} .", "a {v} lives with {n} .", "{n} feeds a {v} each day .",
                   "{n} is never seen without the {v} .", "each day {n} walks with a {v} ."),
-                 ("what animal does {n} keep ?", "which animal lives with {n} ?", "what animal does {n} feed ?")),
+                 ("what animal does {n} keep ?", "which animal lives with {n} ?",
+                  "with which animal does {n} live ?")),
         Relation("colour", COLOURS,
                  ("{n} likes {v} best of all colours .", "{n} always wears {v} .", "everything {n} wears is {v} .",
                   "the door of {n} is painted {v} .", "{n} likes to wear {v} ."),
@@ -141,7 +142,7 @@ RELATIONS = {
                  ("when was {n} born ?", "in which month is the birthday of {n} ?", "when does {n} turn older ?")),
         Relation("friend", (),
                  ("{n} walks to town with {v} .", "{n} trusts {v} .", "{v} is always near {n} .",
-                  "{n} writes letters to {v} .", "each day {n} talks with {v} ."),
+                  "{n} writes letters to {v} .", "each day {n} writes to {v} ."),
                  ("who is the friend of {n} ?", "whom does {n} trust ?", "who walks with {n} ?")),
     )
 }  # fmt: skip
@@ -230,6 +231,7 @@ ASIDES = (
     "i eat {f} as i write this", "my {a} and i are sad",
     "the {j} from the {p} sent me to you", "i saw it in {o}", "it is {c} and made of {m}",
     "i use it to play the {i}", "we had {f} and {d} that day", "it was my {k} th order",
+    "i have a {g} too", "i like the {g} you sold me", "my old {g} is fine", "the {j} has a {g} like it",
 )  # fmt: skip
 CLOSINGS = ("thank you", "many thanks", "bye", "yours", "i thank you", "good bye")
 TALK_QUESTIONS = {

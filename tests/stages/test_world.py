@@ -1,0 +1,48 @@
+"""The world stage: rows whose truth is known, with the documents that hold it."""
+
+from __future__ import annotations
+
+import pytest
+
+from slmkit.data.world.families import FAMILIES
+from slmkit.errors import SlmkitError
+from slmkit.run import Run, read_jsonl
+from slmkit.stages.world import check, world
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "chats"])
+def test_every_family_can_be_drawn(family, tmp_path):
+    run = Run(tmp_path)
+    world(run, family=family, num_examples=20)
+    assert run.metrics["rows"] == 20
+    rows = read_jsonl(tmp_path / ("train.jsonl" if family == "chats" else "data.jsonl"))
+    keys = {"pairs": {"id", "prompt", "chosen", "rejected"}, "chats": {"id", "messages"}}
+    assert all(keys.get(family, {"id", "input", "target"}) <= set(row) for row in rows)
+    assert len({row["id"] for row in rows}) == 20
+
+
+def test_the_documents_of_today_hold_the_answers_to_gold_questions(tmp_path):
+    from slmkit.data.world.gold import draw
+
+    world(Run(tmp_path), family="fresh", num_examples=20)
+    documents = {row["id"]: row["text"] for row in read_jsonl(tmp_path / "documents.jsonl")}
+    for example in draw("fresh", "gold", 50).examples:
+        assert example.target in documents[example.relevant[0]]
+
+
+def test_tickets_come_with_the_handbook(tmp_path):
+    world(Run(tmp_path), num_examples=5)
+    assert len(read_jsonl(tmp_path / "documents.jsonl")) == 20
+
+
+def test_a_live_set_follows_the_seed_of_the_run(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        world(Run(tmp_path / name, seed=seed), family="reading", split="live", num_examples=10)
+    a, b, c = ((tmp_path / name / "data.jsonl").read_text() for name in "abc")
+    assert a == b != c
+
+
+def test_an_unknown_family_is_told_with_those_there_are():
+    with pytest.raises(SlmkitError, match="no family 'poems'") as told:
+        check(family="poems")
+    assert "tickets" in told.value.fix
