@@ -24,7 +24,7 @@ from slmkit.models.memory import Plan
 if TYPE_CHECKING:
     import torch
 
-_NOT_CURVES = ("epoch", "num_tokens", "num_input_tokens_seen", "total_flos", "train_loss", "entropy")
+_NOT_CURVES = ("epoch", "num_tokens", "num_input_tokens_seen", "total_flos", "train_loss", "entropy", "step_time")
 
 OnStep = Callable[[int, float, int], None]  # step, loss, tokens in it: after every optimizer step
 OnLog = Callable[[int, dict[str, float]], None]  # step, values of the curves: every logging_steps, and evaluations
@@ -110,6 +110,8 @@ def guarded(trainer_class: type) -> type:
             self.row_ids: list[str] = []  # of the current step, for messages
             self.step_loss, self.tokens_before = 0.0, 0
             super().__init__(*args, **kwargs)
+            if "ref" in getattr(self.model, "peft_config", {}):  # TRL's copy of the fresh adapter: off is the same
+                self.model.delete_adapter("ref")
             self.remove_callback(PrinterCallback)
             self.add_callback(_callback(TrainerCallback, self, on_step, on_log))
 
@@ -199,11 +201,15 @@ def lean(trainer_class: type) -> type:
                 last = i == len(inputs["micro_batches"]) - 1  # ranks exchange gradients once a step
                 with nullcontext() if last else self.accelerator.no_sync(model):
                     total += super().training_step(model, batch, num_items_in_batch)
+            return total
+
+        def _track_num_input_tokens(self, inputs: dict[str, Any]) -> None:
+            import torch
+
             num_tokens = torch.tensor(inputs["num_tokens"], device=self.args.device)
             if self.args.world_size > 1:
                 num_tokens = self.accelerator.gather(num_tokens).sum()
             self.state.num_input_tokens_seen += int(num_tokens)
-            return total
 
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -291,7 +297,7 @@ def _callback(base: type, trainer: Any, on_step: OnStep, on_log: OnLog) -> Any:
             values = {_curve(name): value for name, value in logs.items() if isinstance(value, (int, float))}
             values = {name: value for name, value in values.items() if name and not name.startswith("train_")}
             if "loss" in values:
-                values["tokens"] = float(state.num_input_tokens_seen)
+                values["tokens"] = float(state.num_input_tokens_seen or logs.get("num_tokens", 0))
             if values:
                 on_log(state.global_step, values)
 
@@ -300,6 +306,6 @@ def _callback(base: type, trainer: Any, on_step: OnStep, on_log: OnLog) -> Any:
 
 def _curve(name: str) -> str:
     """The name of a curve here for TRL's: "eval_rewards/margins" -> "validation_rewards_margins"; "" for a clock."""
-    if name in _NOT_CURVES or name.endswith(("_runtime", "_per_second", "_num_tokens", "_entropy")):
+    if name in _NOT_CURVES or name.endswith(("_runtime", "_per_second", "_num_tokens", "_entropy", "_time")):
         return ""
     return name.replace("eval_", "validation_").replace("/", "_")

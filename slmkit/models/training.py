@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,6 +59,16 @@ class Training:
         if self.max_steps > 0:
             return self.max_steps
         return math.ceil(self.num_train_epochs * math.ceil(num_rows / self.rows_per_step))
+
+    def with_micro_batch(self, fits: int, note: Callable[[str], None]) -> Training:
+        """The same rows a step, in micro-batches of at most `fits` rows: what does not fit at once accumulates."""
+        rows = self.per_device_train_batch_size * self.gradient_accumulation_steps
+        most = min(fits, self.per_device_train_batch_size)
+        size = next(size for size in range(max(1, most), 0, -1) if rows % size == 0)
+        if size == self.per_device_train_batch_size:
+            return self
+        note(f"micro-batches of {size} rows, {rows // size} to a step: {self.per_device_train_batch_size} do not fit")
+        return replace(self, per_device_train_batch_size=size, gradient_accumulation_steps=rows // size)
 
     def rate(self, model: Any, note: Callable[[str], None], *, usual: float = 2e-4) -> float:
         """The learning rate; "auto" fits `usual`, the method's for an adapter at width 2,048, to this model."""
@@ -111,6 +121,7 @@ class Training:
             "save_steps": logging_steps * math.ceil(steps / 10 / logging_steps),
             "eval_steps": logging_steps * math.ceil(steps / evaluations / logging_steps),
             "seed": seed,
+            "include_num_input_tokens_seen": "non_padding",
             "remove_unused_columns": False,
             "disable_tqdm": True,
             "log_level": "error",
