@@ -216,15 +216,48 @@ def report(
     out.print(json.dumps({"report": str(path)}) if as_json else str(path), markup=False)
 
 
-@app.command()
-def gold(
-    name: Annotated[str | None, typer.Argument(help="A gold set: its name or folder.")] = None,
+gold = typer.Typer(help="Look at, check, freeze and compare gold sets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(gold, name="gold")
+GoldName = Annotated[str, typer.Argument(metavar="GOLD", help="A gold set: its name or folder.")]
+
+
+@gold.command("ls")
+def gold_ls(as_json: AsJson = False) -> None:
+    """List the frozen gold sets."""
+    from slmkit.commands.views import listing
+
+    listing("gold", as_json=as_json)
+
+
+@gold.command("check")
+def gold_check(
+    name: GoldName,
+    given: Annotated[list[str] | None, typer.Argument(metavar="[data=FILE] [documents=FOLDER]...")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check a gold set: hash, schema, repeats, balance, what it can tell, and leaks into data and documents."""
+    from slmkit.commands.gold import check_gold
+
+    return check_gold(name, _parse([name, *(given or [])])[1], as_json=as_json)
+
+
+@gold.command("freeze")
+def gold_freeze(
+    given: Annotated[list[str], typer.Argument(metavar="data=FILE [gold=FILE] [label_column=…]...")],
     as_json: AsJson = False,
 ) -> None:
-    """List the frozen gold sets, or check one: its hash, its counts, its slices."""
-    from slmkit.commands.views import show_gold
+    """Freeze a gold set from a data file, as the loop does on first sight."""
+    from slmkit.commands.gold import freeze
 
-    show_gold(name, as_json=as_json)
+    freeze(_parse(["", *given])[1], as_json=as_json)
+
+
+@gold.command("diff")
+def gold_diff(old: GoldName, new_name: GoldName, as_json: AsJson = False) -> int:
+    """Compare two gold sets: examples added, removed, and answered differently."""
+    from slmkit.commands.gold import diff
+
+    return diff(old, new_name, as_json=as_json)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""ls, show, check, schema, gold and clean: commands that look at recipes, runs and parts, and run nothing."""
+"""ls, show, check, schema and clean: commands that look at recipes, runs and parts, and run nothing."""
 
 from __future__ import annotations
 
@@ -272,44 +272,6 @@ def recipe_schema(stage: str | None) -> dict[str, Any]:
         "allOf": chosen,
         "$defs": definitions,
     }
-
-
-def show_gold(name: str | None, *, as_json: bool) -> None:
-    """Lists gold sets, or prints one after checking its hash."""
-    from slmkit.data.gold import read_gold
-
-    if name is None:
-        listing("gold", as_json=as_json)
-        return
-    tries = [Path(name), *(root / "gold" / name for root in names.roots())]
-    folder = next((path for path in tries if (path / "card.yaml").is_file()), None)
-    if folder is None:
-        options = [row[0] for row in _named("gold")]
-        raise SlmkitError(
-            f"no gold set {name!r}", fix=names.suggest(name, options, "`slmkit loop data=FILE` freezes one")
-        )
-    found = read_gold(folder)
-    slices: dict[str, dict[str, int]] = {}
-    for example in found.examples:
-        for key, value in example.slice.items():
-            slices.setdefault(key, {}).setdefault(value, 0)
-            slices[key][value] += 1
-    told: dict[str, Any] = {
-        "name": found.task.name,
-        "kind": found.task.kind,
-        "examples": len(found.examples),
-        "dev": len(found.dev),
-    }
-    told |= {"labels": len(found.task.labels), "sha256": found.sha256, "slices": slices}
-    if as_json:
-        print(json.dumps(told, ensure_ascii=False))
-        return
-    table = _table("key", "value")
-    for key, value in told.items():
-        text = "; ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row(key, text)
-    out.print(table)
-    out.print(f"\n{folder}: as frozen")
 
 
 def clean_runs(*, dry_run: bool, as_json: bool) -> None:

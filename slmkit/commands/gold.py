@@ -1,0 +1,99 @@
+"""slmkit gold: check, freeze and compare gold sets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from slmkit import names
+from slmkit.console import out
+from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_REFUSED, SlmkitError
+
+_CHECK_KEYS = ("data", "documents", "text_column", "label_column")
+
+
+def check_gold(name: str, values: dict[str, Any], *, as_json: bool) -> int:
+    """Prints what is wrong with a gold set; exit code 4 if an error would spoil a verdict."""
+    from slmkit.data.gold import read_gold
+    from slmkit.data.gold_check import gold_check
+
+    for key, value in values.items():
+        if key not in _CHECK_KEYS:
+            fix = names.suggest(key, _CHECK_KEYS)
+            raise SlmkitError(f"`gold check` takes no {key!r}", where=f"command line: {key}={value}", fix=fix)
+        if key in ("data", "documents"):
+            values[key] = _existing(key, value)
+    folder = find_gold(name)
+    found = gold_check(folder, **values)
+    errors = [finding for finding in found if finding.severity == "error"]
+    code = EXIT_REFUSED if errors else EXIT_DONE
+    gold = read_gold(folder)
+    if as_json:
+        told = {"gold": str(folder), "examples": len(gold.examples), "dev": len(gold.dev), "sha256": gold.sha256}
+        print(json.dumps({**told, "findings": [asdict(f) for f in found], "exit_code": code}, ensure_ascii=False))
+        return code
+    out.print(f"{folder}: {len(gold.examples):,} examples, {len(gold.dev):,} for development, as frozen")
+    marks = {"error": "[red]✗[/]", "warning": "[yellow]![/]", "note": "[dim]·[/]"}
+    for finding in found:
+        out.print(f"{marks[finding.severity]} {finding.check}: ", end="")
+        out.print(finding.text + (f"  ({finding.where})" if finding.where else ""), markup=False)
+    return code
+
+
+def freeze(values: dict[str, Any], *, as_json: bool) -> None:
+    """Freezes the gold set of a data file into gold/<name>/, or finds it frozen."""
+    from slmkit.commands.own_data import freeze_gold_of
+    from slmkit.console import console
+
+    if "data" not in values:
+        raise SlmkitError("no data named", where="command line", fix="slmkit gold freeze data=FILE")
+    console.quiet = as_json
+    folder = freeze_gold_of(values)["gold"]
+    out.print(json.dumps({"gold": folder}) if as_json else folder, markup=False)
+
+
+def diff(old: str, new: str, *, as_json: bool) -> int:
+    """Prints what changed between two gold sets; exit code 2 if anything did."""
+    from slmkit.data.gold import read_gold
+
+    before, after = ({e.input: e for e in read_gold(find_gold(name)).examples} for name in (old, new))
+    removed = [text for text in before if text not in after]
+    added = [text for text in after if text not in before]
+    changed = [text for text in before if text in after and before[text].target != after[text].target]
+    code = EXIT_NEGATIVE if removed or added or changed else EXIT_DONE
+    if as_json:
+        print(json.dumps({"removed": removed, "added": added, "changed": changed, "exit_code": code}))
+        return code
+    for mark, texts in (("-", removed), ("+", added)):
+        for text in texts:
+            out.print(f"{mark} {_short(text)}", markup=False)
+    for text in changed:
+        out.print(f"~ {_short(text)}: {before[text].target!r} -> {after[text].target!r}", markup=False)
+    out.print(f"{len(removed)} removed, {len(added)} added, {len(changed)} with another answer")
+    return code
+
+
+def find_gold(name: str) -> Path:
+    """The folder of a gold set given by name ("tickets") or as a path."""
+    for folder in (Path(name), *(root / "gold" / name for root in names.roots())):
+        if (folder / "card.yaml").is_file():
+            return folder
+    options = {p.parent.name for root in names.roots() for p in (root / "gold").glob("*/card.yaml")}
+    fix = names.suggest(name, options, "`slmkit gold freeze data=FILE` makes one")
+    raise SlmkitError(f"no gold set {name!r}", where="command line", fix=fix)
+
+
+def _existing(key: str, value: Any) -> Path:
+    path = Path(str(value))
+    if not path.exists():
+        nearby = [str(p) for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        fix = names.suggest(str(path), nearby, "paths are relative to the working directory")
+        raise SlmkitError(f"no file or folder {str(value)!r}", where=f"command line: {key}={value}", fix=fix)
+    return path
+
+
+def _short(text: str, length: int = 90) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"

@@ -1,0 +1,35 @@
+from collections.abc import Callable
+from pathlib import Path
+
+from project_files import Finished, write
+
+Slmkit = Callable[..., Finished]
+ROWS = "text,label\n" + "".join(f"the {i} of {i * 7} cards is {i * 13},kind {i % 4}\n" for i in range(200))
+
+
+def test_a_gold_set_is_frozen_checked_and_searched_for_leaks(slmkit: Slmkit, project: Path) -> None:
+    write(project / "rows.csv", ROWS)
+    folder = slmkit("gold", "freeze", "data=rows.csv", "--json").json["gold"]
+    clean = slmkit("gold", "check", folder, "--json")
+    assert clean.code == 0
+    assert clean.json["examples"] == 40
+    assert any(finding["check"] == "power" for finding in clean.json["findings"])
+    leaking = slmkit("gold", "check", folder, "data=rows.csv", "--json")
+    assert leaking.code == 0  # a warning: prepare drops such rows
+    assert any(finding["check"] == "leak" for finding in leaking.json["findings"])
+
+
+def test_a_diff_names_what_was_added_removed_and_answered_differently(slmkit: Slmkit, project: Path) -> None:
+    write(project / "a.csv", ROWS)
+    write(project / "b.csv", ROWS.replace("kind 1", "kind 2"))
+    for name in ("a", "b"):
+        assert slmkit("gold", "freeze", f"data={name}.csv", f"gold={name}.csv").code == 0
+    told = slmkit("gold", "diff", "a", "b", "--json")
+    assert told.code == 2
+    assert (len(told.json["removed"]), len(told.json["added"]), len(told.json["changed"])) == (0, 0, 50)
+    assert slmkit("gold", "diff", "a", "a").code == 0
+
+
+def test_a_misspelt_gold_set_and_key_are_refused(slmkit: Slmkit) -> None:
+    assert "did you mean 'tickets'?" in slmkit("gold", "check", "tickts").err
+    assert slmkit("gold", "check", "tickets", "dta=x").code == 3
