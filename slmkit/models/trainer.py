@@ -49,7 +49,7 @@ def sft_trainer(
     def dataset(some: Sequence[Row]) -> Any:
         return Dataset.from_list([asdict(row) for row in some])
 
-    trainer = guarded(lean(SFTTrainer))(
+    return guarded(lean(SFTTrainer))(
         model=model,
         processing_class=tokenizer,
         args=SFTConfig(**arguments, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),
@@ -61,10 +61,6 @@ def sft_trainer(
         max_tokens=micro_batch.max_tokens,
         overhead=micro_batch.overhead_tokens,
     )
-    for parameter in trainer.model.parameters():
-        if parameter.requires_grad and model.device.type == "cpu":  # TRL rounds adapters on 4-bit weights to bfloat16
-            parameter.data = parameter.data.float()
-    return trainer
 
 
 class Shuffle:
@@ -112,6 +108,11 @@ def guarded(trainer_class: type) -> type:
             super().__init__(*args, **kwargs)
             if "ref" in getattr(self.model, "peft_config", {}):  # TRL's copy of the fresh adapter: off is the same
                 self.model.delete_adapter("ref")
+            for parameter in self.model.parameters():
+                if (
+                    parameter.requires_grad
+                ):  # TRL rounds an adapter on 4-bit weights to bfloat16: small updates get lost
+                    parameter.data = parameter.data.float()
             self.remove_callback(PrinterCallback)
             self.add_callback(_callback(TrainerCallback, self, on_step, on_log))
 
