@@ -76,7 +76,7 @@ def freeze(family: str, folder: Path) -> None:
         source="drawn by slmkit/data/world in the namespace gold",
         rules=what.rules,
         licence="Apache-2.0",
-        extra={"disagreed": gold.num_disagreed + dev.num_disagreed},
+        extra={"metric": "exact_match", "disagreed": gold.num_disagreed + dev.num_disagreed},
     )
     passages = documents(family, {**gold.passages, **dev.passages})
     if passages:
