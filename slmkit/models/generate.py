@@ -25,6 +25,8 @@ class Sampling:
 
 GREEDY = Sampling()
 
+_WORTH_SHRINKING = 0.75  # taking rows out of the cache copies it: only when so few go on
+
 
 def generate(
     loaded: Loaded,
@@ -121,7 +123,7 @@ def _decode(
             going = [i for i, row in enumerate(rows) if not stopped[row]]
             if not going or step == max_new_tokens - 1:
                 break
-            if len(going) < len(rows) and not prefill.recurrent:
+            if len(going) <= _WORTH_SHRINKING * len(rows) and not prefill.recurrent:
                 kept = torch.tensor(going, device=device)
                 cache.batch_select_indices(kept)
                 mask, position_ids = mask[kept], position_ids[kept]

@@ -12,6 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from slmkit.models.cache import roomy_cache
 from slmkit.models.load import Loaded, out_of_memory
 
 if TYPE_CHECKING:
@@ -125,12 +126,11 @@ class Prefill:
     def _start(self, rows: int) -> Any:
         """A cache that already holds the shared beginning, for so many rows."""
         import torch
-        from transformers import DynamicCache
 
         if not self.shared:
-            return DynamicCache(config=self.model.config)
+            return roomy_cache(self.model.config)
         if self.shared_cache is None:
-            self.shared_cache = DynamicCache(config=self.model.config)
+            self.shared_cache = roomy_cache(self.model.config)
             ids = torch.tensor([self.shared], device=self.model.device)
             positions = torch.arange(len(self.shared), device=self.model.device)[None]
             self.forward(ids, torch.ones_like(ids), positions, self.shared_cache)
