@@ -14,15 +14,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from slmkit.data.gold import Gold
+from slmkit.errors import SlmkitError
 from slmkit.metrics._text import normalised, read_json
-from slmkit.metrics.fields import json_fields
-from slmkit.metrics.match import exact_match
-from slmkit.metrics.overlap import f1
+from slmkit.metrics.fields import json_fields, json_match
+from slmkit.metrics.match import contains, exact_match, numeric
+from slmkit.metrics.overlap import f1, rouge_l
 from slmkit.statistics import mean_score
 from slmkit.types import Answer, Example, Score, System, Task
 
 Metric = Callable[[Example, Answer], float]
 
+# Metrics without arguments, which a gold card can name.
+_NAMED = {metric.__name__: metric for metric in (exact_match, contains, numeric, f1, rouge_l, json_fields, json_match)}
 _LONG_TARGET = 8  # words; above it two right answers are rarely worded alike
 _NUM_ALONE = 11  # first examples asked one at a time, to measure latency; the very first also warms up
 
@@ -146,12 +150,23 @@ def parses(task: Task, answer: Answer) -> bool:
     return bool(answer.text.strip())
 
 
-def default_metric(task: Task, examples: Sequence[Example]) -> Metric:
-    """exact_match for labels and short answers, json_fields for extraction, f1 where targets are long."""
-    if task.kind == "extraction":
+def default_metric(gold: Gold) -> Metric:
+    """The metric that the gold card names, else one by the task.
+
+    exact_match for labels and short answers, json_fields for extraction, f1 where the targets are long.
+    """
+    if name := gold.card.get("metric"):
+        if name not in _NAMED:
+            raise SlmkitError(
+                f"metric {name!r} is not one that a card can name",
+                where=str(gold.folder / "card.yaml"),
+                fix=f"one of {', '.join(_NAMED)}; give any other as the recipe's `metric`",
+            )
+        return _NAMED[name]
+    if gold.task.kind == "extraction":
         return json_fields
-    words = [len(example.target.split()) for example in examples] or [0]
-    return f1 if task.kind == "generation" and stdlib_statistics.median(words) > _LONG_TARGET else exact_match
+    words = [len(example.target.split()) for example in gold.examples] or [0]
+    return f1 if gold.task.kind == "generation" and stdlib_statistics.median(words) > _LONG_TARGET else exact_match
 
 
 def answer_row(system: str, example: Example, answer: Answer, score: float) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from slmkit.data.gold import freeze_gold
+from slmkit.errors import SlmkitError
 from slmkit.measure import AnswerFile, answer_row, ask, default_metric, parses, summarise
 from slmkit.metrics.fields import json_fields
 from slmkit.metrics.match import exact_match
@@ -98,12 +100,28 @@ def test_json_parses_where_it_can_be_read():
     assert not parses(extraction, Answer("1", "a is 1"))
 
 
-def test_the_metric_follows_the_task():
-    short, long = [Example("1", "?", "oak")], [Example("1", "?", "one " * 20)]
-    assert default_metric(LABELS, long) is exact_match
-    assert default_metric(Task("t", "extraction"), short) is json_fields
-    assert default_metric(Task("t"), short) is exact_match
-    assert default_metric(Task("t"), long) is f1
+@pytest.mark.parametrize(
+    ("task", "target", "named", "expected"),
+    [
+        (LABELS, "one " * 20, {}, exact_match),
+        (Task("t", "extraction"), "{}", {}, json_fields),
+        (Task("t"), "oak", {}, exact_match),
+        (Task("t"), "one " * 20, {}, f1),
+        (Task("t"), "one " * 20, {"metric": "exact_match"}, exact_match),
+    ],
+)
+def test_the_metric_follows_the_card_and_then_the_task(tmp_path, task, target, named, expected):
+    gold = freeze_gold(tmp_path / "gold", examples=[Example("1", "?", target)], task=task, source="test", extra=named)
+    assert default_metric(gold) is expected
+
+
+def test_a_card_that_names_no_known_metric_is_told(tmp_path):
+    gold = freeze_gold(
+        tmp_path / "gold", examples=[Example("1", "?", "x")], task=LABELS, source="test", extra={"metric": "bleu"}
+    )
+    with pytest.raises(SlmkitError, match="metric 'bleu'") as error:
+        default_metric(gold)
+    assert error.value.where.endswith("card.yaml")
 
 
 def test_a_row_of_the_table_is_json():

@@ -34,7 +34,8 @@ def compare(
 ) -> None:
     """Asks several systems the same gold questions and says which to take: the cheapest not worse than the best.
 
-    metric None: exact_match for labels and short answers, json_fields for extraction, f1 for long answers.
+    metric None: the one the gold card names, else exact_match for labels and short answers, json_fields for
+    extraction, f1 for long answers.
     margin: a loss that still counts as none. bar: the score that the arm taken must reach, else the exit code is 2.
     reference: the arm that differences are measured to; None takes the best that only prompts an untrained model.
     price_per_hour: of the machine; a training is paid off over answers_per_training answers. Name the arms from
@@ -42,7 +43,7 @@ def compare(
     """
     frozen = read_gold(gold)
     examples = frozen.examples[:limit]
-    scorer = metric or default_metric(frozen.task, examples)
+    scorer = metric or default_metric(frozen)
     file = AnswerFile(run.path("answered.jsonl"))
     measured: dict[str, _Measured] = {}
     for name in sorted(systems, key=_by_model(systems)):

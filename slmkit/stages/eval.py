@@ -23,12 +23,13 @@ def eval(
 ) -> None:
     """Scores one system on a gold set, with a 95 % interval, parse rate, stop rate, tokens and latency.
 
-    metric None: exact_match for labels and short answers, json_fields for extraction, f1 for long answers.
+    metric None: the one the gold card names, else exact_match for labels and short answers, json_fields for
+    extraction, f1 for long answers.
     limit: only the first examples of the gold set. bar: the score that must be reached, else the exit code is 2.
     """
     frozen = read_gold(gold)
     examples = frozen.examples[:limit]
-    scorer = metric or default_metric(frozen.task, examples)
+    scorer = metric or default_metric(frozen)
     name = system.label  # type: ignore[attr-defined]
     file = AnswerFile(run.path("answered.jsonl"))
     with run.progress(f"answer {name}", len(examples), "answers") as bar_shown:
