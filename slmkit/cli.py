@@ -165,6 +165,18 @@ def show(
 
 
 @app.command()
+def why(
+    run_name: Annotated[str, typer.Argument(metavar="RUN", help="A folder, a key, or a recipe's name.")],
+    metric: Annotated[str | None, typer.Argument(help="One of its metrics; all unless one is named.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell where a number comes from: hashes, settings, versions, and the command that makes it again."""
+    from slmkit.commands.why import why as tell
+
+    tell(run_name, metric, as_json=as_json)
+
+
+@app.command()
 def check(
     recipes: Annotated[list[str] | None, typer.Argument(metavar="[RECIPE]...")] = None,
     profile: Profile = "auto",

@@ -129,7 +129,7 @@ class _Builder:
         rows = []
         for parameter, reference in call.references():
             inner = self.add(reference.name, (*above, name)) if reference.kind == "recipe" else None
-            rows.append(_lineage(parameter, reference, inner))
+            rows.append(_lineage_row(parameter, reference, inner))
         step = Step(call, self._key(call, rows), rows)
         self.steps.append(step)
         return step
@@ -190,7 +190,7 @@ def _card_fill(recipe: Recipe) -> list[Fill]:
     return [Fill({"metric": card.value["metric"]}, lambda key: card.lines[(key,)])]
 
 
-def _lineage(parameter: str, reference: Reference, step: Step | None) -> dict[str, Any]:
+def _lineage_row(parameter: str, reference: Reference, step: Step | None) -> dict[str, Any]:
     row: dict[str, Any] = {"parameter": parameter, "name": reference.name, "kind": reference.kind}
     if step is not None:
         return {**row, "key": step.key, "dir": str(step.dir)}
@@ -316,6 +316,24 @@ def find_run(text: str) -> Path:
     close = difflib.get_close_matches(text, options, n=1)
     fix = f"did you mean {close[0]!r}?" if close else "`slmkit report` lists all runs"
     raise SlmkitError(f"no run {text!r} under {RUNS}/", fix=fix)
+
+
+def lineage(folder: Path) -> dict[str, Any]:
+    """A run with all it was made from, recursively; "unchanged": a raw file still has the hash it had then."""
+    recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    result = folder / "result.json"
+    metrics = json.loads(result.read_text(encoding="utf-8"))["metrics"] if result.is_file() else None
+    inputs = []
+    for row in recipe["inputs"]:
+        made = Path(row["dir"]) if row["kind"] == "recipe" else None
+        if made is not None and (made / "recipe.json").is_file():
+            inputs.append({**row, "run": lineage(made)})
+        else:
+            path = Path(row["path"]) if row.get("path") else None
+            now = content_hash(path, sample=row["kind"] == "model") if path is not None and path.exists() else None
+            inputs.append({**row, "unchanged": now == row.get("sha256") if now else None})
+    kept = {key: recipe[key] for key in ("name", "key", "stage", "profile", "seed", "with", "command", "started")}
+    return {**kept, "dir": str(folder), "done": metrics is not None, "metrics": metrics, "inputs": inputs}
 
 
 def remove_run(folder: Path) -> None:

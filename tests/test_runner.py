@@ -148,6 +148,18 @@ def test_show_follows_a_run_down_to_the_hash_of_its_raw_file(slmkit: Slmkit) -> 
     assert raw["sha256"] in slmkit("show", folder).out
 
 
+def test_why_names_what_a_number_stands_on(slmkit: Slmkit) -> None:
+    import hashlib
+
+    folder = slmkit("run", "score", "--json").json["dir"]
+    told = slmkit("why", folder, "score", "--json").json
+    assert told["value"] == {"score": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 4}}
+    assert told["read"] == {"raw.txt": f"sha256 {hashlib.sha256(b'abc\n').hexdigest()}"}
+    assert told["command"] == "slmkit run score --json"
+    assert hashlib.sha256(b"abc\n").hexdigest() in slmkit("why", folder).out
+    assert "did you mean 'score'?" in slmkit("why", folder, "scor").err
+
+
 def test_clean_removes_unfinished_runs_and_all_but_the_newest(slmkit: Slmkit) -> None:
     slmkit("run", "score")
     kept = Path(slmkit("run", "score", "value=0.6", "--json").json["dir"])

@@ -14,7 +14,7 @@ from slmkit import names
 from slmkit.bind import json_schema, parameters, plain
 from slmkit.console import out
 from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
-from slmkit.plan import RUNS, content_hash, find_run, make_plan, remove_run
+from slmkit.plan import RUNS, find_run, lineage, make_plan, remove_run
 from slmkit.recipe import KEYS, read_yaml
 
 _PART_KINDS = ("stages", "lessons", "metrics", "retrievers", "systems")
@@ -149,7 +149,7 @@ def _type_name(function: Any, key: str) -> str:
 
 def _show_run(folder: Path, as_json: bool) -> None:
     """A run's values and metrics, and its lineage down to the hash of each raw file."""
-    tree = _lineage(folder)
+    tree = lineage(folder)
     if as_json:
         print(json.dumps(tree, ensure_ascii=False))
         return
@@ -158,23 +158,6 @@ def _show_run(folder: Path, as_json: bool) -> None:
     out.print(summary(folder))
     out.print("\n[bold]lineage[/]")
     _print_lineage(tree, 0)
-
-
-def _lineage(folder: Path) -> dict[str, Any]:
-    recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-    result = folder / "result.json"
-    metrics = json.loads(result.read_text(encoding="utf-8"))["metrics"] if result.is_file() else None
-    inputs = []
-    for row in recipe["inputs"]:
-        made = Path(row["dir"]) if row["kind"] == "recipe" else None
-        if made is not None and (made / "recipe.json").is_file():
-            inputs.append({**row, "run": _lineage(made)})
-        else:
-            path = Path(row["path"]) if row.get("path") else None
-            now = content_hash(path, sample=row["kind"] == "model") if path is not None and path.exists() else None
-            inputs.append({**row, "unchanged": now == row.get("sha256") if now else None})
-    kept = {key: recipe[key] for key in ("name", "key", "stage", "profile", "seed", "command", "started")}
-    return {**kept, "dir": str(folder), "done": metrics is not None, "metrics": metrics, "inputs": inputs}
 
 
 def _print_lineage(tree: dict[str, Any], depth: int) -> None:

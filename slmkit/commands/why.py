@@ -1,0 +1,95 @@
+"""slmkit why: where one number comes from, down to the hashes, and the command that makes it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from slmkit import names
+from slmkit.console import out
+from slmkit.errors import SlmkitError
+from slmkit.plan import content_hash, find_run, lineage
+
+_DECODING = ("max_new_tokens", "temperature", "top_p", "decoding", "dtype", "load_in_4bit")
+
+
+def why(run: str, metric: str | None, *, as_json: bool) -> None:
+    """Prints the provenance of a run's metric, or of all of them."""
+    folder = find_run(run)
+    if not (folder / "result.json").is_file():
+        raise SlmkitError("the run is not finished: it has no numbers yet", where=str(folder), fix="run it again")
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    if metric is not None and metric not in result["metrics"]:
+        fix = names.suggest(metric, result["metrics"])
+        raise SlmkitError(f"the run measured no {metric!r}", where=str(folder / "result.json"), fix=fix)
+    tree = lineage(folder)
+    told = {
+        "value": {metric: result["metrics"][metric]} if metric else result["metrics"],
+        "recipe": {"name": tree["name"], "stage": tree["stage"], "key": tree["key"], "profile": tree["profile"]},
+        "seed": tree["seed"],
+        "read": dict(_read(tree)),
+        "trained": dict(_trained(tree)),
+        "templates": dict(_templates(tree)),
+        "settings": _settings(tree["with"]),
+        "environment": result["environment"],
+        "command": tree["command"],
+    }
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in told.items():
+        for name, inner in value.items() if isinstance(value, dict) else [("", value)]:
+            table.add_row(f"{key} {name}".strip(), inner if isinstance(inner, str) else json.dumps(inner))
+    out.print(table)
+
+
+def _runs(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A run and every run it was made from."""
+    yield tree
+    for row in tree["inputs"]:
+        if "run" in row:
+            yield from _runs(row["run"])
+
+
+def _read(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every raw file, gold set and base model in the lineage, with its hash."""
+    for run in _runs(tree):
+        for row in run["inputs"]:
+            if row["kind"] != "recipe":
+                yield row["name"], f"sha256 {row['sha256']}" if row.get("sha256") else "from the hub"
+
+
+def _trained(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every adapter or model that a run of the lineage trained, with the hash of its files."""
+    for run in _runs(tree):
+        if (model := Path(run["dir"]) / "model").is_dir():
+            yield run["name"], f"{run['key']}, sha256 {content_hash(model, sample=True)}"
+
+
+def _templates(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The chat template of each model on this disk, with its hash."""
+    for run in _runs(tree):
+        folders = [Path(row["path"]) for row in run["inputs"] if row["kind"] == "model" and row.get("path")]
+        for folder in [*folders, Path(run["dir"]) / "model"]:
+            if (template := folder / "chat_template.jinja").is_file():
+                name = run["name"] if folder.name == "model" else folder.name
+                yield name, f"sha256 {hashlib.sha256(template.read_bytes()).hexdigest()}"
+
+
+def _settings(values: Any, at: str = "") -> dict[str, Any]:
+    """How answers were decoded, for each system that says so."""
+    found: dict[str, Any] = {}
+    for key, value in values.items() if isinstance(values, dict) else ():
+        place = f"{at}.{key}" if at else key
+        if key in _DECODING:
+            found[place] = value
+        found |= _settings(value, place)
+    return found
