@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import pytest
 from project_files import REPOSITORY, Finished, write
 
 Slmkit = Callable[..., Finished]
+RAW_HASH = hashlib.sha256(b"abc\n").hexdigest()
 
 STAGES = """
 import time
@@ -138,25 +140,21 @@ def test_the_record_tells_values_origins_inputs_and_environment(slmkit: Slmkit) 
 
 
 def test_show_follows_a_run_down_to_the_hash_of_its_raw_file(slmkit: Slmkit) -> None:
-    import hashlib
-
     folder = slmkit("run", "score", "--json").json["dir"]
     tree = slmkit("show", folder, "--json").json
     raw = tree["inputs"][0]["run"]["inputs"][0]
-    assert raw["sha256"] == hashlib.sha256(b"abc\n").hexdigest()
+    assert raw["sha256"] == RAW_HASH
     assert raw["unchanged"] is True
     assert raw["sha256"] in slmkit("show", folder).out
 
 
 def test_why_names_what_a_number_stands_on(slmkit: Slmkit) -> None:
-    import hashlib
-
     folder = slmkit("run", "score", "--json").json["dir"]
     told = slmkit("why", folder, "score", "--json").json
     assert told["value"] == {"score": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 4}}
-    assert told["read"] == {"raw.txt": f"sha256 {hashlib.sha256(b'abc\n').hexdigest()}"}
+    assert told["read"] == {"raw.txt": f"sha256 {RAW_HASH}"}
     assert told["command"] == "slmkit run score --json"
-    assert hashlib.sha256(b"abc\n").hexdigest() in slmkit("why", folder).out
+    assert RAW_HASH in slmkit("why", folder).out
     assert "did you mean 'score'?" in slmkit("why", folder, "scor").err
 
 
