@@ -22,7 +22,7 @@ from typing import Any
 from slmkit import names
 from slmkit.bind import Call, Fill, Reference, bind, parameters, parts_in, plain, stage_of
 from slmkit.errors import SlmkitError
-from slmkit.recipe import Recipe, load_profile, load_recipe, read_yaml
+from slmkit.recipe import Recipe, load_profile, load_recipe
 
 RUNS = Path("runs")
 _NOT_HASHED = ("device",)  # recorded only: the answer asked for is the same
@@ -123,7 +123,7 @@ class _Builder:
         self._apply_given(recipe)
         command = Fill({k: v for k, v in self.given.items() if "." not in k}, lambda _: "command line")
         profile = Fill(self.profile_layer.value, lambda key: self.profile_layer.lines[(key,)])
-        call = bind(recipe, [command, *_card_fill(recipe), profile])
+        call = bind(recipe, [command, profile])
         self.used |= command.used
         self.known |= {key for part in parts_in(call.arguments) for key in part.arguments} | set(call.arguments)
         rows = []
@@ -179,15 +179,6 @@ class _Builder:
             "source": source_hash(call),
         }
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
-def _card_fill(recipe: Recipe) -> list[Fill]:
-    """The metric that the card of the recipe's gold set names, if it names one: a gold set knows how it is scored."""
-    cards = [root / str(recipe.layer.value["with"].get("gold")) / "card.yaml" for root in names.roots()]
-    card = next((read_yaml(path) for path in cards if path.is_file()), None)
-    if card is None or "metric" not in card.value:
-        return []
-    return [Fill({"metric": card.value["metric"]}, lambda key: card.lines[(key,)])]
 
 
 def _lineage_row(parameter: str, reference: Reference, step: Step | None) -> dict[str, Any]:

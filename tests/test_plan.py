@@ -101,19 +101,3 @@ def test_a_large_model_file_is_hashed_by_size_and_ends(tmp_path: Path, monkeypat
         big.write_bytes(first * 2**21 + b"m" * 2**20 + last * 2**21)
         hashes.add(content_hash(big, sample=True))
     assert len(hashes) == 3
-
-
-def test_a_gold_card_says_how_its_answers_are_scored_unless_the_recipe_does(project: Path) -> None:
-    write(project / "gold/g/card.yaml", "name: g\nmetric: {use: field, name: code}\n")
-    write(project / "mine.py", STAGES.replace("import Input", "import Input, MetricPart") + SCORED)
-    write(project / "recipes/c.yaml", "stage: ./mine.py:scored\nwith: {gold: gold/g}\n")
-    call = make_plan("c", profile="tiny").target.call
-    assert call.arguments["metric"].label == "field(name=code)"
-    assert call.origins["metric"] == "gold/g/card.yaml:2"
-    given = make_plan("c", given={"metric": "exact_match"}, profile="tiny").target.call
-    assert given.arguments["metric"].label == "exact_match"
-
-
-SCORED = """
-def scored(run, *, gold: Input, metric: MetricPart | None = None): ...
-"""
