@@ -24,6 +24,7 @@ class Arm:
     scores: Sequence[float]
     cost: float
     is_prompting: bool = False  # an untrained model that is only asked: what the others have to beat
+    is_floor: bool = False  # knows nothing of the question, such as the commonest answer
 
     @property
     def mean(self) -> float:
@@ -39,7 +40,7 @@ class Verdict:
     chosen: str  # the arm to take; with is_enough False, to take until more data tells
     reference: str  # the best prompting arm
     is_enough: bool
-    bar_met: bool
+    is_positive: bool  # some arm is worth taking: above zero, above the floor, and at the bar where there is one
     more_items: int  # how many further items would tell; 0 when there are enough
     detectable: float  # the smallest true difference that this many items find in 80 % of cases
     differences: Mapping[str, Difference] = field(default_factory=dict)  # arm - reference; p_value is Holm-adjusted
@@ -65,14 +66,13 @@ def conclude(
     more = 0
     if loss is not None and loss.low < -margin:
         more = max(1, _items_that_tell(loss, margin, _discordance(chosen, best), tests=len(pairs) // 2) - loss.n)
-    bar_met = bar is None or chosen.mean >= bar
     return Verdict(
         text=_sentence(arms, best, chosen, loss=loss, more=more, bar=bar, pairs=pairs),
         best=best.name,
         chosen=chosen.name,
         reference=against.name,
         is_enough=not more,
-        bar_met=bar_met,
+        is_positive=chosen.mean > 0 and not chosen.is_floor and (bar is None or chosen.mean >= bar),
         more_items=more,
         detectable=detectable_difference(
             len(best.scores), discordance=_discordance(best, against), tests=max(1, len(pairs) // 2)
@@ -153,6 +153,11 @@ def _sentence(
     score = f"it scores {chosen.mean:.3f} (n={len(chosen.scores)})"
     if bar is not None and chosen.mean < bar:
         return f"No arm reaches the bar of {bar:g}: the best is {chosen.name}, {score}."
+    if best.mean == 0:
+        return f"No arm answers a single item right (n={len(best.scores)}): look at the answers before the numbers."
+    if chosen.is_floor:
+        beaten = "" if loss is None else f"; the best, {best.name} ({best.mean:.3f}), differs by {_interval(loss)}"
+        return f"No arm is shown to be better than the floor, {chosen.name}: {score}{beaten}."
     if len(arms) == 1:
         return f"{chosen.name} is the only arm: {score}."
     if more:

@@ -61,9 +61,9 @@ def test_the_items_it_asks_for_do_tell():
 
 def test_a_bar_that_no_arm_reaches_is_not_met():
     arms = [Arm("prompt", drawn(0.2), 1.0, True), Arm("tuned", drawn(0.5, seed=1), 2.0)]
-    assert not conclude(arms, bar=0.9).bar_met
+    assert not conclude(arms, bar=0.9).is_positive
     assert "No arm reaches the bar" in conclude(arms, bar=0.9).text
-    assert conclude(arms, bar=0.3).bar_met
+    assert conclude(arms, bar=0.3).is_positive
 
 
 def test_a_cheap_arm_below_the_bar_is_not_taken_while_another_reaches_it():
@@ -100,3 +100,17 @@ def test_a_slice_where_another_arm_is_better_is_named():
 def test_one_or_two_arms_are_enough_for_a_sentence(count):
     arms = [Arm("prompt", drawn(0.5), 1.0, True), Arm("rag", drawn(0.5, seed=3), 3.0)][:count]
     assert conclude(arms).text.endswith(".")
+
+
+def test_nothing_right_anywhere_is_no_verdict_for_the_cheapest():
+    verdict = conclude([Arm("majority", [0.0] * 50, 0.0, is_floor=True), Arm("prompt", [0.0] * 50, 1.0, True)])
+    assert not verdict.is_positive
+    assert verdict.text.startswith("No arm answers a single item right (n=50)")
+
+
+def test_an_arm_has_to_beat_the_floor():
+    floor = Arm("majority", drawn(0.5), 0.0, is_floor=True)
+    verdict = conclude([floor, Arm("prompt", drawn(0.55, seed=1), 1.0, True)])
+    assert not verdict.is_positive
+    assert "No arm is shown to be better than the floor, majority" in verdict.text
+    assert conclude([floor, Arm("prompt", drawn(0.9, seed=1), 1.0, True)]).is_positive

@@ -59,7 +59,13 @@ def compare(
         measured[name] = _Measured(answers, scores, summary, train_seconds, cost)
     release_shared_model()
     arms = [
-        Arm(name, measured[name].scores, measured[name].cost, _only_prompts(part, measured[name].train_seconds))
+        Arm(
+            name,
+            measured[name].scores,
+            measured[name].cost,
+            is_prompting=part.name == "prompt" and not measured[name].train_seconds,  # type: ignore[attr-defined]
+            is_floor=part.name == "majority",  # type: ignore[attr-defined]
+        )
         for name, part in systems.items()
         if name in measured
     ]
@@ -75,7 +81,7 @@ def compare(
         f"cost of 1,000 answers at {price_per_hour:g} a machine hour, a training paid off over "
         f"{answers_per_training:,} answers; p-values adjusted by Holm over all pairs of arms"
     )
-    run.verdict(verdict.text, positive=verdict.bar_met)
+    run.verdict(verdict.text, positive=verdict.is_positive)
 
 
 def check(
@@ -140,10 +146,6 @@ def _train_seconds(part: SystemPart) -> float:
     if path is None or not path.is_file():
         return 0.0
     return float(json.loads(path.read_text(encoding="utf-8")).get("seconds", 0.0))
-
-
-def _only_prompts(part: SystemPart, train_seconds: float) -> bool:
-    return part.name == "prompt" and not train_seconds  # type: ignore[attr-defined]
 
 
 def _cost(summary: Summary, train_seconds: float, price_per_hour: float, answers_per_training: int) -> float:
