@@ -6,7 +6,7 @@ The trainer is TRL's, made by the stage; `Recorder` is what a run offers, so tha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +14,7 @@ from typing import Any, Protocol
 
 from slmkit.errors import FailedError
 from slmkit.models.checkpoints import clear, rewind_log
-from slmkit.models.guards import Said, check_saved, predictions
-from slmkit.models.labels import Row
+from slmkit.models.guards import Said, check_saved
 from slmkit.models.lora import finish_saved, trainable_share
 from slmkit.models.trainer import OnLog, OnStep
 from slmkit.types import ModelRef
@@ -48,6 +47,12 @@ class Fitted:
     def curve(self, name: str) -> list[float]:
         """The logged values of one curve, in order."""
         return [row[name] for row in self.log if name in row]
+
+    def first(self, name: str) -> float:
+        """A curve's mean over its first tenth."""
+        values = self.curve(name)
+        head = values[: max(1, len(values) // 10)]
+        return sum(head) / len(head)
 
     def last(self, name: str) -> float:
         """A curve's mean over its last tenth: one step's value is noise."""
@@ -84,24 +89,29 @@ def fit(run: Recorder, make_trainer: Callable[[OnStep, OnLog], Any], *, steps: i
     return Fitted(trainer, log)
 
 
-def finish(run: Recorder, fitted: Fitted, ref: ModelRef, *, probes: Sequence[Row], before: Said) -> None:
-    """Saves the model to model/, reads it back, compares it with its base, and records what every method records."""
+def finish(run: Recorder, fitted: Fitted, ref: ModelRef, *, say: Callable[[Any], Said], before: Said) -> None:
+    """Saves the model to model/, reads it back, compares it with its base, and records what every method records.
+
+    `say` asks a model the same rows each time; `before` is what the base said.
+    """
     trainer, folder = fitted.trainer, run.path("model")
     trainer.save_model(str(folder))  # every rank calls it, the first one writes
     if not run.is_main:
         return
     finish_saved(folder, ref)
-    check_saved(trainer.model, folder, probes)
-    after = predictions(trainer.model, probes)
+    check_saved(trainer.model, folder, say)
+    after = say(trainer.model)
     if before.losses == after.losses:
         raise FailedError(
             "the trained model answers exactly as its base does",
-            where=f"{len(probes)} rows compared",
+            where=f"{len(before.losses)} rows compared",
             fix="raise learning_rate or num_train_epochs",
         )
-    same = sum(a == b for a, b in zip(before.tokens, after.tokens, strict=True)) / len(probes)
+    same = sum(a == b for a, b in zip(before.tokens, after.tokens, strict=True)) / len(before.losses)
     if same >= 0.99:
-        run.note(f"warning: {same:.0%} of {len(probes)} answers are as the base gives them; train longer or faster")
+        run.note(
+            f"warning: {same:.0%} of {len(before.losses)} answers are as the base gives them; train longer or faster"
+        )
     seconds = next(row["seconds"] for row in reversed(fitted.log) if "loss" in row)
     run.metric(
         train_loss=fitted.last("loss"),

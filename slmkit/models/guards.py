@@ -3,7 +3,7 @@ training changed what the model says."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 _ADAPTER_PREFIX = "base_model.model."
 
 
-def check_gradients(model: nn.Module) -> None:
+def check_gradients(model: nn.Module, *, may_stand_still: bool = False) -> None:
     """Raises FailedError unless every module with trainable weights got a finite gradient, and not all zeros.
+
+    may_stand_still: all of them without a gradient is fine, as where every answer of a group got the same reward.
 
     To be called after the first backward. LoRA starts at B = 0, which makes A's first gradient zero, so a module
     counts as reached when any of its trainable weights is.
@@ -36,7 +38,7 @@ def check_gradients(model: nn.Module) -> None:
                 )
             reached[module] = reached.get(module, False) or (gradient is not None and bool(gradient.any()))
     silent = [module for module, got in reached.items() if not got]
-    if silent:
+    if silent and not (may_stand_still and len(silent) == len(reached)):
         raise FailedError(
             f"{len(silent)} of {len(reached)} modules to train got no gradient, e.g. {silent[0]}",
             where="first step",
@@ -73,20 +75,20 @@ def predictions(model: Any, rows: Sequence[Row]) -> Said:
     return Said(said, losses)
 
 
-def check_saved(model: Any, folder: Path, rows: Sequence[Row]) -> None:
+def check_saved(model: Any, folder: Path, say: Callable[[Any], Said]) -> None:
     """Raises FailedError unless what was saved in `folder` says the same as the model in memory.
 
-    An adapter is loaded beside the one in memory and must give the same losses; full weights are compared one by one.
+    An adapter is loaded beside the one in memory and must say the same; full weights are compared one by one.
     """
     import torch
     from safetensors import safe_open
 
     if hasattr(model, "peft_config"):
-        expected = predictions(model, rows).losses
+        expected = say(model).losses
         active = model.active_adapter
         model.load_adapter(str(folder), "saved")
         model.set_adapter("saved")
-        found = predictions(model, rows).losses
+        found = say(model).losses
         model.set_adapter(active)
         model.delete_adapter("saved")
         gap = max(abs(a - b) for a, b in zip(expected, found, strict=True))

@@ -33,7 +33,14 @@ class Lora:
     modules_to_save: list[str] | None = None  # trained whole, beside the adapter: e.g. ["embed_tokens"]
 
 
-def attach(model: PreTrainedModel, lora: Lora, *, adapter: Adapter, seed: int) -> Any:
+def attach(
+    model: PreTrainedModel,
+    lora: Lora,
+    *,
+    adapter: Adapter,
+    seed: int,
+    task_type: Literal["CAUSAL_LM", "SEQ_CLS"] = "CAUSAL_LM",
+) -> Any:
     """The model with a fresh adapter on it, each name in `lora` checked first; "full" gives the model itself."""
     if adapter == "full":
         return model.requires_grad_(True)
@@ -43,7 +50,7 @@ def attach(model: PreTrainedModel, lora: Lora, *, adapter: Adapter, seed: int) -
     _check_names(model, lora)
     set_seed(seed)  # A starts random
     config = LoraConfig(
-        task_type="CAUSAL_LM",
+        task_type=task_type,
         r=lora.r,
         lora_alpha=lora.lora_alpha,
         lora_dropout=lora.lora_dropout,

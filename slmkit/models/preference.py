@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from slmkit.models.fit import Recorder
 from slmkit.models.guards import Said, predictions
-from slmkit.models.labels import Row, label_chats
+from slmkit.models.labels import label_chats
 from slmkit.models.load import Loaded
 from slmkit.models.lora import attach
 from slmkit.models.memory import plan
@@ -32,7 +34,7 @@ class Preferences:
     longest: int  # tokens of the longest prompt and answer
     steps: int
     arguments: dict[str, Any]  # for the config of the TRL trainer
-    probes: list[Row]
+    say: Callable[[Any], Said]  # what a model says to the same few rows
     before: Said
 
 
@@ -57,7 +59,8 @@ def prepare_preferences(
     limit = loaded.context_length if max_length == "auto" else min(max_length, loaded.context_length)
     longest = check_lengths(loaded.tokenizer, [*pairs, *validation], longest=limit)
     probes = label_chats(loaded.tokenizer, [pair.chat(pair.chosen) for pair in (validation or pairs)[:_NUM_PROBES]])
-    before = predictions(loaded.model, probes)
+    say = partial(predictions, rows=probes)
+    before = say(loaded.model)
     rate = training.rate(loaded.model, run.note, usual=usual_rate)
     reference = copy.deepcopy(loaded.model) if with_reference and training.adapter == "full" else None
     tuned = attach(loaded.model, training.lora, adapter=training.adapter, seed=seed)
@@ -77,4 +80,4 @@ def prepare_preferences(
         seed=seed,
         num_validation=len(validation),
     )
-    return Preferences(loaded, tuned, reference, pairs, validation, longest, steps, arguments, probes, before)
+    return Preferences(loaded, tuned, reference, pairs, validation, longest, steps, arguments, say, before)

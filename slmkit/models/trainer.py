@@ -91,33 +91,40 @@ class Shuffle:
 def guarded(trainer_class: type) -> type:
     """`trainer_class` with atomic checkpoints, exact data order, and a stop at the first non-finite loss or gradient.
 
-    The class takes three more arguments: `shuffle`, the order of the rows (None: TRL's own, for a method that needs
-    its prompts repeated), and the callbacks `on_step` and `on_log`.
+    The class takes four more arguments: `shuffle`, the order of the rows (None: TRL's own, for a method that needs its
+    prompts repeated), `may_stand_still`, for a method whose step can rightly have no gradient, and the callbacks
+    `on_step` and `on_log`.
     """
     from transformers import TrainerCallback
 
     class Guarded(trainer_class):  # type: ignore[misc]
         def __init__(
-            self, *args: Any, on_step: OnStep, on_log: OnLog, shuffle: Shuffle | None = None, **kwargs: Any
+            self,
+            *args: Any,
+            on_step: OnStep,
+            on_log: OnLog,
+            shuffle: Shuffle | None = None,
+            may_stand_still: bool = False,
+            **kwargs: Any,
         ) -> None:
             from transformers.trainer_callback import PrinterCallback
 
-            self.shuffle = shuffle
+            self.shuffle, self.may_stand_still = shuffle, may_stand_still
+            self.order: Any = None  # the sampler in use
             self.row_ids: list[str] = []  # of the current step, for messages
             self.step_loss, self.tokens_before = 0.0, 0
             super().__init__(*args, **kwargs)
             if "ref" in getattr(self.model, "peft_config", {}):  # TRL's copy of the fresh adapter: off is the same
                 self.model.delete_adapter("ref")
             for parameter in self.model.parameters():
-                if (
-                    parameter.requires_grad
-                ):  # TRL rounds an adapter on 4-bit weights to bfloat16: small updates get lost
+                if parameter.requires_grad:  # TRL rounds those on 4-bit weights to bfloat16: small updates get lost
                     parameter.data = parameter.data.float()
             self.remove_callback(PrinterCallback)
             self.add_callback(_callback(TrainerCallback, self, on_step, on_log))
 
         def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
-            return self.shuffle or super()._get_train_sampler(*args, **kwargs)
+            self.order = self.shuffle or super()._get_train_sampler(*args, **kwargs)
+            return self.order
 
         def _get_output_dir(self, trial: Any) -> str:
             """Where transformers writes a checkpoint; `_save_checkpoint` moves it into place when it is whole."""
@@ -142,7 +149,7 @@ def guarded(trainer_class: type) -> type:
 
         def _clip_grad_norm(self, model: Any) -> Any:
             if self.state.global_step == 0:
-                check_gradients(self.model)
+                check_gradients(self.model, may_stand_still=self.may_stand_still)
             norm = super()._clip_grad_norm(model)
             if not math.isfinite(norm):
                 raise self._not_finite(f"gradient norm is {float(norm)}")
@@ -285,10 +292,15 @@ def _shifted_mask(labels: torch.Tensor) -> torch.Tensor:
 def _callback(base: type, trainer: Any, on_step: OnStep, on_log: OnLog) -> Any:
     """Sets the epoch of the order before each epoch, and hands what happens to the two callbacks."""
 
+    import torch
+
     class Watch(base):  # type: ignore[misc]
         def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            epoch = int((state.epoch or 0) + 1e-6)
             if trainer.shuffle is not None:
-                trainer.shuffle.epoch = int((state.epoch or 0) + 1e-6)
+                trainer.shuffle.epoch = epoch
+            elif isinstance(getattr(trainer.order, "generator", None), torch.Generator):
+                trainer.order.generator.manual_seed(args.seed + epoch)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             on_step(state.global_step, trainer.step_loss, state.num_input_tokens_seen - trainer.tokens_before)

@@ -87,7 +87,7 @@ def dpo(
         )
 
     fitted = fit(run, trainer, steps=ready.steps)
-    finish(run, fitted, model, probes=ready.probes, before=ready.before)
+    finish(run, fitted, model, say=ready.say, before=ready.before)
     run.metric(reward_margin=fitted.last("rewards_margins"), reward_accuracy=fitted.last("rewards_accuracies"))
     if ready.validation:
         run.metric(validation_reward_accuracy=fitted.curve("validation_rewards_accuracies")[-1])

@@ -92,7 +92,7 @@ def kto(
         )
 
     fitted = fit(run, trainer, steps=ready.steps)
-    finish(run, fitted, model, probes=ready.probes, before=ready.before)
+    finish(run, fitted, model, say=ready.say, before=ready.before)
     run.metric(reward_margin=fitted.last("rewards_margins"))
 
 

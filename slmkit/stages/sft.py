@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,7 +83,8 @@ def sft(
     validation = _label(run, loaded, validation_chats[:_MAX_VALIDATION], longest, what="validation")
     replayed = _label(run, loaded, replay_chats, longest, what="replay")
     probes = (validation or rows)[:_NUM_PROBES]
-    before = predictions(loaded.model, probes)
+    say = partial(predictions, rows=probes)
+    before = say(loaded.model)
     rate = training.rate(loaded.model, run.note)
     tuned = attach(loaded.model, lora, adapter=adapter, seed=run.seed)
     micro_batch = plan(
@@ -117,7 +119,7 @@ def sft(
         )
 
     fitted = fit(run, trainer, steps=steps)
-    finish(run, fitted, model, probes=probes, before=before)
+    finish(run, fitted, model, say=say, before=before)
     trained = trained_tokens([*rows, *replayed], shuffle, steps=steps, rows_per_step=training.rows_per_step)
     run.metric(trained_tokens=float(trained))
 

@@ -1,4 +1,4 @@
-"""Trains in a child process that dies at a chosen moment, then again to the end; run by test_sft_resume.
+"""Trains in a child process that dies at a chosen moment, then again to the end; run by test_resume.
 
 The heavy imports happen once; each training is a process of its own (fork), killed with SIGKILL from inside at an
 exact point, which is as sudden as `kill -9` and hits the same moment on every machine.
@@ -11,18 +11,35 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import peft  # noqa: F401 - imported before the forks
 import torch
+import trl.trainer.dpo_trainer
+import trl.trainer.grpo_trainer
 import trl.trainer.sft_trainer  # noqa: F401
 
 import slmkit
 from slmkit.console import console, quiet_libraries
 from slmkit.run import Run
+from slmkit.stages.dpo import dpo
+from slmkit.stages.grpo import grpo
 from slmkit.stages.sft import sft
-from slmkit.types import ModelRef
+from slmkit.types import Answer, Example, ModelRef
 
 NANO = Path(slmkit.__file__).parent / "assets" / "nano"
+
+
+def vowels(example: Example, answer: Answer) -> float:
+    """A reward that differs from answer to answer even for an untrained model."""
+    return sum(letter in "aeiou" for letter in answer.text) / max(1, len(answer.text))
+
+
+METHODS: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
+    "sft": (sft, {"per_device_train_batch_size": 4}),
+    "dpo": (dpo, {"per_device_train_batch_size": 4, "learning_rate": 1e-3}),
+    "grpo": (grpo, {"rewards": [vowels], "num_generations": 4, "max_new_tokens": 4, "learning_rate": 1e-3}),
+}
 
 
 def die() -> None:
@@ -70,22 +87,16 @@ MOMENTS: dict[str, Callable[[], None]] = {
 }
 
 
-def train(folder: Path, data: Path, moment: str | None) -> int:
+def train(method: str, folder: Path, data: Path, moment: str | None) -> int:
     """One training in a child; returns its wait status."""
     child = os.fork()
     if child == 0:
         torch.set_num_threads(1)
         if moment:
             MOMENTS[moment]()
+        stage, arguments = METHODS[method]
         try:
-            sft(
-                Run(folder),
-                data=data,
-                model=ModelRef("nano", str(NANO)),
-                max_steps=12,
-                per_device_train_batch_size=4,
-                device="cpu",
-            )
+            stage(Run(folder), data=data, model=ModelRef("nano", str(NANO)), max_steps=12, device="cpu", **arguments)
         except BaseException as error:
             sys.stderr.write(f"{error!r}\n")
             os._exit(1)
@@ -96,8 +107,8 @@ def train(folder: Path, data: Path, moment: str | None) -> int:
 if __name__ == "__main__":
     quiet_libraries()
     console.quiet = True
-    root, data = Path(sys.argv[1]), Path(sys.argv[2])
-    assert train(root / "whole", data, None) == 0
+    method, root, data = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    assert train(method, root / "whole", data, None) == 0
     for moment in MOMENTS:
-        assert train(root / moment, data, moment) == signal.SIGKILL, f"{moment}: not killed"
-        assert train(root / moment, data, None) == 0, f"{moment}: not finished"
+        assert train(method, root / moment, data, moment) == signal.SIGKILL, f"{moment}: not killed"
+        assert train(method, root / moment, data, None) == 0, f"{moment}: not finished"

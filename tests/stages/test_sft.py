@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -144,21 +142,3 @@ def test_a_module_that_does_not_exist_is_named_with_the_nearest(tmp_path, data):
     with pytest.raises(SlmkitError, match="no module 'q_prj'") as error:
         sft(Run(tmp_path), data=data, model=NANO, lora=Lora(target_modules=["q_prj"]), max_steps=1, device="cpu")
     assert error.value.fix == "did you mean 'q_proj'?"
-
-
-def test_killed_at_three_moments_it_resumes_to_the_same_adapter(tmp_path, data):
-    driver = Path(__file__).with_name("resume_driver.py")
-    done = subprocess.run(
-        [sys.executable, str(driver), str(tmp_path), str(data)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    whole = (tmp_path / "whole" / "model" / "adapter_model.safetensors").read_bytes()
-    curve = [(row["step"], row.get("loss")) for row in read_jsonl(tmp_path / "whole" / "log.jsonl")]
-    assert [step for step, loss in curve if loss] == list(range(1, 13))
-    for moment in ("first", "between", "writing"):
-        assert (tmp_path / moment / "model" / "adapter_model.safetensors").read_bytes() == whole, moment
-        assert [(row["step"], row.get("loss")) for row in read_jsonl(tmp_path / moment / "log.jsonl")] == curve, moment

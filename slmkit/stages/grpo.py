@@ -1,0 +1,166 @@
+"""Group relative policy optimization: TRL's GRPOTrainer, rewarded by metrics that a program can check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from slmkit.errors import SlmkitError
+from slmkit.models.fit import finish, fit
+from slmkit.models.load import Device, Dtype
+from slmkit.models.lora import Adapter, Lora
+from slmkit.models.prompts import prepare_prompts, prompt_file, read_prompts
+from slmkit.models.trainer import OnLog, OnStep, guarded
+from slmkit.models.training import Scheduler, Training, check_training, world_size
+from slmkit.run import Run
+from slmkit.types import Answer, Example, Input, MetricPart, Model
+
+
+def grpo(
+    run: Run,
+    *,
+    data: Input,
+    model: Model,
+    rewards: list[MetricPart],
+    reward_weights: list[float] | None = None,
+    num_generations: int = 8,
+    max_new_tokens: int = 64,
+    temperature: float = 1.0,
+    beta: float = 0.0,
+    adapter: Adapter = "lora",
+    lora: Lora = Lora(),  # noqa: B008 - frozen
+    learning_rate: float | Literal["auto"] = "auto",
+    num_train_epochs: float = 1.0,
+    max_steps: int = -1,
+    per_device_train_batch_size: int = 16,
+    gradient_accumulation_steps: int = 1,
+    max_length: int | Literal["auto"] = "auto",
+    lr_scheduler_type: Scheduler = "linear",
+    warmup_ratio: float = 0.03,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    gradient_checkpointing: bool | Literal["auto"] = "auto",
+    load_in_4bit: bool = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Reinforce the answers that score above their group's mean, by rewards that a metric can verify.
+
+    `data` is a prepare run or a .jsonl of messages: the last assistant turn is the target that the metrics compare
+    with. Each prompt is answered num_generations times; a step sees per_device_train_batch_size *
+    gradient_accumulation_steps answers. beta: how strongly the start holds (0: no reference model).
+    Source: Shao et al. 2024, https://arxiv.org/abs/2402.03300.
+    """
+    training = Training(
+        adapter=adapter,
+        lora=lora,
+        learning_rate=learning_rate,
+        num_train_epochs=num_train_epochs,
+        max_steps=max_steps,
+        per_device_train_batch_size=per_device_train_batch_size,
+        gradient_accumulation_steps=gradient_accumulation_steps,
+        lr_scheduler_type=lr_scheduler_type,
+        warmup_ratio=warmup_ratio,
+        weight_decay=weight_decay,
+        max_grad_norm=max_grad_norm,
+        gradient_checkpointing=gradient_checkpointing,
+        load_in_4bit=load_in_4bit,
+        device=device,
+        dtype=dtype,
+    )
+    ready = prepare_prompts(
+        run,
+        training,
+        data=data,
+        model=model,
+        max_length=max_length,
+        max_new_tokens=max_new_tokens,
+        seed=run.seed,
+        usual_rate=1e-5,
+        rows_per_prompt=num_generations,
+    )
+
+    def trainer(on_step: OnStep, on_log: OnLog) -> Any:
+        from datasets import Dataset
+        from trl import GRPOConfig, GRPOTrainer
+
+        return guarded(GRPOTrainer)(
+            model=ready.model,
+            reward_funcs=[_reward(metric) for metric in rewards],
+            processing_class=ready.loaded.tokenizer,
+            args=GRPOConfig(
+                **ready.arguments,
+                reward_weights=reward_weights,
+                num_generations=num_generations,
+                max_completion_length=max_new_tokens,
+                temperature=temperature,
+                beta=beta,
+            ),
+            train_dataset=Dataset.from_list([prompt.row() for prompt in ready.prompts]),
+            may_stand_still=True,
+            on_step=on_step,
+            on_log=on_log,
+        )
+
+    fitted = fit(run, trainer, steps=ready.steps)
+    finish(run, fitted, model, say=ready.say, before=ready.before)
+    run.metric(reward_before=fitted.first("reward"), reward=fitted.last("reward"))
+
+
+def check(
+    *,
+    data: Input,
+    model: Model,
+    rewards: list[MetricPart],
+    reward_weights: list[float] | None = None,
+    num_generations: int = 8,
+    per_device_train_batch_size: int = 16,
+    gradient_accumulation_steps: int = 1,
+    adapter: Adapter = "lora",
+    lora: Lora = Lora(),  # noqa: B008 - frozen
+    learning_rate: float | Literal["auto"] = "auto",
+    num_train_epochs: float = 1.0,
+    max_steps: int = -1,
+    load_in_4bit: bool = False,
+    **_: Any,
+) -> None:
+    """Refuses what cannot train, before anything is loaded."""
+    check_training(
+        model,
+        adapter=adapter,
+        lora=lora,
+        learning_rate=learning_rate,
+        num_train_epochs=num_train_epochs,
+        max_steps=max_steps,
+        load_in_4bit=load_in_4bit,
+    )
+    if not rewards:
+        raise SlmkitError("there is no reward to learn from", where="rewards", fix="rewards: [exact_match]")
+    if reward_weights is not None and len(reward_weights) != len(rewards):
+        raise SlmkitError(
+            f"{len(rewards)} rewards and {len(reward_weights)} weights", where="reward_weights", fix="one for each"
+        )
+    answers = per_device_train_batch_size * gradient_accumulation_steps * world_size()
+    if num_generations < 2 or answers % num_generations:
+        raise SlmkitError(
+            f"{answers} answers a step cannot be split into groups of {num_generations}",
+            where="num_generations, per_device_train_batch_size",
+            fix=f"per_device_train_batch_size: {max(2, num_generations) * max(1, answers // max(2, num_generations))}",
+        )
+    if data.exists():
+        read_prompts(prompt_file(data), limit=100)
+
+
+def _reward(metric: Callable[[Example, Answer], float]) -> Callable[..., list[float]]:
+    """A metric as the reward function that TRL calls with a batch of completions and the dataset's columns."""
+
+    def reward(completions: Sequence[Any], id: Sequence[str], target: Sequence[str], **columns: Any) -> list[float]:
+        texts = [completion[0]["content"] for completion in completions]
+        questions = [prompt[-1]["content"] for prompt in columns["prompts"]]
+        examples = [Example(*row) for row in zip(id, questions, target, strict=True)]
+        return [
+            float(metric(example, Answer(example.id, text))) for example, text in zip(examples, texts, strict=True)
+        ]
+
+    reward.__name__ = str(getattr(metric, "label", getattr(metric, "__name__", "reward")))
+    return reward
