@@ -167,6 +167,8 @@ class _Builder:
                 first = key.split(".")[0]
                 what = f"no recipe here has a key {first!r}"
                 fix = names.suggest(first, self.known, "`slmkit show NAME` prints the keys of a recipe")
+                if key in ("seed", "profile"):
+                    fix = f"it is an option: --{key} {self.given[key]}"
                 raise SlmkitError(what, where=f"command line: {key}={self.given[key]}", fix=fix)
 
     def _key(self, call: Call, rows: list[dict[str, Any]]) -> str:
