@@ -110,7 +110,7 @@ def test_nothing_right_anywhere_is_no_verdict_for_the_cheapest():
 
 def test_an_arm_has_to_beat_the_floor():
     floor = Arm("majority", drawn(0.5), 0.0, is_floor=True)
-    verdict = conclude([floor, Arm("prompt", drawn(0.55, seed=1), 1.0, True)])
+    verdict = conclude([floor, Arm("prompt", drawn(0.5, seed=2), 1.0, True)])
     assert not verdict.is_positive
     assert "No arm is shown to be better than the floor, majority" in verdict.text
     assert conclude([floor, Arm("prompt", drawn(0.9, seed=1), 1.0, True)]).is_positive
