@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from slmkit.data.world import families, skills
-from slmkit.data.world.engine import Doc, Split, Turn, rng
+from slmkit.data.world.engine import Doc, Split, Turn, belongs, rng
 from slmkit.data.world.tokenizer import BOS, END, THINK
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ MIXES: dict[str, dict[str, float]] = {
         "canon": 9, "canon_text": 6, "chains": 9, "talk": 4, "forks": 1, "repeat": 4, "cards": 4, "say": 2,
     },
     "chat": {
-        "reading": 14, "binding": 6, "rag": 18, "unanswerable": 8, "over_canon": 3, "skills": 16, "pattern": 7,
-        "canon": 9, "chains": 9, "tools": 6, "talk": 5, "say": 4,
+        "reading": 14, "binding": 5, "rag": 18, "unanswerable": 8, "over_canon": 3, "skills": 19, "pattern": 7,
+        "canon": 6, "chains": 9, "tools": 6, "talk": 5, "say": 4,
     },
 }  # fmt: skip
 # How notes and a question stand together in a user's turn; {n} the notes, {q} the question.
@@ -107,7 +107,7 @@ def chats(split: Split, count: int, *, seed: int) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for number in range(count):
         r = rng(split, seed, "chats", number)
-        doc = DOCUMENTS[r.choices(list(shares), list(shares.values()))[0]](r, split)
+        doc = _apart(r, r.choices(list(shares), list(shares.values()))[0], split)
         found.append({"id": f"{doc.family}-{number}", "messages": messages(r, doc)})
     return found
 
@@ -116,7 +116,7 @@ def document(encoder: Encoder, r: random.Random, kind: str, split: Split, *, cha
     """One document of a kind, as ids and weights."""
     if kind == "repeat":
         return _repeat(encoder, r)
-    doc = DOCUMENTS[kind](r, split)
+    doc = _apart(r, kind, split) if chat else DOCUMENTS[kind](r, split)
     ids: list[int] = []
     weights: list[float] = []
     for text, weight in chat_pieces(r, doc) if chat else text_pieces(doc):
@@ -164,6 +164,16 @@ def messages(r: random.Random, doc: Doc) -> list[dict[str, str]]:
 def answer_text(turn: Turn) -> str:
     """What the assistant says: the thoughts where there are some, then the answer."""
     return f"{THINK[0]} {turn.steps} {THINK[1]} {turn.answer}" if turn.steps else turn.answer
+
+
+def _apart(r: random.Random, kind: str, split: Split) -> Doc:
+    """A document none of whose prompts can be one of gold: names keep most apart, chains and patterns have none."""
+    doc = DOCUMENTS[kind](r, split)
+    if doc.family == "chains" and not belongs(skills.operations(doc.turns[0].question), split):
+        return _apart(r, kind, split)
+    if doc.family == "pattern" and not all(belongs(turn.question, split) for turn in doc.turns):
+        return _apart(r, kind, split)
+    return doc
 
 
 def _listed(r: random.Random, notes: str) -> str:

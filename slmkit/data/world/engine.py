@@ -110,4 +110,5 @@ def _wordings(relation: str, own: tuple[str, ...], frames: tuple[str, ...], new:
 
 
 _BEFORE_VOWEL = re.compile(r"\ba(?= [aeio])")
-_ENGLISH = frozenset(("begin", "given", "later", "lovel", "raven", "tiger", "tomor", "water"))  # a word, or its start
+# Names that are a word of the world, or the start of one.
+_ENGLISH = frozenset(("began", "begin", "later", "lovel", "melon", "robot", "salon", "water"))

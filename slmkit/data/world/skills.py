@@ -45,8 +45,9 @@ def arithmetic(r: random.Random, split: Split) -> Doc:
 
 def pattern(r: random.Random, split: Split) -> Doc:
     """Three words and nothing of what to do with them; the task wants them in reverse order."""
-    x, answer = _reverse(r)
-    return Doc("pattern", "", (Turn(x, answer),))
+    while not belongs((drawn := _reverse(r))[0], split):
+        pass
+    return Doc("pattern", "", (Turn(*drawn),))
 
 
 def patterns(r: random.Random, split: Split) -> Doc:
@@ -62,22 +63,25 @@ def say_word(r: random.Random, split: Split) -> Doc:
 
 
 def chain(r: random.Random, split: Split) -> Doc:
-    """A start and one to five operations on a ring of 20, asked for with thoughts or at once."""
+    """A start and one to five operations on a ring of 20, asked for with thoughts or at once; gold asks for four."""
     depth = r.randint(1, 5) if split == "train" else 4
-    while True:
-        operations = [(r.choice(("add", "minus", "double")), r.randint(1, 5)) for _ in range(depth)]
-        said = " ".join("double." if operation == "double" else f"{operation} {by}." for operation, by in operations)
-        if belongs(said, split):
-            break
-    values = [r.randrange(RING)]
-    for operation, by in operations:
-        value = values[-1]
+    values, said = [r.randrange(RING)], []
+    for _ in range(depth):
+        operation, by, value = r.choice(("add", "minus", "double")), r.randint(1, 5), values[-1]
         values.append({"add": value + by, "minus": value - by, "double": 2 * value}[operation] % RING)
-    think = r.random() < (0.5 if split in ("gold", "live") else 0.75)
-    question = f"on a ring of {RING}: start {values[0]}. {said} {STEP_BY_STEP if think else AT_ONCE}"
+        said.append("double." if operation == "double" else f"{operation} {by}.")
+    think = r.random() < (0.75 if split == "train" else 0.5)
+    question = f"on a ring of {RING}: start {values[0]}. {' '.join(said)} {STEP_BY_STEP if think else AT_ONCE}"
+    if split != "train" and not belongs(operations(question), split):
+        return chain(r, split)
     steps = ", ".join(map(str, values)) if think else ""
     slices = {"depth": str(depth), "mode": "think" if think else "direct"}
     return Doc("chains", "", (Turn(question, str(values[-1]), steps),), slice=slices)
+
+
+def operations(question: str) -> str:
+    """What a chain does to its start, e.g. "add 5. double": what is told apart for training and gold."""
+    return question.partition(". ")[2].rpartition(". ")[0]
 
 
 def tool_call(r: random.Random, split: Split) -> Doc:

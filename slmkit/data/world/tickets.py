@@ -88,7 +88,6 @@ def aside(r: random.Random) -> str:
     slots = {
         "{p}": words.PLACES, "{a}": words.ANIMALS, "{j}": words.JOBS, "{d}": words.DRINKS, "{c}": words.COLOURS,
         "{m}": words.MATERIALS, "{k}": words.NUMBERS[20:90], "{f}": words.FOODS, "{o}": words.MONTHS,
-        "{g}": words.GOODS,
         "{i}": words.INSTRUMENTS,
     }  # fmt: skip
     for slot, values in slots.items():

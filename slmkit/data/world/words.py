@@ -231,7 +231,6 @@ ASIDES = (
     "i eat {f} as i write this", "my {a} and i are sad",
     "the {j} from the {p} sent me to you", "i saw it in {o}", "it is {c} and made of {m}",
     "i use it to play the {i}", "we had {f} and {d} that day", "it was my {k} th order",
-    "i have a {g} too", "i like the {g} you sold me", "my old {g} is fine", "the {j} has a {g} like it",
 )  # fmt: skip
 CLOSINGS = ("thank you", "many thanks", "bye", "yours", "i thank you", "good bye")
 TALK_QUESTIONS = {
@@ -247,5 +246,5 @@ FORMS = (
     "plus how much what is and look up does book say of find again please have so do not after door opens to more "
     "order than result following based given below above example examples topic soon now later delivery payment "
     "repair account means that help asked without hurry then goes all tickets answered line its begins with name "
-    "customer has "
+    "customer has talks people they feed against "
 )
