@@ -67,7 +67,7 @@ class Run:
         """Writes <name>.jsonl, one JSON object a line: a table in the report."""
         path = self.path(f"{name}.jsonl")
         if self.is_main:
-            write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+            write_atomically(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         return path
 
     def figure(self, name: str, figure: Figure) -> Path:
@@ -112,12 +112,12 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[:-1] if line]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes the whole file or leaves the old one; the parent folder must exist."""
+def write_atomically(path: Path, text: str | Iterable[str]) -> None:
+    """Writes the whole file, a text or its parts, or leaves the old one; the parent folder must exist."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
