@@ -2,12 +2,13 @@
 
 The search misses nothing that near.py calls alike. A text of n words with k edits keeps one of k + 1 stretches of
 n / (k + 1) words whole, and the edits allowed leave that at four words or more: so it is enough to compare the rows
-that share four words in a row with a gold text.
+that share four words in a row with a gold text. An edit touches at most four such stretches, so of the s a gold text
+has, s - 4 k must be there, which leaves few rows to compare.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -68,6 +69,9 @@ class _Index:
             if len(words) >= FEWEST_WORDS:
                 for key in set(self._keys([[*map(self.ids.__getitem__, words)]])[0].tolist()):
                     holders[key].append(i)
+        self.least = np.ones(len(texts), np.int64)  # stretches that a row must share with each gold text
+        for i, shared in Counter(i for held in holders.values() for i in held).items():
+            self.least[i] = max(1, shared - _STRETCH * int(self.allowed[i]))
         self.stretches = np.array(sorted(holders), dtype=np.uint64)
         counts = [len(holders[key]) for key in self.stretches.tolist()]
         self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -97,15 +101,16 @@ class _Index:
         keys, owners = self._keys([[self.ids.get(word, 0) for word in row] for row in words])
         at = np.searchsorted(self.stretches, keys).clip(max=len(self.stretches) - 1)
         hits = self.stretches[at] == keys
-        at, owners = at[hits], owners[hits]
+        at, owners = np.unique(np.stack([at[hits], owners[hits]]), axis=1)  # each stretch once a row
         counts = self.first[at + 1] - self.first[at]
         rows = np.repeat(owners, counts)
         offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         golds = self.holders[np.repeat(self.first[at], counts) + offsets]
-        pairs = np.unique(np.stack([rows, golds], axis=1), axis=0)
-        lengths = np.array([len(row) for row in words])[pairs[:, 0]]
-        possible = lengths >= self.lengths[pairs[:, 1]] - self.allowed[pairs[:, 1]]
-        return [(int(row), int(gold)) for row, gold in pairs[possible]]
+        pairs, shared = np.unique(rows * len(self.texts) + golds, return_counts=True)
+        rows, golds = pairs // len(self.texts), pairs % len(self.texts)
+        lengths = np.array([len(row) for row in words])[rows]
+        possible = (shared >= self.least[golds]) & (lengths >= self.lengths[golds] - self.allowed[golds])
+        return list(zip(rows[possible].tolist(), golds[possible].tolist(), strict=True))
 
     @staticmethod
     def _keys(rows: list[list[int]]) -> tuple[Any, Any]:

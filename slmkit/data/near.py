@@ -27,8 +27,8 @@ def edits_allowed(num_words: int) -> int:
 
 
 def edits_between(a: Sequence[str], b: Sequence[str]) -> int | None:
-    """The word edits from one text to the other, or None when these are more than allowed (or, in short, any)."""
-    from rapidfuzz.distance import Levenshtein
+    """The word edits from one text to the other, or None when these are more than the shorter one allows."""
+    from rapidfuzz.distance import Levenshtein  # compares sequences of words as it does letters
 
     allowed = edits_allowed(min(len(a), len(b)))
     distance = Levenshtein.distance(a, b, score_cutoff=allowed)

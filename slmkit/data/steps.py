@@ -25,6 +25,7 @@ TEXT_STEPS: dict[str, Callable[[str], str]] = {
     "clean_html": clean_html,
     "mask_pii": mask_pii,
 }
+OnRows = Callable[[int], None]  # hears of rows done
 _SAMPLE = 2000  # rows looked at for what a step would change
 
 
@@ -48,7 +49,9 @@ class Stepped:
     changed: list[Changed] = field(default_factory=list)
 
 
-def apply_steps(rows: Sequence[Canonical], steps: Sequence[Step], *, keep_targets: bool) -> Stepped:
+def apply_steps(
+    rows: Sequence[Canonical], steps: Sequence[Step], *, keep_targets: bool, on_rows: OnRows | None = None
+) -> Stepped:
     """The rows after each step in the order given; keep_targets leaves answers as they are: labels."""
     done = Stepped(list(rows))
     for step in steps:
@@ -57,7 +60,7 @@ def apply_steps(rows: Sequence[Canonical], steps: Sequence[Step], *, keep_target
         elif step == "duplicates":
             after = _drop_duplicates(done.rows)
         else:
-            after = _drop_near_duplicates(done.rows)
+            after = _drop_near_duplicates(done.rows, on_rows)
         done = Stepped(after.rows, [*done.dropped, *after.dropped], [*done.changed, *after.changed])
     return done
 
@@ -71,10 +74,11 @@ def would_change(rows: Sequence[Canonical]) -> dict[str, float]:
     }
 
 
-def drop_gold(rows: Sequence[Canonical], gold: Sequence[str]) -> Stepped:
+def drop_gold(rows: Sequence[Canonical], gold: Sequence[str], *, on_rows: OnRows | None = None) -> Stepped:
     """Without the rows that stand in gold, exactly, nearly, or with a gold text inside."""
     reasons = {"exact": "in gold", "near": "nearly in gold", "contains": "holds a gold text"}
-    leaks = {leak.row: reasons[leak.kind] for leak in find_leaks([row.input for row in rows], gold)}
+    texts = [row.input for row in rows]
+    leaks = {leak.row: reasons[leak.kind] for leak in find_leaks(texts, gold, on_rows=on_rows)}
     kept = [row for i, row in enumerate(rows) if i not in leaks]
     return Stepped(kept, [dropped(rows[i], reason) for i, reason in leaks.items()])
 
@@ -101,9 +105,9 @@ def _drop_duplicates(rows: Sequence[Canonical]) -> Stepped:
     return Stepped(list(first.values()), [dropped(row, "duplicate") for row in rows if first[row.id] is not row])
 
 
-def _drop_near_duplicates(rows: Sequence[Canonical]) -> Stepped:
+def _drop_near_duplicates(rows: Sequence[Canonical], on_rows: OnRows | None) -> Stepped:
     """Without rows that nearly repeat an earlier one and have its answer; another answer is not a repeat."""
-    repeats = near_duplicates([row.input for row in rows])
+    repeats = near_duplicates([row.input for row in rows], on_rows=on_rows)
     gone = {i for i, j in repeats.items() if alike(rows[i].target, rows[j].target)}
     kept = [row for i, row in enumerate(rows) if i not in gone]
     return Stepped(kept, [dropped(rows[i], "near duplicate") for i in sorted(gone)])

@@ -18,7 +18,7 @@ from slmkit.data.normalise import text_hash
 from slmkit.data.read import Row, read_rows
 from slmkit.data.shape import find_shape
 from slmkit.data.split import split
-from slmkit.data.steps import Step, Stepped, apply_steps, drop_gold, drop_surplus, dropped, would_change
+from slmkit.data.steps import OnRows, Step, Stepped, apply_steps, drop_gold, drop_surplus, dropped, would_change
 from slmkit.errors import SlmkitError
 from slmkit.models.labels import Chat
 from slmkit.models.load import check_model, model_folder
@@ -74,7 +74,8 @@ def prepare(
     frozen = read_gold(gold) if gold else None
     if instruction is None:
         instruction = frozen.task.instruction if frozen else found.instruction
-    done = _stepped(found, frozen, _STEPS if steps is None else steps, max_rows)
+    with run.progress("compare with gold and with each other", total=2 * len(found.rows), unit="rows") as bar:
+        done = _stepped(found, frozen, _STEPS if steps is None else steps, max_rows, bar.advance)
     if not done.rows:
         raise SlmkitError(
             f"no row is left to train on: {_why(done.dropped)}",
@@ -94,7 +95,7 @@ def prepare(
     )
     run.table("train", (_line(row, instruction) for row in train))
     run.table("validation", (_line(row, instruction) for row in validation))
-    run.table("documents", (asdict(passage) for passage in passages))
+    run.table("documents", ({"id": passage.id, "text": passage.text} for passage in passages))
     run.table("dropped", (asdict(row) for row in done.dropped))
     run.table("changed", (asdict(row) for row in done.changed))
     _report(run, found, done, train=train, validation=validation, passages=passages)
@@ -134,11 +135,13 @@ def check(
         read_gold(gold)
 
 
-def _stepped(found: Canonicals, gold: Gold | None, steps: Sequence[Step], max_rows: int | None) -> Stepped:
+def _stepped(
+    found: Canonicals, gold: Gold | None, steps: Sequence[Step], max_rows: int | None, on_rows: OnRows
+) -> Stepped:
     """The rows without gold, through the steps, without gold once more where a step changed them, at most max_rows."""
     held = [example.input for example in (*gold.examples, *gold.dev)] if gold else []
-    clean = drop_gold(found.rows, held)
-    done = apply_steps(clean.rows, steps, keep_targets=found.kind == "classification")
+    clean = drop_gold(found.rows, held, on_rows=on_rows)
+    done = apply_steps(clean.rows, steps, keep_targets=found.kind == "classification", on_rows=on_rows)
     again = drop_gold(done.rows, held) if done.changed else Stepped(done.rows)
     last = drop_surplus(again.rows, max_rows)
     left_out = [*found.dropped, *clean.dropped, *done.dropped, *again.dropped, *last.dropped]
@@ -284,4 +287,4 @@ def _report_gold(run: Run, gold: Gold | None, passages: Sequence[Passage]) -> No
 def _lengths_figure(lengths: Sequence[int], rows: Sequence[Canonical]) -> Any:
     if lengths:
         return charts.histogram(lengths, xlabel="tokens a row")
-    return charts.histogram([len(f"{row.input} {row.target}".split()) for row in rows], xlabel="words a row")
+    return charts.histogram([(row.input + row.target).count(" ") + 2 for row in rows], xlabel="words a row")
