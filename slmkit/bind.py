@@ -173,9 +173,7 @@ class _Binder:
         for root in (Path(), *names.roots()[1:]):
             if (root / name).exists():
                 return Reference("file", name, root / name)
-        folder = Path(name).parent
-        nearby = [str(path) for path in folder.iterdir()] if folder.is_dir() else []
-        fix = names.suggest(name, [*names.names("recipes"), *nearby], "paths are relative to the working directory")
+        fix = names.suggest(name, names.names("recipes"), names.suggest_file(name))
         raise SlmkitError(f"no file, folder or recipe {name!r}", where=self.layer.where(place), fix=fix)
 
     def _part(self, pending: _Pending, place: Place) -> Part:

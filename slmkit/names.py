@@ -59,6 +59,14 @@ def find_recipe(name: str) -> tuple[str, Path]:
     raise SlmkitError(f"unknown recipe {name!r}", where=f"looked in {looked}", fix=suggest(name, names("recipes")))
 
 
+def suggest_file(name: str) -> str:
+    """The file beside a missing one whose name is nearest, or how paths are read."""
+    folder = Path(name).parent
+    nearby = [str(path) for path in folder.iterdir()] if folder.is_dir() else []
+    close = difflib.get_close_matches(str(Path(name)), nearby, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else "paths are relative to the working directory"
+
+
 def suggest(name: str, options: Iterable[str], otherwise: str = "`slmkit ls` prints every name") -> str:
     """A "did you mean" for a misspelt name, or what to do instead."""
     options = sorted(options)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit import names
-from slmkit.bind import Call, Fill, Reference, bind, parameters, parts_in, plain, stage_of
+from slmkit.bind import Call, Fill, Part, Reference, bind, parameters, parts_in, plain, stage_of
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Recipe, load_profile, load_recipe
 
@@ -200,7 +200,7 @@ def _without_references(value: Any) -> Any:
         return {key: _without_references(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_without_references(inner) for inner in value]
-    if hasattr(value, "folder") and hasattr(value, "arguments"):
+    if isinstance(value, Part):
         kept = {k: v for k, v in value.arguments.items() if k not in _NOT_HASHED}
         return {"use": value.name, **_without_references(kept)}
     return plain(value)

@@ -104,14 +104,6 @@ class Run:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """The rows of a table or log; a last line cut off by a kill is left out, an absent file is empty."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
-
-
 def write_atomically(path: Path, text: str | Iterable[str]) -> None:
     """Writes the whole file, a text or its parts, or leaves the old one; the parent folder must exist."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -27,10 +27,12 @@ from slmkit.bind import plain, resolved
 from slmkit.console import console, to_terminal
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
 from slmkit.plan import Plan, Step, remove_run
+from slmkit.report import write_report
 from slmkit.run import Run, write_atomically, write_json
 from slmkit.types import Score
 
 _PACKAGES = ("slmkit", "torch", "transformers", "datasets", "peft", "trl", "accelerate", "bitsandbytes", "evaluate")
+_AGAIN = "the same command resumes it"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -112,9 +114,7 @@ def _run_step(plan: Plan, step: Step, num_processes: int, verbose: bool) -> floa
             with contextlib.nullcontext() if verbose else _quiet():
                 call_stage(plan, step, run)
             write_result(plan, step, run, time.monotonic() - start)
-    from slmkit.report import write_report
-
-    write_report(step.dir)
+        write_report(step.dir)
     return time.monotonic() - start
 
 
@@ -131,7 +131,7 @@ def write_result(plan: Plan, step: Step, run: Run, seconds: float) -> None:
             "metrics": metrics,
             "verdict": verdict,
             "expect": claims(step, metrics, lifted=bool(plan.given)),
-            "expect_lifted": bool(plan.given) and bool(step.call.recipe.get("expect")),
+            "expect_lifted": _lifted(plan, step),
             "seconds": round(seconds, 3),
             "finished": _now(),
             "environment": environment(),
@@ -176,10 +176,17 @@ def _judged(plan: Plan) -> dict[str, Any]:
     step = plan.target
     result: dict[str, Any] = json.loads((step.dir / "result.json").read_text(encoding="utf-8"))
     now = claims(step, result["metrics"], lifted=bool(plan.given))
-    if now != result["expect"]:
-        result["expect"] = now
+    lifted = _lifted(plan, step)
+    if (now, lifted) != (result["expect"], result["expect_lifted"]):
+        result |= {"expect": now, "expect_lifted": lifted}
         write_json(step.dir / "result.json", result)
+        write_report(step.dir)
     return result
+
+
+def _lifted(plan: Plan, step: Step) -> bool:
+    """Whether the recipe makes claims that values from the command line took back."""
+    return bool(plan.given) and bool(step.call.recipe.get("expect"))
 
 
 def _recipe_record(plan: Plan, step: Step) -> dict[str, Any]:
@@ -224,33 +231,33 @@ def _locked(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _explained(step: Step) -> Iterator[None]:
     """Turns what can go wrong outside our code into an error a person can act on; keeps the traceback of the rest."""
-    again = "the same command resumes it"
     try:
         yield
-    except SlmkitError as error:
-        with contextlib.suppress(OSError):
-            write_atomically(step.dir / "error.txt", f"{error}\n")
-        raise
-    except OSError as error:
-        if error.errno in _DISK_FULL:
-            raise FailedError("the disk is full", where=str(step.dir), fix=f"free some space; {again}") from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            where = str(error.filename or step.dir)
-            raise FailedError(
-                f"cannot write: {error.strerror}", where=where, fix=f"make it writable; {again}"
-            ) from None
-        raise
     except KeyboardInterrupt:
-        raise FailedError("stopped by Ctrl-C", where=str(step.dir), fix=again) from None
+        raise FailedError("stopped by Ctrl-C", where=str(step.dir), fix=_AGAIN) from None
     except Exception as error:
-        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-            fix = "lower per_device_train_batch_size, batch_size or max_length, or use --profile gpu_8gb"
-            raise FailedError("out of memory", where=f"{step.name}, {step.dir}", fix=fix) from error
-        if "No space left on device" in str(error):
-            raise FailedError("the disk is full", where=str(step.dir), fix=f"free some space; {again}") from None
-        with contextlib.suppress(OSError):
-            write_atomically(step.dir / "error.txt", traceback.format_exc())
-        raise
+        told = _told(error, step)
+        text = f"{told}\n" if isinstance(told, SlmkitError) else traceback.format_exc()
+        with contextlib.suppress(OSError):  # the disk may be the very thing that failed
+            write_atomically(step.dir / "error.txt", text)
+            write_report(step.dir)
+        if told is error:
+            raise
+        raise told from error
+
+
+def _told(error: Exception, step: Step) -> Exception:
+    """The error as a user is told it: what is outside our code becomes a FailedError, the rest stays as it is."""
+    full = isinstance(error, OSError) and error.errno in _DISK_FULL
+    if full or "No space left on device" in str(error):
+        return FailedError("the disk is full", where=str(step.dir), fix=f"free some space; {_AGAIN}")
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        where = str(error.filename or step.dir)
+        return FailedError(f"cannot write: {error.strerror}", where=where, fix=f"make it writable; {_AGAIN}")
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        fix = "lower per_device_train_batch_size, batch_size or max_length, or use --profile gpu_8gb"
+        return FailedError("out of memory", where=f"{step.name}, {step.dir}", fix=fix)
+    return error
 
 
 @contextlib.contextmanager

@@ -36,3 +36,8 @@ def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The rows of a table or log of a run."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

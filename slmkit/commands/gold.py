@@ -88,9 +88,8 @@ def find_gold(name: str) -> Path:
 def _existing(key: str, value: Any) -> Path:
     path = Path(str(value))
     if not path.exists():
-        nearby = [str(p) for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        fix = names.suggest(str(path), nearby, "paths are relative to the working directory")
-        raise SlmkitError(f"no file or folder {str(value)!r}", where=f"command line: {key}={value}", fix=fix)
+        where = f"command line: {key}={value}"
+        raise SlmkitError(f"no file or folder {str(value)!r}", where=where, fix=names.suggest_file(str(value)))
     return path
 
 

@@ -106,10 +106,8 @@ def _existing(name: Any, key: str) -> Path:
     for root in names.roots():
         if (root / str(name)).exists():
             return root / str(name)
-    folder = path.parent
-    nearby = [str(p) for p in folder.iterdir()] if folder.is_dir() else []
-    fix = names.suggest(str(path), nearby, "paths are relative to the working directory")
-    raise SlmkitError(f"no file or folder {name!r}", where=f"command line: {key}={name}", fix=fix)
+    where = f"command line: {key}={name}"
+    raise SlmkitError(f"no file or folder {name!r}", where=where, fix=names.suggest_file(str(name)))
 
 
 def _from(path: Path, folder: Path) -> str:

@@ -134,10 +134,9 @@ def _show_part(kind: str, name: str, as_json: bool) -> None:
     out.print(inspect.getdoc(function) or "", markup=False)
     table = _table("key", "type", "default")
     for key, parameter in parameters(function).items():
-        default = "(needed)" if parameter.default is inspect.Parameter.empty else repr(parameter.default)
-        if callable(parameter.default):
-            default = parameter.default.__name__
-        table.add_row(key, _type_name(function, key), default)
+        default = parameter.default
+        shown = "(needed)" if default is inspect.Parameter.empty else getattr(default, "__name__", repr(default))
+        table.add_row(key, _type_name(function, key), shown)
     out.print()
     out.print(table)
 

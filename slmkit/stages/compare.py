@@ -140,12 +140,13 @@ def _model(part: SystemPart) -> ModelRef | None:
 
 
 def _train_seconds(part: SystemPart) -> float:
-    """How long the run took that trained the arm's model; 0 where no run did."""
+    """How long the run trained that made the arm's model, over all its sessions; 0 where no run did."""
     model = _model(part)
     path = Path(model.path) / "result.json" if model else None
     if path is None or not path.is_file():
         return 0.0
-    return float(json.loads(path.read_text(encoding="utf-8")).get("seconds", 0.0))
+    result = json.loads(path.read_text(encoding="utf-8"))
+    return float(result["metrics"].get("train_seconds", result["seconds"]))
 
 
 def _cost(summary: Summary, train_seconds: float, price_per_hour: float, answers_per_training: int) -> float:

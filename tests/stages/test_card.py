@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from project_files import read_jsonl
 
-from slmkit.run import Run, read_jsonl
+from slmkit.run import Run
 from slmkit.stages import card as stage
 from slmkit.stages.card import LINES, card
 from slmkit.types import ModelRef, Score

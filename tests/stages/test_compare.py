@@ -4,12 +4,13 @@ import json
 import random
 
 import pytest
+from project_files import read_jsonl
 
 from slmkit import names
 from slmkit.bind import Part
 from slmkit.data.gold import freeze_gold
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.run import Run, read_jsonl
+from slmkit.run import Run
 from slmkit.stages import compare as stage
 from slmkit.stages import eval as eval_stage
 from slmkit.types import Example, ModelRef, Score, Task

@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from slmkit.run import read_jsonl
+from project_files import read_jsonl
 
 
 @pytest.mark.slow

@@ -7,12 +7,13 @@ import random
 from pathlib import Path
 
 import pytest
+from project_files import read_jsonl
 
 import slmkit
 from slmkit.console import console
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.pairs import read_pairs
-from slmkit.run import Run, read_jsonl
+from slmkit.run import Run
 from slmkit.stages import distill, dpo, grpo, kto, orpo, reward, sft
 from slmkit.types import Answer, Example, ModelRef
 

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from project_files import read_jsonl
 
 import slmkit
 from slmkit.data.gold import freeze_on_first_sight
 from slmkit.data.normalise import normalise
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.run import Run, read_jsonl
+from slmkit.run import Run
 from slmkit.stages.prepare import check, prepare
 from slmkit.types import ModelRef
 

@@ -6,12 +6,13 @@ import json
 
 import pytest
 import torch
+from project_files import read_jsonl
 from safetensors.torch import load_file
 
 from slmkit.errors import SlmkitError
 from slmkit.models.load import load_model
 from slmkit.models.muon import orthogonal
-from slmkit.run import Run, read_jsonl
+from slmkit.run import Run
 from slmkit.stages import pretrain as stage
 from slmkit.stages.pretrain import Phase, Shape, check, pretrain
 from slmkit.types import ModelRef

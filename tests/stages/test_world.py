@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from project_files import read_jsonl
 
 from slmkit.data.world.families import FAMILIES
 from slmkit.errors import SlmkitError
-from slmkit.run import Run, read_jsonl
+from slmkit.run import Run
 from slmkit.stages.world import check, world
 
 
