@@ -1,0 +1,66 @@
+"""Vectors find what words miss, and merging keeps the best of both."""
+
+import pytest
+
+from slmkit.errors import SlmkitError
+from slmkit.retrievers.bm25 import bm25
+from slmkit.retrievers.dense import dense
+from slmkit.retrievers.hybrid import hybrid
+from slmkit.types import Passage
+
+PASSAGES = [
+    Passage("cards", "A stolen card is blocked by the bank within an hour. Losing a card costs nothing."),
+    Passage("cash", "Cash is paid in at the counter; coins are counted by a machine."),
+    Passage("travel", "Travelling abroad, a card works in any country after it was unlocked."),
+    Passage("blank", "  "),
+]
+
+
+def test_forms_of_a_word_lie_close_without_sharing_it():
+    [hits] = dense(PASSAGES).search(["lost cards"], top_k=1)
+    assert [hit.passage.id for hit in hits] == ["cards"]
+    assert bm25(PASSAGES).search(["lost cards"], top_k=1) == [[]]
+
+
+def test_a_passage_is_closest_to_itself():
+    found = dense(PASSAGES).search([passage.text for passage in PASSAGES[:3]], top_k=3)
+    assert [hits[0].passage.id for hits in found] == ["cards", "cash", "travel"]
+    assert found[0][0].score == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("passages", [[], PASSAGES[3:], PASSAGES[:1], PASSAGES[:2]])
+def test_few_or_no_passages_are_no_error(passages):
+    assert len(dense(passages).search(["stolen card", ""], top_k=5)) == 2
+    assert len(hybrid(passages).search(["stolen card", ""], top_k=5)) == 2
+
+
+def test_an_embedder_that_is_not_there_says_what_to_do():
+    with pytest.raises(SlmkitError) as error:
+        dense(PASSAGES, embedder="no/such-model")
+    assert "embedder=lsa" in error.value.fix
+
+
+def test_ranks_are_merged_as_in_the_worked_example():
+    index = hybrid(PASSAGES, first=_ranked("cards", "cash", "travel"), second=_ranked("cash", "travel", "cards"))
+    [hits] = index.search(["?"], top_k=3)
+    assert [hit.passage.id for hit in hits] == ["cash", "cards", "travel"]
+    assert hits[0].score == pytest.approx(1 / 62 + 1 / 61)
+    assert hits[1].score == pytest.approx(1 / 61 + 1 / 63)
+
+
+def test_a_merge_finds_what_either_finds():
+    found = hybrid(PASSAGES).search(["lost cards", "coins"], top_k=1)
+    assert [hits[0].passage.id for hits in found] == ["cards", "cash"]
+
+
+def _ranked(*ids):
+    """A retriever with a fixed ranking."""
+    by_id = {passage.id: passage for passage in PASSAGES}
+
+    class Fixed:
+        def search(self, queries, *, top_k):
+            from slmkit.types import Hit
+
+            return [[Hit(by_id[id], 1.0 - i / 10) for i, id in enumerate(ids)][:top_k] for _ in queries]
+
+    return lambda passages: Fixed()
