@@ -81,7 +81,15 @@ def pretrain(
     others = [p for name, p in network.named_parameters() if p.ndim != 2 or "embed" in name]
     muon = Muon(matrices, weight_decay=weight_decay)
     adamw = torch.optim.AdamW(others, lr=embedding_learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
-    state: dict[str, Any] = {"step": 0, "phase": 0, "phase_tokens": 0, "tokens": 0, "seconds": 0.0, "history": []}
+    state: dict[str, Any] = {
+        "step": 0,
+        "phase": 0,
+        "phase_tokens": 0,
+        "tokens": 0,
+        "seconds": 0.0,
+        "loss": None,
+        "history": [],
+    }
     rewind_log(run.path("log.jsonl"), run.checkpoint)
     if run.checkpoint:
         saved = torch.load(run.checkpoint / "state.pt", map_location=device, weights_only=True)
@@ -122,9 +130,9 @@ def pretrain(
             state["phase_tokens"] += num_tokens
             bar.advance(num_tokens, tokens=num_tokens)
             if state["step"] % LOG_EVERY == 0:
-                mean = float(torch.stack(losses).mean())
+                state["loss"] = round(float(torch.stack(losses).mean()), 4)
                 losses.clear()
-                run.log(state["step"], loss=mean, learning_rate=learning_rate * rate, tokens=state["tokens"])
+                run.log(state["step"], loss=state["loss"], learning_rate=learning_rate * rate, tokens=state["tokens"])
             done = state["phase_tokens"] >= phase.max_tokens
             if done or (phase.gate and state["step"] % MEASURE_EVERY == 0):
                 abilities = {
@@ -137,7 +145,9 @@ def pretrain(
                 if done or (gated and phase.gate and abilities[phase.gate] >= phase.above):
                     told = ", ".join(f"{kind} {value:.2f}" for kind, value in abilities.items())
                     run.note(f"phase {phase.mix}: {state['phase_tokens']:,} tokens, {told}")
-                    state["history"].append({"mix": phase.mix, "tokens": state["phase_tokens"], **abilities})
+                    state["history"].append(
+                        {"mix": phase.mix, "tokens": state["phase_tokens"], "loss": state["loss"], **abilities}
+                    )
                     state["phase"] += 1
                     state["phase_tokens"] = 0
             if state["step"] % SAVE_EVERY == 0:
