@@ -141,7 +141,8 @@ def _leaks(
         findings.append(Finding("error", "leak", text, f"{gold.folder / 'dev.jsonl'}:{found[0].row + 1}"))
     if data is not None:
         rows = read_canonical(data, text_column=text_column, label_column=label_column).rows
-        found = find_leaks([row.input for row in rows], asked)
+        answers = [row.target for row in rows], [example.target for example in gold.examples]
+        found = find_leaks([row.input for row in rows], asked, answers=answers)
         if found:
             kinds = ", ".join(f"{n:,} {kind}" for kind, n in Counter(leak.kind for leak in found).most_common())
             text = f"{len(found):,} of {len(rows):,} training rows stand in gold ({kinds}); prepare drops them"

@@ -1,15 +1,16 @@
 """Finds rows that stand in gold: the same, nearly the same, or with a gold question inside them.
 
-The search misses nothing that near.py calls alike. A text of n words with k edits keeps one of k + 1 stretches of
-n / (k + 1) words whole, and the edits allowed leave that at four words or more: so it is enough to compare the rows
-that share four words in a row with a gold text. An edit touches at most four such stretches, so of the s a gold text
-has, s - 4 k must be there, which leaves few rows to compare.
+The search misses nothing that near.py calls alike without looking at answers. A text of n words with k edits keeps one
+of k + 1 stretches of n / (k + 1) words whole, and the edits allowed leave that at four words or more: so it is enough
+to compare the rows that share four words in a row with a gold text. An edit touches at most four such stretches, so of
+the s a gold text has, s - 4 k must be there, which leaves few rows to compare. Short texts one edit apart become equal
+when one word is left out of each. The further edits allowed to a same answer are found where four words stay in a row.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from slmkit.data.normalise import normalise
 
 _STRETCH = 4  # words
 _BATCH_ROWS = 4096
+_MOST_COMMON = 0.25  # of the gold texts may share an answer that still tells two texts are the same
 
 
 @dataclass(frozen=True)
@@ -31,39 +33,50 @@ class Leak:
 
 
 def find_leaks(
-    rows: Sequence[str], gold: Sequence[str], *, on_rows: Callable[[int], None] | None = None
+    rows: Sequence[str],
+    gold: Sequence[str],
+    *,
+    answers: tuple[Sequence[str], Sequence[str]] | None = None,
+    on_rows: Callable[[int], None] | None = None,
 ) -> list[Leak]:
     """The rows that hold a gold text, each with the gold text that is most like it; on_rows hears of rows done.
 
+    `answers` of the rows and of the gold texts: where they agree, a text may differ more and still be the same.
     Time is linear in the rows; memory holds the gold set and one batch.
     """
     if not gold:
         return []
-    index = _Index([normalise(text) for text in gold])
+    row_answers, gold_answers = answers or ([], [])
+    index = _Index([normalise(text) for text in gold], _telling([normalise(answer) for answer in gold_answers]))
     leaks = []
     for start in range(0, len(rows), _BATCH_ROWS):
         batch = [normalise(text) for text in rows[start : start + _BATCH_ROWS]]
-        leaks += index.leaks(batch, start)
+        leaks += index.leaks(batch, [normalise(a) for a in row_answers[start : start + _BATCH_ROWS]], start)
         if on_rows:
             on_rows(len(batch))
     return leaks
 
 
 class _Index:
-    """Gold texts by their whole and by each four words in a row."""
+    """Gold texts by their whole, by each four words in a row, and short ones by all but one of their words."""
 
-    def __init__(self, texts: list[str]) -> None:
+    def __init__(self, texts: list[str], answers: list[str]) -> None:
         import numpy as np
 
-        self.texts = texts
+        self.texts, self.answers = texts, answers
         self.words = [text.split() for text in texts]
         self.lengths = np.array([len(words) for words in self.words])
-        self.allowed = np.array([edits_allowed(len(words)) for words in self.words])
+        self.allowed = np.array([edits_allowed(len(words), same_answer=bool(answers)) for words in self.words])
         self.exact = {text: i for i, text in reversed(list(enumerate(texts)))}
         self.ids: dict[str, int] = {}  # 1, 2, …; 0 is any word that gold does not have
         for words in self.words:
             for word in words:
                 self.ids.setdefault(word, len(self.ids) + 1)
+        self.short: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for i, words in enumerate(self.words):
+            if answers and len(words) < FEWEST_WORDS:
+                for shorter in _all_but_one(words):
+                    self.short[shorter].append(i)
         holders: dict[int, list[int]] = defaultdict(list)
         for i, words in enumerate(self.words):
             if len(words) >= FEWEST_WORDS:
@@ -77,20 +90,29 @@ class _Index:
         self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.holders = np.array([i for key in self.stretches.tolist() for i in holders[key]], dtype=np.int64)
 
-    def leaks(self, batch: list[str], start: int) -> list[Leak]:
+    def leaks(self, batch: list[str], answers: list[str], start: int) -> list[Leak]:
         found: dict[int, Leak] = {}
         for i, text in enumerate(batch):
             if text in self.exact:
                 found[i] = Leak(start + i, self.exact[text], "exact")
         words = [text.split() for text in batch]
-        for i, j in self._candidates(words):
-            edits = edits_between(self.words[j], words[i])
+        for i, j in [*self._candidates(words), *self._short_candidates(words)]:
+            same_answer = bool(answers) and answers[i] == self.answers[j] != ""
+            edits = edits_between(self.words[j], words[i], same_answer=same_answer)
             known = found.get(i)
             if edits is not None and (known is None or known.kind == "contains" or edits < known.edits):
                 found[i] = Leak(start + i, j, "near" if edits else "exact", edits)
-            elif known is None and f" {self.texts[j]} " in f" {batch[i]} ":
+            elif known is None and len(self.words[j]) >= FEWEST_WORDS and f" {self.texts[j]} " in f" {batch[i]} ":
                 found[i] = Leak(start + i, j, "contains")
         return [found[i] for i in sorted(found)]
+
+    def _short_candidates(self, words: list[list[str]]) -> Iterator[tuple[int, int]]:
+        """Pairs of short texts that one word put in, left out or replaced makes equal; for these answers decide."""
+        if self.answers:
+            for i, row in enumerate(words):
+                if len(row) <= FEWEST_WORDS:
+                    near = {j for shorter in _all_but_one(row) for j in self.short.get(shorter, ())}
+                    yield from ((i, j) for j in near)
 
     def _candidates(self, words: list[list[str]]) -> list[tuple[int, int]]:
         """Pairs (row of the batch, gold text) that share a stretch and are, by their lengths, alike or contained."""
@@ -130,3 +152,14 @@ class _Index:
         for part in parts:
             keys = keys * np.uint64(0x9E3779B97F4A7C15) + part  # wraps: a hash; equal keys are compared word by word
         return keys[whole], owners[: len(keys)][whole]
+
+
+def _telling(answers: list[str]) -> list[str]:
+    """The answers, "" for those so common that sharing them says nothing: "ham" of ham and spam."""
+    counts = Counter(answers)
+    return [answer if counts[answer] <= max(1, len(answers) * _MOST_COMMON) else "" for answer in answers]
+
+
+def _all_but_one(words: list[str]) -> set[tuple[str, ...]]:
+    """The words, whole and without each one of them."""
+    return {tuple(words), *(tuple(words[:i] + words[i + 1 :]) for i in range(len(words)))}

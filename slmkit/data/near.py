@@ -3,8 +3,9 @@
 Measured by word edits (words put in, left out or replaced) in the normalised texts. The number allowed grows with the
 length, since in a short question one word is the question: "change my PIN" is not "change my name".
 
-    words    up to 7   8-13   14-17   20   40   100
-    edits          0      1       2    3    8    23
+    words                  1-3   4-7   8-13   14-17   20   40   100
+    edits                    0     0      1       2    3    8    23
+    with the same answer     0     1      1       2    3    8    23
 
 How often training questions that nobody leaked are called alike to 1,000 test questions of the same set: banking77
 0.95 %, clinc150 0.3 %, gsm8k 0.01 % (they differ in a word: "my statement", "my account"). Tried and left: edits up to
@@ -18,19 +19,23 @@ from collections.abc import Sequence
 
 from slmkit.data.normalise import normalise
 
-FEWEST_WORDS = 8  # shorter texts are alike only when they are equal
+FEWEST_WORDS = 8  # shorter texts are alike only when they are equal, or have the same answer
+_FEWEST_SAME = 4
 
 
-def edits_allowed(num_words: int) -> int:
+def edits_allowed(num_words: int, *, same_answer: bool = False) -> int:
     """How many word edits leave a text of this length the same text."""
-    return max(1, round(num_words / 4 - 2)) if num_words >= FEWEST_WORDS else 0
+    allowed = max(1, round(num_words / 4 - 2)) if num_words >= FEWEST_WORDS else 0
+    if same_answer and num_words >= _FEWEST_SAME:
+        return max(1, allowed)
+    return allowed
 
 
-def edits_between(a: Sequence[str], b: Sequence[str]) -> int | None:
+def edits_between(a: Sequence[str], b: Sequence[str], *, same_answer: bool = False) -> int | None:
     """The word edits from one text to the other, or None when these are more than the shorter one allows."""
     from rapidfuzz.distance import Levenshtein  # compares sequences of words as it does letters
 
-    allowed = edits_allowed(min(len(a), len(b)))
+    allowed = edits_allowed(min(len(a), len(b)), same_answer=same_answer)
     distance = Levenshtein.distance(a, b, score_cutoff=allowed)
     return distance if distance <= allowed else None
 

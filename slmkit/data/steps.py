@@ -18,6 +18,7 @@ from slmkit.data.near import alike
 from slmkit.data.near_duplicates import near_duplicates
 from slmkit.data.repair_encoding import repair_encoding
 from slmkit.data.split import hash_share
+from slmkit.types import Example
 
 Step = Literal["repair_encoding", "clean_html", "mask_pii", "duplicates", "near_duplicates"]
 TEXT_STEPS: dict[str, Callable[[str], str]] = {
@@ -74,11 +75,12 @@ def would_change(rows: Sequence[Canonical]) -> dict[str, float]:
     }
 
 
-def drop_gold(rows: Sequence[Canonical], gold: Sequence[str], *, on_rows: OnRows | None = None) -> Stepped:
+def drop_gold(rows: Sequence[Canonical], gold: Sequence[Example], *, on_rows: OnRows | None = None) -> Stepped:
     """Without the rows that stand in gold, exactly, nearly, or with a gold text inside."""
     reasons = {"exact": "in gold", "near": "nearly in gold", "contains": "holds a gold text"}
-    texts = [row.input for row in rows]
-    leaks = {leak.row: reasons[leak.kind] for leak in find_leaks(texts, gold, on_rows=on_rows)}
+    texts, held = [row.input for row in rows], [example.input for example in gold]
+    answers = [row.target for row in rows], [example.target for example in gold]
+    leaks = {leak.row: reasons[leak.kind] for leak in find_leaks(texts, held, answers=answers, on_rows=on_rows)}
     kept = [row for i, row in enumerate(rows) if i not in leaks]
     return Stepped(kept, [dropped(rows[i], reason) for i, reason in leaks.items()])
 

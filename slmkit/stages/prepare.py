@@ -139,7 +139,7 @@ def _stepped(
     found: Canonicals, gold: Gold | None, steps: Sequence[Step], max_rows: int | None, on_rows: OnRows
 ) -> Stepped:
     """The rows without gold, through the steps, without gold once more where a step changed them, at most max_rows."""
-    held = [example.input for example in (*gold.examples, *gold.dev)] if gold else []
+    held = [*gold.examples, *gold.dev] if gold else []
     clean = drop_gold(found.rows, held, on_rows=on_rows)
     done = apply_steps(clean.rows, steps, keep_targets=found.kind == "classification", on_rows=on_rows)
     again = drop_gold(done.rows, held) if done.changed else Stepped(done.rows)
