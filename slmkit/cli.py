@@ -273,6 +273,19 @@ def gold_diff(old: GoldName, new_name: GoldName, as_json: AsJson = False) -> int
 
 
 @app.command()
+def fit(
+    model: Annotated[str, typer.Argument(help="A card of configs/models.")],
+    context_length: Annotated[int, typer.Option(min=1, help="Tokens of a row.")] = 2048,
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows at once.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Work out what of a model fits where: answering and training, on 8, 16, 24 and 80 GB."""
+    from slmkit.commands.fit import fit as work_out
+
+    work_out(model, context_length=context_length, batch_size=batch_size, as_json=as_json)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> int:
     """Check this machine: versions against the tested ones, GPU, disk, embedded models."""
     from slmkit.commands.doctor import examine

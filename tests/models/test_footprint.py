@@ -1,0 +1,51 @@
+"""The memory and speed formulas against their worked examples and against what must hold of them."""
+
+import pytest
+from project_files import REPOSITORY
+
+from slmkit.models.card import read_card
+from slmkit.models.footprint import answering, kv_cache_bytes, lora_parameters, training, weights_bytes
+from slmkit.models.roofline import GPUS, decode_tokens_per_second, training_hours
+
+SMALL = read_card(REPOSITORY / "configs/models/smollm2-135m.yaml")
+LARGE = read_card(REPOSITORY / "configs/models/qwen3-4b.yaml")
+
+
+def test_the_worked_examples_of_the_docstrings_hold() -> None:
+    assert SMALL.num_parameters == 134_515_008
+    assert weights_bytes(SMALL, "bfloat16") == 269_030_016
+    assert kv_cache_bytes(SMALL, context_length=4096) == 94_371_840
+    assert decode_tokens_per_second(SMALL, GPUS["a10g"], context_length=1) == pytest.approx(2230, rel=0.01)
+    hours = training_hours(SMALL, GPUS["a10g"], tokens=1e6)
+    assert hours == pytest.approx(4 * 134_515_008 * 1e6 / (0.4 * 70e12) / 3600)
+
+
+def test_an_adapter_of_rank_16_on_all_matrices_has_the_weights_worked_out_by_hand() -> None:
+    # A layer: q 576+576, k and v 192+576, o 576+576, gate and up 1536+576, down 576+1536.
+    layer = 16 * (1152 + 768 + 768 + 1152 + 3 * 2112)
+    assert lora_parameters(SMALL, 16) == 30 * layer
+
+
+def test_four_bits_need_less_than_a_third_of_bfloat16_for_a_large_model() -> None:
+    assert (
+        weights_bytes(LARGE, "nf4") < weights_bytes(LARGE, "bfloat16") / 3 + 2 * LARGE.vocab_size * LARGE.hidden_size
+    )
+
+
+def test_training_needs_more_for_longer_rows_and_less_when_checkpointed() -> None:
+    lengths = [training(LARGE, max_length=length).total for length in (256, 1024, 4096)]
+    assert lengths == sorted(lengths)
+    plain = training(LARGE, max_length=1024, gradient_checkpointing=False)
+    assert training(LARGE, max_length=1024).activations < plain.activations / 5
+    assert plain.total < training(LARGE, method="full", max_length=1024, gradient_checkpointing=False).total
+
+
+def test_a_window_bounds_the_cache() -> None:
+    card = read_card(REPOSITORY / "configs/models/gemma-3-1b-it.yaml")
+    short, long = (kv_cache_bytes(card, context_length=length) for length in (8192, 16384))
+    assert long - short == 2 * 1 * 256 * 4 * 8192 * 2  # only its four global layers grow
+
+
+def test_answering_is_weights_and_cache() -> None:
+    found = answering(SMALL, context_length=100, batch_size=3)
+    assert found.total == weights_bytes(SMALL, "bfloat16") + 3 * kv_cache_bytes(SMALL, context_length=100)
