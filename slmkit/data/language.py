@@ -1,0 +1,48 @@
+"""The language of some texts: by script, or by their commonest words where the script is Latin."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+_WORDS = {
+    "en": "the of and to is in that it for was with as on are this what how my you have",
+    "de": "der die und das ist nicht ein eine zu mit den auf für ich im von dem sich auch wie",
+    "fr": "le la les de des et est un une que dans pour pas je vous sur avec qui ce du",
+    "es": "el la los de y que es en un una por con para no se las del mi como lo",
+    "it": "il di che e la un una per non è sono con del della mi come le i si ho",
+    "pt": "o a de que e do da em um uma para não os no na com se por as meu",
+    "vi": "và của là không một có cho được trong tôi này với các người để như khi đã những",
+}
+_COMMON = {language: frozenset(words.split()) for language, words in _WORDS.items()}
+_SCRIPTS = {
+    "ja": re.compile(r"[\u3040-\u30ff]"),
+    "ko": re.compile(r"[\uac00-\ud7af]"),
+    "zh": re.compile(r"[\u4e00-\u9fff]"),
+    "ru": re.compile(r"[\u0400-\u04ff]"),
+    "ar": re.compile(r"[\u0600-\u06ff]"),
+    "hi": re.compile(r"[\u0900-\u097f]"),
+    "th": re.compile(r"[\u0e00-\u0e7f]"),
+}
+_LETTER = re.compile(r"[^\W\d_]")
+_SCRIPT_SHARE = 0.2  # of the letters: Japanese is mostly kanji, and any text may hold Latin names
+_WORD_SHARE = 0.08  # of the words that are among a language's twenty commonest; below, it is none of these
+
+
+def find_language(texts: Sequence[str]) -> str | None:
+    """The two-letter code of the language most of the text is in, or None where none is clear.
+
+    A script stands for the language most written in it: Cyrillic for ru, Devanagari for hi.
+    """
+    text = " ".join(texts)
+    letters = len(_LETTER.findall(text))
+    if not letters:
+        return None
+    for language, script in _SCRIPTS.items():
+        if len(script.findall(text)) >= _SCRIPT_SHARE * letters:
+            return language
+    words = Counter(re.findall(r"[^\W\d_]+", text.lower()))
+    shares = {language: sum(words[word] for word in common) for language, common in _COMMON.items()}
+    best = max(shares, key=lambda language: shares[language])
+    return best if shares[best] >= _WORD_SHARE * words.total() else None
