@@ -47,13 +47,7 @@ def _named(kind: str) -> list[tuple[str, str]]:
         cards = {name: read_yaml(folder / "card.yaml").value for name, folder in folders.items()}
         return [(name, f"{card.get('count')} examples, {card.get('kind')}") for name, card in sorted(cards.items())]
     folder = "recipes" if kind == "recipes" else f"configs/{kind}"
-    keys = {"recipes": "title", "models": "title", "profiles": "title"}
-    rows = []
-    for name in names.names(folder):
-        path = names.find(folder, name)
-        assert path is not None
-        rows.append((name, _title(path, keys[kind])))
-    return rows
+    return [(name, _about(kind, path)) for name in names.names(folder) if (path := names.find(folder, name))]
 
 
 def roots_reversed() -> list[Path]:
@@ -61,14 +55,15 @@ def roots_reversed() -> list[Path]:
     return names.roots()[::-1]
 
 
-def _title(path: Path, key: str) -> str:
-    """The `title:` line of a file, or its first comment; the file is not parsed, for speed."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith(f"{key}:"):
-            return line.partition(":")[2].strip().strip("'\"")
-        if line.startswith("# "):
-            return line[2:]
-    return ""
+def _about(kind: str, path: Path) -> str:
+    """One line on a YAML file, from its `key: value` lines or first comment; it is not parsed, for speed."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    values = dict(line.split(": ", 1) for line in lines if ": " in line and not line.startswith((" ", "-", "#")))
+    if kind == "models":
+        said = [values.get("hub_id", "embedded"), values.get("licence"), values.get("role")]
+        return ", ".join(text for text in said if text)
+    comment = next((line[2:] for line in lines if line.startswith("# ")), "")
+    return values.get("title", comment).strip("'\"")
 
 
 def show_name(name: str, values: dict[str, Any], *, profile: str, seed: int, as_json: bool) -> None:
