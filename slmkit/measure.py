@@ -9,7 +9,7 @@ import json
 import statistics as stdlib_statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,27 +37,27 @@ class AnswerFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.answers: dict[tuple[str, str], Answer] = {}
-        self.setup_seconds: dict[str, float] = {}
+        self.setups: dict[str, dict[str, Any]] = {}  # of each system: seconds to be ready, and what it is
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             path.write_text(whole, encoding="utf-8")
         for line in whole.split("\n")[:-1]:
             row = json.loads(line)
+            name = row.pop("system")
             if "setup_seconds" in row:
-                self.setup_seconds[row["system"]] = row["setup_seconds"]
+                self.setups[name] = row
             else:
-                name = row.pop("system")
                 self.answers[name, row["example_id"]] = Answer(**{**row, "passages": tuple(row["passages"])})
 
     def add(self, system: str, answer: Answer) -> None:
         self.answers[system, answer.example_id] = answer
         self._append({"system": system, **asdict(answer)})
 
-    def add_setup(self, system: str, seconds: float) -> None:
-        """How long the system took to be ready: loading, indexing, fitting."""
-        self.setup_seconds[system] = seconds
-        self._append({"system": system, "setup_seconds": seconds})
+    def add_setup(self, system: str, seconds: float, about: Mapping[str, str]) -> None:
+        """How long the system took to be ready (loading, indexing, fitting), and what it says of itself."""
+        self.setups[system] = {"setup_seconds": seconds, **about}
+        self._append({"system": system, **self.setups[system]})
 
     def _append(self, row: dict[str, Any]) -> None:
         with open(self.path, "a", encoding="utf-8") as file:
@@ -92,7 +92,8 @@ def ask(
             start = time.perf_counter()
             [answer] = system.answer([example], on_answer=keep)
             if number == 0:  # the first call also loads, fits or indexes
-                file.add_setup(name, max(0.0, time.perf_counter() - start - answer.seconds))
+                seconds = max(0.0, time.perf_counter() - start - answer.seconds)
+                file.add_setup(name, seconds, getattr(system, "about", {}))
         if together:
             system.answer(together, on_answer=keep)
         for note in getattr(system, "notes", ()):

@@ -58,7 +58,7 @@ def test_a_system_whose_answers_are_all_there_is_not_built(tmp_path):
     ask(Echo, "echo", examples(3), file=file)
     again = AnswerFile(tmp_path / "answered.jsonl")
     assert ask(lambda: pytest.fail("built"), "echo", examples(3), file=again)
-    assert again.setup_seconds.keys() == {"echo"}
+    assert again.setups.keys() == {"echo"}
 
 
 def test_the_first_examples_are_asked_one_at_a_time(tmp_path):

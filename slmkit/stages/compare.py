@@ -72,11 +72,15 @@ def compare(
     if not arms:
         raise SlmkitError("none of the systems applies to this task", fix="add `prompt` to `systems`")
     verdict = conclude(arms, margin=margin, bar=bar, reference=reference, seed=run.seed)
+    metric_name = getattr(scorer, "label", None) or scorer.__name__
     _report(run, arms, measured, verdict, file, examples)
+    made_by = [{"system": arm.name, "gold": frozen.sha256[:12], "metric": metric_name} for arm in arms]
+    run.table("provenance", [row | file.setups[row["system"]] for row in made_by])
+    for warning in _warnings(systems, measured, file):
+        run.note(warning)
     for flip in flipped_slices(arms, verdict.chosen, [example.slice for example in examples], seed=run.seed):
         run.note(flip)
-    name = getattr(scorer, "label", None) or scorer.__name__
-    run.note(f"scored by {name} on {len(examples):,} items of {frozen.task.name} (sha256 {frozen.sha256[:12]})")
+    run.note(f"scored by {metric_name} on {len(examples):,} items of {frozen.task.name} (sha256 {frozen.sha256[:12]})")
     run.note(
         f"cost of 1,000 answers at {price_per_hour:g} a machine hour, a training paid off over "
         f"{answers_per_training:,} answers; p-values adjusted by Holm over all pairs of arms"
@@ -101,6 +105,9 @@ def check(
                 part(task)
             except NotApplicable:
                 continue
+
+
+_SAME_ANSWERS = 0.99  # from this share on, a trained arm is suspected of answering as its base does
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,25 @@ def _train_seconds(part: SystemPart) -> float:
     if path is None or not path.is_file():
         return 0.0
     result = json.loads(path.read_text(encoding="utf-8"))
-    return float(result["metrics"].get("train_seconds", result["seconds"]))
+    return float(result.get("metrics", {}).get("train_seconds", result["seconds"]))
+
+
+def _warnings(systems: Mapping[str, SystemPart], measured: Mapping[str, _Measured], file: AnswerFile) -> list[str]:
+    """What makes the arms hard to compare: a training that changed nothing, several templates or number types."""
+    found = []
+    use = {name: systems[name].name for name in measured}  # type: ignore[attr-defined]
+    plain = {use[name]: name for name, arm in measured.items() if not arm.train_seconds}
+    for name, arm in measured.items():
+        if arm.train_seconds and (other := plain.get(use[name])):
+            pairs = zip(arm.answers, measured[other].answers, strict=True)
+            same = sum(ours.text == theirs.text for ours, theirs in pairs) / len(arm.answers)
+            if same >= _SAME_ANSWERS:
+                found.append(f"{name} answers {same:.0%} of the items as {other} does: did its training do anything?")
+    for key in ("template", "dtype"):
+        values = {str(file.setups[name][key]) for name in measured if key in file.setups[name]}
+        if len(values) > 1:
+            found.append(f"the arms differ in {key} ({', '.join(sorted(values))}), so not in the model alone")
+    return found
 
 
 def _cost(summary: Summary, train_seconds: float, price_per_hour: float, answers_per_training: int) -> float:
@@ -164,7 +189,7 @@ def _report(
     examples: Sequence[Example],
 ) -> None:
     """Tables, charts and metrics of the comparison."""
-    rows = [_arm_row(arm, measured[arm.name], verdict, file.setup_seconds.get(arm.name, 0.0)) for arm in arms]
+    rows = [_arm_row(arm, measured[arm.name], verdict, file.setups[arm.name]["setup_seconds"]) for arm in arms]
     run.table("arms", rows)
     run.table(
         "answers",

@@ -42,6 +42,7 @@ def eval(
             on_note=run.note,
         )
     release_shared_model()
+    metric_name = getattr(scorer, "label", None) or scorer.__name__
     scores = [scorer(example, answer) for example, answer in zip(examples, answers, strict=True)]
     summary = summarise(frozen.task, answers, scores, seed=run.seed)
     run.table("answers", (answer_row(name, *row) for row in zip(examples, answers, scores, strict=True)))
@@ -56,11 +57,11 @@ def eval(
         seconds_per_answer=summary.seconds_per_answer,
         p50_seconds=summary.p50_seconds,
         p95_seconds=summary.p95_seconds,
-        setup_seconds=file.setup_seconds.get(name, 0.0),
+        setup_seconds=float(file.setups[name]["setup_seconds"]),
     )
+    run.table("provenance", [{"system": name, "gold": frozen.sha256[:12], "metric": metric_name, **file.setups[name]}])
     run.table("slices", _slice_rows([example.slice for example in examples], scores, seed=run.seed))
     reached = bar is None or summary.score.value >= bar
-    metric_name = getattr(scorer, "label", None) or scorer.__name__
     sentence = f"{name} scores {summary.score} by {metric_name} on {frozen.task.name}"
     if bar is not None:
         sentence += f", {'at or above' if reached else 'below'} the bar of {bar:g}"

@@ -86,13 +86,25 @@ class ChatModel:
             if on_answer:
                 on_answer(to_answer(index, output))
 
-        if self.decoding == "labels" or (self.decoding == "auto" and self.task.kind == "classification"):
+        if self._picks_labels:
             outputs = choose(loaded, prompts, self.task.labels, batch_size=self.batch_size, on_output=tell)
         else:
             outputs = generate(
                 loaded, prompts, max_new_tokens=self.max_new_tokens, batch_size=self.batch_size, on_output=tell
             )
         return [to_answer(index, output) for index, output in enumerate(outputs)]
+
+    @cached_property
+    def about(self) -> dict[str, str]:
+        """What made the answers: the model by its hashes, and how it was asked."""
+        from slmkit.models.identity import identity
+
+        decoding = "labels" if self._picks_labels else f"greedy, up to {self.max_new_tokens} tokens"
+        return identity(self._loaded()) | {"decoding": decoding}
+
+    @property
+    def _picks_labels(self) -> bool:
+        return self.decoding == "labels" or (self.decoding == "auto" and self.task.kind == "classification")
 
     def _loaded(self) -> Loaded:
         from slmkit.models.load import shared_model

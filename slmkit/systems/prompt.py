@@ -64,6 +64,10 @@ class _Prompt:
     shots: Shots | None
 
     @property
+    def about(self) -> dict[str, str]:
+        return self.chat_model.about
+
+    @property
     def notes(self) -> list[str]:
         return self.chat_model.notes
 

@@ -72,6 +72,10 @@ class _Rag:
     form: str  # of the user's turn
 
     @property
+    def about(self) -> dict[str, str]:
+        return self.chat_model.about
+
+    @property
     def notes(self) -> list[str]:
         return self.chat_model.notes
 

@@ -130,7 +130,12 @@ def test_training_is_paid_off_over_the_answers(tmp_path, nano, gold):
     assert arms["tuned"]["cost_per_1000"] == pytest.approx(answering + 0.2)  # a tenth of an hour's 2.0
     assert arms["prompt"]["train_seconds"] == 0.0
     assert arms["tuned"]["reference"] == "prompt"
-    assert "Take prompt" in run.verdict_text
+    notes = [row["text"] for row in read_jsonl(run.dir / "notes.jsonl")]
+    assert "tuned answers 100% of the items as prompt does: did its training do anything?" in notes
+    by_system = {row["system"]: row for row in read_jsonl(run.dir / "provenance.jsonl")}
+    assert by_system["tuned"]["template"] == by_system["prompt"]["template"]
+    assert by_system["tuned"]["weights"] == by_system["prompt"]["weights"]
+    assert by_system["tuned"]["decoding"] == "labels"
 
 
 def test_a_bar_that_is_not_reached_ends_negative(tmp_path, systems, gold):
