@@ -43,16 +43,10 @@ def _named(kind: str) -> list[tuple[str, str]]:
     if kind in _PART_KINDS:
         return [(name, names.first_line(path, name)) for name, path in sorted(names.part_files(kind).items())]
     if kind == "gold":
-        folders = {p.parent.name: p.parent for root in roots_reversed() for p in (root / "gold").glob("*/card.yaml")}
-        cards = {name: read_yaml(folder / "card.yaml").value for name, folder in folders.items()}
-        return [(name, f"{card.get('count')} examples, {card.get('kind')}") for name, card in sorted(cards.items())]
+        cards = {p.parent.name: p for root in names.roots()[::-1] for p in (root / "gold").glob("*/card.yaml")}
+        return [(name, _about(kind, card)) for name, card in sorted(cards.items())]
     folder = "recipes" if kind == "recipes" else f"configs/{kind}"
     return [(name, _about(kind, path)) for name in names.names(folder) if (path := names.find(folder, name))]
-
-
-def roots_reversed() -> list[Path]:
-    """The roots with the first match last, for dictionaries in which the later one wins."""
-    return names.roots()[::-1]
 
 
 def _about(kind: str, path: Path) -> str:
@@ -62,6 +56,8 @@ def _about(kind: str, path: Path) -> str:
     if kind == "models":
         said = [values.get("hub_id", "embedded"), values.get("licence"), values.get("role")]
         return ", ".join(text for text in said if text)
+    if kind == "gold":
+        return f"{values.get('count')} examples, {values.get('kind')}"
     comment = next((line[2:] for line in lines if line.startswith("# ")), "")
     return values.get("title", comment).strip("'\"")
 
