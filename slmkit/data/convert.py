@@ -58,10 +58,10 @@ class Canonical:
 def convert(row: Row, shape: Shape) -> list[Canonical]:
     """The canonical rows of one row: one, or several where a row holds several questions. Raises RowFault."""
     rows = _CONVERTERS[shape.kind](row, shape.columns)
-    section = row.values.get("section")
-    if isinstance(section, str) and shape.kind not in ("slots", "squad"):
-        rows = [_with_slice(canonical, section=section) for canonical in rows]
-    return rows
+    section = row.values.get("section") if shape.kind not in ("slots", "squad") else None
+    slice = row.values.get("slice")
+    of = {**({"section": section} if isinstance(section, str) else {}), **(slice if isinstance(slice, dict) else {})}
+    return [replace(canonical, slice={**canonical.slice, **of}) for canonical in rows] if of else rows
 
 
 def user_and_assistant(input: str, target: str, *, system: str = "") -> list[Message]:
@@ -300,7 +300,3 @@ def _texts(row: Row, column: str) -> list[str]:
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def _with_slice(row: Canonical, **slice: str) -> Canonical:
-    return replace(row, slice={**row.slice, **slice})

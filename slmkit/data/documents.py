@@ -30,7 +30,7 @@ def read_passages(
             f"chunk_overlap={chunk_overlap} must be smaller than chunk_size={chunk_size}", fix="set chunk_overlap=0"
         )
     found: list[Passage] = []
-    for row in read_rows(path, encoding=encoding):
+    for row in read_rows(own_documents(path) or path, encoding=encoding):
         text = next((row.values[name] for name in _TEXT_COLUMNS if isinstance(row.values.get(name), str)), None)
         if text is None:
             raise SlmkitError(
@@ -44,6 +44,12 @@ def read_passages(
         pieces = chunk(text, chunk_size=chunk_size, chunk_overlap=chunk_overlap)
         found += [Passage(name if len(pieces) == 1 else f"{name}#{i}", piece) for i, piece in enumerate(pieces)]
     return found
+
+
+def own_documents(folder: Path) -> Path | None:
+    """The documents that came with the data of a run's folder."""
+    path = folder / "documents.jsonl"
+    return path if path.is_file() else None
 
 
 def split_sentences(text: str) -> list[str]:

@@ -19,6 +19,7 @@ from slmkit.data.normalise import normalise
 
 _STRETCH = 4  # words
 _BATCH_ROWS = 4096
+_PATTERN_ROWS = 3  # more rows than these near one gold text follow a pattern
 _MOST_COMMON = 0.25  # of the gold texts may share an answer that still tells two texts are the same
 
 
@@ -30,6 +31,7 @@ class Leak:
     gold: int  # index into the gold texts
     kind: Literal["exact", "near", "contains"]
     edits: int = 0
+    same_answer: bool = False
 
 
 def find_leaks(
@@ -41,7 +43,9 @@ def find_leaks(
 ) -> list[Leak]:
     """The rows that hold a gold text, each with the gold text that is most like it; on_rows hears of rows done.
 
-    `answers` of the rows and of the gold texts: where they agree, a text may differ more and still be the same.
+    `answers` of the rows and of the gold texts: where they agree, a text may differ more and still be the same. Where
+    many rows are near one gold text, the data are written by a pattern ("weather in Ulm", "weather in Bonn"), and only
+    rows that are equal, or long and of the same answer, are leaks.
     Time is linear in the rows; memory holds the gold set and one batch.
     """
     if not gold:
@@ -54,7 +58,7 @@ def find_leaks(
         leaks += index.leaks(batch, [normalise(a) for a in row_answers[start : start + _BATCH_ROWS]], start)
         if on_rows:
             on_rows(len(batch))
-    return leaks
+    return index.without_patterns(leaks) if answers else leaks
 
 
 class _Index:
@@ -101,10 +105,20 @@ class _Index:
             edits = edits_between(self.words[j], words[i], same_answer=same_answer)
             known = found.get(i)
             if edits is not None and (known is None or known.kind == "contains" or edits < known.edits):
-                found[i] = Leak(start + i, j, "near" if edits else "exact", edits)
+                found[i] = Leak(start + i, j, "near" if edits else "exact", edits, same_answer)
             elif known is None and len(self.words[j]) >= FEWEST_WORDS and f" {self.texts[j]} " in f" {batch[i]} ":
                 found[i] = Leak(start + i, j, "contains")
         return [found[i] for i in sorted(found)]
+
+    def without_patterns(self, leaks: list[Leak]) -> list[Leak]:
+        near = Counter(leak.gold for leak in leaks if leak.kind == "near")
+        return [
+            leak
+            for leak in leaks
+            if leak.kind != "near"
+            or near[leak.gold] <= _PATTERN_ROWS
+            or (leak.same_answer and leak.edits <= edits_allowed(len(self.words[leak.gold])))
+        ]
 
     def _short_candidates(self, words: list[list[str]]) -> Iterator[tuple[int, int]]:
         """Pairs of short texts that one word put in, left out or replaced makes equal; for these answers decide."""

@@ -21,6 +21,7 @@ from slmkit.data.split import hash_share
 from slmkit.types import Example
 
 Step = Literal["repair_encoding", "clean_html", "mask_pii", "duplicates", "near_duplicates"]
+Leaks = Literal["near", "exact", "keep"]
 TEXT_STEPS: dict[str, Callable[[str], str]] = {
     "repair_encoding": repair_encoding,
     "clean_html": clean_html,
@@ -75,14 +76,19 @@ def would_change(rows: Sequence[Canonical]) -> dict[str, float]:
     }
 
 
-def drop_gold(rows: Sequence[Canonical], gold: Sequence[Example], *, on_rows: OnRows | None = None) -> Stepped:
+def drop_gold(
+    rows: Sequence[Canonical], gold: Sequence[Example], *, leaks: Leaks = "near", on_rows: OnRows | None = None
+) -> Stepped:
     """Without the rows that stand in gold, exactly, nearly, or with a gold text inside."""
+    if leaks == "keep" or not gold:
+        return Stepped(list(rows))
     reasons = {"exact": "in gold", "near": "nearly in gold", "contains": "holds a gold text"}
     texts, held = [row.input for row in rows], [example.input for example in gold]
     answers = [row.target for row in rows], [example.target for example in gold]
-    leaks = {leak.row: reasons[leak.kind] for leak in find_leaks(texts, held, answers=answers, on_rows=on_rows)}
-    kept = [row for i, row in enumerate(rows) if i not in leaks]
-    return Stepped(kept, [dropped(rows[i], reason) for i, reason in leaks.items()])
+    found = find_leaks(texts, held, answers=answers, on_rows=on_rows)
+    gone = {leak.row: reasons[leak.kind] for leak in found if leaks == "near" or leak.kind == "exact"}
+    kept = [row for i, row in enumerate(rows) if i not in gone]
+    return Stepped(kept, [dropped(rows[i], reason) for i, reason in gone.items()])
 
 
 def drop_surplus(rows: Sequence[Canonical], max_rows: int | None) -> Stepped:

@@ -11,14 +11,14 @@ from typing import Any, Literal
 from slmkit import charts
 from slmkit.data.canonical import Canonicals, Dropped, read_canonical
 from slmkit.data.convert import Canonical
-from slmkit.data.documents import read_passages
+from slmkit.data.documents import own_documents, read_passages
 from slmkit.data.gold import Gold, passage_id, read_gold
 from slmkit.data.lengths import OnOverflow, find_max_length, spread, too_long
 from slmkit.data.normalise import text_hash
 from slmkit.data.read import Row, read_rows
 from slmkit.data.shape import find_shape
 from slmkit.data.split import split
-from slmkit.data.steps import OnRows, Step, Stepped, apply_steps, drop_gold, drop_surplus, dropped, would_change
+from slmkit.data.steps import Leaks, Step, Stepped, apply_steps, drop_gold, drop_surplus, dropped, would_change
 from slmkit.errors import SlmkitError
 from slmkit.models.labels import Chat
 from slmkit.models.load import check_model, model_folder
@@ -45,6 +45,7 @@ def prepare(
     instruction: str | None = None,
     text_as: Literal["questions", "text"] = "questions",
     steps: list[Step] | None = None,
+    leaks: Leaks = "near",
     max_rows: int | None = None,
     max_length: int | Literal["auto"] = "auto",
     on_overflow: OnOverflow = "error",
@@ -55,11 +56,14 @@ def prepare(
 ) -> None:
     """Turns a data file into training and validation rows without duplicates and without gold.
 
-    Writes train.jsonl, validation.jsonl, documents.jsonl (what a retriever searches), dropped.jsonl (each row left
-    out, with its reason and line) and changed.jsonl. `steps` run in their order; unset: duplicates, near_duplicates.
-    `instruction` is the system message; the gold card's is taken where it is unset. `text_as` says what plain text
-    becomes: gap-fill questions, or text to continue. With a `model` the rows are held against its chat template, and
-    measured in its tokens: a template that would train nothing, or not the end of an answer, is refused.
+    Writes train.jsonl, validation.jsonl, documents.jsonl (what a retriever searches: `documents`, else those that came
+    with the data, else the training rows), dropped.jsonl (each row left out, with its reason and line), changed.jsonl.
+
+    `steps` run in their order; unset: duplicates, near_duplicates. `leaks` says which rows are dropped for standing in
+    gold: also those nearly equal, exact ones only, or none (to show what a leak does). `instruction` is the system
+    message; the gold card's is taken where it is unset. `text_as` says what plain text becomes: gap-fill questions,
+    or text to continue. With a `model` the rows are held against its chat template and measured in its tokens: a
+    template that would train nothing, or not the end of an answer, is refused.
     """
     with run.progress("read", unit="rows") as bar:
         found = read_canonical(
@@ -72,10 +76,10 @@ def prepare(
             on_row=bar.advance,
         )
     frozen = read_gold(gold) if gold else None
+    active = _STEPS if steps is None else steps
     if instruction is None:
         instruction = frozen.task.instruction if frozen else found.instruction
-    with run.progress("compare with gold and with each other", total=2 * len(found.rows), unit="rows") as bar:
-        done = _stepped(found, frozen, _STEPS if steps is None else steps, max_rows, bar.advance)
+    done = _kept(run, found, frozen, steps=active, leaks=leaks, max_rows=max_rows)
     if not done.rows:
         raise SlmkitError(
             f"no row is left to train on: {_why(done.dropped)}",
@@ -88,6 +92,7 @@ def prepare(
         done = Stepped(fit.rows, [*done.dropped, *fit.dropped], done.changed)
         lengths = fit.lengths
     train, validation = split(done.rows, validation_size=validation_size, key=lambda row: row.input)
+    documents = documents or own_documents(data)
     passages = (
         read_passages(documents, chunk_size=chunk_size, chunk_overlap=chunk_overlap, encoding=encoding)
         if documents
@@ -99,7 +104,7 @@ def prepare(
     run.table("dropped", (asdict(row) for row in done.dropped))
     run.table("changed", (asdict(row) for row in done.changed))
     _report(run, found, done, train=train, validation=validation, passages=passages)
-    _report_suspects(run, found, _STEPS if steps is None else steps)
+    _report_suspects(run, found, active)
     _report_gold(run, frozen, passages)
     run.figure("lengths", _lengths_figure(lengths, done.rows))
 
@@ -135,15 +140,17 @@ def check(
         read_gold(gold)
 
 
-def _stepped(
-    found: Canonicals, gold: Gold | None, steps: Sequence[Step], max_rows: int | None, on_rows: OnRows
+def _kept(
+    run: Run, found: Canonicals, gold: Gold | None, *, steps: Sequence[Step], leaks: Leaks, max_rows: int | None
 ) -> Stepped:
-    """The rows without gold, through the steps, without gold once more where a step changed them, at most max_rows."""
+    """The rows without gold, through the steps, without gold once more where these changed any, at most max_rows."""
     held = [*gold.examples, *gold.dev] if gold else []
-    clean = drop_gold(found.rows, held, on_rows=on_rows)
-    done = apply_steps(clean.rows, steps, keep_targets=found.kind == "classification", on_rows=on_rows)
-    again = drop_gold(done.rows, held) if done.changed else Stepped(done.rows)
-    last = drop_surplus(again.rows, max_rows)
+    with run.progress("compare with gold and with each other", total=2 * len(found.rows), unit="rows") as bar:
+        clean = drop_gold(found.rows, held, leaks=leaks, on_rows=bar.advance)
+        keep_targets = found.kind == "classification"
+        done = apply_steps(clean.rows, steps, keep_targets=keep_targets, on_rows=bar.advance)
+        again = drop_gold(done.rows, held, leaks=leaks) if done.changed else Stepped(done.rows)
+        last = drop_surplus(again.rows, max_rows)
     left_out = [*found.dropped, *clean.dropped, *done.dropped, *again.dropped, *last.dropped]
     return Stepped(last.rows, left_out, done.changed)
 

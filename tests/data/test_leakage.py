@@ -112,6 +112,18 @@ def test_an_answer_that_most_texts_share_says_nothing():
     assert find_leaks(["call me at home"], short, answers=(["eggs"], ["eggs", *spam[1:]]))[0].kind == "near"
 
 
+def test_data_written_by_a_pattern_are_no_leak():
+    cities = ["Ulm", "Bonn", "Kiel", "Jena", "Trier", "Hamm"]
+    rows = [f"weather in {city} today" for city in cities]
+    leaks = find_leaks(rows, ["weather in Rome today", "play a song", "pay my bill", "call my mum", "set a timer"],
+                       answers=(["weather"] * 6, ["weather", "play", "pay", "call", "timer"]))  # fmt: skip
+    assert leaks == []
+    long = [f"could you please tell me what the weather in {city} is" for city in cities]
+    rome = ["could you please tell me what the weather in Rome is"]
+    assert find_leaks(long, rome, answers=(cities, ["Rome"])) == []  # other answers: other questions
+    assert len(find_leaks(long, rome, answers=(["sun"] * 6, ["sun"]))) == 6  # one answer: the question reworded
+
+
 def test_near_duplicates_are_found_and_keep_the_first(banking):
     rng = random.Random(0)
     vocabulary = sorted({word for text, _ in banking["train"] for word in text.split()})

@@ -128,6 +128,29 @@ def test_rows_nearly_in_gold_and_near_duplicates_are_dropped_with_their_reason(t
     assert reasons == {202: "nearly in gold", 203: "holds a gold text", 205: "near duplicate"}
 
 
+def test_leaks_are_dropped_as_far_as_asked(tmp_path):
+    asked = "could you tell me where the parcel of last week went to"
+    data = table(tmp_path / "data.csv")
+    data.write_text(data.read_text() + f"{asked},a\n{asked.replace('week', 'month')},a\n")
+    (tmp_path / "gold.csv").write_text(f"text,label\n{asked},a\n")
+    gold = freeze_on_first_sight(data, gold=tmp_path / "gold.csv", folder=tmp_path / "gold" / "mine").folder
+    steps = []
+    for leaks, lines in (("near", [202, 203]), ("exact", [202]), ("keep", [])):
+        _, files = run_prepare(tmp_path, leaks, data=data, gold=gold, leaks=leaks, steps=steps)
+        assert [row["line"] for row in files["dropped"] if row["line"] > 201] == lines
+
+
+def test_documents_that_came_with_the_data_are_searched(tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
+    rows = [{"input": f"question {i}", "target": f"answer {i}", "slice": {"topic": "x"}} for i in range(40)]
+    (made / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (made / "documents.jsonl").write_text('{"id": "rule-1", "text": "an answer has the number of its question."}\n')
+    _, files = run_prepare(tmp_path, data=made)
+    assert [row["id"] for row in files["documents"]] == ["rule-1"]
+    assert freeze_on_first_sight(made, folder=tmp_path / "gold").examples[0].slice == {"topic": "x"}
+
+
 def test_steps_change_texts_and_keep_what_was_before(tmp_path):
     data = tmp_path / "data.csv"
     data.write_text("question,answer\ncafÃ© &amp; bar at ann@site.org,a &amp; b\nplain,c\n<br>,c\n")
