@@ -5,7 +5,6 @@ Parts are found by reading the files of their folder as text, so that listing th
 
 from __future__ import annotations
 
-import ast
 import difflib
 import functools
 import hashlib
@@ -113,11 +112,9 @@ def load_stage(name: str) -> Callable[..., Any]:
 
 
 def first_line(path: Path, function: str) -> str:
-    """The first docstring line of a function, read without importing it."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and node.name == function:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
+    """The first docstring line of a function, read as text: parsing every file would double the time of `ls`."""
+    _, _, after = path.read_text(encoding="utf-8").partition(f"\ndef {function}(")
+    return after.partition('"""')[2].partition("\n")[0].removesuffix('"""')
 
 
 def _load_own(name: str) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from slmkit.bind import json_schema, parameters, plain
 from slmkit.console import out
 from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
 from slmkit.plan import RUNS, find_run, lineage, make_plan, remove_run
-from slmkit.recipe import KEYS, read_yaml
+from slmkit.recipe import KEYS
 
 _PART_KINDS = ("stages", "lessons", "metrics", "retrievers", "systems")
 _KINDS = ("recipes", *_PART_KINDS, "models", "profiles", "gold")
