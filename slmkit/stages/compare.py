@@ -55,7 +55,7 @@ def compare(
         scores = [scorer(example, answer) for example, answer in zip(examples, answers, strict=True)]
         summary = summarise(frozen.task, answers, scores, seed=run.seed)
         train_seconds = _train_seconds(systems[name])
-        cost = _cost(summary, train_seconds, price_per_hour, answers_per_training)
+        cost = _cost(systems[name], summary, train_seconds, price_per_hour, answers_per_training)
         measured[name] = _Measured(answers, scores, summary, train_seconds, cost)
     release_shared_model()
     arms = [
@@ -63,7 +63,7 @@ def compare(
             name,
             measured[name].scores,
             measured[name].cost,
-            is_prompting=part.name == "prompt" and not measured[name].train_seconds,  # type: ignore[attr-defined]
+            is_prompting=part.name in ("prompt", "openai_endpoint") and not measured[name].train_seconds,  # type: ignore[attr-defined]
             is_floor=part.name == "majority",  # type: ignore[attr-defined]
         )
         for name, part in systems.items()
@@ -174,10 +174,21 @@ def _warnings(systems: Mapping[str, SystemPart], measured: Mapping[str, _Measure
     return found
 
 
-def _cost(summary: Summary, train_seconds: float, price_per_hour: float, answers_per_training: int) -> float:
-    """Of 1,000 answers: the machine's seconds for them and their share of the training."""
-    seconds = 1000 * (summary.seconds_per_answer + train_seconds / answers_per_training)
-    return seconds / 3600 * price_per_hour
+def _cost(
+    part: SystemPart, summary: Summary, train_seconds: float, price_per_hour: float, answers_per_training: int
+) -> float:
+    """Of 1,000 answers: their tokens where the system has prices, else the machine's time; and the training."""
+    seconds = train_seconds / answers_per_training
+    prices = [
+        float(part.arguments.get(f"price_per_million_{kind}_tokens", 0.0))  # type: ignore[attr-defined]
+        for kind in ("prompt", "completion")
+    ]
+    if any(prices):
+        tokens = (summary.prompt_tokens * prices[0] + summary.completion_tokens * prices[1]) / 1_000_000
+    else:
+        tokens = 0.0
+        seconds += summary.seconds_per_answer
+    return 1000 * (tokens + seconds / 3600 * price_per_hour)
 
 
 def _report(

@@ -1,0 +1,156 @@
+"""A model behind an OpenAI-compatible server: a hosted one, or vLLM, llama.cpp, Ollama on a machine of yours."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+from slmkit.errors import FailedError, SlmkitError
+from slmkit.systems._chat import ShowLabels
+from slmkit.systems._shots import Choice, Shots
+from slmkit.types import Answer, Example, Input, System, Task
+
+_TRIES = 4  # of one question; waits 1, 2 and 4 seconds between them
+_PASSING = (408, 409, 425, 429, 500, 502, 503, 504)  # HTTP codes that may go away by themselves
+
+
+def openai_endpoint(
+    task: Task,
+    *,
+    url: str,
+    model_name: str,
+    api_key_variable: str = "OPENAI_API_KEY",
+    num_shots: int = 0,
+    shots: Choice = "nearest",
+    examples: Input | None = None,
+    instruction: str | None = None,
+    show_labels: ShowLabels = "auto",
+    max_new_tokens: int = 64,
+    concurrency: int = 8,
+    timeout_seconds: float = 60.0,
+    price_per_million_prompt_tokens: float = 0.0,
+    price_per_million_completion_tokens: float = 0.0,
+    seed: int = 0,
+) -> System:
+    """Asks a server with the OpenAI chat API, greedily; url ends in /v1, the key is read from the environment.
+
+    The prices are what compare reckons the cost by; at 0 the machine's time counts. num_shots, shots, examples,
+    instruction, show_labels: as in `prompt`.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise SlmkitError(f"url is {url!r}", fix="give http://HOST:PORT/v1 or https://…/v1")
+    if num_shots and examples is None:
+        raise SlmkitError(
+            f"num_shots is {num_shots}, but there are no examples to show",
+            fix="add `examples: loop/prepare`, or the folder of a prepared run",
+        )
+    listed = f"Answer with exactly one of: {', '.join(task.labels)}." if show_labels and task.labels else ""
+    asked = task.instruction if instruction is None else instruction
+    return _Endpoint(
+        url=url.rstrip("/") + "/chat/completions",
+        model_name=model_name,
+        api_key=os.environ.get(api_key_variable, ""),
+        opening=" ".join(part for part in (asked, listed) if part),
+        shots=Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None,
+        max_new_tokens=max_new_tokens,
+        concurrency=concurrency,
+        timeout_seconds=timeout_seconds,
+    )
+
+
+@dataclass(frozen=True)
+class _Endpoint:
+    url: str
+    model_name: str
+    api_key: str
+    opening: str
+    shots: Shots | None
+    max_new_tokens: int
+    concurrency: int
+    timeout_seconds: float
+
+    @property
+    def about(self) -> dict[str, str]:
+        return {
+            "model": self.model_name,
+            "backend": self.url,
+            "decoding": f"greedy, up to {self.max_new_tokens} tokens",
+        }
+
+    def answer(
+        self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
+    ) -> list[Answer]:
+        solved = self.shots(questions) if self.shots else [[] for _ in questions]
+        answers: dict[int, Answer] = {}
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            asked = {
+                pool.submit(self._ask, question, shots): index
+                for index, (question, shots) in enumerate(zip(questions, solved, strict=True))
+            }
+            try:
+                for done in as_completed(asked):
+                    answers[asked[done]] = done.result()
+                    if on_answer:
+                        on_answer(answers[asked[done]])
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [answers[index] for index in range(len(questions))]
+
+    def _ask(self, question: Example, shots: Sequence[Example]) -> Answer:
+        messages = [{"role": "system", "content": self.opening}] if self.opening else []
+        for shot in shots:
+            messages += [{"role": "user", "content": shot.input}, {"role": "assistant", "content": shot.target}]
+        messages.append({"role": "user", "content": question.input})
+        body = {"model": self.model_name, "messages": messages, "max_tokens": self.max_new_tokens, "temperature": 0}
+        start = time.perf_counter()
+        reply = self._post(body)
+        seconds = time.perf_counter() - start
+        if "error" in reply:
+            return Answer(question.id, "", seconds=seconds, error=str(reply["error"]))
+        [choice, *_] = reply["choices"]
+        usage = reply.get("usage") or {}
+        return Answer(
+            question.id,
+            (choice["message"].get("content") or "").strip(),
+            prompt_tokens=int(usage.get("prompt_tokens", 0)),
+            completion_tokens=int(usage.get("completion_tokens", 0)),
+            seconds=seconds,
+            stopped=choice.get("finish_reason") != "length",
+        )
+
+    def _post(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The server's reply, or {"error": ...} where it refuses this one question.
+
+        Raises: FailedError when the server is not there or refuses all; the answers so far are kept for a later run.
+        """
+        headers = {"Content-Type": "application/json"}
+        if self.api_key:
+            headers["Authorization"] = f"Bearer {self.api_key}"
+        request = urllib.request.Request(self.url, json.dumps(body).encode(), headers)
+        reason = ""
+        for attempt in range(_TRIES):
+            if attempt:
+                time.sleep(2 ** (attempt - 1))
+            try:
+                with urllib.request.urlopen(request, timeout=self.timeout_seconds) as response:
+                    reply: dict[str, Any] = json.load(response)
+                    return reply
+            except urllib.error.HTTPError as error:
+                reason = f"HTTP {error.code}: {error.read(500).decode(errors='replace')}"
+                if error.code in (401, 403, 404):
+                    raise FailedError(
+                        f"{self.url} refuses: {reason}", fix="check `url`, `model_name` and the API key's variable"
+                    ) from None
+                if error.code not in _PASSING:
+                    return {"error": reason}
+            except (OSError, json.JSONDecodeError) as error:
+                reason = str(error)
+        raise FailedError(f"{self.url} does not answer: {reason}", fix="start the server, then run the same command")

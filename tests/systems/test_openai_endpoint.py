@@ -1,0 +1,110 @@
+"""A real HTTP server on a free port is asked as an OpenAI-compatible one is."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from slmkit.errors import FailedError, SlmkitError
+from slmkit.systems import openai_endpoint as module
+from slmkit.systems.openai_endpoint import openai_endpoint
+from slmkit.types import Example, Task
+
+TASK = Task("bank", "classification", "say what it is about.", ("card lost", "top up"))
+QUESTIONS = [Example(f"q{i}", f"question {i}", "top up") for i in range(20)]
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Answers with the last word of the question; `script` may hold HTTP codes to give first."""
+    seen, script = [], []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            seen.append((self.path, self.headers.get("Authorization"), body))
+            code = script.pop(0) if script else 200
+            text = body["messages"][-1]["content"].split()[-1]
+            reply = {
+                "choices": [
+                    {"message": {"content": f" {text} "}, "finish_reason": "stop" if text != "3" else "length"}
+                ],
+                "usage": {"prompt_tokens": 7, "completion_tokens": 1},
+            }
+            data = json.dumps(reply if code == 200 else {"message": "no"}).encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    http.url, http.seen, http.script = f"http://127.0.0.1:{http.server_port}/v1", seen, script
+    yield http
+    http.shutdown()
+    http.server_close()
+    thread.join()
+
+
+def test_answers_come_in_order_with_their_counts(server, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "secret")
+    system = openai_endpoint(TASK, url=server.url, model_name="m", api_key_variable="MY_KEY")
+    heard = []
+    answers = system.answer(QUESTIONS, on_answer=heard.append)
+    assert [answer.text for answer in answers] == [str(i) for i in range(20)]
+    assert [answer.stopped for answer in answers] == [i != 3 for i in range(20)]
+    assert sorted(answer.example_id for answer in heard) == sorted(question.id for question in QUESTIONS)
+    assert (answers[0].prompt_tokens, answers[0].completion_tokens) == (7, 1)
+    path, key, body = server.seen[0]
+    assert (path, key) == ("/v1/chat/completions", "Bearer secret")
+    assert body["messages"][0]["content"] == "say what it is about. Answer with exactly one of: card lost, top up."
+    assert (body["model"], body["temperature"], body["max_tokens"]) == ("m", 0, 64)
+
+
+def test_solved_examples_stand_before_the_question(server, prepared):
+    system = openai_endpoint(TASK, url=server.url, model_name="m", num_shots=2, examples=prepared)
+    system.answer([Example("q", "i lost my card 1", "")])
+    assert [message["role"] for message in server.seen[0][2]["messages"]] == [
+        "system",
+        *["user", "assistant"] * 2,
+        "user",
+    ]
+
+
+def test_a_busy_server_is_asked_again(server):
+    server.script += [429, 503]
+    [answer] = openai_endpoint(TASK, url=server.url, model_name="m").answer(QUESTIONS[:1])
+    assert answer.text == "0"
+    assert len(server.seen) == 3
+
+
+def test_one_refused_question_is_an_error_of_its_own(server):
+    server.script += [400]
+    answers = openai_endpoint(TASK, url=server.url, model_name="m", concurrency=1).answer(QUESTIONS[:2])
+    assert answers[0].error.startswith("HTTP 400")
+    assert answers[1].text == "1"
+
+
+@pytest.mark.parametrize("codes", [[401], [503] * 4])
+def test_a_server_that_refuses_everything_ends_the_run(server, codes):
+    server.script += codes
+    with pytest.raises(FailedError):
+        openai_endpoint(TASK, url=server.url, model_name="m", concurrency=1).answer(QUESTIONS[:1])
+
+
+def test_a_server_that_is_not_there_is_said_to_be_so(server):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(FailedError, match="does not answer"):
+        openai_endpoint(TASK, url=server.url, model_name="m").answer(QUESTIONS[:1])
+
+
+def test_an_url_must_be_one():
+    with pytest.raises(SlmkitError, match="url is 'localhost'"):
+        openai_endpoint(TASK, url="localhost", model_name="m")
