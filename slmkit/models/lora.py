@@ -87,11 +87,12 @@ def trainable_share(model: Any) -> float:
 def auto_learning_rate(hidden_size: int, *, adapter: Adapter, usual: float = 2e-4) -> float:
     """A starting learning rate: at width 2,048 it is `usual` for an adapter and a tenth of that for all weights.
 
-    For narrower models it grows as (2048 / hidden_size) ** 0.8, to two digits. Example: width 128, adapter -> 0.0018.
-    Source: adapters about ten times full fine-tuning, and the power law: Schulman 2025,
-    https://thinkingmachines.ai/blog/lora/. At width 128 a LoRA on 1,000 tickets was best at 2e-3.
+    It goes with 1 / hidden_size, to two digits. Example: width 128, adapter -> 0.0032.
+    Source: adapters about ten times all weights: Schulman 2025, https://thinkingmachines.ai/blog/lora/. The inverse
+    width: Yang et al. 2022, https://arxiv.org/abs/2203.03466. At width 128 and after 4 epochs of 1,000 tickets,
+    0.0018 gave .67 of the codes, 0.004 gave .86.
     """
-    rate = usual * (0.1 if adapter == "full" else 1.0) * (2048 / hidden_size) ** 0.8
+    rate = usual * (0.1 if adapter == "full" else 1.0) * 2048 / hidden_size
     return float(f"{rate:.1e}")
 
 

@@ -26,7 +26,7 @@ def orpo(
     learning_rate: float | Literal["auto"] = "auto",
     num_train_epochs: float = 1.0,
     max_steps: int = -1,
-    per_device_train_batch_size: int = 16,
+    per_device_train_batch_size: int = 8,
     gradient_accumulation_steps: int = 1,
     max_length: int | Literal["auto"] = "auto",
     lr_scheduler_type: Scheduler = "linear",

@@ -86,7 +86,7 @@ def test_nothing_saved_names_a_path_of_this_machine(tmp_path, data):
 def test_automatic_choices_say_why_and_can_be_set(tmp_path, data):
     run = Run(tmp_path / "auto")
     sft(run, data=data, model=NANO, max_steps=1, device="cpu")
-    assert "learning_rate 0.0018: the usual one for lora at width 128" in notes(run)
+    assert "learning_rate 0.0032: the usual one for lora at width 128" in notes(run)
     assert "micro-batches of up to" in notes(run)
     run = Run(tmp_path / "set")
     sft(run, data=data, model=NANO, max_steps=1, learning_rate=0.5, device="cpu")
