@@ -54,13 +54,14 @@ def training(
     gradient_checkpointing: bool = True,
     precision: Literal["float32", "bfloat16"] = "bfloat16",
     r: int = 16,
-    loss_share: float = 1.0,
+    loss_share: float = 0.5,
 ) -> Footprint:
     """The peak of a training step on batch_size rows of max_length tokens, when backward begins.
 
     A trained weight has its gradient and AdamW's two moments in float32, 12 bytes, beside the weight itself: an
     adapter's weights are float32 too; full training in bfloat16 is mixed, its master weights are float32.
-    Logits: three float32 copies (logits, log-probabilities, their gradient) of the loss_share of tokens with a label.
+    Logits: three float32 copies (logits, log-probabilities, their gradient) of the tokens with a label, which are
+    the loss_share of all: slmkit's trainer computes no others.
     Source: Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054, section 3.1.
     """
     tokens = max_length * batch_size

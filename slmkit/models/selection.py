@@ -36,6 +36,7 @@ class Constraints:
     training: Method | Literal["none"] = "none"
     precision: Precision = "bfloat16"
     batch_size: int = 1
+    loss_share: float = 0.5  # of a training row's tokens that carry loss
     gpu: Gpu | None = None
     min_tokens_per_second: float = 0.0
     measured_tokens: Mapping[str, int] = field(default_factory=dict)  # card -> context_length in its own tokens
@@ -86,6 +87,7 @@ def train_footprint(card: Card, constraints: Constraints) -> Footprint | None:
         max_length=constraints.tokens(card),
         batch_size=constraints.batch_size,
         precision="float32" if constraints.precision == "float32" else "bfloat16",
+        loss_share=constraints.loss_share,
     )
 
 
@@ -95,6 +97,19 @@ def answer_footprint(card: Card, constraints: Constraints) -> Footprint | None:
         return None
     return answering(
         card,
+        context_length=constraints.tokens(card),
+        batch_size=constraints.batch_size,
+        precision=constraints.precision,
+    )
+
+
+def tokens_per_second(card: Card, constraints: Constraints) -> float | None:
+    """The most that the named GPU allows, rows together; None where no GPU is named or the shape is not known."""
+    if constraints.gpu is None or not card.has_shape:
+        return None
+    return decode_tokens_per_second(
+        card,
+        constraints.gpu,
         context_length=constraints.tokens(card),
         batch_size=constraints.batch_size,
         precision=constraints.precision,
@@ -207,11 +222,9 @@ def _train_memory(card: Card, asked: Constraints) -> str | None:
 def _speed(card: Card, asked: Constraints) -> str | None:
     if asked.gpu is None or not asked.min_tokens_per_second:
         return None
-    if not card.has_shape:
+    most = tokens_per_second(card, asked)
+    if most is None:
         return "its shape is not known, so neither is its speed"
-    most = decode_tokens_per_second(
-        card, asked.gpu, context_length=asked.tokens(card), batch_size=asked.batch_size, precision=asked.precision
-    )
     return f"at most {most:,.0f} tokens/s" if most < asked.min_tokens_per_second else None
 
 
