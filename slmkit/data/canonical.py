@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -71,6 +71,7 @@ def read_canonical(
     *,
     text_column: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
     encoding: str = "auto",
     text_as: Literal["questions", "text"] = "questions",
     on_note: Callable[[str], None] | None = None,
@@ -85,6 +86,12 @@ def read_canonical(
     rows = read_rows(path, encoding=encoding, on_note=say)
     head, rows = _peek(rows)
     shape = find_shape(head, text_column=text_column, label_column=label_column)
+    if group_column and not any(group_column in row.values for row in head):
+        raise SlmkitError(
+            f"group_column={group_column!r} is no column; there are {', '.join(head[0].values)}",
+            where=head[0].where,
+            fix="set group_column= to one of these",
+        )
     say(f"{path.name}: {shape}")
     found: list[Canonical] = []
     dropped: list[Dropped] = []
@@ -92,9 +99,12 @@ def read_canonical(
     for row in rows:
         num_read += 1
         try:
-            found += convert(row, shape)
+            converted = convert(row, shape)
         except RowFault as fault:
             dropped.append(Dropped(str(fault), str(row.file), row.line, _shown(row)))
+            converted = []
+        group = str(row.values.get(group_column) or "") if group_column else ""
+        found += [replace(canonical, group=group) for canonical in converted] if group else converted
         if on_row:
             on_row()
     if not found:

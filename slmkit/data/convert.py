@@ -45,6 +45,7 @@ class Canonical:
     aliases: tuple[str, ...] = ()  # other answers that count as right
     passage: str = ""  # the passage that holds the answer
     slice: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""  # rows of one group stay on one side of a split
 
     @cached_property
     def id(self) -> str:

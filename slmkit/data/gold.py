@@ -21,6 +21,7 @@ from typing import Any
 
 from slmkit.data.canonical import Canonicals, read_canonical
 from slmkit.data.convert import Canonical
+from slmkit.data.files import sha256_of, to_yaml
 from slmkit.data.normalise import normalise, text_hash
 from slmkit.data.read import data_files, held_out_files
 from slmkit.data.split import hash_share
@@ -103,7 +104,7 @@ def freeze_gold(
         "created": date.today().isoformat(),
         **(extra or {}),
     }
-    files = {"examples.jsonl": text, "card.yaml": _yaml(card), **({"dev.jsonl": _lines(dev)} if dev else {})}
+    files = {"examples.jsonl": text, "card.yaml": to_yaml(card), **({"dev.jsonl": _lines(dev)} if dev else {})}
     _write_folder(folder, files)
     return read_gold(folder)
 
@@ -171,7 +172,7 @@ def freeze_on_first_sight(
         source=", ".join(_relative(path, folder) for path in sources),
         rules=_rules(len(examples), len(candidates), bool(held_out), rows.is_synthetic),
         extra={
-            "source_sha256": _sources_sha256(sources),
+            "source_sha256": sha256_of(sources),
             "removed": counts,
             "synthetic": rows.is_synthetic,
         },
@@ -215,7 +216,7 @@ def passage_id(text: str) -> str:
 def _check_source(gold: Gold, sources: Sequence[Path]) -> None:
     given = ", ".join(_relative(path, gold.folder) for path in sources)
     known = str(gold.card.get("source", ""))
-    if given != known and _sources_sha256(sources) != gold.card.get("source_sha256"):
+    if given != known and sha256_of(sources) != gold.card.get("source_sha256"):
         raise SlmkitError(
             f"this gold set was frozen from {known}, not from {given}",
             where=str(gold.folder / "card.yaml"),
@@ -225,13 +226,6 @@ def _check_source(gold: Gold, sources: Sequence[Path]) -> None:
 
 def _relative(path: Path, folder: Path) -> str:
     return Path(os.path.relpath(path.resolve(), folder.resolve().parent)).as_posix()
-
-
-def _sources_sha256(sources: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in sources:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _rules(num_examples: int, num_candidates: int, is_given: bool, is_synthetic: bool) -> str:
@@ -256,18 +250,6 @@ def _read_examples(path: Path) -> list[Example]:
 
 def _lines(examples: Sequence[Example]) -> str:
     return "".join(json.dumps(example.to_dict(), ensure_ascii=False) + "\n" for example in examples)
-
-
-def _yaml(card: Mapping[str, Any]) -> str:
-    import io
-
-    from ruamel.yaml import YAML
-
-    stream = io.StringIO()
-    yaml = YAML()
-    yaml.width = 110
-    yaml.dump(dict(card), stream)
-    return stream.getvalue()
 
 
 def _write_folder(folder: Path, files: Mapping[str, str]) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Literal
 
 from slmkit import charts
 from slmkit.data.canonical import Canonicals, Dropped, read_canonical
+from slmkit.data.card import data_card
 from slmkit.data.convert import Canonical
 from slmkit.data.documents import own_documents, read_passages
 from slmkit.data.gold import Gold, passage_id, read_gold
+from slmkit.data.label_suspects import conflicts, label_suspects
 from slmkit.data.lengths import OnOverflow, find_max_length, spread, too_long
-from slmkit.data.normalise import text_hash
 from slmkit.data.read import Row, read_rows
 from slmkit.data.shape import find_shape
 from slmkit.data.split import split
@@ -41,6 +42,7 @@ def prepare(
     model: Model | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
     encoding: str = "auto",
     instruction: str | None = None,
     text_as: Literal["questions", "text"] = "questions",
@@ -50,6 +52,7 @@ def prepare(
     max_length: int | Literal["auto"] = "auto",
     on_overflow: OnOverflow = "error",
     thinking: Thinking | None = None,
+    find_label_suspects: bool = False,
     validation_size: float = 0.1,
     chunk_size: int = 120,
     chunk_overlap: int = 0,
@@ -59,7 +62,8 @@ def prepare(
     Writes train.jsonl, validation.jsonl, documents.jsonl (what a retriever searches: `documents`, else those that came
     with the data, else the training rows), dropped.jsonl (each row left out, with its reason and line), changed.jsonl.
 
-    `steps` run in their order; unset: duplicates, near_duplicates. `leaks` says which rows are dropped for standing in
+    Rows of one `group_column` value, or about one passage, go to the same side of the split. `steps` run in their
+    order; unset: duplicates, near_duplicates. `leaks` says which rows are dropped for standing in
     gold: also those nearly equal, exact ones only, or none (to show what a leak does). `instruction` is the system
     message; the gold card's is taken where it is unset. `text_as` says what plain text becomes: gap-fill questions,
     or text to continue. With a `model` the rows are held against its chat template and measured in its tokens: a
@@ -70,6 +74,7 @@ def prepare(
             data,
             text_column=text_column,
             label_column=label_column,
+            group_column=group_column,
             encoding=encoding,
             text_as=text_as,
             on_note=run.note,
@@ -88,10 +93,11 @@ def prepare(
         )
     lengths: list[int] = []
     if model is not None and "messages" in done.rows[0].values:
-        fit = _fit_template(run, done.rows, instruction, model, max_length, on_overflow, thinking)
+        fit, lengths = _fit_template(run, done.rows, instruction, model, max_length, on_overflow, thinking)
         done = Stepped(fit.rows, [*done.dropped, *fit.dropped], done.changed)
-        lengths = fit.lengths
-    train, validation = split(done.rows, validation_size=validation_size, key=lambda row: row.input)
+    train, validation = split(
+        done.rows, validation_size=validation_size, key=lambda row: row.group or row.passage or row.input
+    )
     documents = documents or own_documents(data)
     passages = (
         read_passages(documents, chunk_size=chunk_size, chunk_overlap=chunk_overlap, encoding=encoding)
@@ -103,7 +109,18 @@ def prepare(
     run.table("documents", ({"id": passage.id, "text": passage.text} for passage in passages))
     run.table("dropped", (asdict(row) for row in done.dropped))
     run.table("changed", (asdict(row) for row in done.changed))
-    _report(run, found, done, train=train, validation=validation, passages=passages)
+    if run.is_main:
+        card = data_card(data, found=found, done=done, train=train, validation=validation, steps=active, gold=frozen)
+        run.path("card.yaml").write_text(card, encoding="utf-8")
+    _report(
+        run,
+        found,
+        done,
+        train=train,
+        validation=validation,
+        passages=passages,
+        find_label_suspects=find_label_suspects,
+    )
     _report_suspects(run, found, active)
     _report_gold(run, frozen, passages)
     run.figure("lengths", _lengths_figure(lengths, done.rows))
@@ -155,15 +172,6 @@ def _kept(
     return Stepped(last.rows, left_out, done.changed)
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """The rows that fit the model, those that do not, and the lengths of the former in tokens."""
-
-    rows: list[Canonical]
-    dropped: list[Dropped]
-    lengths: list[int]
-
-
 def _fit_template(
     run: Run,
     rows: list[Canonical],
@@ -172,8 +180,8 @@ def _fit_template(
     max_length: int | Literal["auto"],
     on_overflow: OnOverflow,
     thinking: Thinking | None,
-) -> _Fit:
-    """Holds the rows against the model's chat template; refuses what would spoil training, drops what is too long."""
+) -> tuple[Stepped, list[int]]:
+    """The rows that fit the model's template and length, and the tokens of each row; refuses what spoils training."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(model_folder(model) or model.path))
@@ -196,11 +204,8 @@ def _fit_template(
     over = set(too_long(lengths, most, on_overflow, where=[row.where for row in rows]))
     run.note(f"{spread(lengths)}; max_length={most}" + (f" leaves out {len(over):,} rows" if over else ""))
     run.metric(max_length=most)
-    return _Fit(
-        [row for i, row in enumerate(rows) if i not in over],
-        [dropped(rows[i], f"longer than {most} tokens") for i in sorted(over)],
-        [length for i, length in enumerate(lengths) if i not in over],
-    )
+    left_out = [dropped(rows[i], f"longer than {most} tokens") for i in sorted(over)]
+    return Stepped([row for i, row in enumerate(rows) if i not in over], left_out), lengths
 
 
 def _own_passages(rows: Sequence[Canonical], train: Sequence[Canonical]) -> list[Passage]:
@@ -227,8 +232,9 @@ def _report(
     train: Sequence[Canonical],
     validation: Sequence[Canonical],
     passages: Sequence[Passage],
+    find_label_suspects: bool,
 ) -> None:
-    """Counts by step and label, conflicts, and the sentence that sums them up."""
+    """Counts by step and label, and the sentence that sums them up."""
     reasons = Counter(row.reason for row in done.dropped)
     num_rows_in = len(found.rows) + len(found.dropped)
     counted = [{"step": "read", "rows": num_rows_in}]
@@ -247,32 +253,32 @@ def _report(
     )
     run.note(f"{len(train):,} rows to train on, {len(validation):,} to validate; dropped {_why(done.dropped)}")
     if found.kind == "classification":
-        counts = Counter(row.target for row in done.rows)
-        run.table("labels", ({"label": label, "rows": count} for label, count in counts.most_common()))
-        run.metric(num_labels=len(counts), num_conflicts=_conflicts(run, done.rows))
-        if len(counts) == 1:
-            run.note(f"every row has the label {next(iter(counts))!r}: there is nothing to learn")
+        _report_labels(run, done.rows, find_label_suspects)
+
+
+def _report_labels(run: Run, rows: Sequence[Canonical], find_label_suspects: bool) -> None:
+    """How often each label stands, the texts that carry several, and on request the labels a classifier doubts."""
+    counts = Counter(row.target for row in rows)
+    run.table("labels", ({"label": label, "rows": count} for label, count in counts.most_common()))
+    several = conflicts(rows)
+    run.metric(num_labels=len(counts), num_conflicts=len(several))
+    if len(counts) == 1:
+        run.note(f"every row has the label {next(iter(counts))!r}: there is nothing to learn")
+    if several:
+        run.table("conflicts", several)
+        run.note(f"{len(several):,} texts carry different labels (conflicts.jsonl)")
+    if find_label_suspects:
+        suspects = label_suspects([row.input for row in rows], [row.target for row in rows], seed=run.seed)
+        run.table(
+            "suspects", ({"input": rows[s.row].input, "where": rows[s.row].where, **asdict(s)} for s in suspects)
+        )
+        run.metric(num_label_suspects=len(suspects))
+        run.note(f"{len(suspects):,} labels are doubtful to a classifier trained on the other rows (suspects.jsonl)")
 
 
 def _why(left_out: Sequence[Dropped]) -> str:
     reasons = Counter(row.reason for row in left_out).most_common()
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons) or "none"
-
-
-def _conflicts(run: Run, rows: Sequence[Canonical]) -> int:
-    """Texts that carry different labels, listed in a table: the model cannot learn both."""
-    by_text: dict[str, list[Canonical]] = {}
-    for row in rows:
-        by_text.setdefault(text_hash(row.input), []).append(row)
-    conflicts = [same for same in by_text.values() if len({row.target for row in same}) > 1]
-    if conflicts:
-        listed = [
-            {"input": same[0].input, "labels": [row.target for row in same], "lines": [row.where for row in same]}
-            for same in conflicts
-        ]
-        run.table("conflicts", listed)
-        run.note(f"{len(conflicts):,} texts carry different labels (conflicts.jsonl)")
-    return len(conflicts)
 
 
 def _report_suspects(run: Run, found: Canonicals, steps: Sequence[Step]) -> None:

@@ -1,10 +1,12 @@
 """prepare: canonical rows without repeats and without gold, and every row left out with its reason and line."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 from project_files import read_jsonl
+from ruamel.yaml import YAML
 
 import slmkit
 from slmkit.data.gold import freeze_on_first_sight
@@ -138,6 +140,31 @@ def test_leaks_are_dropped_as_far_as_asked(tmp_path):
     for leaks, lines in (("near", [202, 203]), ("exact", [202]), ("keep", [])):
         _, files = run_prepare(tmp_path, leaks, data=data, gold=gold, leaks=leaks, steps=steps)
         assert [row["line"] for row in files["dropped"] if row["line"] > 201] == lines
+
+
+def test_rows_of_a_group_go_to_one_side(tmp_path):
+    data = tmp_path / "data.csv"
+    lines = [f"saying number {i} of {i % 20},a{i % 3},p{i % 20}\n" for i in range(200)]
+    data.write_text("text,label,person\n" + "".join(lines))
+    _, files = run_prepare(tmp_path, data=data, group_column="person", validation_size=0.3, steps=[])
+    people = [{row["messages"][-2]["content"].split()[-1] for row in files[part]} for part in ("train", "validation")]
+    assert not people[0] & people[1]
+    assert len(people[1]) >= 2
+    with pytest.raises(SlmkitError, match="'persons' is no column; there are text, label, person"):
+        run_prepare(tmp_path, "wrong", data=data, group_column="persons")
+
+
+def test_the_card_says_where_the_data_came_from_and_went(tmp_path):
+    data = table(tmp_path / "data.csv")
+    gold = freeze_on_first_sight(data, folder=tmp_path / "gold" / "mine")
+    run, files = run_prepare(tmp_path, data=data, gold=gold.folder, find_label_suspects=True)
+    card = YAML(typ="safe").load(run.path("card.yaml").read_text())
+    assert card["source"] == ["data.csv"]
+    assert card["sha256"] == hashlib.sha256(data.read_bytes()).hexdigest()
+    assert card["gold"] == {"name": "mine", "sha256": gold.sha256}
+    assert card["rows"]["read"] == card["rows"]["train"] + card["rows"]["validation"] + len(files["dropped"])
+    assert sum(card["labels"].values()) == len(files["train"])
+    assert run.metrics["num_label_suspects"] == len(read_jsonl(run.path("suspects.jsonl")))
 
 
 def test_documents_that_came_with_the_data_are_searched(tmp_path):
