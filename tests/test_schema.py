@@ -1,0 +1,37 @@
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from slmkit import names
+from slmkit.commands.views import recipe_schema
+from slmkit.recipe import read_yaml
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    schema = recipe_schema(None)
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def test_every_shipped_recipe_is_valid(validator: Draft202012Validator) -> None:
+    for name in names.names("recipes"):
+        path = names.find("recipes", name)
+        assert path is not None
+        assert not [f"{name}: {error.message}" for error in validator.iter_errors(read_yaml(path).value)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"titel": "x"},
+        {"stage": "sftt"},
+        {"stage": "sft", "with": {"learning_rat": 1}},
+        {"stage": "sft", "with": {"lora": {"rr": 3}}},
+        {"stage": "sft", "with": {"max_steps": "x"}},
+        {"stage": "sft", "expect": {"validation_loss": 1}},
+    ],
+)
+def test_an_editor_marks_a_mistake(validator: Draft202012Validator, wrong: dict[str, Any]) -> None:
+    assert not validator.is_valid(wrong)
