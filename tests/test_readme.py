@@ -1,0 +1,49 @@
+"""What the README tells a reader to type works, and the files it names are there."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from project_files import REPOSITORY, Finished, write
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line.partition(" #")[0].strip() for line in README.splitlines() if line.startswith("    slmkit ")]
+RUNNING = ("loop", "train", "compare", "eval", "prepare", "run")
+NOT_HERE = ("KEY", "chat")  # need a finished run
+Slmkit = Callable[..., Finished]
+
+
+@pytest.fixture
+def files(project: Path) -> None:
+    """The files that the README's reader has."""
+    rows = "".join(f"question {i} about thing {i % 7},intent {i % 3}\n" for i in range(60))
+    write(project / "my.csv", "text,intent\n" + rows)
+    write(project / "test.csv", "text,intent\n" + rows.replace("question", "another"))
+    write(project / "handbook/page.md", "# Things\n\nThing one is blue.\n")
+
+
+def test_the_readme_has_commands() -> None:
+    assert len(COMMANDS) >= 10
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if not any(word in c for word in NOT_HERE)])
+@pytest.mark.usefixtures("files")
+def test_a_command_of_the_readme_is_accepted(slmkit: Slmkit, command: str) -> None:
+    words = shlex.split(command.partition(" > ")[0])[1:]
+    if words[0] in RUNNING:
+        words.append("--dry-run")
+    done = slmkit(*words)
+    assert done.code == 0, done.err
+
+
+def test_make_has_the_two_targets() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for target in re.findall(r"^    make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_every_folder_of_the_map_is_there() -> None:
+    for name in re.findall(r"`((?:slmkit|configs|recipes|gold|tests)/[\w/]*)`", README):
+        assert (REPOSITORY / name).exists(), name
