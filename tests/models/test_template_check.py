@@ -9,7 +9,7 @@ import pytest
 
 import slmkit
 from slmkit.models.chat import template_hash
-from slmkit.models.labels import Chat
+from slmkit.models.labels import Chat, content_spans
 from slmkit.models.template_check import check_template
 
 NANO = Path(slmkit.__file__).parent / "assets" / "nano"
@@ -100,6 +100,14 @@ def test_the_mask_is_the_answers_and_their_end(family, name):
     assert "".join(piece for piece, _ in report.pieces) == tokenizer.decode(
         tokenizer.apply_chat_template(TURNS, return_dict=True)["input_ids"]
     )
+
+
+@pytest.mark.parametrize(("name", "said"), [("mistral", " Yes, it is."), ("qwen3", "Yes, it is.")])
+def test_spaces_after_the_prompt_are_the_answers_and_added_thoughts_are_not(family, name, said):
+    tokenizer = family(name)
+    text = tokenizer.apply_chat_template(TURNS[:2], tokenize=False)
+    _, span = content_spans(tokenizer, TURNS[:2], text)
+    assert text[slice(*span)] == said
 
 
 def test_thoughts_are_trained_where_the_answers_hold_them(family):
