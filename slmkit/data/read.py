@@ -1,4 +1,4 @@
-"""Reading files into rows that know where they stand: CSV, TSV, JSONL, JSON, Parquet, Markdown, text, HTML.
+"""Reading files into rows that know where they stand: CSV, TSV, JSONL, JSON, Parquet, Arrow, Markdown, text, HTML.
 
     train.csv:3    {"text": "My card has not arrived.", "label": "card_arrival"}
 
@@ -19,7 +19,7 @@ from slmkit.data.encoding import Encoding, find_encoding
 from slmkit.data.json_rows import json_rows
 from slmkit.errors import SlmkitError
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
 _DELIMITERS = (",", ";", "\t", "|")
 _ABOUT = ("license", "licence", "readme", "source", "changelog", "notice")  # files about the data, not data
 
@@ -52,7 +52,8 @@ def read_rows(path: Path, *, encoding: str = "auto", on_note: Say | None = None)
 def data_files(path: Path, *, on_note: Say | None = None) -> list[Path]:
     """The files that hold the rows: the file itself; in a folder data.jsonl, else train*, else all of one kind.
 
-    A folder with files that could be tables of different kinds is refused. Documents count where there is no table.
+    A folder with files that could be tables of different kinds is refused. Documents count where there is no table. A
+    folder that `datasets` saved holds Arrow files and JSON about them.
     """
     say = on_note or (lambda text: None)
     if not path.exists():
@@ -61,8 +62,8 @@ def data_files(path: Path, *, on_note: Say | None = None) -> list[Path]:
         return [path]
     if (path / "data.jsonl").exists():
         return [path / "data.jsonl"]
-    found = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".") and not _is_about(p))
-    tables = [p for p in found if p.suffix.lower() in TABLE_SUFFIXES]
+    found = sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p, path) and not _is_about(p))
+    tables = [p for p in found if p.suffix == ".arrow"] or [p for p in found if p.suffix.lower() in TABLE_SUFFIXES]
     documents = [p for p in found if p.suffix.lower() in DOCUMENT_SUFFIXES]
     if not tables and not documents:
         known = " ".join((*TABLE_SUFFIXES, *DOCUMENT_SUFFIXES))
@@ -73,7 +74,7 @@ def data_files(path: Path, *, on_note: Say | None = None) -> list[Path]:
         say(f"{path.name}/: read its tables; {len(documents)} documents beside them were not read")
     chosen = [p for p in tables if p.name.startswith("train")] or [p for p in tables if not _is_held_out(p)] or tables
     kinds = {p.suffix.lower() for p in chosen}
-    if len(kinds) > 1 or (len(chosen) > 1 and chosen[0].suffix.lower() not in (".jsonl", ".json", ".parquet")):
+    if len(kinds) > 1 or (len(chosen) > 1 and kinds <= {".csv", ".tsv"}):
         names = ", ".join(p.name for p in chosen[:6])
         raise SlmkitError(
             f"the folder holds several tables: {names}", where=str(path), fix=f"name one: data={chosen[0]}"
@@ -96,6 +97,10 @@ def _is_held_out(path: Path) -> bool:
     return path.name.lower().startswith(("test", "valid", "dev"))
 
 
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
 def _is_about(path: Path) -> bool:
     return path.name.lower().startswith(_ABOUT)
 
@@ -115,8 +120,8 @@ def _read_file(file: Path, root: Path, encoding: str, say: Say) -> Iterator[Row]
         raise SlmkitError(f"cannot read a {suffix or 'nameless'} file", where=str(file), fix=f"use one of: {known}")
     if file.stat().st_size == 0:
         raise SlmkitError("the file is empty", where=f"{file}:1", fix="give a file with at least one row of data")
-    if suffix == ".parquet":
-        rows = _parquet(file)
+    if suffix in (".parquet", ".arrow"):
+        rows = _columns(file)
     else:
         found = find_encoding(file, encoding=encoding, on_note=say)
         if suffix in (".csv", ".tsv"):
@@ -206,20 +211,27 @@ def _jsonl(file: Path, encoding: Encoding) -> Iterator[Row]:
             yield Row(values, file, number)
 
 
-def _parquet(file: Path) -> Iterator[Row]:
+def _columns(file: Path) -> Iterator[Row]:
+    """Rows of a Parquet file, or of an Arrow file as `datasets` writes it; `line` counts them."""
     import pyarrow
     import pyarrow.parquet
 
-    try:
-        table = pyarrow.parquet.ParquetFile(file)
-    except pyarrow.ArrowInvalid as error:
-        message = str(error).splitlines()[0]
-        raise SlmkitError(f"not a Parquet file: {message}", where=str(file), fix="write the file again") from None
     number = 0
-    for batch in table.iter_batches(batch_size=1024):
-        for values in batch.to_pylist():
-            number += 1
-            yield Row(values, file, number)
+    try:
+        if file.suffix.lower() == ".parquet":
+            batches = pyarrow.parquet.ParquetFile(file).iter_batches(batch_size=1024)
+        else:
+            batches = pyarrow.ipc.open_stream(pyarrow.memory_map(str(file)))
+        for batch in batches:
+            for values in batch.to_pylist():
+                number += 1
+                yield Row(values, file, number)
+    except pyarrow.ArrowInvalid as error:
+        raise SlmkitError(
+            f"not a {file.suffix[1:].title()} file: {str(error).splitlines()[0]}",
+            where=f"{file}:{number + 1}",
+            fix="write the file again",
+        ) from None
 
 
 def _short(text: str, length: int = 60) -> str:

@@ -200,10 +200,12 @@ def _missing(rows: Sequence[Row], seen: Mapping[str, Any], text: str | None, lab
     else:
         what, fix = f"found the answer in {label!r} but cannot tell which column is the text", "text_column=NAME"
     near = _near_label(seen) if label is None else None
+    is_sentence = rows[0].file.suffix.lower() in (".csv", ".tsv") and any(" " in column for column in seen)
+    header = "; or does the file lack a first line that names its columns?" if is_sentence else ""
     return SlmkitError(
         f"{what}; columns: {_listed(seen)}",
         where=rows[0].where,
-        fix=f"set {fix}" + (f" (is it {near!r}?)" if near else ""),
+        fix=f"set {fix}" + (f" (is it {near!r}?)" if near else "") + header,
     )
 
 

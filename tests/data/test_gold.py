@@ -5,8 +5,10 @@ import json
 import pytest
 from ruamel.yaml import YAML
 
-from slmkit.data.gold import freeze_on_first_sight, read_gold
+from slmkit.data.gold import freeze_gold, freeze_on_first_sight, read_gold
+from slmkit.data.gold_diff import gold_diff
 from slmkit.errors import FailedError, RefusedError, SlmkitError
+from slmkit.types import Example, Task
 
 
 def table(path, count=100, start=0):
@@ -132,3 +134,18 @@ def test_the_shared_sets_freeze(tmp_path, shared_data):
     snips = freeze_on_first_sight(shared_data / "snips", folder=tmp_path / "snips")
     assert snips.task.kind == "extraction"
     assert json.loads(snips.examples[0].target)["slots"]
+
+
+def test_a_diff_says_what_came_went_and_was_answered_anew(tmp_path):
+    task = Task("mine")
+    old = [Example(f"e{i}", f"question {i}?", f"answer {i}") for i in range(5)]
+    new = [*old[1:3], Example("x", "Question 3", "another"), Example("y", "new question", "new")]
+    named = {"a": old, "b": new}
+    sets = [freeze_gold(tmp_path / name, examples=named[name], task=task, source="x") for name in named]
+    diff = gold_diff(*sets)
+    assert [example.input for example in diff.added] == ["new question"]
+    assert [example.id for example in diff.removed] == ["e0", "e4"]
+    assert [(a.target, b.target) for a, b in diff.answered] == [("answer 3", "another")]
+    assert diff.same == 2
+    assert "compare only on the same ones" in str(diff)
+    assert str(gold_diff(sets[0], sets[0])) == "the same 5 examples: scores compare"

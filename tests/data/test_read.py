@@ -150,6 +150,14 @@ def test_parquet_rows_equal_those_written(tmp_path):
     assert read[-1].line == 3000
 
 
+def test_a_folder_saved_by_datasets_gives_its_rows(tmp_path):
+    from datasets import Dataset
+
+    rows = [{"text": f"row {i}", "label": i % 2} for i in range(50)]
+    Dataset.from_list(rows).save_to_disk(tmp_path / "saved")
+    assert [row.values for row in read_rows(tmp_path / "saved")] == rows
+
+
 def test_a_folder_of_documents_is_a_row_a_file(tmp_path):
     (tmp_path / "sub").mkdir()
     write(

@@ -83,6 +83,12 @@ def test_what_cannot_be_told_is_refused_with_the_columns(values, options, words,
     assert caught.value.where == "a.csv:1"
 
 
+def test_a_table_without_a_header_is_suspected():
+    with pytest.raises(SlmkitError) as caught:
+        find_shape(rows({"I like it.": "so bad", "good": "bad"}, file="a.csv"))
+    assert "a first line that names its columns" in caught.value.fix
+
+
 def test_preference_pairs_share_their_prompt():
     said = "\n\nHuman: hi\n\nAssistant: "
     found = one({"chosen": said + "ho", "rejected": said + "no"})
