@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "statistics": set(),
     "verdict": {"statistics"},
     "retrievers": {"models", "data"},
-    "systems": {"retrievers", "models", "data"},
+    "systems": {"retrievers", "models", "data", "measure"},
     "stages": {
         "run",
         "charts",

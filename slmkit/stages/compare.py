@@ -63,7 +63,7 @@ def compare(
             name,
             measured[name].scores,
             measured[name].cost,
-            is_prompting=part.name in ("prompt", "openai_endpoint") and not measured[name].train_seconds,  # type: ignore[attr-defined]
+            is_prompting=part.name in _PROMPTING and not measured[name].train_seconds,  # type: ignore[attr-defined]
             is_floor=part.name == "majority",  # type: ignore[attr-defined]
         )
         for name, part in systems.items()
@@ -107,6 +107,7 @@ def check(
                 continue
 
 
+_PROMPTING = ("prompt", "best_prompt", "openai_endpoint")
 _SAME_ANSWERS = 0.99  # from this share on, a trained arm is suspected of answering as its base does
 
 
