@@ -58,7 +58,12 @@ class Canonical:
 
 def convert(row: Row, shape: Shape) -> list[Canonical]:
     """The canonical rows of one row: one, or several where a row holds several questions. Raises RowFault."""
-    rows = _CONVERTERS[shape.kind](row, shape.columns)
+    try:
+        rows = _CONVERTERS[shape.kind](row, shape.columns)
+    except RowFault:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError):  # a list where an object should stand, a key missing
+        raise RowFault(f"not in the form of {shape.kind.replace('_', ' ')}") from None
     section = row.values.get("section") if shape.kind not in ("slots", "squad") else None
     slice = row.values.get("slice")
     of = {**({"section": section} if isinstance(section, str) else {}), **(slice if isinstance(slice, dict) else {})}

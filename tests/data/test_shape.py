@@ -1,5 +1,7 @@
 """Shapes: found from the columns and said, or refused with the columns seen and the parameter to set."""
 
+import random
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -161,3 +163,45 @@ def test_an_unusable_row_says_why(values, reason):
     shape = find_shape(rows(*(good[key] for key in good if key in values), values))
     with pytest.raises(RowFault, match=reason):
         convert(rows(values)[0], shape)
+
+
+def test_whatever_a_row_holds_it_is_converted_or_a_fault():
+    good = [
+        {"messages": TURNS, "tools": []},
+        {"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "ho"}], "system": "x"},
+        {"prompt": "hi", "completion": "ho", "label": True},
+        {"instruction": "a", "input": "b", "output": "c", "history": [["x", "y"]]},
+        {"instruction": "a", "instances": [{"input": "", "output": "c"}]},
+        {"section": "P", "data": [{"text": "a "}, {"text": "b", "entity": "c"}]},
+        {"paragraphs": [{"context": "c", "qas": [{"question": "q", "answers": [{"text": "a"}]}]}]},
+        {"question": "q", "answers": {"text": ["a"], "answer_start": [1]}},
+        {"prompt": TURNS[:1], "chosen": TURNS[1:], "rejected": [{"role": "assistant", "content": "no"}]},
+    ]
+    junk = [None, 1, "", "x", [], {}, [1], [[]], [None], [{}], [{"role": "user"}], [{"from": "human"}], [["a"]]]
+    rng = random.Random(0)
+    outcomes = set()
+    for _ in range(5000):
+        values = rng.choice(good)
+        shape = find_shape(rows(values))
+        try:
+            outcomes.add(bool(convert(rows(spoilt(values, junk, rng))[0], shape)))
+        except RowFault:
+            outcomes.add("fault")
+    assert outcomes == {True, "fault"}
+
+
+def spoilt(values, junk, rng):
+    """The values with something inside them replaced or left out."""
+    values = deepcopy(values)
+    holder = values
+    while True:
+        key = rng.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+        inner = holder[key]
+        if not isinstance(inner, dict | list) or not inner or rng.random() < 0.3:
+            break
+        holder = inner
+    if isinstance(holder, dict) and rng.random() < 0.3:
+        del holder[key]
+    else:
+        holder[key] = deepcopy(rng.choice(junk))
+    return values
