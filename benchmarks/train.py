@@ -196,9 +196,7 @@ def _trl(arm: str, model: Any, rows: list[Any], options: argparse.Namespace, fol
         processing_class=_tokenizer(),
         args=SFTConfig(str(folder), **settings),
         train_dataset=Dataset.from_list([{"input_ids": row.input_ids, "labels": row.labels} for row in ordered]),
-        peft_config=LoraConfig(target_modules="all-linear", r=16, lora_alpha=32)
-        if options.adapter == "lora"
-        else None,
+        peft_config=lora if options.adapter == "lora" else None,
     )
     from transformers.trainer_callback import PrinterCallback
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from slmkit.errors import SlmkitError
+from slmkit.errors import FailedError, SlmkitError
 from slmkit.models.fit import finish, fit
 from slmkit.models.load import Device, Dtype
 from slmkit.models.lora import Adapter, Lora
@@ -103,6 +103,12 @@ def grpo(
         )
 
     fitted = fit(run, trainer, steps=ready.steps)
+    if not any(fitted.curve("reward_std")):
+        raise FailedError(
+            "all answers to a prompt got the same reward, in every step, so there was nothing to learn",
+            where=f"{ready.steps} steps of {training.rows_per_step} answers, rewards {fitted.last('reward'):.2f}",
+            fix="a reward that gives part marks (f1 for exact_match), easier prompts, or a higher temperature",
+        )
     finish(run, fitted, model, say=ready.say, before=ready.before)
     run.metric(reward_before=fitted.first("reward"), reward=fitted.last("reward"))
 

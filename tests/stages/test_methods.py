@@ -11,7 +11,7 @@ from project_files import read_jsonl
 
 import slmkit
 from slmkit.console import console
-from slmkit.errors import RefusedError, SlmkitError
+from slmkit.errors import FailedError, RefusedError, SlmkitError
 from slmkit.models.pairs import read_pairs
 from slmkit.run import Run
 from slmkit.stages import distill, dpo, grpo, kto, orpo, reward, sft
@@ -92,6 +92,14 @@ def test_reinforcement_raises_the_reward_of_a_metric(tmp_path, chats):
         device="cpu",
     )
     assert run.metrics["reward"] > run.metrics["reward_before"] + 0.1
+
+
+def test_rewards_that_never_differ_are_an_error(tmp_path, chats):
+    def never(example: Example, answer: Answer) -> float:
+        return 0.0
+
+    with pytest.raises(FailedError, match="got the same reward"):
+        grpo.grpo(Run(tmp_path), data=chats, model=NANO, rewards=[never], max_new_tokens=2, max_steps=1, device="cpu")
 
 
 def test_a_student_moves_towards_its_teacher(tmp_path, chats):

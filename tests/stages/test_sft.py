@@ -62,7 +62,8 @@ def test_every_adapter_learns_and_loads_again(tmp_path, data, adapter):
     from slmkit.models.load import load_model
 
     run = Run(tmp_path)
-    sft(run, data=data, model=NANO, adapter=adapter, learning_rate=3e-3, num_train_epochs=2, device="cpu")
+    settings = {"learning_rate": 3e-3, "num_train_epochs": 2, "per_device_train_batch_size": 16}
+    sft(run, data=data, model=NANO, adapter=adapter, device="cpu", **settings)
     metrics = run.metrics
     assert metrics["validation_loss"] < metrics["validation_loss_before"] - 0.5
     assert metrics["trained_tokens"] == 2 * 48 * 2  # two epochs of 48 rows: a colour and its end
@@ -98,7 +99,7 @@ def test_replay_mixes_its_share_into_each_epoch(tmp_path, data):
     replay = write_rows(tmp_path / "general.jsonl", 40, seed=7)
     run = Run(tmp_path / "run")
     sft(run, data=data, model=NANO, replay=replay, replay_ratio=0.25, num_train_epochs=1, device="cpu")
-    assert run.metrics["steps"] == 4  # 48 rows and 16 replayed, 16 a step
+    assert run.metrics["steps"] == 8  # 48 rows and 16 replayed, 8 a step
     assert "40 to replay" in notes(run)
 
 
