@@ -141,6 +141,8 @@ def _alpaca(row: Row, columns: Mapping[str, str]) -> list[Canonical]:
             raise RowFault("empty output")
         first = [{"role": "system", "content": system}] if system else []
         found.append(_chat(row, [*first, *before, *user_and_assistant(question, answer)]))
+    if not found:
+        raise RowFault("no instances")
     return found
 
 
