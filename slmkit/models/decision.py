@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from slmkit.models.card import Card
@@ -17,6 +17,7 @@ from slmkit.models.selection import (
     tokens_per_second,
     train_footprint,
 )
+from slmkit.types import Score
 
 _MOST_RUNGS = 4
 
@@ -31,21 +32,43 @@ class Cost:
     price_per_hour: float | None = None
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured of one model on the user's dev questions, asked without examples."""
+
+    score: Score
+    stop_rate: float  # answers it ended itself: its template and end token are sane
+    tokens_a_word: float  # how finely its tokenizer cuts this text
+    tokens_per_second: float  # read and written, on this machine
+
+    def __str__(self) -> str:
+        return (
+            f"{self.score} without examples, {self.stop_rate:.0%} of the answers ended, "
+            f"{self.tokens_a_word:.2f} tokens a word, {self.tokens_per_second:,.0f} tokens/s here"
+        )
+
+
 def decision_record(
-    asked: Constraints, candidates: Sequence[Candidate], passing: Sequence[Card], *, cost: Cost, how_counted: str = ""
+    asked: Constraints,
+    candidates: Sequence[Candidate],
+    passing: Sequence[Card],
+    *,
+    cost: Cost,
+    how_counted: str,
+    evidence: Mapping[str, Evidence],
 ) -> str:
     """The record: the choice, what was asked, what comes next, and why each other model is out.
 
     passing is in order, the choice first. how_counted: where the context asked for comes from.
     """
-    blocks = [_choice(passing, asked, cost), _asked(asked, cost, how_counted)]
+    blocks = [_choice(passing, asked, cost, evidence), _asked(asked, cost, how_counted)]
     if passing:
-        blocks.append(_rungs(passing, asked))
+        blocks.append(_rungs(passing, asked, evidence))
     blocks += [_excluded(candidates), _closing(passing)]
     return "\n\n".join(blocks) + "\n"
 
 
-def _choice(passing: Sequence[Card], asked: Constraints, cost: Cost) -> str:
+def _choice(passing: Sequence[Card], asked: Constraints, cost: Cost, evidence: Mapping[str, Evidence]) -> str:
     if not passing:
         return "# Base model: none\n\nNo card meets all that was asked."
     choice = passing[0]
@@ -58,6 +81,8 @@ def _choice(passing: Sequence[Card], asked: Constraints, cost: Cost) -> str:
     if choice.context_length:
         lines.append(f"- context: {choice.context_length:,} tokens")
     lines += [f"- {fact}" for fact in _facts(choice, asked, cost)]
+    found = evidence.get(choice.name)
+    lines.append(f"- measured: {found}" if found else "- not measured: its quality, fertility and speed on your data")
     return "\n".join(lines)
 
 
@@ -79,7 +104,6 @@ def _facts(card: Card, asked: Constraints, cost: Cost) -> list[str]:
             f"about {hours:.2f} h to train on {cost.tokens / 1e6:,.1f} M tokens, assuming {ASSUMED_SHARE:.0%} "
             f"of the peak of {cost.gpu_name}{price}"
         )
-    facts.append("nothing was measured: quality, fertility and speed on your data are not known")
     return facts
 
 
@@ -113,7 +137,7 @@ def _memory(asked: Constraints, cost: Cost) -> str:
     return f"{asked.memory_gb:.1f} GB, {USABLE:.0%} of it usable" + (f" ({cost.gpu_name})" if cost.gpu_name else "")
 
 
-def _rungs(passing: Sequence[Card], asked: Constraints) -> str:
+def _rungs(passing: Sequence[Card], asked: Constraints, evidence: Mapping[str, Evidence]) -> str:
     """The choice, and what to try after it: the next sizes up."""
     rungs: list[Card] = []
     for card in passing:
@@ -121,13 +145,13 @@ def _rungs(passing: Sequence[Card], asked: Constraints) -> str:
             rungs.append(card)
     rows = "\n".join(
         f"| {card.name} | {(card.num_parameters or 0) / 1e6:,.0f} M | {_gb(answer_footprint(card, asked))} "
-        f"| {_gb(train_footprint(card, asked))} |"
+        f"| {_gb(train_footprint(card, asked))} | {evidence[card.name].score if card.name in evidence else 'no'} |"
         for card in rungs[:_MOST_RUNGS]
     )
     return (
         "## If it is not good enough\n\nA constraint says what can be used, not how well. Measure on your gold set, "
         "then go one row down.\n\n"
-        f"| model | parameters | to answer | to train |\n|---|--:|--:|--:|\n{rows}"
+        f"| model | parameters | to answer | to train | measured |\n|---|--:|--:|--:|---|\n{rows}"
     )
 
 

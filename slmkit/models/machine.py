@@ -1,9 +1,13 @@
-"""The memory a model may use here, asked without importing torch."""
+"""What this machine has, asked without importing torch: memory, and models that need no download."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
+
+from slmkit.data.need import Tokens
+from slmkit.models.card import Card
 
 
 def machine_memory() -> tuple[float, bool]:
@@ -17,3 +21,30 @@ def machine_memory() -> tuple[float, bool]:
     import psutil
 
     return psutil.virtual_memory().available / 1e9, False
+
+
+def is_here(card: Card) -> bool:
+    """Whether the model loads without a download: embedded, or whole in the hub's cache."""
+    return bool(card.folder) or all(
+        _cached(card, file) for file in ("config.json", "tokenizer.json", "model.safetensors")
+    )
+
+
+def tokenizer_file(card: Card) -> Path | None:
+    """The card's tokenizer.json on this machine."""
+    return card.folder / "tokenizer.json" if card.folder else _cached(card, "tokenizer.json")
+
+
+def token_counter(path: Path) -> Tokens:
+    """Counts the tokens of texts by a tokenizer.json."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    return lambda texts: [len(encoded.ids) for encoded in tokenizer.encode_batch(list(texts))]
+
+
+def _cached(card: Card, file: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(str(card.hub_id), file)
+    return Path(found) if isinstance(found, str) else None

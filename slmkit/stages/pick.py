@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit import charts
 from slmkit.data.canonical import read_canonical
-from slmkit.data.need import Tokens, find_need
+from slmkit.data.gold import Gold, read_gold
+from slmkit.data.need import find_need
 from slmkit.errors import SlmkitError
+from slmkit.measure import AnswerFile, Metric, ask, default_metric
 from slmkit.models.card import Card, read_cards
-from slmkit.models.decision import Cost, decision_record
+from slmkit.models.decision import Cost, Evidence, decision_record
 from slmkit.models.footprint import Method, Precision
-from slmkit.models.machine import machine_memory
+from slmkit.models.load import release_shared_model
+from slmkit.models.machine import is_here, machine_memory, token_counter, tokenizer_file
 from slmkit.models.roofline import GPUS
 from slmkit.models.selection import (
     USABLE,
@@ -28,7 +30,9 @@ from slmkit.models.selection import (
     train_footprint,
 )
 from slmkit.run import Run
-from slmkit.types import Input
+from slmkit.statistics import mean_score
+from slmkit.systems.prompt import prompt
+from slmkit.types import Example, Input, ModelRef
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,12 +69,16 @@ def pick(
     num_train_epochs: float = 3.0,
     price_per_hour: float | None = None,
     embedded: bool = False,
+    gold: Input | None = None,
+    limit: int = 60,
 ) -> None:
     """Picks the smallest base model that meets every constraint, and writes the decision record pick.md.
 
     `data` tells the context (99 % of its rows fit) and the language, unless they are given. Memory is that of `gpu`
     or `memory_gb`, else of this machine. `precision` is that of answering; auto: nf4 with qlora, else bfloat16 on a
     GPU and float32 on a CPU. `embedded` lets the models that ship with slmkit take part.
+    With `gold`, the models that pass and are on this machine are asked the first `limit` of its dev questions: the
+    evidence that breaks ties. A row that was not measured says so.
     """
     known = [card for card in read_cards(cards) if card.hub_id or embedded]
     rows = (
@@ -104,10 +112,14 @@ def pick(
         asked = replace(asked, measured_tokens=_counted(run, known, rows, max_new_tokens))
     candidates = judge(known, asked)
     passing = ladder(candidates)
-    table = [_row(candidate, asked, passing) for candidate in candidates]
+    evidence = _evidence(run, passing, read_gold(gold), limit) if gold else {}
+    passing = ladder(candidates, {name: found.score.value for name, found in evidence.items()})
+    table = [_row(candidate, asked, passing, evidence) for candidate in candidates]
     run.table("candidates", sorted(table, key=lambda row: (row["state"] == "excluded", row["parameters"] or 0)))
     cost = Cost(gpu, asked.gpu, need.num_rows * need.mean_tokens * num_train_epochs if need else None, price_per_hour)
-    record = decision_record(asked, candidates, passing, cost=cost, how_counted=str(need) if need else "")
+    record = decision_record(
+        asked, candidates, passing, cost=cost, how_counted=str(need) if need else "", evidence=evidence
+    )
     run.path("pick.md").write_text(record, encoding="utf-8")
     if passing:
         run.figure("memory", _chart(passing, asked))
@@ -116,9 +128,18 @@ def pick(
 
 
 def check(
-    *, cards: Input, gpu: str | None = None, memory_gb: float | None = None, min_tokens_per_second: float = 0, **_: Any
+    *,
+    cards: Input,
+    gpu: str | None = None,
+    memory_gb: float | None = None,
+    min_tokens_per_second: float = 0,
+    gold: Input | None = None,
+    **_: Any,
 ) -> None:
-    """Reads the cards, and refuses a GPU that is not known or a speed asked of none."""
+    """Reads the cards, and refuses a GPU that is not known, a speed asked of none, and gold without dev questions."""
+    if gold is not None and gold.exists() and not read_gold(gold).dev:
+        fix = "freeze it with dev questions: test questions that choose a model are spent"
+        raise SlmkitError("the gold set has no dev.jsonl to measure on", where=str(gold), fix=fix)
     if gpu is not None and gpu not in GPUS:
         fix = f"one of {', '.join(GPUS)}; or leave it out and give memory_gb"
         raise SlmkitError(f"unknown gpu {gpu!r}", where="with.gpu", fix=fix)
@@ -147,30 +168,48 @@ def _counted(run: Run, cards: Sequence[Card], rows: Sequence[Any], max_new_token
     """The context that 99 % of the rows need, in the tokens of each card whose tokenizer is on this machine."""
     found = {}
     for card in cards:
-        if path := _tokenizer_file(card):
-            found[card.name] = find_need(rows, max_new_tokens=max_new_tokens, count=_counter(path)).context_length
+        if path := tokenizer_file(card):
+            found[card.name] = find_need(rows, max_new_tokens=max_new_tokens, count=token_counter(path)).context_length
     if found:
         run.note(f"{len(found)} tokenizers are on this machine and counted the rows; for the others it is estimated")
     return found
 
 
-def _tokenizer_file(card: Card) -> Path | None:
-    if card.folder:
-        return card.folder / "tokenizer.json"
-    from huggingface_hub import try_to_load_from_cache
-
-    cached = try_to_load_from_cache(str(card.hub_id), "tokenizer.json")
-    return Path(cached) if isinstance(cached, str) else None
-
-
-def _counter(path: Path) -> Tokens:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(path))
-    return lambda texts: [len(encoded.ids) for encoded in tokenizer.encode_batch(list(texts))]
+def _evidence(run: Run, cards: Sequence[Card], gold: Gold, limit: int) -> dict[str, Evidence]:
+    """What was measured of each card whose model is on this machine, on dev questions, never on those of the test."""
+    examples, metric, file = gold.dev[:limit], default_metric(gold), AnswerFile(run.path("answered.jsonl"))
+    here = [card for card in cards if is_here(card)]
+    with run.progress("measure", len(here) * len(examples), "answers") as bar:
+        found = {card.name: _measured(card, gold, examples, metric, file, bar.advance) for card in here}
+    release_shared_model()
+    run.note(f"{len(here)} of {len(cards)} models that pass are on this machine and were measured")
+    run.table("evidence", [{"model": name, **asdict(evidence)} for name, evidence in found.items()])
+    return found
 
 
-def _row(candidate: Candidate, asked: Constraints, passing: Sequence[Card]) -> dict[str, Any]:
+def _measured(
+    card: Card, gold: Gold, examples: Sequence[Example], metric: Metric, file: AnswerFile, on_answer: Callable[[], Any]
+) -> Evidence:
+    ref = ModelRef(card.name, str(card.folder or card.hub_id))
+    answers = ask(
+        lambda: prompt(gold.task, model=ref), card.name, examples, file=file, on_answer=lambda _: on_answer()
+    )
+    scores = [metric(example, answer) for example, answer in zip(examples, answers, strict=True)]
+    seconds = sum(answer.seconds for answer in answers)
+    texts = [example.input for example in examples]
+    tokenizer = tokenizer_file(card)
+    assert tokenizer is not None
+    return Evidence(
+        score=mean_score(scores),
+        stop_rate=sum(answer.stopped for answer in answers) / len(answers),
+        tokens_a_word=sum(token_counter(tokenizer)(texts)) / max(1, sum(len(text.split()) for text in texts)),
+        tokens_per_second=sum(a.prompt_tokens + a.completion_tokens for a in answers) / max(seconds, 1e-9),
+    )
+
+
+def _row(
+    candidate: Candidate, asked: Constraints, passing: Sequence[Card], evidence: Mapping[str, Evidence]
+) -> dict[str, Any]:
     """A line of the checklist: a mark for each constraint, memory and speed, and the first thing that fails."""
     card = candidate.card
     answer, train = answer_footprint(card, asked), train_footprint(card, asked)
@@ -185,7 +224,7 @@ def _row(candidate: Candidate, asked: Constraints, passing: Sequence[Card]) -> d
         "answer_gb": answer and round(answer.total / 1e9, 2),
         "train_gb": train and round(train.total / 1e9, 2),
         "tokens_per_second_at_most": most and round(most),
-        "measured": "no",
+        "measured": str(evidence.get(card.name, "no")),
         "failed": candidate.failed,
         "reason": candidate.reason,
         **{f"{name}?": "✓" if met else "✗" for name, met in marks(card, asked).items()},

@@ -72,3 +72,13 @@ def test_the_embedded_tokenizer_counts_the_rows(slmkit: Slmkit, project: Path) -
     done, folder = _run(slmkit, "data=mine.jsonl", "embedded=true", "memory_gb=8", "role=any", "licence=any")
     assert done.code == 0
     assert "tokenizers are on this machine" in (folder / "notes.jsonl").read_text()
+
+
+def test_embedded_models_are_measured_on_dev_questions(slmkit: Slmkit) -> None:
+    values = ("embedded=true", "max_parameters=2e6", "role=any", "licence=any", "context_length=256", "memory_gb=8")
+    done, folder = _run(slmkit, *values, "gold=gold/tickets", "limit=12")
+    assert done.code == 0
+    evidence = [json.loads(line) for line in (folder / "evidence.jsonl").read_text().splitlines()]
+    assert evidence
+    assert all(row["score"]["n"] == 12 and row["tokens_per_second"] > 0 for row in evidence)
+    assert "- measured: " in (folder / "pick.md").read_text()
