@@ -49,3 +49,34 @@ def test_a_window_bounds_the_cache() -> None:
 def test_answering_is_weights_and_cache() -> None:
     found = answering(SMALL, context_length=100, batch_size=3)
     assert found.total == weights_bytes(SMALL, "bfloat16") + 3 * kv_cache_bytes(SMALL, context_length=100)
+
+
+def test_what_a_lora_step_keeps_for_backward_is_predicted() -> None:
+    """The tensors that autograd saves in one forward pass, each storage once, weights and tables left out."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from slmkit.models.card import Card
+    from slmkit.models.footprint import activation_values
+    from slmkit.models.lora import Lora, attach
+
+    shape = {
+        "num_hidden_layers": 3, "hidden_size": 96, "num_attention_heads": 6, "num_key_value_heads": 2,
+        "head_dim": 16, "intermediate_size": 256, "vocab_size": 300, "tie_word_embeddings": True,
+    }  # fmt: skip
+    model = attach(LlamaForCausalLM(LlamaConfig(**shape)), Lora(), adapter="lora", seed=0)
+    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    saved: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights and tensor.dtype == torch.float32:
+            saved[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    input_ids = torch.randint(0, 300, (2, 64))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        hidden = model.base_model.model.model(input_ids, use_cache=False).last_hidden_state
+    predicted = 4 * 3 * 2 * 64 * activation_values(Card(name="x", model_type="llama", **shape), method="lora")
+    assert hidden.requires_grad
+    assert sum(saved.values()) == pytest.approx(predicted, rel=0.2)
