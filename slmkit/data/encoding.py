@@ -19,7 +19,7 @@ _MAGIC = {  # first bytes of files that users take for tables -> what to do with
     b"%PDF": "it is a PDF: export its text as .txt or .md",
     b"\xd0\xcf\x11\xe0": "it is an old Office file: export it as CSV or text",
 }
-_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_WITH_ZEROS = ["utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"]  # these write zero bytes
 _SAMPLE_BYTES = 65_536  # of lines that are not ASCII: enough for charset-normalizer, and read in 0.1 s
 
 
@@ -44,15 +44,14 @@ def find_encoding(path: Path, *, encoding: str = "auto", on_note: Callable[[str]
         if start.startswith(magic):
             raise SlmkitError(f"{path.name} is not a text file", where=str(path), fix=fix)
     if encoding != "auto":
-        return _given(path, encoding)
-    for bom, name in _BOMS.items():
-        if start.startswith(bom):
-            if name == "utf-16":
-                say(f"{path.name} is UTF-16")
-            return Encoding(name)
+        return _checked(path, encoding, fix="save it as UTF-8, or leave encoding= out to have it detected")
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        say(f"{path.name} is UTF-16")
+        return _checked(path, "utf-16", fix="save it as UTF-8")
+    utf8 = "utf-8-sig" if start.startswith(codecs.BOM_UTF8) else "utf-8"
     broken, good, sample, first = _scan(path)
     if not broken:
-        return Encoding("utf-8")
+        return Encoding(utf8)
     line, byte = first
     if broken <= good // 10:
         codecs.register_error("windows-1252", _as_windows_1252)
@@ -60,37 +59,35 @@ def find_encoding(path: Path, *, encoding: str = "auto", on_note: Callable[[str]
             f"{path.name} is UTF-8, but {broken} of its lines hold other bytes (first: line {line}, byte {byte:#04x});"
             " these bytes were read as Windows-1252"
         )
-        return Encoding("utf-8", "windows-1252")
+        return Encoding(utf8, "windows-1252")
+    fix = "save it as UTF-8, or name its encoding: encoding=cp1252"
     found = _detect(sample)
     if found is None:
-        raise SlmkitError(
-            f"{path.name} is not UTF-8 (byte {byte:#04x}), and no other encoding fits",
-            where=f"{path}:{line}",
-            fix="save it as UTF-8, or name its encoding: encoding=cp1252",
-        )
+        what = f"{path.name} is not UTF-8 (byte {byte:#04x}), and no other encoding fits"
+        raise SlmkitError(what, where=f"{path}:{line}", fix=fix)
+    checked = _checked(path, found, fix=fix)
     say(f"{path.name} is not UTF-8 (line {line}, byte {byte:#04x}): read as {found}, a guess; encoding= names another")
-    return Encoding(found)
+    return checked
 
 
-def _given(path: Path, encoding: str) -> Encoding:
+def _checked(path: Path, encoding: str, *, fix: str) -> Encoding:
+    """The encoding, when the whole file is in it."""
     try:
-        codec = codecs.lookup(encoding)
+        "".encode(encoding)
     except LookupError:
-        raise SlmkitError(
-            f"unknown encoding {encoding!r}", where=str(path), fix="use a Python codec: utf-8, cp1252, latin-1, utf-16"
-        ) from None
-    decoder = codec.incrementaldecoder()
+        known = "use a Python codec: utf-8, cp1252, latin-1, utf-16"
+        raise SlmkitError(f"unknown encoding {encoding!r}", where=str(path), fix=known) from None
+    decoder = codecs.getincrementaldecoder(encoding)()
     with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
+        number = 0
+        try:
+            for line in file:
+                number += 1
                 decoder.decode(line)
-            except UnicodeDecodeError as error:
-                byte = error.object[error.start]
-                raise SlmkitError(
-                    f"{path.name} is not {encoding} (byte {byte:#04x})",
-                    where=f"{path}:{number}",
-                    fix="save it as UTF-8, or leave encoding= out to have it detected",
-                ) from None
+            decoder.decode(b"", final=True)
+        except UnicodeError as error:
+            byte = f" (byte {error.object[error.start]:#04x})" if isinstance(error, UnicodeDecodeError) else ""
+            raise SlmkitError(f"{path.name} is not {encoding}{byte}", where=f"{path}:{number}", fix=fix) from None
     return Encoding(encoding)
 
 
@@ -120,7 +117,7 @@ def _detect(sample: bytes) -> str | None:
     """The likeliest encoding; Windows-1252, by far the commonest on disks, where it fits about as well as the best."""
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample).best()
+    best = from_bytes(sample, cp_exclusion=_WITH_ZEROS).best()
     windows = from_bytes(sample, cp_isolation=["cp1252"], threshold=1.0).best()
     if best is None:
         return None

@@ -1,6 +1,7 @@
 """Reading: every kind of file becomes rows with true lines, and every broken one an error that names its line."""
 
 import json
+import random
 import subprocess
 import sys
 import time
@@ -95,6 +96,39 @@ def test_a_broken_file_is_refused_with_its_line(tmp_path, name, content, line, w
     error = fault(write(tmp_path / name, content))
     assert error.where.endswith(f"{name}:{line}")
     assert words in error.what
+
+
+def test_an_encoding_that_fits_only_the_first_lines_is_refused_at_the_line(tmp_path):
+    lines = ["the café and the fiancée were déjà vu here".encode("cp1252")] * 2000
+    path = write(tmp_path / "a.csv", b"\n".join([b"text", *lines, b"\x81\x8d\x8f\x90", b""]))
+    assert fault(path, encoding="cp1252").where.endswith("a.csv:2002")
+    assert "unknown encoding" in fault(path, encoding="cp-1252x").what
+
+
+def test_whatever_bytes_a_file_holds_it_is_read_or_refused_with_a_place(tmp_path):
+    contents = {
+        ".csv": b'text,label\n"a, b",x\n"multi\nline",y\nplain,z\n',
+        ".jsonl": b'{"text":"a","label":"x"}\n{"text":"b\\n","label":"y"}\n',
+        ".json": b'{"train":[{"text":"a"},["b",1],"c"],"x":{"y":[1,2]}}\n',
+        ".md": b"---\ntitle: x\n---\n# h\ntext\n",
+        ".html": b"<html><p>a &amp; b</p><script>x</script></html>",
+    }
+    rng = random.Random(0)
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(600):
+        suffix = rng.choice(list(contents))
+        content = bytearray(contents[suffix])
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(content))
+            content[at : at + rng.randint(0, 3)] = bytes(rng.choice(b'"\0\n\r,{}[]\x80\xc3\xe9\xff') for _ in range(2))
+        path = write(tmp_path / f"a{suffix}", bytes(content))
+        try:
+            list(read_rows(path))
+            outcomes["read"] += 1
+        except SlmkitError as error:
+            assert len(str(error).splitlines()) == 3
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 100
 
 
 def test_files_that_are_no_tables_say_what_they_are(tmp_path):
