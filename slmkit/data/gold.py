@@ -22,6 +22,7 @@ from typing import Any
 from slmkit.data.canonical import Canonicals, read_canonical
 from slmkit.data.convert import Canonical
 from slmkit.data.files import sha256_of, to_yaml
+from slmkit.data.leakage import find_leaks
 from slmkit.data.normalise import normalise, text_hash
 from slmkit.data.read import data_files, held_out_files
 from slmkit.data.split import hash_share
@@ -159,7 +160,9 @@ def freeze_on_first_sight(
         )
     taken = {normalise(example.input) for example in examples}
     others = [e for e in _examples(rows.rows, rows)[0] if normalise(e.input) not in taken]
-    dev = others[: min(size // 2, len(others) // 10)]
+    wanted = min(size // 2, len(others) // 10)
+    alike = {leak.row for leak in find_leaks([e.input for e in others[: 2 * wanted]], [e.input for e in examples])}
+    dev = [example for i, example in enumerate(others[: 2 * wanted]) if i not in alike][:wanted]
     labels = sorted({*rows.labels, *(e.target for e in examples)}) if rows.kind == "classification" else []
     unseen = sorted(set(labels) - set(rows.labels))
     if unseen:
