@@ -116,7 +116,7 @@ def test_a_recurrent_model_chooses_too(nano):
 
     torch.manual_seed(0)
     config = Qwen3NextConfig(
-        vocab_size=1536, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
+        vocab_size=2048, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
         num_key_value_heads=2, head_dim=8, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=8,
         linear_value_head_dim=8, num_experts=0, decoder_sparse_step=1, mlp_only_layers=[0, 1, 2, 3],
     )  # fmt: skip

@@ -67,16 +67,21 @@ def test_prompts_without_a_common_beginning_are_answered_too(nano):
 def test_an_answer_ends_at_the_end_of_its_turn(nano):
     rows = prompts(nano, 10)
     free = generate(nano, rows, max_new_tokens=8)
-    first = nano.model.generate(torch.tensor([rows[0]]), max_new_tokens=8, do_sample=False)[0, len(rows[0]) :].tolist()
+    longest = max(range(10), key=lambda i: free[i].completion_tokens)
+    [tokens] = nano.model.generate(torch.tensor([rows[longest]]), max_new_tokens=8, do_sample=False)[
+        :, len(rows[longest]) :
+    ]
+    stop = int(tokens[1])  # the second token it writes now ends its turn
     original = nano.model.generation_config.eos_token_id
-    nano.model.generation_config.eos_token_id = [first[3]]  # the fourth token it writes now ends its turn
+    nano.model.generation_config.eos_token_id = [stop]
     try:
         ended = generate(nano, rows, max_new_tokens=8)
     finally:
         nano.model.generation_config.eos_token_id = original
-    assert ended[0].stopped
-    assert ended[0].completion_tokens == first.index(first[3])
-    assert free[0].text.startswith(ended[0].text)
+    assert ended[longest].stopped
+    assert ended[longest].completion_tokens == tokens.tolist().index(stop)
+    assert free[longest].completion_tokens > ended[longest].completion_tokens
+    assert free[longest].text.startswith(ended[longest].text)
 
 
 def test_the_templates_end_of_turn_is_a_stop(nano):
@@ -148,7 +153,7 @@ def test_a_recurrent_model_gives_the_answers_of_transformers():
 
     torch.manual_seed(0)
     config = Qwen3NextConfig(
-        vocab_size=1536, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
+        vocab_size=2048, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
         num_key_value_heads=2, head_dim=8, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=8,
         linear_value_head_dim=8, num_experts=0, decoder_sparse_step=1, mlp_only_layers=[0, 1, 2, 3],
     )  # fmt: skip
