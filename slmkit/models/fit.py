@@ -83,7 +83,10 @@ def fit(run: Recorder, make_trainer: Callable[[OnStep, OnLog], Any], *, steps: i
         started = time.monotonic()
         if trainer.eval_dataset is not None and checkpoint is None:
             trainer.evaluate()
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if done < steps:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        else:  # killed after the last step; train() would do one more where that step ends no epoch
+            trainer._load_from_checkpoint(str(checkpoint))
         if trainer.eval_dataset is not None and not (log and "validation_loss" in log[-1]):
             trainer.evaluate()
     return Fitted(trainer, log)
@@ -116,7 +119,7 @@ def finish(run: Recorder, fitted: Fitted, ref: ModelRef, *, say: Callable[[Any],
     run.metric(
         train_loss=fitted.last("loss"),
         train_seconds=seconds,
-        steps=float(trainer.state.global_step),
+        steps=float(fitted.log[-1]["step"]),
         unchanged_answers=same,
         trainable_share=trainable_share(trainer.model),
     )

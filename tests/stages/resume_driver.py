@@ -19,7 +19,9 @@ import trl.trainer.dpo_trainer
 import trl.trainer.grpo_trainer
 import trl.trainer.sft_trainer  # noqa: F401
 
-import slmkit
+import slmkit.stages.dpo
+import slmkit.stages.grpo
+import slmkit.stages.sft
 from slmkit.console import console, quiet_libraries
 from slmkit.run import Run
 from slmkit.stages.dpo import dpo
@@ -80,10 +82,16 @@ def while_writing_a_checkpoint() -> None:
     torch.save = dying
 
 
+def after_the_last_step() -> None:
+    for module in (slmkit.stages.sft, slmkit.stages.dpo, slmkit.stages.grpo):
+        module.finish = lambda *args, **kwargs: die()  # type: ignore[attr-defined]
+
+
 MOMENTS: dict[str, Callable[[], None]] = {
     "first": before_the_first_checkpoint,
     "between": between_checkpoints,
     "writing": while_writing_a_checkpoint,
+    "last": after_the_last_step,
 }
 
 
@@ -96,7 +104,7 @@ def train(method: str, folder: Path, data: Path, moment: str | None) -> int:
             MOMENTS[moment]()
         stage, arguments = METHODS[method]
         try:
-            stage(Run(folder), data=data, model=ModelRef("nano", str(NANO)), max_steps=12, device="cpu", **arguments)
+            stage(Run(folder), data=data, model=ModelRef("nano", str(NANO)), max_steps=10, device="cpu", **arguments)
         except BaseException as error:
             sys.stderr.write(f"{error!r}\n")
             os._exit(1)
