@@ -12,6 +12,7 @@ from slmkit import charts
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
 from slmkit.measure import AnswerFile, Summary, answer_row, ask, default_metric, summarise
+from slmkit.metrics.retrieval import mrr, ndcg, recall
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.systems import NotApplicable
@@ -201,7 +202,11 @@ def _report(
     examples: Sequence[Example],
 ) -> None:
     """Tables, charts and metrics of the comparison."""
-    rows = [_arm_row(arm, measured[arm.name], verdict, file.setups[arm.name]["setup_seconds"]) for arm in arms]
+    rows = [
+        _arm_row(arm, measured[arm.name], verdict, file.setups[arm.name]["setup_seconds"])
+        | _retrieval(examples, measured[arm.name].answers)
+        for arm in arms
+    ]
     run.table("arms", rows)
     run.table(
         "answers",
@@ -218,6 +223,14 @@ def _report(
     best = measured[verdict.best].summary.score
     run.metric(best_score=best, chosen_score=measured[verdict.chosen].summary.score)
     run.metric(detectable_difference=verdict.detectable, more_items=float(verdict.more_items))
+
+
+def _retrieval(examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, float]:
+    """How well the arm found the passages that hold the answers; nothing where it looks none up or gold names none."""
+    told = [(example, answer) for example, answer in zip(examples, answers, strict=True) if example.relevant]
+    if not any(answer.passages for _, answer in told):
+        return {}
+    return {metric.__name__: sum(metric(*pair) for pair in told) / len(told) for metric in (recall, mrr, ndcg)}
 
 
 def _arm_row(arm: Arm, measured: _Measured, verdict: Verdict, setup_seconds: float) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class _BestPrompt:
         best = max(range(len(means)), key=means.__getitem__)
         self.notes.append(
             f"chosen from {len(means)} prompts by {len(means) * len(items):,} answers on {len(items)} development "
-            f"items: {self.candidates[best]}, {means[best]:.3f} (the others {min(means):.3f} to {max(means):.3f})"
+            f"items: {self.candidates[best]}, {means[best]:.3f} (the lowest {min(means):.3f})"
         )
         self.notes.extend(getattr(systems[best], "notes", ()))
         return systems[best]

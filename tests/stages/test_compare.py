@@ -178,3 +178,24 @@ def test_eval_scores_one_system_with_its_slices_and_bar(tmp_path, systems, gold)
     assert not worse.verdict_positive
     assert "below the bar of 0.9" in worse.verdict_text
     assert len(read_jsonl(worse.dir / "answers.jsonl")) == 12
+
+
+def test_retrieval_is_scored_beside_the_answers(tmp_path, nano):
+    words = ["oak", "elm", "fir", "ash", "yew", "box", "bay", "fig", "may", "tea"] * 2
+    examples = [
+        Example(f"g{i}", f"where is the {word} {i}?", "here", relevant=(word,)) for i, word in enumerate(words)
+    ]
+    freeze_gold(tmp_path / "gold" / "trees", examples=examples, task=Task("trees"), source="made by this test")
+    passages = [{"id": word, "text": f"the {word} is here."} for word in dict.fromkeys(words)]
+    (tmp_path / "documents.jsonl").write_text("".join(json.dumps(row) + "\n" for row in passages))
+    documents = tmp_path / "documents.jsonl"
+    retriever = Part("retrievers", "bm25", names.load_part("retrievers", "bm25"), {})
+    systems = {
+        "prompt": part("prompt", model=nano, max_new_tokens=2),
+        "rag": part("rag", model=nano, documents=documents, retriever=retriever, top_k=1, max_new_tokens=2),
+    }
+    run = Run(tmp_path / "run")
+    stage.compare(run, systems=systems, gold=tmp_path / "gold" / "trees")
+    arms = {row["system"]: row for row in read_jsonl(run.dir / "arms.jsonl")}
+    assert (arms["rag"]["recall"], arms["rag"]["mrr"], arms["rag"]["ndcg"]) == (1.0, 1.0, 1.0)
+    assert "recall" not in arms["prompt"]
