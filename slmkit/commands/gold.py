@@ -57,21 +57,22 @@ def freeze(values: dict[str, Any], *, as_json: bool) -> None:
 def diff(old: str, new: str, *, as_json: bool) -> int:
     """Prints what changed between two gold sets; exit code 2 if anything did."""
     from slmkit.data.gold import read_gold
+    from slmkit.data.gold_diff import gold_diff
 
-    before, after = ({e.input: e for e in read_gold(find_gold(name)).examples} for name in (old, new))
-    removed = [text for text in before if text not in after]
-    added = [text for text in after if text not in before]
-    changed = [text for text in before if text in after and before[text].target != after[text].target]
-    code = EXIT_NEGATIVE if removed or added or changed else EXIT_DONE
+    found = gold_diff(read_gold(find_gold(old)), read_gold(find_gold(new)))
+    code = EXIT_NEGATIVE if found.added or found.removed or found.answered else EXIT_DONE
     if as_json:
-        print(json.dumps({"removed": removed, "added": added, "changed": changed, "exit_code": code}))
+        told = {"removed": found.removed, "added": found.added, "changed": [after for _, after in found.answered]}
+        rows = {key: [example.input for example in examples] for key, examples in told.items()}
+        print(json.dumps({**rows, "exit_code": code}, ensure_ascii=False))
         return code
-    for mark, texts in (("-", removed), ("+", added)):
-        for text in texts:
-            out.print(f"{mark} {_short(text)}", markup=False)
-    for text in changed:
-        out.print(f"~ {_short(text)}: {before[text].target!r} -> {after[text].target!r}", markup=False)
-    out.print(f"{len(removed)} removed, {len(added)} added, {len(changed)} with another answer")
+    for mark, examples in (("-", found.removed), ("+", found.added)):
+        for example in examples:
+            out.print(f"{mark} {_short(example.input)}", markup=False)
+    for before, after in found.answered:
+        out.print(f"~ {_short(after.input)}: {before.target!r} -> {after.target!r}", markup=False)
+    counts = (len(found.removed), len(found.added), len(found.answered))
+    out.print("{} removed, {} added, {} with another answer".format(*counts))
     return code
 
 
