@@ -1,7 +1,8 @@
 """Training speed of slmkit beside plain TRL: python benchmarks/train.py [--shape tiny] [--rounds 5] [--json FILE]
 
 The same random-weight model, the same labelled rows in the same order, the same rows a step; the arms take turns in
-each round and the table gives medians. Tokens are those of the rows, padding not counted.
+each round and the table gives medians. Tokens are those of the rows, padding not counted. Tokens by CPU second, with
+OMP_NUM_THREADS=1, compare the arms on a machine that has other work too.
 
     slmkit        stages/sft.py's trainer as it is by default
     trl_same      a TRL script with slmkit's settings: float32, no checkpointing, padded batches
@@ -103,12 +104,14 @@ def run_arm(arm: str, rows: list[Any], options: argparse.Namespace) -> dict[str,
     with tempfile.TemporaryDirectory() as folder:
         maker: Callable[..., Any] = _slmkit if arm == "slmkit" else _trl
         trainer = maker(arm, model, rows, options, Path(folder))
-        start = time.perf_counter()
+        start, start_cpu = time.perf_counter(), time.process_time()
         trainer.train()
-        seconds = time.perf_counter() - start
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
     losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
+    num_tokens = sum(len(row.input_ids) for row in rows)
     figures = {
-        "tokens_per_second": sum(len(row.input_ids) for row in rows) / seconds,
+        "tokens_per_second": num_tokens / seconds,
+        "tokens_per_cpu_second": num_tokens / cpu_seconds,
         "seconds": seconds,
         "last_loss": losses[-1],
     }
@@ -218,11 +221,13 @@ def report(table: dict[str, dict[str, float]], options: argparse.Namespace) -> N
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
     print(f"{options.shape}, {options.adapter}, {options.rows} rows a step, {options.rounds} rounds, {device}")
-    print(f"{'arm':<14}{'tokens/s':>10}{'slmkit is':>11}{'last loss':>11}")
-    ours = table.get("slmkit", {}).get("tokens_per_second", float("nan"))
+    print(f"{'arm':<14}{'tokens/s':>10}{'slmkit is':>11}{'tokens/CPU s':>14}{'slmkit is':>11}{'last loss':>11}")
     for arm, figures in table.items():
-        ratio = f"{ours / figures['tokens_per_second']:.2f} x"
-        print(f"{arm:<14}{figures['tokens_per_second']:>10,.0f}{ratio:>11}{figures['last_loss']:>11.3f}")
+        cells = f"{arm:<14}"
+        for name, width in (("tokens_per_second", 10), ("tokens_per_cpu_second", 14)):
+            ratio = table["slmkit"][name] / figures[name] if "slmkit" in table else float("nan")
+            cells += f"{figures[name]:>{width},.0f}{f'{ratio:.2f} x':>11}"
+        print(f"{cells}{figures['last_loss']:>11.3f}")
     if options.json:
         about = {"shape": options.shape, "adapter": options.adapter, "rows": options.rows, "rounds": options.rounds}
         machine = {"device": device, "python": platform.python_version(), "torch": torch.__version__}
