@@ -19,7 +19,7 @@ from slmkit.models.prefill import OnOutput, Output, Prefill, Prompt, in_batches
 if TYPE_CHECKING:
     import torch
 
-_MOST_NODES = 8  # of a row read in one pass: the likeliest is seldom enough, and more are seldom needed
+_MOST_NODES = 16  # of a row read in one pass; 8 and 64 take a third longer on 77 labels
 
 
 def choose(
