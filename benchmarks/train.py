@@ -121,9 +121,10 @@ def run_arm(arm: str, rows: list[Any], options: argparse.Namespace) -> dict[str,
 
 
 def _slmkit(arm: str, model: Any, rows: list[Any], options: argparse.Namespace, folder: Path) -> Any:
+    from slmkit.models.lean import sft_trainer
     from slmkit.models.lora import Lora, attach
     from slmkit.models.memory import plan
-    from slmkit.models.trainer import Shuffle, sft_trainer
+    from slmkit.models.trainer import Shuffle
     from slmkit.models.training import Training
 
     training = Training(

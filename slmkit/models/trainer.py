@@ -1,25 +1,20 @@
-"""What every TRL trainer gains here: checkpoints that are whole or absent, a stop at the first non-finite number, and
-steps laid out in micro-batches with little padding. The loop, the optimizer and the methods are TRL's.
+"""What every TRL trainer gains here: checkpoints that are whole or absent, an order of rows that a resumed run keeps,
+and a stop at the first non-finite number. The loop, the optimizer and the methods are TRL's.
 
-The classes are made by functions because their bases need torch and TRL, which only a training stage imports.
+The class is made by a function because its base needs torch and TRL, which only a training stage imports.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import FailedError
-from slmkit.models.batching import cut, pad
 from slmkit.models.checkpoints import PARTIAL, publish
 from slmkit.models.guards import check_gradients
-from slmkit.models.labels import IGNORED, Row
-from slmkit.models.memory import Plan
 
 if TYPE_CHECKING:
     import torch
@@ -28,39 +23,6 @@ _NOT_CURVES = ("epoch", "num_tokens", "num_input_tokens_seen", "total_flos", "tr
 
 OnStep = Callable[[int, float, int], None]  # step, loss, tokens in it: after every optimizer step
 OnLog = Callable[[int, dict[str, float]], None]  # step, values of the curves: every logging_steps, and evaluations
-
-
-def sft_trainer(
-    *,
-    model: Any,
-    tokenizer: Any,
-    arguments: dict[str, Any],
-    rows: Sequence[Row],
-    validation: Sequence[Row],
-    shuffle: Shuffle,
-    micro_batch: Plan,
-    on_step: OnStep,
-    on_log: OnLog,
-) -> Any:
-    """TRL's SFTTrainer on rows that are labelled already, guarded and lean."""
-    from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
-
-    def dataset(some: Sequence[Row]) -> Any:
-        return Dataset.from_list([asdict(row) for row in some])
-
-    return guarded(lean(SFTTrainer))(
-        model=model,
-        processing_class=tokenizer,
-        args=SFTConfig(**arguments, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),
-        train_dataset=dataset(rows),
-        eval_dataset=dataset(validation) if validation else None,
-        shuffle=shuffle,
-        on_step=on_step,
-        on_log=on_log,
-        max_tokens=micro_batch.max_tokens,
-        overhead=micro_batch.overhead_tokens,
-    )
 
 
 class Shuffle:
@@ -164,129 +126,6 @@ def guarded(trainer_class: type) -> type:
             )
 
     return Guarded
-
-
-def lean(trainer_class: type) -> type:
-    """SFTTrainer with steps cut into micro-batches, and logits only where a label stands.
-
-    One batch of the data loader is one optimizer step; gradients accumulate inside it, over micro-batches of at most
-    per_device_train_batch_size rows and `max_tokens` tokens (for `overhead` see batching.cut).
-    """
-
-    class Lean(trainer_class):  # type: ignore[misc]
-        loss_is_scaled_for_ga = True  # compute_loss divides by the trained tokens of the whole step
-
-        def __init__(self, *, args: Any, max_tokens: int, overhead: int, **kwargs: Any) -> None:
-            max_rows = args.per_device_train_batch_size
-            self.limits = {"max_tokens": max_tokens, "max_rows": max_rows, "overhead": overhead}
-            self.keep: torch.Tensor | None = None  # (B, T) positions whose logits are wanted
-            args.per_device_train_batch_size *= args.gradient_accumulation_steps
-            args.gradient_accumulation_steps = 1
-            super().__init__(args=args, data_collator=self._collate, **kwargs)
-            self.model.get_output_embeddings().register_forward_pre_hook(self._keep_labelled)
-
-        def _collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-            groups = cut([len(row["input_ids"]) for row in rows], **self.limits)
-            fill = self.processing_class.pad_token_id or 0
-            micro_batches = [pad([rows[i] for i in group], pad_token_id=fill) for group in groups]
-            num_tokens = sum(len(row["input_ids"]) for row in rows)
-            return {"micro_batches": micro_batches, "ids": [row["id"] for row in rows], "num_tokens": num_tokens}
-
-        def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: Any) -> torch.Tensor | None:
-            """The trained tokens of one optimizer step over all ranks."""
-            micro_batches = [batch for sample in batch_samples for batch in sample["micro_batches"]]
-            if not micro_batches:
-                return None
-            num_items = sum(_shifted_mask(batch["labels"]).sum() for batch in micro_batches).to(device)
-            return self.accelerator.gather(num_items).sum() if self.args.world_size > 1 else num_items
-
-        def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-            import torch
-
-            self.row_ids = inputs["ids"]
-            total = torch.zeros((), device=self.args.device)
-            for i, batch in enumerate(inputs["micro_batches"]):
-                last = i == len(inputs["micro_batches"]) - 1  # ranks exchange gradients once a step
-                with nullcontext() if last else self.accelerator.no_sync(model):
-                    total += super().training_step(model, batch, num_items_in_batch)
-            return total
-
-        def _track_num_input_tokens(self, inputs: dict[str, Any]) -> None:
-            import torch
-
-            num_tokens = torch.tensor(inputs["num_tokens"], device=self.args.device)
-            if self.args.world_size > 1:
-                num_tokens = self.accelerator.gather(num_tokens).sum()
-            self.state.num_input_tokens_seen += int(num_tokens)
-
-        def compute_loss(
-            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> torch.Tensor:
-            """Cross-entropy summed over trained tokens, divided by those of the whole step: 1 x 8 equals 8 x 1."""
-            from torch.nn import functional as F
-
-            labels = inputs["labels"]
-            if labels.is_cuda:  # TRL's fused head scores only labelled positions there
-                outputs = model(
-                    input_ids=inputs["input_ids"],
-                    labels=labels,
-                    fused_lm_head=True,
-                    num_items_in_batch=num_items_in_batch,
-                )
-                loss = outputs.loss
-            else:
-                mask = _shifted_mask(labels)
-                self.keep = F.pad(mask, (0, 1))  # position t predicts token t + 1
-                try:
-                    logits = model(input_ids=inputs["input_ids"], use_cache=False).logits  # (N, V)
-                finally:
-                    self.keep = None
-                loss = F.cross_entropy(logits.float(), labels[:, 1:][mask], reduction="sum") / num_items_in_batch
-            # The gradients of the ranks are averaged, the trained tokens were summed over them.
-            return loss * self.accelerator.num_processes if self.model.training else loss
-
-        def _keep_labelled(self, head: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-            return None if self.keep is None else (args[0][self.keep],)
-
-        def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, float]:
-            """The mean loss of a trained token over the dataset, whatever the micro-batches."""
-            import torch
-
-            rows = list(eval_dataset if eval_dataset is not None else self.eval_dataset)
-            groups = cut([len(row["input_ids"]) for row in rows], **self.limits)
-            sums = torch.zeros(2, dtype=torch.float64, device=self.args.device)  # loss, tokens
-            was_training = self.model.training
-            self.model.eval()
-            for group in groups[self.args.process_index :: self.args.world_size]:
-                batch = pad([rows[i] for i in group], pad_token_id=self.processing_class.pad_token_id or 0)
-                batch = self._prepare_inputs(batch)
-                with torch.no_grad(), self.compute_loss_context_manager():
-                    sums[0] += self.compute_loss(self.model, batch, num_items_in_batch=1)
-                sums[1] += _shifted_mask(batch["labels"]).sum()
-            self.model.train(was_training)
-            if self.args.world_size > 1:
-                sums = self.accelerator.reduce(sums, "sum")
-            metrics = {"eval_loss": (sums[0] / sums[1]).item()}
-            self.log(dict(metrics))
-            return metrics
-
-    return Lean
-
-
-def trained_tokens(rows: Sequence[Row], shuffle: Shuffle, *, steps: int, rows_per_step: int) -> int:
-    """Tokens that carried loss in `steps` steps, counted by going through the same order again."""
-    total, left = 0, steps
-    counts = [row.num_trained for row in rows]
-    while left > 0:
-        shuffle.epoch = (steps - left) // max(1, math.ceil(len(shuffle) / rows_per_step))
-        order = list(shuffle)[: left * rows_per_step]
-        total += sum(counts[i] for i in order)
-        left -= math.ceil(len(order) / rows_per_step)
-    return total
-
-
-def _shifted_mask(labels: torch.Tensor) -> torch.Tensor:
-    return labels[:, 1:] != IGNORED
 
 
 def _callback(base: type, trainer: Any, on_step: OnStep, on_log: OnLog) -> Any:

@@ -10,10 +10,11 @@ from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.fit import finish, fit
 from slmkit.models.guards import predictions
 from slmkit.models.labels import Chat, Row, label_chats, read_chats
+from slmkit.models.lean import sft_trainer, trained_tokens
 from slmkit.models.load import Device, Dtype, Loaded
 from slmkit.models.lora import Adapter, Lora, attach
 from slmkit.models.memory import plan
-from slmkit.models.trainer import OnLog, OnStep, Shuffle, sft_trainer, trained_tokens
+from slmkit.models.trainer import OnLog, OnStep, Shuffle
 from slmkit.models.training import Scheduler, Training, check_training
 from slmkit.run import Run
 from slmkit.types import Input, Model

@@ -10,9 +10,10 @@ import torch
 from slmkit.errors import FailedError
 from slmkit.models.guards import check_gradients
 from slmkit.models.labels import Chat, label_chats
+from slmkit.models.lean import sft_trainer, trained_tokens
 from slmkit.models.lora import Lora, attach
 from slmkit.models.memory import Plan
-from slmkit.models.trainer import Shuffle, sft_trainer, trained_tokens
+from slmkit.models.trainer import Shuffle
 from slmkit.models.training import Training
 
 STEPS, ROWS_PER_STEP = 4, 4
