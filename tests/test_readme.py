@@ -10,8 +10,8 @@ from project_files import REPOSITORY, Finished, write
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line.partition(" #")[0].strip() for line in README.splitlines() if line.startswith("    slmkit ")]
-RUNNING = ("loop", "train", "compare", "eval", "prepare", "run")
-NOT_HERE = ("KEY", "chat")  # need a finished run
+RUNNING = ("loop", "pick", "train", "compare", "eval", "prepare", "run")
+NOT_HERE = ("KEY", "chat", "why")  # need a finished run
 Slmkit = Callable[..., Finished]
 
 
