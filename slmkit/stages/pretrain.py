@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -170,8 +171,21 @@ def pretrain(
     run.metric(tokens=float(state["tokens"]), seconds=seconds, **{k: last[k] for k in ABILITIES if k in last})
 
 
-def check(*, phases: list[Phase], model: ModelRef | None = None, shape: Shape | None = None, **_: object) -> None:
-    """Refuses mixes and gates that are not there, and a start that is neither or both of model and shape."""
+def check(
+    *,
+    phases: list[Phase],
+    model: ModelRef | None = None,
+    shape: Shape | None = None,
+    compile: bool = False,
+    **_: object,
+) -> None:
+    """Refuses mixes and gates that are not there, a start that is neither or both of model and shape, no compiler."""
+    if compile and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        raise SlmkitError(
+            "compile is true, and there is no C++ compiler",
+            where="with.compile",
+            fix="compile=false, a quarter slower",
+        )
     if (model is None) == (shape is None):
         raise SlmkitError(
             "pretrain starts from a model or from a shape", where="with.model, with.shape", fix="give exactly one"

@@ -102,3 +102,9 @@ def test_muon_makes_an_update_orthogonal_whatever_its_shape():
 def test_a_mistake_is_told_before_training(arguments, told):
     with pytest.raises(SlmkitError, match=told):
         check(**arguments)
+
+
+def test_compiling_without_a_compiler_is_told_before_training(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SlmkitError, match=r"no C\+\+ compiler"):
+        check(phases=[phase()], shape=SMALL, compile=True)
