@@ -7,8 +7,10 @@ slmkit run loop/compare --json     any recipe, the outcome as JSON on standard o
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -42,7 +44,7 @@ app = typer.Typer(
 # Options shared by every command that runs or binds a recipe.
 Given = Annotated[list[str] | None, typer.Argument(metavar="[RECIPE] [KEY=VALUE]...", help="A recipe, and values.")]
 Profile = Annotated[str, typer.Option("--profile", help="A machine size of configs/profiles; auto looks for CUDA.")]
-Seed = Annotated[int, typer.Option("--seed", help="Random seed of every stage.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Random seed of every stage.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, print what would run, run nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Run again even if a result is there.")]
@@ -53,6 +55,11 @@ Processes = Annotated[int, typer.Option("--num-processes", min=1, help="Processe
 def main() -> None:
     """Runs the command line; a user's mistake prints three lines and ends with its exit code."""
     as_json = "--json" in sys.argv[1:]
+    if sys.argv[1:] in ([], ["gold"]):
+        sys.argv.append("--help")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show ✓ shows ? instead of ending the run
     try:
         code = int(app(standalone_mode=False) or EXIT_DONE)
     except SlmkitError as error:
@@ -68,6 +75,11 @@ def main() -> None:
     except BrokenPipeError:  # `slmkit ls | head`
         sys.stderr.close()
         code = EXIT_DONE
+    except OSError as error:
+        if error.filename is not None:  # a file of the user's, or ours: the traceback says which
+            raise
+        code = EXIT_FAILED
+        _print_error(SlmkitError(f"cannot write the output: {error.strerror}", fix="write it elsewhere"), False)
     sys.exit(code)
 
 
@@ -297,14 +309,13 @@ def doctor(as_json: AsJson = False) -> int:
 def chat(
     model: Annotated[str, typer.Argument(help="A card, a hub id, a folder, or a recipe that trained one.")] = "nano",
     profile: Profile = "auto",
-    seed: Seed = 0,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 128,
 ) -> None:
     """Talk to a model in the terminal; an empty line or Ctrl-D ends it."""
     from slmkit.commands.chat import talk
 
     quiet_libraries()
-    talk(model, profile=profile, seed=seed, max_new_tokens=max_new_tokens)
+    talk(model, profile=profile, max_new_tokens=max_new_tokens)
 
 
 @app.command()
@@ -378,7 +389,7 @@ def _run(
         values = freeze_gold_of(values, dry_run=dry_run)
     plan = make_plan(name, given=values, profile=profile, seed=seed, breaks=breaks)
     if dry_run:
-        return _print_plan(plan, as_json, force)
+        return _print_plan(plan, as_json, force, checked=not freeze or Path(str(values["gold"])).is_dir())
     if not verbose:
         quiet_libraries()
     from slmkit.runner import execute
@@ -395,8 +406,13 @@ def _run(
     return code
 
 
-def _print_plan(plan: Any, as_json: bool, force: bool) -> int:
+def _print_plan(plan: Any, as_json: bool, force: bool, *, checked: bool) -> int:
+    """Prints what would run, after the same pre-flight checks; without them while the gold set is not frozen yet."""
     todo = plan.to_run(force=force)
+    if checked:
+        from slmkit.runner import preflight
+
+        preflight(plan, todo)
     rows = [{"name": s.name, "state": s.state, "run": s in todo, "dir": str(s.dir)} for s in plan.steps]
     if as_json:
         print(json.dumps({"steps": rows}, ensure_ascii=False))

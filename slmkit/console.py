@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 # Standard error, so that standard output stays what --json and pipes expect.
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 # Results: standard output. A pipe has no width, and a hash folded in two cannot be searched for.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else 200)
 
 _SECONDS_BEFORE_BAR = 2.0
 _SECONDS_BETWEEN_LINES = 15.0  # progress lines where there is no terminal

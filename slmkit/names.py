@@ -61,7 +61,7 @@ def find_recipe(name: str) -> tuple[str, Path]:
 def suggest_file(name: str) -> str:
     """The file beside a missing one whose name is nearest, or how paths are read."""
     folder = Path(name).parent
-    nearby = [str(path) for path in folder.iterdir()] if folder.is_dir() else []
+    nearby = [str(path) for path in folder.iterdir() if path.exists()] if folder.is_dir() else []
     close = difflib.get_close_matches(str(Path(name)), nearby, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else "paths are relative to the working directory"
 
@@ -139,7 +139,7 @@ def _own_module(path: Path, content: bytes) -> Any:
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = traceback.extract_tb(error.__traceback__)[-1].lineno
         what = f"{path.name} cannot be loaded: {type(error).__name__}: {error}"
         raise SlmkitError(what, where=f"{path}:{line}", fix="mend the file; it is plain Python") from error

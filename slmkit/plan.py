@@ -47,8 +47,8 @@ class Step:
 
     @property
     def state(self) -> str:
-        """ "done", "unfinished" (a resumable folder) or "new"."""
-        if (self.dir / "result.json").is_file():
+        """ "done", "unfinished" (a resumable folder, or a done one that lost a file) or "new"."""
+        if is_whole(self.dir):
             return "done"
         return "unfinished" if self.dir.is_dir() else "new"
 
@@ -293,6 +293,31 @@ def _library_file(module: str) -> Path | None:
     return None
 
 
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """result.json of a run; None where there is none, or one that cannot be read."""
+    try:
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return result if isinstance(result, dict) else None
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a run is done and still has every file it had then, each of the same size."""
+    result = read_result(folder)
+    return result is not None and result.get("files") == files_of(folder)
+
+
+def files_of(folder: Path) -> dict[str, int]:
+    """The files a stage left in its run, with their sizes: tables, figures, models; not the records about them."""
+    paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+    sizes = {p.relative_to(folder).as_posix(): p.stat().st_size for p in paths}
+    return {name: size for name, size in sizes.items() if name not in _RECORDS}
+
+
+_RECORDS = ("recipe.json", "result.json", "report.html", "error.txt")
+
+
 def find_run(text: str) -> Path:
     """The folder of a run given as a path, as "loop/train" (its newest), or as the start of a key."""
     path = Path(text)
@@ -314,8 +339,7 @@ def find_run(text: str) -> Path:
 def lineage(folder: Path) -> dict[str, Any]:
     """A run with all it was made from, recursively; "unchanged": a raw file still has the hash it had then."""
     recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-    result = folder / "result.json"
-    metrics = json.loads(result.read_text(encoding="utf-8"))["metrics"] if result.is_file() else None
+    metrics = (read_result(folder) or {}).get("metrics")
     inputs = []
     for row in recipe["inputs"]:
         made = Path(row["dir"]) if row["kind"] == "recipe" else None

@@ -194,6 +194,9 @@ def _plain(value: Any, place: Place, lines: dict[Place, str], file: str) -> Any:
     """ruamel's line-keeping values as plain Python ones; fills `lines`."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+    if isinstance(value, CommentedMap | CommentedSeq) and (value.tag.value or len(place) > 40):
+        what = "a YAML tag" if value.tag.value else "an anchor that contains itself"
+        raise SlmkitError(f"{what} is not allowed in a recipe", where=file, fix="write the plain value")
     if isinstance(value, CommentedMap):
         for key in value:
             lines[*place, key] = f"{file}:{value.lc.key(key)[0] + 1}"

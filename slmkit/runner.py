@@ -10,7 +10,6 @@ import contextlib
 import datetime
 import errno
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -26,7 +25,7 @@ from typing import Any
 from slmkit.bind import plain, resolved
 from slmkit.console import console, to_terminal
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
-from slmkit.plan import Plan, Step, remove_run
+from slmkit.plan import Plan, Step, files_of, read_result, remove_run
 from slmkit.report import write_report
 from slmkit.run import Run, write_atomically, write_json
 from slmkit.types import Score
@@ -61,8 +60,7 @@ def execute(plan: Plan, *, force: bool = False, num_processes: int = 1, verbose:
     Raises: SlmkitError, RefusedError or FailedError with a message for the user; any other exception is our fault.
     """
     todo = plan.to_run(force=force)
-    for step in todo:
-        _preflight(plan, step)
+    preflight(plan, todo)
     for step in plan.steps:
         if step not in todo:
             if step is plan.target or todo:
@@ -78,19 +76,16 @@ def execute(plan: Plan, *, force: bool = False, num_processes: int = 1, verbose:
 
 def call_stage(plan: Plan, step: Step, run: Run) -> None:
     """Calls the stage with everything it reads resolved to paths."""
-    step.call.function(run, **_arguments(plan, step))
+    step.call.function(run, **resolved(step.call.arguments, lambda name: plan.step(name).dir))
 
 
-def _arguments(plan: Plan, step: Step) -> dict[str, Any]:
-    arguments: dict[str, Any] = resolved(step.call.arguments, lambda name: plan.step(name).dir)
-    return arguments
-
-
-def _preflight(plan: Plan, step: Step) -> None:
-    """Calls the `check` beside the stage, if its file has one."""
-    check = getattr(sys.modules[step.call.function.__module__], "check", None)
-    if check is not None:
-        check(**_arguments(plan, step))
+def preflight(plan: Plan, todo: list[Step]) -> None:
+    """Calls the `check` beside each stage that has one; what is not made yet it sees as a path that is not there."""
+    ready = {step.name: step.dir if step.state == "done" else step.dir / "not made yet" for step in plan.steps}
+    for step in todo:
+        check = getattr(sys.modules[step.call.function.__module__], "check", None)
+        if check is not None:
+            check(**resolved(step.call.arguments, ready.__getitem__))
 
 
 def _run_step(plan: Plan, step: Step, num_processes: int, verbose: bool) -> float:
@@ -135,6 +130,7 @@ def write_result(plan: Plan, step: Step, run: Run, seconds: float) -> None:
             "seconds": round(seconds, 3),
             "finished": _now(),
             "environment": environment(),
+            "files": files_of(step.dir),
         },
     )
 
@@ -174,7 +170,8 @@ def environment() -> dict[str, str]:
 def _judged(plan: Plan) -> dict[str, Any]:
     """The target's result with the claims of the recipe as it reads now: bounds are not part of the key."""
     step = plan.target
-    result: dict[str, Any] = json.loads((step.dir / "result.json").read_text(encoding="utf-8"))
+    result = read_result(step.dir)
+    assert result is not None, "a step that is done has a result"
     now = claims(step, result["metrics"], lifted=bool(plan.given))
     lifted = _lifted(plan, step)
     if (now, lifted) != (result["expect"], result["expect_lifted"]):

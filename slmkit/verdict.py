@@ -156,7 +156,11 @@ def _sentence(
     if best.mean == 0:
         return f"No arm answers a single item right (n={len(best.scores)}): look at the answers before the numbers."
     if chosen.is_floor:
-        beaten = "" if loss is None else f"; the best, {best.name} ({best.mean:.3f}), differs by {_interval(loss)}"
+        beaten = (
+            ""
+            if loss is None
+            else f"; the best, {best.name} ({best.mean:.3f}), by {_interval(pairs[best.name, chosen.name])}"
+        )
         return f"No arm is shown to be better than the floor, {chosen.name}: {score}{beaten}."
     if len(arms) == 1:
         return f"{chosen.name} is the only arm: {score}."

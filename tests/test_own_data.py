@@ -12,8 +12,7 @@ ROWS = "text,label\n" + "".join(f"my {WORDS[i % 10]} thing {i} is {WORDS[i // 10
 def test_gold_is_frozen_on_first_sight_and_kept(slmkit: Slmkit, project: Path) -> None:
     write(project / "tickets.csv", ROWS)
     first = slmkit("prepare", "data=tickets.csv", "gold=tickets.csv", "--dry-run")
-    assert first.code == 0  # `prepare` alone freezes nothing
-    assert not (project / "gold").exists()
+    assert first.code == 3  # `prepare` alone freezes nothing: it wants a frozen folder
     told = slmkit("loop", "data=tickets.csv", "--dry-run")
     assert "freeze     gold/tickets" in told.out
     assert not (project / "gold").exists()

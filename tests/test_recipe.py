@@ -80,11 +80,12 @@ def test_a_part_given_by_name_takes_a_dotted_value() -> None:
         ("", 1, "found nothing"),
         ("stage: sft\ntitel: x\n", 2, "unknown key 'titel'"),
         ("stage: sft\nwith: 3\n", 2, "'with' cannot be 3"),
+        ("stage: sft\nwith: !!python/object:os.x [a]\n", 0, "a YAML tag is not allowed"),
     ],
 )
 def test_broken_yaml_is_refused_with_its_line(project: Path, text: str, line: int, what: str) -> None:
     write(project / "recipes/r.yaml", text)
     with pytest.raises(SlmkitError, match=what) as error:
         load_recipe("r", profile="tiny")
-    assert error.value.where.startswith(f"recipes/r.yaml:{line}")
+    assert error.value.where.startswith(f"recipes/r.yaml:{line}" if line else "recipes/r.yaml")
     assert error.value.fix

@@ -158,6 +158,41 @@ def test_why_names_what_a_number_stands_on(slmkit: Slmkit) -> None:
     assert "did you mean 'score'?" in slmkit("why", folder, "scor").err
 
 
+def test_a_done_run_that_lost_or_changed_a_file_is_made_again(slmkit: Slmkit, project: Path) -> None:
+    slmkit("run", "score")
+    made = next((project / "runs/rows").iterdir())
+    for damaged in ("rows.txt", "result.json"):
+        (made / damaged).write_text("{")
+        assert "resume" in slmkit("run", "rows", "--dry-run").out
+        assert slmkit("run", "rows", "--json").json["ran"] == ["rows"]
+        assert (made / "rows.txt").read_text() == "abc\n"
+
+
+def test_an_unfinished_input_is_not_checked_as_if_it_were_there(slmkit: Slmkit, project: Path) -> None:
+    check = "\ndef check(*, data, **_):\n    assert not data.is_dir() or (data / 'rows.txt').read_text()\n"
+    write(project / "mine.py", STAGES + check)
+    slmkit("run", "score")
+    for folder in (project / "runs").glob("*/*"):
+        (folder / "result.json").unlink()
+        (folder / "rows.txt").unlink(missing_ok=True)
+    assert slmkit("run", "score", "--json").json["ran"] == ["rows", "score"]
+
+
+def test_a_users_file_that_exits_is_a_mistake_not_a_success(slmkit: Slmkit, project: Path) -> None:
+    write(project / "bad.py", "raise SystemExit(0)\n")
+    write(project / "recipes/bad.yaml", "stage: ./bad.py:f\n")
+    assert slmkit("run", "bad").code == 3
+
+
+def test_clean_keeps_what_a_kept_run_was_made_from(slmkit: Slmkit, project: Path) -> None:
+    kept = slmkit("run", "score", "--json").json["dir"]
+    write(project / "raw.txt", "other\n")
+    slmkit("run", "rows")  # newer, but the kept score was made from the older rows
+    slmkit("clean")
+    tree = slmkit("show", kept, "--json").json
+    assert tree["inputs"][0]["run"]["done"] is True
+
+
 def test_clean_removes_unfinished_runs_and_all_but_the_newest(slmkit: Slmkit) -> None:
     slmkit("run", "score")
     kept = Path(slmkit("run", "score", "value=0.6", "--json").json["dir"])

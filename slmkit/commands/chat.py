@@ -8,19 +8,19 @@ from slmkit.bind import find_model
 from slmkit.console import console, out
 from slmkit.errors import SlmkitError
 from slmkit.names import find
-from slmkit.plan import make_plan
+from slmkit.plan import find_run
 from slmkit.recipe import load_profile
 from slmkit.types import ModelRef
 
 
-def talk(model: str, *, profile: str, seed: int, max_new_tokens: int) -> None:
+def talk(model: str, *, profile: str, max_new_tokens: int) -> None:
     """Reads a line, answers, and keeps the turns, until an empty line or the end of the input."""
     from slmkit.models.chat import render
     from slmkit.models.generate import generate
     from slmkit.models.load import load_model
 
     scale = load_profile(profile)[1].value
-    loaded = load_model(_model(model, profile, seed), device=scale.get("device", "auto"))
+    loaded = load_model(_model(model), device=scale.get("device", "auto"))
     console.print(f"{model}: an empty line ends it", style="dim", markup=False)
     messages: list[dict[str, str]] = []
     while line := _read_line():
@@ -32,15 +32,12 @@ def talk(model: str, *, profile: str, seed: int, max_new_tokens: int) -> None:
         messages.append({"role": "assistant", "content": answer.text})
 
 
-def _model(name: str, profile: str, seed: int) -> ModelRef:
-    """The model a recipe trained, or one by card, folder or hub id."""
+def _model(name: str) -> ModelRef:
+    """The model of a recipe's newest run, or one by card, folder or hub id."""
     if not find("recipes", name):
         found = find_model(name, "command line")
         return ModelRef(name, str(found.path) if found.path else found.name)
-    step = make_plan(name, profile=profile, seed=seed).target
-    if step.state != "done":
-        raise SlmkitError(f"{name} has not been run yet", where=str(step.dir), fix=f"slmkit run {name}")
-    return ModelRef(name, str(step.dir))
+    return ModelRef(name, str(find_run(name)))
 
 
 def _read_line() -> str:

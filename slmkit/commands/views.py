@@ -14,7 +14,7 @@ from slmkit import names
 from slmkit.bind import json_schema, parameters, plain
 from slmkit.console import out
 from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
-from slmkit.plan import RUNS, find_run, lineage, make_plan, remove_run
+from slmkit.plan import RUNS, find_run, lineage, make_plan, read_result, remove_run
 from slmkit.recipe import KEYS
 
 _PART_KINDS = ("stages", "lessons", "metrics", "retrievers", "systems")
@@ -248,15 +248,16 @@ def recipe_schema(stage: str | None) -> dict[str, Any]:
 
 
 def clean_runs(*, dry_run: bool, as_json: bool) -> None:
-    """Deletes unfinished runs, and all finished runs of a recipe but its newest."""
+    """Deletes unfinished runs, and the finished ones that neither are a recipe's newest nor were read by one."""
     by_recipe: dict[Path, list[Path]] = {}
     for record in RUNS.rglob("recipe.json"):
         by_recipe.setdefault(record.parent.parent, []).append(record.parent)
-    doomed = []
+    kept: set[Path] = set()
     for folders in by_recipe.values():
-        done = [f for f in folders if (f / "result.json").is_file()]
-        newest = max(done, key=lambda f: (f / "result.json").stat().st_mtime, default=None)
-        doomed += [f for f in folders if f != newest]
+        done = [f for f in folders if read_result(f) is not None]
+        if done:
+            kept |= _made_from(lineage(max(done, key=lambda f: (f / "result.json").stat().st_mtime)))
+    doomed = [f for folders in by_recipe.values() for f in folders if f not in kept and not _is_locked(f)]
     doomed.sort()
     size = sum(p.stat().st_size for f in doomed for p in f.rglob("*") if p.is_file())
     if not dry_run:
@@ -270,6 +271,22 @@ def clean_runs(*, dry_run: bool, as_json: bool) -> None:
     for folder in doomed:
         out.print(str(folder), markup=False)
     out.print(f"{len(doomed)} runs, {size / 1e6:,.1f} MB {'would be removed' if dry_run else 'removed'}")
+
+
+def _made_from(tree: dict[str, Any]) -> set[Path]:
+    """The folders of a run and of every run it was made from."""
+    return {Path(tree["dir"])}.union(*(_made_from(row["run"]) for row in tree["inputs"] if "run" in row))
+
+
+def _is_locked(folder: Path) -> bool:
+    """Whether a process is writing the run now."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _table(*columns: str) -> Table:

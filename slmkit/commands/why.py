@@ -13,7 +13,7 @@ from rich.table import Table
 from slmkit import names
 from slmkit.console import out
 from slmkit.errors import SlmkitError
-from slmkit.plan import content_hash, find_run, lineage
+from slmkit.plan import content_hash, find_run, lineage, read_result
 
 _DECODING = ("max_new_tokens", "temperature", "top_p", "decoding", "dtype", "load_in_4bit")
 
@@ -21,9 +21,9 @@ _DECODING = ("max_new_tokens", "temperature", "top_p", "decoding", "dtype", "loa
 def why(run: str, metric: str | None, *, as_json: bool) -> None:
     """Prints the provenance of a run's metric, or of all of them."""
     folder = find_run(run)
-    if not (folder / "result.json").is_file():
+    result = read_result(folder)
+    if result is None:
         raise SlmkitError("the run is not finished: it has no numbers yet", where=str(folder), fix="run it again")
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     if metric is not None and metric not in result["metrics"]:
         fix = names.suggest(metric, result["metrics"])
         raise SlmkitError(f"the run measured no {metric!r}", where=str(folder / "result.json"), fix=fix)
