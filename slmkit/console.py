@@ -98,8 +98,8 @@ def quiet_libraries() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("BITSANDBYTES_NOWELCOME", "1")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-    # How long an idle OpenMP thread spins before it sleeps. nano, two cores, tokens/s: the library's default 11,070 alone
-    # but 10 times slower beside other work; 3,000 gives 9,989 alone, PASSIVE 6,246.
+    # How long an idle OpenMP thread spins before it sleeps. Training nano on two free cores, tokens/s: the library's
+    # default 11,070 (but up to 15 times slower beside other work), 3,000 spins 9,989, OMP_WAIT_POLICY=PASSIVE 6,246.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

@@ -45,3 +45,5 @@ def _read_line() -> str:
         return input("> " if sys.stdin.isatty() else "").strip()
     except EOFError:
         return ""
+    except UnicodeDecodeError as error:
+        raise SlmkitError(f"the input is not UTF-8: {error.reason}", fix="type or pipe UTF-8 text") from None

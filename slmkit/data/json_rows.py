@@ -83,6 +83,8 @@ class _Walk:
     def value(self) -> Any:
         try:
             value, end = self._decoder.raw_decode(self.text, self.at)
+        except RecursionError:
+            raise self.fault("nested too deep to be rows", "write one object a row") from None
         except json.JSONDecodeError as error:
             self.line += self.text.count("\n", self.at, error.pos)
             raise self.fault(f"not valid JSON: {error.msg}", "correct the file there, or write it again") from None

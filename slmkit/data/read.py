@@ -195,10 +195,13 @@ def _jsonl(file: Path, encoding: Encoding) -> Iterator[Row]:
             if not line.strip():
                 continue
             try:
-                values = json.loads(line)
-            except json.JSONDecodeError as error:
+                values = json.loads(line, parse_constant=_no_number)
+                if "\\ud" in line.lower():  # half of a surrogate pair is no character
+                    json.dumps(values, ensure_ascii=False).encode()
+            except (ValueError, RecursionError) as error:
+                why = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
                 raise SlmkitError(
-                    f"not valid JSON ({error.msg}, column {error.colno}): {_short(line.strip())!r}",
+                    f"not valid JSON ({why}): {_short(line.strip())!r}",
                     where=f"{file}:{number}",
                     fix="write one complete JSON object a line",
                 ) from None
@@ -209,6 +212,11 @@ def _jsonl(file: Path, encoding: Encoding) -> Iterator[Row]:
                     fix='write one JSON object a line: {"text": ..., "label": ...}',
                 )
             yield Row(values, file, number)
+
+
+def _no_number(name: str) -> None:
+    """NaN and Infinity are Python's, not JSON's: as a label they would become a word."""
+    raise ValueError(f"{name} is no JSON value; write null for a missing one")
 
 
 def _columns(file: Path) -> Iterator[Row]:

@@ -225,3 +225,12 @@ def test_csv_spectrum_is_read_as_expected(shared_data):
         expected = json.loads((folder / "json" / f"{case.stem}.json").read_text())
         read = [row.values for row in read_rows(case)]
         assert [{k: v.replace("\r\n", "\n") for k, v in row.items()} for row in expected] == read, case.name
+
+
+@pytest.mark.parametrize("line", ['{"a": NaN}', '{"a": "\\ud800"}', "[" * 100_000])
+def test_what_is_no_json_is_refused_with_its_line(tmp_path, line):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": 1}\n' + line + "\n")
+    with pytest.raises(SlmkitError, match="not valid JSON") as error:
+        list(read_rows(path))
+    assert error.value.where.endswith("rows.jsonl:2")
