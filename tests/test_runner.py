@@ -204,7 +204,15 @@ def command(project: Path, *words: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     run = [sys.executable, "-m", "slmkit", *words]
     pipe = subprocess.PIPE
-    return subprocess.Popen(run, cwd=project, env=environment, text=True, stdout=pipe, stderr=pipe)
+    return subprocess.Popen(  # a test run in the background ignores Ctrl-C, and its children would too
+        run,
+        cwd=project,
+        env=environment,
+        text=True,
+        stdout=pipe,
+        stderr=pipe,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 def until(found: Callable[[], bool]) -> None:
