@@ -211,7 +211,7 @@ def command(project: Path, *words: str) -> subprocess.Popen[str]:
         text=True,
         stdout=pipe,
         stderr=pipe,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
 
 
