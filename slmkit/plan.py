@@ -102,6 +102,12 @@ def make_plan(
     return Plan(builder.steps, profile, seed, dict(given or {}))
 
 
+def bind_one(name: str, *, profile: str = "auto") -> tuple[Call, str]:
+    """One recipe bound, with its profile's name; what it reads is neither bound nor hashed."""
+    profile, profile_layer = load_profile(profile)
+    return _Builder({}, profile, profile_layer, 0).bind(name), profile
+
+
 class _Builder:
     def __init__(self, given: dict[str, Any], profile: str, profile_layer: Any, seed: int) -> None:
         self.given, self.profile, self.profile_layer, self.seed = given, profile, profile_layer, seed
@@ -119,13 +125,7 @@ class _Builder:
         for step in self.steps:
             if step.name == name:
                 return step
-        recipe = load_recipe(name, profile=self.profile, breaks=breaks)
-        self._apply_given(recipe)
-        command = Fill({k: v for k, v in self.given.items() if "." not in k}, lambda _: "command line")
-        profile = Fill(self.profile_layer.value, lambda key: self.profile_layer.lines[(key,)])
-        call = bind(recipe, [command, profile])
-        self.used |= command.used
-        self.known |= {key for part in parts_in(call.arguments) for key in part.arguments} | set(call.arguments)
+        call = self.bind(name, breaks)
         rows = []
         for parameter, reference in call.references():
             inner = self.add(reference.name, (*above, name)) if reference.kind == "recipe" else None
@@ -133,6 +133,17 @@ class _Builder:
         step = Step(call, self._key(call, rows), rows)
         self.steps.append(step)
         return step
+
+    def bind(self, name: str, breaks: bool = False) -> Call:
+        """One recipe checked against its stage, those it reads left alone."""
+        recipe = load_recipe(name, profile=self.profile, breaks=breaks)
+        self._apply_given(recipe)
+        command = Fill({k: v for k, v in self.given.items() if "." not in k}, lambda _: "command line")
+        profile = Fill(self.profile_layer.value, lambda key: self.profile_layer.lines[(key,)])
+        call = bind(recipe, [command, profile])
+        self.used |= command.used
+        self.known |= {key for part in parts_in(call.arguments) for key in part.arguments} | set(call.arguments)
+        return call
 
     def _apply_given(self, recipe: Recipe) -> None:
         known = parameters(stage_of(recipe))

@@ -14,7 +14,7 @@ from slmkit import names
 from slmkit.bind import json_schema, parameters, plain
 from slmkit.console import out
 from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
-from slmkit.plan import RUNS, find_run, lineage, make_plan, read_result, remove_run
+from slmkit.plan import RUNS, bind_one, find_run, lineage, make_plan, read_result, remove_run
 from slmkit.recipe import KEYS
 
 _PART_KINDS = ("stages", "lessons", "metrics", "retrievers", "systems")
@@ -81,23 +81,25 @@ def show_name(name: str, values: dict[str, Any], *, profile: str, seed: int, as_
 
 
 def _show_recipe(name: str, values: dict[str, Any], profile: str, seed: int, as_json: bool) -> None:
-    plan = make_plan(name, given=values, profile=profile, seed=seed)
-    step = plan.target
-    recipe = step.call.recipe
-    shown = plain(step.call.arguments)
+    if values:  # a key may belong to a recipe that this one reads
+        plan = make_plan(name, given=values, profile=profile, seed=seed)
+        call, profile = plan.target.call, plan.profile
+    else:
+        call, profile = bind_one(name, profile=profile)
+    shown = plain(call.arguments)
     if as_json:
-        told = {"name": step.name, "stage": recipe.stage, "with": shown, "origins": step.call.origins, "key": step.key}
+        told = {"name": call.name, "stage": call.recipe.stage, "with": shown, "origins": call.origins}
         print(json.dumps(told, ensure_ascii=False))
         return
-    out.print(f"[bold]{step.name}[/]  {recipe.get('title', '')}")
-    if teaches := recipe.get("teaches"):
+    out.print(f"[bold]{call.name}[/]  {call.recipe.get('title', '')}")
+    if teaches := call.recipe.get("teaches"):
         out.print(teaches, style="dim", markup=False)
-    out.print(f"stage {recipe.stage}, profile {plan.profile}, key {step.key} ({step.state})\n")
+    out.print(f"stage {call.recipe.stage}, profile {profile}\n")
     table = _table("key", "value", "from")
     for place, value in _flat(shown, ""):
-        table.add_row(place, _brief(value), _origin(step.call.origins, place))
+        table.add_row(place, _brief(value), _origin(call.origins, place))
     out.print(table)
-    reads = [f"{row['parameter']} <- {row['name']}" for row in step.inputs if row["kind"] == "recipe"]
+    reads = [f"{place} <- {reference.name}" for place, reference in call.references() if reference.kind == "recipe"]
     if reads:
         out.print(f"\nreads {', '.join(reads)}")
 
