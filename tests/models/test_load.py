@@ -162,7 +162,7 @@ def test_a_gpu_that_is_not_there_is_said_at_once():
 def test_too_little_memory_names_the_parameter_to_change(monkeypatch):
     import transformers
 
-    def full(*_, **__):
+    def full(*_, **__):  # the one fault that cannot be had here for real: a GPU that is full
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", full)
