@@ -116,7 +116,7 @@ def document(encoder: Encoder, r: random.Random, kind: str, split: Split, *, cha
     """One document of a kind, as ids and weights."""
     if kind == "repeat":
         return _repeat(encoder, r)
-    doc = _apart(r, kind, split) if chat else DOCUMENTS[kind](r, split)
+    doc = _apart(r, kind, split)
     ids: list[int] = []
     weights: list[float] = []
     for text, weight in chat_pieces(r, doc) if chat else text_pieces(doc):

@@ -65,18 +65,19 @@ def say_word(r: random.Random, split: Split) -> Doc:
 def chain(r: random.Random, split: Split) -> Doc:
     """A start and one to five operations on a ring of 20, asked for with thoughts or at once; gold asks for four."""
     depth = r.randint(1, 5) if split == "train" else 4
-    values, said = [r.randrange(RING)], []
+    value = start = r.randrange(RING)
+    said, steps = [], [str(start)]
     for _ in range(depth):
-        operation, by, value = r.choice(("add", "minus", "double")), r.randint(1, 5), values[-1]
-        values.append({"add": value + by, "minus": value - by, "double": 2 * value}[operation] % RING)
-        said.append("double." if operation == "double" else f"{operation} {by}.")
+        operation, by = r.choice(("add", "minus", "double")), r.randint(1, 5)
+        value = {"add": value + by, "minus": value - by, "double": 2 * value}[operation] % RING
+        said.append(operation if operation == "double" else f"{operation} {by}")
+        steps.append(f"{said[-1]} is {value}")  # the operation again: a step then follows from the words before it
     think = r.random() < (0.75 if split == "train" else 0.5)
-    question = f"on a ring of {RING}: start {values[0]}. {' '.join(said)} {STEP_BY_STEP if think else AT_ONCE}"
+    question = f"on a ring of {RING}: start {start}. {'. '.join(said)}. {STEP_BY_STEP if think else AT_ONCE}"
     if split != "train" and not belongs(operations(question), split):
         return chain(r, split)
-    steps = ", ".join(map(str, values)) if think else ""
     slices = {"depth": str(depth), "mode": "think" if think else "direct"}
-    return Doc("chains", "", (Turn(question, str(values[-1]), steps),), slice=slices)
+    return Doc("chains", "", (Turn(question, str(value), ", ".join(steps) if think else ""),), slice=slices)
 
 
 def operations(question: str) -> str:

@@ -6,9 +6,10 @@ import pytest
 
 from slmkit.data.world import corpus
 from slmkit.data.world.corpus import DOCUMENTS, MIXES, Encoder, document, rows
-from slmkit.data.world.engine import rng
+from slmkit.data.world.engine import belongs, rng
 from slmkit.data.world.families import FAMILIES
 from slmkit.data.world.gold import draw
+from slmkit.data.world.skills import operations
 from slmkit.data.world.tokenizer import tokenizer
 
 
@@ -57,3 +58,15 @@ def test_only_what_the_assistant_says_counts_in_a_chat(encode):
 
 def test_house_tickets_are_in_no_mix():
     assert not {"tickets", "fresh_tickets"} & set(corpus.DOCUMENTS)
+
+
+def test_no_document_holds_a_chain_or_a_pattern_that_gold_may_ask(encode):
+    """Names keep most prompts of gold apart; chains and patterns have none, so a hash of the question decides."""
+    for number in range(300):
+        for kind in ("chains", "pattern"):
+            ids, _ = document(encode, rng("apart", number), kind, "train", chat=False)
+            questions = [line.partition(" q: ")[2] for line in encode.tokenizer.decode(ids).split("\n") if " q: " in line]
+            assert questions
+            for question in questions:
+                asked = operations(question) if kind == "chains" else question
+                assert belongs(asked.strip(), "train"), question
