@@ -65,7 +65,9 @@ def test_no_document_holds_a_chain_or_a_pattern_that_gold_may_ask(encode):
     for number in range(300):
         for kind in ("chains", "pattern"):
             ids, _ = document(encode, rng("apart", number), kind, "train", chat=False)
-            questions = [line.partition(" q: ")[2] for line in encode.tokenizer.decode(ids).split("\n") if " q: " in line]
+            questions = [
+                line.partition(" q: ")[2] for line in encode.tokenizer.decode(ids).split("\n") if " q: " in line
+            ]
             assert questions
             for question in questions:
                 asked = operations(question) if kind == "chains" else question
