@@ -246,3 +246,12 @@ def test_a_second_writer_is_refused_at_once(project: Path, slmkit: Slmkit) -> No
     process.communicate()
     assert second.code == 4
     assert "another slmkit process is writing this run" in second.err
+
+
+def test_every_recipe_of_ours_passes_its_own_checks_before_it_runs(slmkit):
+    """`check` binds a recipe; only a run, dry or not, asks its stage whether the values go together."""
+    names = sorted(str(path.relative_to(REPOSITORY / "recipes"))[:-5] for path in REPOSITORY.glob("recipes/*/*.yaml"))
+    assert "maintain/tiny-base" in names
+    for name in names:
+        done = slmkit("run", name, "--dry-run")
+        assert done.code == 0, (name, done.err)
