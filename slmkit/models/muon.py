@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
 MOMENTUM = 0.95
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/
-NUM_ITERATIONS = 4  # one fewer than theirs: in fp32 the last one changed no accuracy here
+NUM_ITERATIONS = 4  # one fewer than theirs: the last one changed no accuracy here
 
 
 class Muon:
     """Updates matrices by their orthogonalised Nesterov momentum, with decoupled weight decay."""
 
-    def __init__(self, matrices: list[Tensor], *, weight_decay: float = 0.1) -> None:
+    def __init__(self, matrices: list[Tensor], *, weight_decay: float = 0.1, dtype: str = "float32") -> None:
         import torch
 
         self.weight_decay = weight_decay
+        self.dtype: torch.dtype = getattr(torch, dtype)  # what the iteration is worked out in
         by_shape: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
         for matrix in matrices:
             by_shape[tuple(matrix.shape)].append(matrix)
@@ -37,7 +38,7 @@ class Muon:
             for group, momentum in zip(self.groups, self.momenta, strict=True):
                 gradient = torch.stack([matrix.grad for matrix in group if matrix.grad is not None])
                 momentum.lerp_(gradient, 1 - MOMENTUM)
-                update = orthogonal(gradient.lerp(momentum, MOMENTUM))
+                update = orthogonal(gradient.lerp(momentum, MOMENTUM).to(self.dtype)).to(momentum.dtype)
                 rows, columns = group[0].shape
                 rate = learning_rate * max(1.0, rows / columns) ** 0.5
                 for matrix, change in zip(group, update, strict=True):

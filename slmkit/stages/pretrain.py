@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit.data.world.corpus import MIXES, Encoder, document, rows
 from slmkit.data.world.engine import rng
@@ -59,12 +59,15 @@ def pretrain(
     warmup_steps: int = 60,
     hold: float = 0.5,
     weight_decay: float = 0.1,
+    dtype: Literal["float32", "bfloat16"] = "float32",
     compile: bool = False,
 ) -> None:
     """Trains a model from random weights (`shape`) or further (`model`), phase by phase, on the micro-world.
 
     Muon moves the matrices, AdamW the embeddings and norms. The rate is warmed up, held, and in the last phase falls
-    after the share `hold` of it to 3 %. compile: a quarter faster on a CPU, where a C++ compiler is at hand.
+    after the share `hold` of it to 3 %. dtype: what products are worked out in; the weights stay float32, and bfloat16
+    is twice as fast on a GPU or a CPU with instructions for it. compile: a quarter faster on a CPU, where a C++ compiler
+    is at hand.
     Writes model/ in half precision, and how it came about in lineage.json.
     """
     import torch
@@ -80,7 +83,7 @@ def pretrain(
     encoder = Encoder(tokenizer)
     matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in network.named_parameters() if p.ndim != 2 or "embed" in name]
-    muon = Muon(matrices, weight_decay=weight_decay)
+    muon = Muon(matrices, weight_decay=weight_decay, dtype=dtype)
     adamw = torch.optim.AdamW(others, lr=embedding_learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
     state: dict[str, Any] = {
         "step": 0,
@@ -115,7 +118,8 @@ def pretrain(
             )
             input_ids = torch.tensor([ids for ids, _ in batch], device=device)  # (B, T + 1)
             weights = torch.tensor([w for _, w in batch], device=device)[:, 1:]
-            loss = _loss(body, network.lm_head, input_ids, weights)
+            with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
+                loss = _loss(body, network.lm_head, input_ids, weights)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(others, 1.0)
             muon.step(learning_rate * rate)
@@ -164,7 +168,7 @@ def pretrain(
             "made_by": run.name, "seed": run.seed, "from": model.name if model else "random weights",
             "shape": asdict(shape) if shape else None, "phases": state["history"], "tokens": state["tokens"],
             "steps": state["step"], "seconds": round(seconds), "device": device, "torch": torch.__version__,
-            "learning_rate": learning_rate, "embedding_learning_rate": embedding_learning_rate,
+            "learning_rate": learning_rate, "embedding_learning_rate": embedding_learning_rate, "dtype": dtype,
         },
     )  # fmt: skip
     last = state["history"][-1]
@@ -278,7 +282,7 @@ def _loss(body: Any, head: Any, input_ids: Tensor, weights: Tensor) -> Tensor:
     hidden = body(input_ids=input_ids[:, :-1], use_cache=False).last_hidden_state  # (B, T, D)
     counted = weights > 0
     logits = head(hidden[counted])  # (N, V)
-    losses = torch.nn.functional.cross_entropy(logits, input_ids[:, 1:][counted], reduction="none")
+    losses = torch.nn.functional.cross_entropy(logits.float(), input_ids[:, 1:][counted], reduction="none")
     counted_weights = weights[counted]
     return (losses * counted_weights).sum() / counted_weights.sum()
 
