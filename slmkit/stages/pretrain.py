@@ -66,8 +66,8 @@ def pretrain(
 
     Muon moves the matrices, AdamW the embeddings and norms. The rate is warmed up, held, and in the last phase falls
     after the share `hold` of it to 3 %. dtype: what products are worked out in; the weights stay float32, and bfloat16
-    is twice as fast on a GPU or a CPU with instructions for it. compile: a quarter faster on a CPU, where a C++ compiler
-    is at hand.
+    is twice as fast where the hardware has it. compile: a quarter faster on a CPU, where a C++ compiler is at hand.
+
     Writes model/ in half precision, and how it came about in lineage.json.
     """
     import torch
