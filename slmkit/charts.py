@@ -48,7 +48,7 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
         charts.setdefault(_label(name), []).append(name)
     figures = []
     for label, names in charts.items():
-        figure, axes = _figure(height=2.6, width=4.8)
+        figure, axes = blank(height=2.6, width=4.8)
         for colour, name in zip(PALETTE, names, strict=False):
             points = series[name][:: max(1, math.ceil(len(series[name]) / _MOST_POINTS))]
             steps, values = zip(*points, strict=True)
@@ -69,7 +69,7 @@ def arms(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
     Rows look like {"system": "rag", "score": 0.81, "low": 0.75, "high": 0.86}.
     """
-    figure, axes = _figure(height=0.7 + 0.34 * len(rows))
+    figure, axes = blank(height=0.7 + 0.34 * len(rows))
     for y, row in enumerate(rows):
         low, high = _interval(row)
         axes.plot([low, high], [y, y], color=PALETTE[0], linewidth=2, solid_capstyle="round")
@@ -90,7 +90,7 @@ def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "second
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure, axes = _figure(height=3.2)
+    figure, axes = blank(height=3.2)
     shown = [row for row in rows if _is_number(row.get(cost)) and row[cost] > 0]
     for index, row in enumerate(shown):
         colour = PALETTE[index % len(PALETTE)]
@@ -113,7 +113,7 @@ def histogram(
     values: Sequence[float], *, xlabel: str, bins: int = 40, marks: Mapping[str, float] | None = None
 ) -> Figure:
     """How often each value occurs; marks are named places on the axis, such as {"max_length": 512}."""
-    figure, axes = _figure(height=2.6)
+    figure, axes = blank(height=2.6)
     axes.hist(list(values), bins=bins, color=PALETTE[0])
     for index, (name, at) in enumerate((marks or {}).items(), start=1):
         colour = PALETTE[index % len(PALETTE)]
@@ -146,7 +146,7 @@ def confusion(pairs: Sequence[tuple[str, str]], *, most_labels: int = 20) -> Fig
     # From nothing to a half-clear blue: the page shows through, so the numbers read on it in light and in dark.
     shades = LinearSegmentedColormap.from_list("clear_to_blue", [to_rgba(PALETTE[0], 0), to_rgba(PALETTE[0], 0.6)])
     names = [_one_line(label) for label in columns]
-    figure, axes = _figure(height=0.9 + 0.26 * len(labels) + 0.06 * max(map(len, names)))  # slanted names below
+    figure, axes = blank(height=0.9 + 0.26 * len(labels) + 0.06 * max(map(len, names)))  # slanted names below
     axes.imshow(shares, cmap=shades, vmin=0, vmax=1, aspect="auto")
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
@@ -159,8 +159,14 @@ def confusion(pairs: Sequence[tuple[str, str]], *, most_labels: int = 20) -> Fig
     return figure
 
 
-def _figure(*, height: float, width: float = 6.4) -> tuple[Figure, Axes]:
+def blank(*, height: float, width: float = 6.4) -> tuple[Figure, Axes]:
     """An empty figure in the house style, sizes in inches: no frame, a faint grid, room for the labels."""
+    figure, [axes] = panels(columns=1, height=height, width=width)
+    return figure, axes
+
+
+def panels(*, columns: int, height: float, width: float = 6.4) -> tuple[Figure, list[Axes]]:
+    """An empty figure of several charts beside each other."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -169,9 +175,10 @@ def _figure(*, height: float, width: float = 6.4) -> tuple[Figure, Axes]:
     labels = {"xtick.labelcolor": "black", "ytick.labelcolor": "black", "axes.spines.top": False}
     with matplotlib.rc_context({**style, **grid, **labels, "axes.spines.right": False}):
         figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots()
+        charts = list(figure.subplots(1, columns, squeeze=False)[0])
+    for axes in charts:
         axes.tick_params(length=3)
-    return figure, axes
+    return figure, charts
 
 
 def _interval(row: Mapping[str, Any]) -> tuple[float, float]:

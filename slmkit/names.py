@@ -41,7 +41,7 @@ def names(kind: str) -> list[str]:
     for root in roots():
         folder = root / kind
         found |= {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
-    return sorted(found)
+    return sorted(found - {"curriculum"} if kind == "recipes" else found)  # the map of the lessons is no recipe
 
 
 def find_recipe(name: str) -> tuple[str, Path]:

@@ -261,8 +261,8 @@ def source_hash(call: Call) -> str:
 
 # The kernel decides how things run, not what comes out: a nicer progress bar must not make every run stale.
 _KERNEL = {
-    "bind", "charts", "cli", "commands", "console", "errors", "launch", "names", "plan", "recipe", "report", "run",
-    "runner", "summary", "types",
+    "bind", "charts", "cli", "commands", "console", "curriculum", "errors", "launch", "names", "plan", "recipe",
+    "report", "run", "runner", "summary", "types",
 }  # fmt: skip
 
 

@@ -18,7 +18,9 @@ from slmkit.errors import SlmkitError
 
 Place = tuple[str | int, ...]  # where a value stands: ("with", "systems", "rag", "top_k")
 
-KEYS = ("title", "teaches", "source", "seeds", "base", "stage", "with", "expect", "breaks", "honest", "profiles")
+KEYS = (
+    "title", "teaches", "source", "seeds", "lesson", "base", "stage", "with", "expect", "breaks", "honest", "profiles",
+)  # fmt: skip
 
 
 @dataclass
@@ -231,7 +233,10 @@ def _check_keys(layer: Layer, path: Path) -> None:
         layer.value["with"] = {}
 
 
-_KINDS: dict[str, Any] = {"with": dict, "expect": dict, "breaks": dict, "profiles": dict, "stage": str, "title": str}
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("with", "expect", "lesson", "breaks", "profiles"), dict),
+    **dict.fromkeys(("stage", "title"), str),
+}
 _KIND_NAMES = {dict: "a mapping (key: value lines)", str: "text"}
 
 

@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import errno
 import importlib.metadata
+import json
 import os
 import platform
 import shlex
@@ -24,6 +25,7 @@ from typing import Any
 
 from slmkit.bind import plain, resolved
 from slmkit.console import console, to_terminal
+from slmkit.curriculum import read_curriculum
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
 from slmkit.plan import Plan, Step, files_of, read_result, remove_run
 from slmkit.report import write_report
@@ -168,15 +170,18 @@ def environment() -> dict[str, str]:
 
 
 def _judged(plan: Plan) -> dict[str, Any]:
-    """The target's result with the claims of the recipe as it reads now: bounds are not part of the key."""
+    """The target's result with the words and claims of the recipe as it reads now: they are not part of the key."""
     step = plan.target
     result = read_result(step.dir)
     assert result is not None, "a step that is done has a result"
     now = claims(step, result["metrics"], lifted=bool(plan.given))
     lifted = _lifted(plan, step)
-    if (now, lifted) != (result["expect"], result["expect_lifted"]):
+    record = json.loads((step.dir / "recipe.json").read_text(encoding="utf-8"))
+    is_new = (now, lifted) != (result["expect"], result["expect_lifted"])
+    if is_new or any(record.get(key) != text for key, text in _prose(step).items()):
         result |= {"expect": now, "expect_lifted": lifted}
         write_json(step.dir / "result.json", result)
+        write_json(step.dir / "recipe.json", record | _prose(step))
         write_report(step.dir)
     return result
 
@@ -187,13 +192,11 @@ def _lifted(plan: Plan, step: Step) -> bool:
 
 
 def _recipe_record(plan: Plan, step: Step) -> dict[str, Any]:
-    recipe = step.call.recipe
-    told = {key: recipe.get(key) for key in ("title", "teaches", "source", "honest")}
     return {
         "name": step.name,
         "key": step.key,
-        **told,
-        "stage": recipe.stage,
+        **_prose(step),
+        "stage": step.call.recipe.stage,
         "profile": plan.profile,
         "seed": plan.seed,
         "with": plain(step.call.arguments),
@@ -202,6 +205,16 @@ def _recipe_record(plan: Plan, step: Step) -> dict[str, Any]:
         "command": "slmkit " + shlex.join(sys.argv[1:]),
         "started": _now(),
     }
+
+
+def _prose(step: Step) -> dict[str, Any]:
+    """What the recipe tells its reader: words that decide nothing, and so are no part of the key."""
+    recipe = step.call.recipe
+    told = {key: recipe.get(key) for key in ("title", "teaches", "source", "honest")}
+    if recipe.get("lesson"):
+        told |= {"lesson": recipe.get("lesson"), "breaks": recipe.get("breaks")}
+        told["next_lesson"] = read_curriculum().next_after(step.name)
+    return told
 
 
 @contextlib.contextmanager

@@ -7,9 +7,8 @@ from slmkit import names
 from slmkit.plan import make_plan
 from slmkit.recipe import load_recipe
 
-RECIPES = sorted(
-    p.relative_to(REPOSITORY / "recipes").with_suffix("").as_posix() for p in (REPOSITORY / "recipes").rglob("*.yaml")
-)
+FOLDER = REPOSITORY / "recipes"
+RECIPES = sorted(p.relative_to(FOLDER).with_suffix("").as_posix() for p in FOLDER.glob("*/*.yaml"))
 
 
 def test_every_recipe_is_found() -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from slmkit import names
 from slmkit.bind import json_schema, parameters, plain
 from slmkit.console import out
+from slmkit.curriculum import lesson_of
 from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
 from slmkit.plan import RUNS, bind_one, find_run, lineage, make_plan, read_result, remove_run
 from slmkit.recipe import KEYS
@@ -196,6 +197,7 @@ def check_recipes(wanted: list[str], *, profile: str, as_json: bool) -> int:
 
 
 def _check_claims(recipe: Any) -> None:
+    lesson_of(recipe)
     for name, bounds in (recipe.get("expect") or {}).items():
         if not (isinstance(bounds, list) and len(bounds) == 2):
             where = recipe.layer.where(("expect", name))
@@ -218,6 +220,7 @@ def recipe_schema(stage: str | None) -> dict[str, Any]:
     properties = {
         **texts,
         "seeds": {"type": "array", "items": {"type": "string"}},
+        "lesson": _LESSON_SCHEMA,
         "base": {"type": "string", "enum": names.names("configs/bases")},
         "stage": {"type": "string", "enum": stages},
         "with": {"type": ["object", "null"]},
@@ -247,6 +250,21 @@ def recipe_schema(stage: str | None) -> dict[str, Any]:
         "allOf": chosen,
         "$defs": definitions,
     }
+
+
+_LINES = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3}
+_LESSON_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "idea": {"type": "string"},
+        "question": {"type": "string"},
+        "explore": _LINES,
+        "read": _LINES,
+        "scores": {"type": "object", "additionalProperties": {"type": "array", "minItems": 5, "maxItems": 5}},
+    },
+    "required": ["idea", "question", "explore"],
+    "additionalProperties": False,
+}
 
 
 def clean_runs(*, dry_run: bool, as_json: bool) -> None:
