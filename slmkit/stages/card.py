@@ -82,8 +82,12 @@ def card(run: Run, *, model: Model, base: Model, gold: Input) -> None:
     run.table("card", rows)
     for row in rows:
         run.note(f"{row['line']:22} {row['score']:.3f} [{row['low']:.3f}, {row['high']:.3f}] n={row['n']}")
-    gained = run.metrics["chains_with_steps"].value - run.metrics["chains_direct"].value  # type: ignore[union-attr]
-    run.metric(chains_gained_by_steps=gained, disagreed=float(_disagreed(gold)))
+    value = {str(row["line"]): float(str(row["score"])) for row in rows}
+    run.metric(
+        chains_gained_by_steps=value["chains_with_steps"] - value["chains_direct"],
+        pattern_gained_by_shots=value["pattern_few_shot"] - value["pattern_zero_shot"],
+        disagreed=float(_disagreed(gold)),
+    )
     run.verdict(f"{model.name} gave {num_answers:,} answers on {len(rows)} lines.")
 
 

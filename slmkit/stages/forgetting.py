@@ -1,0 +1,151 @@
+"""What a fine-tune gained on its task, and what it lost elsewhere: before and after, on the same frozen gold sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from slmkit.data.gold import Gold, read_gold
+from slmkit.errors import SlmkitError
+from slmkit.measure import AnswerFile, Metric, answer_row, ask, default_metric
+from slmkit.models.load import release_shared_model
+from slmkit.run import Run
+from slmkit.statistics import Difference, mean_score, paired_difference
+from slmkit.types import Answer, Input, MetricPart, Score, SystemPart
+
+
+@dataclass(frozen=True)
+class Change:
+    """The scores of both models on one gold set, and their paired difference, after - before."""
+
+    gold: str
+    before: Score
+    after: Score
+    difference: Difference
+    answers: list[dict[str, object]]
+
+    @property
+    def row(self) -> dict[str, object]:
+        of = self.difference
+        return {
+            "gold": self.gold, "before": self.before.value, "after": self.after.value, "change": of.value,
+            "low": of.low, "high": of.high, "p_value": of.p_value, "n": of.n,
+        }  # fmt: skip
+
+
+def forgetting(
+    run: Run,
+    *,
+    before: SystemPart,
+    after: SystemPart,
+    gold: Input,
+    keep: list[Input],
+    metric: MetricPart | None = None,
+    limit: int | None = None,
+    max_loss: float | None = None,
+) -> None:
+    """Asks a model before and after its training the same questions: of its new task, and of what it could do.
+
+    gold: the gold set of the new task, scored by `metric` (None: as in eval). keep: gold sets of what must not be
+    lost, each scored by its own metric. max_loss: the drop of any of them above which the exit code is 2.
+    """
+    sets = [read_gold(folder) for folder in (gold, *keep)]
+    file = AnswerFile(run.path("answered.jsonl"))
+    with run.progress("answer", 2 * sum(len(one.examples[:limit]) for one in sets), "answers") as bar:
+
+        def shown(answer: Answer) -> None:
+            bar.advance(tokens=answer.prompt_tokens + answer.completion_tokens)
+
+        changes = [
+            _change(
+                run,
+                one,
+                (metric if one is sets[0] else None) or default_metric(one),
+                before,
+                after,
+                file,
+                shown,
+                limit,
+            )
+            for one in sets
+        ]
+    release_shared_model()
+    run.table("changes", [change.row for change in changes])
+    run.table("answers", (row for change in changes for row in change.answers))
+    gained, *kept = changes
+    run.metric(score=gained.after, gained=_score(gained.difference))
+    run.metric(**{f"{_key(change.gold)}_change": _score(change.difference) for change in kept})
+    worst = min(kept, key=lambda change: change.difference.value)
+    lost = max(0.0, -worst.difference.value)
+    run.metric(forgotten=lost)
+    sentence = f"{gained.gold} moves by {_told(gained.difference)}, and of what is to be kept "
+    sentence += f"{worst.gold} loses most, {_told(worst.difference)}" if lost else "nothing is lost"
+    kept_enough = max_loss is None or lost <= max_loss
+    if max_loss is not None:
+        sentence += f": {'within' if kept_enough else 'more than'} the {max_loss:g} allowed"
+    run.verdict(sentence + ".", positive=kept_enough)
+
+
+def check(
+    *, before: SystemPart, after: SystemPart, gold: Input, keep: list[Input], limit: int | None, **_: object
+) -> None:
+    """Builds both systems, which tells a missing model or template; `keep` must name other gold sets."""
+    if not keep:
+        raise SlmkitError("no gold set says what is to be kept", where="with.keep", fix="keep: [gold/reading]")
+    if limit is not None and limit < 1:
+        raise SlmkitError(f"limit is {limit}", fix="give at least 1, or leave it out for the whole gold set")
+    sets = [read_gold(folder) for folder in (gold, *keep) if folder.exists()]
+    if len({one.task.name for one in sets}) < len(sets):
+        raise SlmkitError("a gold set is named twice", where="with.gold, with.keep", fix="name each once")
+    for one in sets:
+        for system in (before, after):
+            system(one.task)
+
+
+def _change(
+    run: Run,
+    gold: Gold,
+    metric: Metric,
+    before: SystemPart,
+    after: SystemPart,
+    file: AnswerFile,
+    on_answer: Callable[[Answer], None],
+    limit: int | None,
+) -> Change:
+    """Both models on one gold set."""
+    examples = gold.examples[:limit]
+    answered: list[dict[str, object]] = []
+    scores: list[list[float]] = []
+    for when, system in (("before", before), ("after", after)):
+        label = f"{gold.task.name}, {when}"
+        answers = ask(
+            lambda system=system: system(gold.task),  # type: ignore[misc]
+            label,
+            examples,
+            file=file,
+            on_answer=on_answer,
+            on_note=run.note,
+        )
+        scores.append([metric(*pair) for pair in zip(examples, answers, strict=True)])
+        answered += [answer_row(label, *row) for row in zip(examples, answers, scores[-1], strict=True)]
+    was, now = scores
+    return Change(
+        gold.task.name,
+        mean_score(was, seed=run.seed),
+        mean_score(now, seed=run.seed),
+        paired_difference(now, was, seed=run.seed),
+        answered,
+    )
+
+
+def _score(difference: Difference) -> Score:
+    return Score(difference.value, difference.low, difference.high, difference.n)
+
+
+def _told(difference: Difference) -> str:
+    return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+
+
+def _key(name: str) -> str:
+    """The name of a gold set as the beginning of a metric's name."""
+    return "".join(char if char.isalnum() else "_" for char in name)
