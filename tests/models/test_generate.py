@@ -65,9 +65,9 @@ def test_prompts_without_a_common_beginning_are_answered_too(nano):
 
 
 def test_an_answer_ends_at_the_end_of_its_turn(nano):
-    rows = prompts(nano, 10)
+    rows = prompts(nano, 40)
     free = generate(nano, rows, max_new_tokens=8)
-    longest = max(range(10), key=lambda i: free[i].completion_tokens)
+    longest = max(range(40), key=lambda i: free[i].completion_tokens)
     [tokens] = nano.model.generate(torch.tensor([rows[longest]]), max_new_tokens=8, do_sample=False)[
         :, len(rows[longest]) :
     ]

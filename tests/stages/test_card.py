@@ -16,7 +16,7 @@ NANO, BASE = (ModelRef(name, str(REPOSITORY / "slmkit/assets" / name)) for name 
 
 @pytest.fixture
 def few_lines(monkeypatch):
-    names = {"chains_with_steps", "chains_direct", "pattern_few_shot", "fresh_with_rag", "fresh_closed_book"}
+    names = {"chains_with_steps", "chains_direct", "pattern_zero_shot", "pattern_few_shot", "fresh_with_rag", "fresh_closed_book"}
     monkeypatch.setattr(stage, "LINES", tuple(line for line in LINES if line.name in names))
 
 
@@ -24,7 +24,7 @@ def test_the_card_gives_every_line_a_score_of_200_answers(few_lines, tmp_path):
     run = Run(tmp_path)
     card(run, model=NANO, base=BASE, gold=REPOSITORY / "gold")
     rows = read_jsonl(tmp_path / "card.jsonl")
-    assert len(rows) == 5
+    assert len(rows) == 6
     for row in rows:
         score = run.metrics[row["line"]]
         assert isinstance(score, Score)
