@@ -16,7 +16,14 @@ NANO, BASE = (ModelRef(name, str(REPOSITORY / "slmkit/assets" / name)) for name 
 
 @pytest.fixture
 def few_lines(monkeypatch):
-    names = {"chains_with_steps", "chains_direct", "pattern_zero_shot", "pattern_few_shot", "fresh_with_rag", "fresh_closed_book"}
+    names = {
+        "chains_with_steps",
+        "chains_direct",
+        "pattern_zero_shot",
+        "pattern_few_shot",
+        "fresh_with_rag",
+        "fresh_closed_book",
+    }
     monkeypatch.setattr(stage, "LINES", tuple(line for line in LINES if line.name in names))
 
 
