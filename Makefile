@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROCESSES ?= 2
 
-.PHONY: loop test test-all check clean
+.PHONY: loop test test-all check index clean
 
 loop: .venv/installed
 	$(BIN)/slmkit loop
@@ -19,6 +19,10 @@ check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy slmkit
 	$(BIN)/slmkit check
+
+# The list of all recipes, from the recipes; a test compares.
+index: .venv/installed
+	$(BIN)/slmkit ls --markdown > recipes/README.md
 
 # torch first: its pinned build is the one the rest is then resolved against.
 .venv/installed: pyproject.toml configs/constraints.txt

@@ -151,11 +151,46 @@ def run(
 
 
 @app.command()
+def learn(
+    given: Annotated[
+        list[str] | None, typer.Argument(metavar="[LESSON] [KEY=VALUE]...", help="A lesson; the next one by default.")
+    ] = None,
+    profile: Profile = "auto",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    force: Force = False,
+    verbose: Verbose = False,
+) -> int:
+    """Take a lesson: a question, a run that answers it, its claim checked, and where to go on."""
+    from slmkit.commands.learn import find_lesson, take
+
+    recipe, values = _parse(given, default="")
+    name = find_lesson(recipe)
+    console.quiet = as_json
+    if not verbose:
+        quiet_libraries()
+    return take(name, values, profile=profile, seed=seed, force=force, verbose=verbose, as_json=as_json)
+
+
+@app.command()
 def ls(
     kind: Annotated[str | None, typer.Argument(help="recipes, stages, metrics, retrievers, systems, models …")] = None,
     as_json: AsJson = False,
+    lessons: Annotated[bool, typer.Option("--lessons", help="List the lessons, and which you have read.")] = False,
+    source: Annotated[str | None, typer.Option(help="Lessons: foundations, concepts or tutorial.")] = None,
+    track: Annotated[str | None, typer.Option(help="Lessons: loop, text, transformer …")] = None,
+    level: Annotated[str | None, typer.Option(help="Lessons: beginner, intermediate or advanced.")] = None,
+    minutes: Annotated[int | None, typer.Option(min=1, help="Lessons: that take at most so long.")] = None,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Lessons: as recipes/README.md.")] = False,
 ) -> None:
-    """List recipes, stages, parts, models and profiles."""
+    """List recipes, stages, parts, models and profiles, or with --lessons what there is to learn."""
+    if lessons or as_markdown or any(one is not None for one in (source, track, level, minutes)):
+        from slmkit.commands.lessons import list_lessons
+
+        list_lessons(
+            source=source, track=track, level=level, minutes=minutes, as_json=as_json, as_markdown=as_markdown
+        )
+        return
     from slmkit.commands.views import listing
 
     listing(kind, as_json=as_json)

@@ -13,9 +13,10 @@ from rich.text import Text
 
 from slmkit.report import words
 from slmkit.report.headline import headline
-from slmkit.report.read_run import Arm, Expectation, Measured, RunFiles, read_run
+from slmkit.report.read_run import Arm, Expectation, Measured, RunFiles, Table, read_run, read_tables
 
 _MOST_METRICS = 12
+_MOST_ROWS, _MOST_COLUMNS, _LONGEST_CELL = 12, 7, 48  # of a table that is shown in the terminal
 _SIGNS = {"good": ("✓ ", "bold green"), "bad": ("✗ ", "bold red"), "plain": ("", "")}
 
 
@@ -33,6 +34,42 @@ def summary(run_dir: Path) -> Text:
     if report.is_file():
         blocks.append([Text.assemble(("report  ", "dim"), (str(report), f"link {report.absolute().as_uri()}"))])
     return Text("\n\n").join(Text("\n").join(lines) for lines in blocks)
+
+
+def lesson_summary(run_dir: Path) -> Text:
+    """What a lesson's reader sees: the claim, its checks, the small tables behind it, and where the page is."""
+    run = read_run(run_dir)
+    blocks = [[_headline(run)]]
+    if run.result.expect:
+        blocks.append(_checks(run.result.expect))
+    elif run.result.metrics:
+        blocks.append(_metrics(run.result.metrics))
+    blocks += [_table(table) for table in read_tables(run_dir) if _is_small(table)]
+    figures = [str(path) for path in sorted((run_dir / "figures").glob("*.svg"))]
+    files = [("figure", figure) for figure in figures] + [("page", str(run_dir / "report.html"))]
+    blocks.append([Text.assemble((f"{what:<8}", "dim"), path) for what, path in files])
+    return Text("\n\n").join(Text("\n").join(lines) for lines in blocks)
+
+
+def _is_small(table: Table) -> bool:
+    return 0 < table.count <= _MOST_ROWS and len(table.columns) <= _MOST_COLUMNS
+
+
+def _table(table: Table) -> list[Text]:
+    """A table of few rows under its name, numbers flush right."""
+    rows: list[list[str | Text]] = [[Text(column.replace("_", " "), "dim") for column in table.columns]]
+    rows += [[_cell(row.get(column)) for column in table.columns] for row in table.rows]
+    numeric = {
+        index
+        for index, column in enumerate(table.columns)
+        if all(isinstance(row.get(column), int | float | None) for row in table.rows)
+    }
+    return [Text(table.name.replace("_", " "), "bold"), *_aligned(rows, right=numeric)]
+
+
+def _cell(value: object) -> str:
+    text = words.number(value)
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
 
 
 def _headline(run: RunFiles) -> Text:

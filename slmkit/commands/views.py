@@ -45,12 +45,12 @@ def _named(kind: str) -> list[tuple[str, str]]:
         return [(name, names.first_line(path, name)) for name, path in sorted(names.part_files(kind).items())]
     if kind == "gold":
         cards = {p.parent.name: p for root in names.roots()[::-1] for p in (root / "gold").glob("*/card.yaml")}
-        return [(name, _about(kind, card)) for name, card in sorted(cards.items())]
+        return [(name, about(kind, card)) for name, card in sorted(cards.items())]
     folder = "recipes" if kind == "recipes" else f"configs/{kind}"
-    return [(name, _about(kind, path)) for name in names.names(folder) if (path := names.find(folder, name))]
+    return [(name, about(kind, path)) for name in names.names(folder) if (path := names.find(folder, name))]
 
 
-def _about(kind: str, path: Path) -> str:
+def about(kind: str, path: Path) -> str:
     """One line on a YAML file, from its `key: value` lines or first comment; it is not parsed, for speed."""
     lines = path.read_text(encoding="utf-8").splitlines()
     values = dict(line.split(": ", 1) for line in lines if ": " in line and not line.startswith((" ", "-", "#")))

@@ -84,6 +84,7 @@ def write_report(run_dir: Path) -> Path:
         "answers": answers,
         "sample": sample,
         "honest": _lines(run.recipe.honest),
+        "seeds": run.recipe.lesson.scores if run.recipe.lesson else {},
         "sources": _lines(run.recipe.source),
         "lineage": lineage(run),
         "values": [row for row in values if row[2] != "default"],
@@ -168,14 +169,17 @@ def _sections(page: dict[str, Any]) -> list[tuple[str, str]]:
     """The page's sections that have something to show, for its contents line."""
     recipe, result = page["recipe"], page["result"]
     there = [
+        ("lesson", "The question", bool(recipe.lesson)),
         ("arms", "Arms", bool(page["run"].arms)),
         ("claim", "Claim" if result.expect else "Idea", bool(result.expect or recipe.teaches or recipe.honest)),
+        *([("figures", "Figures", bool(page["figures"]))] if recipe.lesson else []),
         ("metrics", "Metrics", bool(result.metrics)),
         ("curves", "Curves", bool(page["curves"])),
-        ("figures", "Figures", bool(page["figures"])),
+        *([] if recipe.lesson else [("figures", "Figures", bool(page["figures"]))]),
         ("examples", "Examples", bool(page["sample"])),
         ("answers", "All answers", len(page["answers"].items) > len(page["sample"])),
         ("tables", "Tables", bool(page["tables"])),
+        ("go-on", "Try it", bool(recipe.lesson)),
         ("lineage", "Lineage", True),
         ("notes", "Choices", bool(page["notes"])),
         ("environment", "Environment", bool(page["environment"])),

@@ -69,6 +69,23 @@ class InputRecord(_FromFile):
     sha256: str | None = None
 
 
+class LessonRecord(_FromFile):
+    """What surrounds a run for somebody who learns."""
+
+    idea: str
+    question: str
+    explore: list[str] = []
+    read: list[str] = []
+    scores: dict[str, list[float]] = {}
+
+
+class BreaksRecord(_FromFile):
+    """The change that must turn the named checks red."""
+
+    values: Row = Field(default_factory=dict, alias="with")
+    red: list[str] = []
+
+
 class RecipeRecord(_FromFile):
     """recipe.json: what was asked, and where each value came from."""
 
@@ -78,6 +95,9 @@ class RecipeRecord(_FromFile):
     teaches: str | None = None
     source: str | list[str] | None = None
     honest: str | list[str] | None = None
+    lesson: LessonRecord | None = None
+    breaks: BreaksRecord | None = None
+    next_lesson: str | None = None
     stage: str = ""
     profile: str | None = None
     seed: int | None = None

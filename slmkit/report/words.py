@@ -57,7 +57,9 @@ def signed_interval(low: Any, high: Any) -> str:
 
 
 def bounds(low: Any, high: Any) -> str:
-    """What an expectation asks for, in words: "at least 0.9", "between 0.4 and 0.6"."""
+    """What an expectation asks for, in words: "at least 0.9", "between 0.4 and 0.6", "exactly 1"."""
+    if low is not None and low == high:
+        return f"exactly {number(low)}"
     if low is None:
         return "anything" if high is None else f"at most {number(high)}"
     return f"at least {number(low)}" if high is None else f"between {number(low)} and {number(high)}"

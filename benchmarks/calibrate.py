@@ -1,0 +1,103 @@
+"""Runs a lesson on five seeds, and writes what it scored and the bounds that follow into its recipe.
+
+    python benchmarks/calibrate.py loop/02-base-vs-instruct            # scores and bounds
+    python benchmarks/calibrate.py loop/02-base-vs-instruct --dry-run  # only prints them
+
+A metric that is the same on all five seeds is exact: its bounds stay. For the others the bound is the worst of the
+five, less three points where the metric is a share or a score (within [-1, 1]), else less a tenth of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import math
+from pathlib import Path
+from typing import Any
+
+from slmkit.console import quiet_libraries
+from slmkit.names import find_recipe
+
+SEEDS = range(5)
+POINTS = 0.03
+SHARE = 0.1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe")
+    parser.add_argument("--metrics", nargs="*", help="only these; by default all that `expect` bounds")
+    parser.add_argument("--profile", default="tiny")
+    parser.add_argument("--dry-run", action="store_true")
+    asked = parser.parse_args()
+    quiet_libraries()
+    name, path = find_recipe(asked.recipe)
+    scores = measure(name, profile=asked.profile)
+    write(path, scores, only=asked.metrics, dry_run=asked.dry_run)
+
+
+def measure(name: str, *, profile: str) -> dict[str, list[float]]:
+    """Each metric of the lesson on the five seeds."""
+    from slmkit.plan import make_plan
+    from slmkit.runner import execute
+
+    rows = []
+    for seed in SEEDS:
+        result = execute(make_plan(name, profile=profile, seed=seed)).result
+        rows.append({metric: _value(value) for metric, value in result["metrics"].items()})
+    return {metric: [row[metric] for row in rows] for metric in rows[0]}
+
+
+def write(path: Path, scores: dict[str, list[float]], *, only: list[str] | None, dry_run: bool) -> None:
+    """Sets lesson.scores and the bounds of `expect`, leaving comments and order as they are."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedSeq
+
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 119, True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    recipe = yaml.load(path.read_text(encoding="utf-8"))
+    kept: dict[str, Any] = {}
+    for metric, bounds in recipe["expect"].items():
+        row = scores[metric]
+        if len(set(row)) == 1 or (only is not None and metric not in only):
+            print(f"{metric:<28} {row[0]:.4g} on every seed" if len(set(row)) == 1 else f"{metric:<28} left as it is")
+            continue
+        low, high = bounds
+        low = None if low is None else round_down(min(row) - margin(min(row)))
+        high = high if high in (None, 1) and low is not None else round_up(max(row) + margin(max(row)))
+        shown = " ".join(f"{score:.4g}" for score in row)
+        print(f"{metric:<28} {shown}  [{bounds[0]}, {bounds[1]}] -> [{low}, {high}]")
+        bounds[:] = [low, high]
+        kept[metric] = CommentedSeq([float(f"{score:.4g}") for score in row])
+        kept[metric].fa.set_flow_style()
+    if dry_run or not kept:
+        return
+    recipe["lesson"]["scores"] = kept
+    recipe["lesson"].yaml_set_comment_before_after_key(
+        "scores", before=f"seeds 0 to 4, {datetime.date.today()}", indent=2
+    )
+    with open(path, "w", encoding="utf-8") as file:
+        yaml.dump(recipe, file)
+
+
+def margin(worst: float) -> float:
+    return POINTS if abs(worst) <= 1 else SHARE * abs(worst)
+
+
+def round_down(value: float) -> float:
+    """To two digits after the point, or to two significant ones: 0.437 -> 0.43, 137.2 -> 130."""
+    step = 0.01 if abs(value) <= 1 else 10 ** (math.floor(math.log10(abs(value))) - 1)
+    return round(math.floor(value / step) * step, 4)
+
+
+def round_up(value: float) -> float:
+    return -round_down(-value)
+
+
+def _value(metric: Any) -> float:
+    return float(metric["value"] if isinstance(metric, dict) else metric)
+
+
+if __name__ == "__main__":
+    main()
