@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from typing import Any
 from slmkit import names
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Layer, Place, Recipe
+from slmkit.signature import grouped, parameters
 from slmkit.types import ModelRef, PartOf, Reads
 
 
@@ -47,7 +47,7 @@ class Part:
         return f"{self.name}({options})" if options else self.name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **self.arguments, **kwargs)
+        return self.function(*args, **grouped(self.function, self.arguments), **kwargs)
 
 
 @dataclass
@@ -95,19 +95,6 @@ def stage_of(recipe: Recipe) -> Callable[..., Any]:
         return names.load_stage(recipe.stage)
     except SlmkitError as error:
         raise SlmkitError(error.what, where=error.where or recipe.layer.where(("stage",)), fix=error.fix) from None
-
-
-def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The keyword-only parameters of a stage or part, annotations evaluated: the keys its YAML may give."""
-    found = {
-        name: parameter
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    holder = type("holder", (), {"__annotations__": {name: p.annotation for name, p in found.items()}})
-    module = sys.modules.get(function.__module__)
-    hints = typing.get_type_hints(holder, globalns=vars(module) if module else None, include_extras=True)
-    return {name: parameter.replace(annotation=hints[name]) for name, parameter in found.items()}
 
 
 def json_schema(function: Callable[..., Any]) -> dict[str, Any]:

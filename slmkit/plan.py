@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from slmkit import names
-from slmkit.bind import Call, Fill, Part, Reference, bind, parameters, parts_in, plain, stage_of
+from slmkit.bind import Call, Fill, Part, Reference, bind, parts_in, plain, stage_of
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Recipe, load_profile, load_recipe
+from slmkit.signature import parameters
 
 RUNS = Path("runs")
 _NOT_HASHED = ("device",)  # recorded only: the answer asked for is the same
@@ -262,7 +263,7 @@ def source_hash(call: Call) -> str:
 # The kernel decides how things run, not what comes out: a nicer progress bar must not make every run stale.
 _KERNEL = {
     "bind", "charts", "cli", "commands", "console", "curriculum", "errors", "launch", "names", "plan", "recipe",
-    "report", "run", "runner", "summary", "types",
+    "report", "run", "runner", "signature", "summary", "types",
 }  # fmt: skip
 
 

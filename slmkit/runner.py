@@ -30,6 +30,7 @@ from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, S
 from slmkit.plan import Plan, Step, files_of, read_result, remove_run
 from slmkit.report import write_report
 from slmkit.run import Run, write_atomically, write_json
+from slmkit.signature import grouped
 from slmkit.types import Score
 
 _PACKAGES = ("slmkit", "torch", "transformers", "datasets", "peft", "trl", "accelerate", "bitsandbytes", "evaluate")
@@ -78,7 +79,8 @@ def execute(plan: Plan, *, force: bool = False, num_processes: int = 1, verbose:
 
 def call_stage(plan: Plan, step: Step, run: Run) -> None:
     """Calls the stage with everything it reads resolved to paths."""
-    step.call.function(run, **resolved(step.call.arguments, lambda name: plan.step(name).dir))
+    values = resolved(step.call.arguments, lambda name: plan.step(name).dir)
+    step.call.function(run, **grouped(step.call.function, values))
 
 
 def preflight(plan: Plan, todo: list[Step]) -> None:
@@ -87,7 +89,7 @@ def preflight(plan: Plan, todo: list[Step]) -> None:
     for step in todo:
         check = getattr(sys.modules[step.call.function.__module__], "check", None)
         if check is not None:
-            check(**resolved(step.call.arguments, ready.__getitem__))
+            check(**grouped(step.call.function, resolved(step.call.arguments, ready.__getitem__)))
 
 
 def _run_step(plan: Plan, step: Step, num_processes: int, verbose: bool) -> float:

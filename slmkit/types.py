@@ -4,6 +4,7 @@ A stage that declares `data: Input` is given a Path; its YAML names a file, a fo
 A stage that declares `model: Model` is given a ModelRef; its YAML names a card, a hub id, a folder, or a recipe.
 `MetricPart`, `RetrieverPart` and `SystemPart` are functions of slmkit/metrics, retrievers and systems with their
 keyword-only arguments already bound; the stage calls them with the positional ones.
+A stage that declares `training: Keys[Training]` has the fields of the dataclass Training as keys of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,13 @@ class PartOf:
     folder: str
 
 
+@dataclass(frozen=True)
+class KeysOf:
+    """Marks an annotation whose fields are keys of the stage itself, as those of a group that several stages share."""
+
+
+_Group = TypeVar("_Group")
+Keys = Annotated[_Group, KeysOf()]
 Input = Annotated[Path, Reads("input")]
 Model = Annotated[ModelRef, Reads("model")]
 MetricPart = Annotated[Callable[[Example, Answer], float], PartOf("metrics")]

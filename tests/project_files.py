@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from slmkit.signature import grouped
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -29,6 +32,11 @@ class Finished:
         lines = self.err.strip().splitlines()
         start = max((i for i, line in enumerate(lines) if line.startswith("error: ")), default=len(lines))
         return lines[start:]
+
+
+def call(stage: Callable[..., None], run: Any, **keys: Any) -> None:
+    """Calls a stage with values for its keys, as a recipe would: call(sft, Run(folder), data=…, max_steps=1)."""
+    stage(run, **grouped(stage, keys))
 
 
 def write(path: Path, text: str) -> Path:

@@ -25,6 +25,7 @@ KERNEL = {
     "cli",
     "commands",
     "report",
+    "signature",
     "summary",
 }
 PARTS = {"stages", "lessons", "metrics", "retrievers", "systems"}
@@ -38,11 +39,12 @@ MAY_IMPORT = {
     "names": set(),
     "recipe": {"names"},
     "curriculum": {"names", "recipe"},
-    "bind": {"names", "recipe"},
-    "plan": {"names", "recipe", "bind"},
+    "signature": set(),
+    "bind": {"names", "recipe", "signature"},
+    "plan": {"names", "recipe", "bind", "signature"},
     "run": {"console"},
     "launch": {"console", "names", "plan", "recipe", "run", "runner"},
-    "runner": {"bind", "console", "curriculum", "launch", "names", "plan", "report", "run"},
+    "runner": {"bind", "console", "curriculum", "launch", "names", "plan", "report", "run", "signature"},
     "report": {"charts", "run"},
     "summary": {"report"},
     "charts": set(),

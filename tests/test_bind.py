@@ -9,13 +9,20 @@ import pytest
 from slmkit.bind import Call, Fill, Part, Reference, bind, json_schema, plain, resolved
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Layer, Recipe
-from slmkit.types import Input, MetricPart, Model, SystemPart
+from slmkit.signature import grouped
+from slmkit.types import Input, Keys, MetricPart, Model, SystemPart
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
     r: int = 16
     target_modules: str | list[str] = "all-linear"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    max_steps: int = -1
+    inner: Group = Group()
 
 
 def stage(  # type: ignore[no-untyped-def]
@@ -29,6 +36,7 @@ def stage(  # type: ignore[no-untyped-def]
     systems: dict[str, SystemPart] | None = None,
     metric: MetricPart | None = None,
     limit: int | None = None,
+    shared: Keys[Shared] = Shared(max_steps=5),
 ): ...
 
 
@@ -55,6 +63,20 @@ def test_defaults_and_values_are_bound() -> None:
 def test_a_group_is_a_dataclass_with_its_own_keys() -> None:
     assert call(data="rows.jsonl", model="nano", group={"r": 4}).arguments["group"] == Group(r=4)
     assert call(data="rows.jsonl", model="nano", group=None).arguments["group"] is None
+
+
+def test_the_fields_of_shared_keys_are_keys_of_the_stage() -> None:
+    bound = call({"inner": {"r": 2}}, data="rows.jsonl", model="nano", max_steps=3)
+    assert (bound.arguments["max_steps"], bound.arguments["inner"]) == (3, Group(r=2))
+    assert bound.origins["max_steps"] == "r.yaml:5"
+    assert bound.origins["inner"] == "profile"
+    assert "shared" not in bound.arguments
+    assert grouped(stage, bound.arguments)["shared"] == Shared(max_steps=3, inner=Group(r=2))
+
+
+def test_a_stage_sets_its_own_defaults_for_shared_keys() -> None:
+    assert call(data="rows.jsonl", model="nano").arguments["max_steps"] == 5
+    assert grouped(stage, {})["shared"] == Shared(max_steps=5)
 
 
 def test_a_profile_fills_what_is_unset_in_stages_and_in_parts() -> None:
@@ -98,6 +120,9 @@ def test_references_become_paths_and_models() -> None:
         ({"group": {"rr": 4}}, "has no key 'rr'", "r.yaml:5: with.group.rr", "did you mean 'r'"),
         ({"group": {"r": "x"}}, "group.r is 'x'", "with.group.r", "valid integer"),
         ({"learning_rate": "fast"}, "learning_rate is 'fast'", "with.learning_rate", "a valid number, or 'auto'"),
+        ({"max_steps": "x"}, "max_steps is 'x'", "r.yaml:5: with.max_steps", "valid integer"),
+        ({"max_step": 3}, "has no key 'max_step'", "r.yaml:5: with.max_step", "'max_steps'"),
+        ({"inner": {"s": 3}}, "has no key 's'", "with.inner.s", "r, target_modules"),
         ({"limit": True}, "limit is True", "with.limit", "valid integer"),
         ({"limit": "3"}, "limit is '3'", "with.limit", "valid integer"),
         ({"names": ["a", 1]}, "names.1 is 1", "with.names.1", "valid string"),
@@ -131,6 +156,6 @@ def test_a_missing_value_says_which() -> None:
 def test_the_schema_lists_every_key() -> None:
     schema = json_schema(stage)
     assert set(schema["properties"]) == {
-        "data", "model", "group", "learning_rate", "names", "systems", "metric", "limit",
+        "data", "model", "group", "learning_rate", "names", "systems", "metric", "limit", "max_steps", "inner",
     }  # fmt: skip
     assert schema["additionalProperties"] is False

@@ -11,12 +11,13 @@ from typing import Any
 from rich.table import Table
 
 from slmkit import names
-from slmkit.bind import json_schema, parameters, plain
+from slmkit.bind import json_schema, plain
 from slmkit.console import out
 from slmkit.curriculum import lesson_of
 from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
 from slmkit.plan import RUNS, bind_one, find_run, lineage, make_plan, read_result, remove_run
 from slmkit.recipe import KEYS
+from slmkit.signature import parameters
 
 _PART_KINDS = ("stages", "lessons", "metrics", "retrievers", "systems")
 _KINDS = ("recipes", *_PART_KINDS, "models", "profiles", "gold")

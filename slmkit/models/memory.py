@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit.errors import RefusedError
 
@@ -23,8 +23,8 @@ class Plan:
     reason: str
 
 
-def plan(model: Any, *, longest: int, gradient_checkpointing: bool | None = None) -> Plan:
-    """The micro-batch for this model on its device; gradient_checkpointing None: only where memory asks for it.
+def plan(model: Any, *, longest: int, gradient_checkpointing: bool | Literal["auto"] = "auto") -> Plan:
+    """The micro-batch for this model on its device; gradient_checkpointing "auto": only where memory asks for it.
 
     Counted: the weights are loaded already; gradients and AdamW's two moments in float32 for each trainable weight (12
     bytes); activations kept for backward, per token and layer about 16 values of the model's width and 6 of the
@@ -47,7 +47,7 @@ def plan(model: Any, *, longest: int, gradient_checkpointing: bool | None = None
     def most(per_token: int) -> int:
         return int(max(0, free) // per_token)
 
-    if gradient_checkpointing is None:
+    if gradient_checkpointing == "auto":
         gradient_checkpointing = most(kept) < max(longest, min(wanted, 512))
     fits = most(recomputed if gradient_checkpointing else kept)
     if fits < longest:

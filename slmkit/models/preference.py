@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from slmkit.models.fit import Recorder
 from slmkit.models.guards import Said, predictions
@@ -44,7 +44,6 @@ def prepare_preferences(
     *,
     data: Path,
     model: ModelRef,
-    max_length: int | Literal["auto"],
     seed: int,
     usual_rate: float,
     rows_per_pair: int = 1,
@@ -56,7 +55,7 @@ def prepare_preferences(
     validation = read_pairs(validation_file) if validation_file else []
     run.note(f"{len(pairs):,} pairs to train on, {len(validation):,} to validate with")
     loaded = training.load(model)
-    limit = loaded.context_length if max_length == "auto" else min(max_length, loaded.context_length)
+    limit = training.longest(loaded)
     longest = check_lengths(loaded.tokenizer, [*pairs, *validation], longest=limit)
     probes = label_chats(loaded.tokenizer, [pair.chat(pair.chosen) for pair in (validation or pairs)[:_NUM_PROBES]])
     say = partial(predictions, rows=probes)
@@ -67,7 +66,7 @@ def prepare_preferences(
     micro_batch = plan(
         tuned,
         longest=2 * longest,  # a pair is two rows
-        gradient_checkpointing=None if training.gradient_checkpointing == "auto" else training.gradient_checkpointing,
+        gradient_checkpointing=training.gradient_checkpointing,
     )
     training = training.with_micro_batch(micro_batch.max_tokens // (2 * longest), run.note)
     steps = training.steps(len(pairs) * rows_per_pair)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.chat import render
@@ -77,7 +77,6 @@ def prepare_prompts(
     *,
     data: Path,
     model: ModelRef,
-    max_length: int | Literal["auto"],
     max_new_tokens: int,
     seed: int,
     usual_rate: float,
@@ -88,7 +87,7 @@ def prepare_prompts(
     prompts = read_prompts(file)
     run.note(f"{len(prompts):,} prompts")
     loaded = training.load(model)
-    limit = loaded.context_length if max_length == "auto" else min(max_length, loaded.context_length)
+    limit = training.longest(loaded)
     lengths = [len(ids) for ids in render(loaded.tokenizer, [prompt.turns for prompt in prompts])]
     over = [i for i, length in enumerate(lengths) if length + max_new_tokens > limit]
     if over:
@@ -106,7 +105,7 @@ def prepare_prompts(
     micro_batch = plan(
         tuned,
         longest=longest,
-        gradient_checkpointing=None if training.gradient_checkpointing == "auto" else training.gradient_checkpointing,
+        gradient_checkpointing=training.gradient_checkpointing,
     )
     training = training.with_micro_batch(micro_batch.max_tokens // longest, run.note)
     steps = training.steps(len(prompts) * rows_per_prompt)

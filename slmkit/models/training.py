@@ -1,6 +1,6 @@
 """The keys that every training stage has, and what follows: steps, learning rate, the config of a TRL trainer.
 
-A stage declares the keys in its own signature and hands them here in one piece.
+A stage takes them as one parameter, `training: Keys[Training]`; in YAML each field is a key of the stage.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ Scheduler = Literal["linear", "cosine", "constant", "constant_with_warmup"]
 class Training:
     """What a recipe says about how to train, whatever the method."""
 
-    adapter: Adapter
-    lora: Lora
-    learning_rate: float | Literal["auto"]
-    num_train_epochs: float
-    max_steps: int
-    per_device_train_batch_size: int
-    gradient_accumulation_steps: int
-    lr_scheduler_type: Scheduler
-    warmup_ratio: float
-    weight_decay: float
-    max_grad_norm: float
-    gradient_checkpointing: bool | Literal["auto"]
-    load_in_4bit: bool
-    device: Device
-    dtype: Dtype
+    adapter: Adapter = "lora"
+    lora: Lora = Lora()
+    learning_rate: float | Literal["auto"] = "auto"
+    num_train_epochs: float = 1.0
+    max_steps: int = -1
+    per_device_train_batch_size: int = 8
+    gradient_accumulation_steps: int = 1
+    max_length: int | Literal["auto"] = "auto"
+    lr_scheduler_type: Scheduler = "linear"
+    warmup_ratio: float = 0.03
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    gradient_checkpointing: bool | Literal["auto"] = "auto"
+    load_in_4bit: bool = False
+    device: Device = "auto"
+    dtype: Dtype = "auto"
 
     @property
     def rows_per_step(self) -> int:
@@ -49,10 +50,36 @@ class Training:
     def quantized(self) -> bool:
         return self.load_in_4bit or self.adapter == "qlora"
 
+    def check(self, model: ModelRef) -> None:
+        """Refuses what cannot train, before anything is loaded."""
+        check_model(model)
+        if self.load_in_4bit and self.adapter == "full":
+            raise SlmkitError("4-bit weights cannot be trained", where="load_in_4bit, adapter", fix="adapter: qlora")
+        folder = model_folder(model)
+        if self.quantized and folder and (folder / "adapter_config.json").exists():
+            raise SlmkitError(
+                f"model {model.name!r} is an adapter, and on 4-bit weights a second one cannot be put on it",
+                where="load_in_4bit, adapter",
+                fix="adapter: lora, or merge the first adapter and train on the merged model",
+            )
+        if self.max_steps == 0 or (self.max_steps < 0 and self.num_train_epochs <= 0):
+            fix = "num_train_epochs: 3"
+            raise SlmkitError("nothing would be trained", where="num_train_epochs, max_steps", fix=fix)
+        if self.lora.r < 1:
+            raise SlmkitError(f"an adapter of rank {self.lora.r} holds nothing", where="lora.r", fix="lora.r: 16")
+        rate = self.learning_rate
+        if rate != "auto" and not 0 < rate < 1:
+            raise SlmkitError(f"learning_rate is {rate}", where="learning_rate", fix="learning_rate: auto")
+
     def load(self, model: ModelRef) -> Loaded:
         """The model to train; all weights train in float32, an adapter stands on weights of `dtype`."""
         dtype = "float32" if self.adapter == "full" else self.dtype
         return load_model(model, device=self.device, dtype=dtype, load_in_4bit=self.quantized)
+
+    def longest(self, loaded: Loaded) -> int:
+        """The most tokens a row may have: max_length, and never more than the model's context."""
+        context = loaded.context_length
+        return context if self.max_length == "auto" else min(self.max_length, context)
 
     def steps(self, num_rows: int) -> int:
         """Optimizer steps: max_steps where it is set, else num_train_epochs over the rows."""
@@ -127,35 +154,6 @@ class Training:
             "log_level": "error",
             "report_to": "none",
         }
-
-
-def check_training(
-    model: ModelRef,
-    *,
-    adapter: Adapter,
-    lora: Lora,
-    learning_rate: float | Literal["auto"],
-    num_train_epochs: float,
-    max_steps: int,
-    load_in_4bit: bool,
-) -> None:
-    """Refuses what cannot train, before anything is loaded."""
-    check_model(model)
-    if load_in_4bit and adapter == "full":
-        raise SlmkitError("4-bit weights cannot be trained", where="load_in_4bit, adapter", fix="adapter: qlora")
-    folder = model_folder(model)
-    if (load_in_4bit or adapter == "qlora") and folder and (folder / "adapter_config.json").exists():
-        raise SlmkitError(
-            f"model {model.name!r} is an adapter, and on 4-bit weights a second one cannot be put on it",
-            where="load_in_4bit, adapter",
-            fix="adapter: lora, or merge the first adapter and train on the merged model",
-        )
-    if max_steps == 0 or (max_steps < 0 and num_train_epochs <= 0):
-        raise SlmkitError("nothing would be trained", where="num_train_epochs, max_steps", fix="num_train_epochs: 3")
-    if lora.r < 1:
-        raise SlmkitError(f"an adapter of rank {lora.r} holds nothing", where="lora.r", fix="lora.r: 16")
-    if isinstance(learning_rate, float) and not 0 < learning_rate < 1:
-        raise SlmkitError(f"learning_rate is {learning_rate}", where="learning_rate", fix="learning_rate: auto")
 
 
 def world_size() -> int:

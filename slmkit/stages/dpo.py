@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from slmkit.models.fit import finish, fit
-from slmkit.models.load import Device, Dtype
-from slmkit.models.lora import Adapter, Lora
 from slmkit.models.pairs import pair_files, read_pairs
 from slmkit.models.preference import prepare_preferences
 from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
-from slmkit.models.training import Scheduler, Training, check_training
+from slmkit.models.training import Training
 from slmkit.run import Run
-from slmkit.types import Input, Model
+from slmkit.types import Input, Keys, Model
 
 
 def dpo(
@@ -23,22 +21,7 @@ def dpo(
     beta: float = 0.1,
     loss_type: Literal["sigmoid", "ipo", "hinge", "robust", "exo_pair", "bco_pair", "apo_zero"] = "sigmoid",
     label_smoothing: float = 0.0,
-    adapter: Adapter = "lora",
-    lora: Lora = Lora(),  # noqa: B008 - frozen
-    learning_rate: float | Literal["auto"] = "auto",
-    num_train_epochs: float = 1.0,
-    max_steps: int = -1,
-    per_device_train_batch_size: int = 8,
-    gradient_accumulation_steps: int = 1,
-    max_length: int | Literal["auto"] = "auto",
-    lr_scheduler_type: Scheduler = "linear",
-    warmup_ratio: float = 0.03,
-    weight_decay: float = 0.0,
-    max_grad_norm: float = 1.0,
-    gradient_checkpointing: bool | Literal["auto"] = "auto",
-    load_in_4bit: bool = False,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
+    training: Keys[Training] = Training(),
 ) -> None:
     """Teach a model to prefer the better of two answers, held near where it started.
 
@@ -47,26 +30,7 @@ def dpo(
     round (sigmoid, robust and exo_pair use it).
     Source: Rafailov et al. 2023, https://arxiv.org/abs/2305.18290.
     """
-    training = Training(
-        adapter=adapter,
-        lora=lora,
-        learning_rate=learning_rate,
-        num_train_epochs=num_train_epochs,
-        max_steps=max_steps,
-        per_device_train_batch_size=per_device_train_batch_size,
-        gradient_accumulation_steps=gradient_accumulation_steps,
-        lr_scheduler_type=lr_scheduler_type,
-        warmup_ratio=warmup_ratio,
-        weight_decay=weight_decay,
-        max_grad_norm=max_grad_norm,
-        gradient_checkpointing=gradient_checkpointing,
-        load_in_4bit=load_in_4bit,
-        device=device,
-        dtype=dtype,
-    )
-    ready = prepare_preferences(
-        run, training, data=data, model=model, max_length=max_length, seed=run.seed, usual_rate=2e-5
-    )
+    ready = prepare_preferences(run, training, data=data, model=model, seed=run.seed, usual_rate=2e-5)
 
     def trainer(on_step: OnStep, on_log: OnLog) -> Any:
         from datasets import Dataset
@@ -93,27 +57,8 @@ def dpo(
         run.metric(validation_reward_accuracy=fitted.curve("validation_rewards_accuracies")[-1])
 
 
-def check(
-    *,
-    data: Input,
-    model: Model,
-    adapter: Adapter = "lora",
-    lora: Lora = Lora(),  # noqa: B008 - frozen
-    learning_rate: float | Literal["auto"] = "auto",
-    num_train_epochs: float = 1.0,
-    max_steps: int = -1,
-    load_in_4bit: bool = False,
-    **_: Any,
-) -> None:
+def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:
     """Refuses what cannot train, before anything is loaded."""
-    check_training(
-        model,
-        adapter=adapter,
-        lora=lora,
-        learning_rate=learning_rate,
-        num_train_epochs=num_train_epochs,
-        max_steps=max_steps,
-        load_in_4bit=load_in_4bit,
-    )
+    training.check(model)
     if data.exists():
         read_pairs(pair_files(data)[0], limit=100)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from slmkit.errors import FailedError, SlmkitError
 from slmkit.models.fit import finish, fit
-from slmkit.models.load import Device, Dtype
-from slmkit.models.lora import Adapter, Lora
 from slmkit.models.prompts import prepare_prompts, prompt_file, read_prompts
 from slmkit.models.trainer import OnLog, OnStep, guarded
-from slmkit.models.training import Scheduler, Training, check_training, world_size
+from slmkit.models.training import Training
 from slmkit.run import Run
-from slmkit.types import Answer, Example, Input, MetricPart, Model
+from slmkit.types import Answer, Example, Input, Keys, MetricPart, Model
 
 
 def grpo(
@@ -27,22 +25,7 @@ def grpo(
     max_new_tokens: int = 64,
     temperature: float = 1.0,
     beta: float = 0.0,
-    adapter: Adapter = "lora",
-    lora: Lora = Lora(),  # noqa: B008 - frozen
-    learning_rate: float | Literal["auto"] = "auto",
-    num_train_epochs: float = 1.0,
-    max_steps: int = -1,
-    per_device_train_batch_size: int = 16,
-    gradient_accumulation_steps: int = 1,
-    max_length: int | Literal["auto"] = "auto",
-    lr_scheduler_type: Scheduler = "linear",
-    warmup_ratio: float = 0.03,
-    weight_decay: float = 0.0,
-    max_grad_norm: float = 1.0,
-    gradient_checkpointing: bool | Literal["auto"] = "auto",
-    load_in_4bit: bool = False,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
+    training: Keys[Training] = Training(per_device_train_batch_size=16),
 ) -> None:
     """Reinforce the answers that score above their group's mean, by rewards that a metric can verify.
 
@@ -51,29 +34,11 @@ def grpo(
     gradient_accumulation_steps answers. beta: how strongly the start holds (0: no reference model).
     Source: Shao et al. 2024, https://arxiv.org/abs/2402.03300.
     """
-    training = Training(
-        adapter=adapter,
-        lora=lora,
-        learning_rate=learning_rate,
-        num_train_epochs=num_train_epochs,
-        max_steps=max_steps,
-        per_device_train_batch_size=per_device_train_batch_size,
-        gradient_accumulation_steps=gradient_accumulation_steps,
-        lr_scheduler_type=lr_scheduler_type,
-        warmup_ratio=warmup_ratio,
-        weight_decay=weight_decay,
-        max_grad_norm=max_grad_norm,
-        gradient_checkpointing=gradient_checkpointing,
-        load_in_4bit=load_in_4bit,
-        device=device,
-        dtype=dtype,
-    )
     ready = prepare_prompts(
         run,
         training,
         data=data,
         model=model,
-        max_length=max_length,
         max_new_tokens=max_new_tokens,
         seed=run.seed,
         usual_rate=1e-5,
@@ -120,33 +85,18 @@ def check(
     rewards: list[MetricPart],
     reward_weights: list[float] | None = None,
     num_generations: int = 8,
-    per_device_train_batch_size: int = 16,
-    gradient_accumulation_steps: int = 1,
-    adapter: Adapter = "lora",
-    lora: Lora = Lora(),  # noqa: B008 - frozen
-    learning_rate: float | Literal["auto"] = "auto",
-    num_train_epochs: float = 1.0,
-    max_steps: int = -1,
-    load_in_4bit: bool = False,
+    training: Training,
     **_: Any,
 ) -> None:
     """Refuses what cannot train, before anything is loaded."""
-    check_training(
-        model,
-        adapter=adapter,
-        lora=lora,
-        learning_rate=learning_rate,
-        num_train_epochs=num_train_epochs,
-        max_steps=max_steps,
-        load_in_4bit=load_in_4bit,
-    )
+    training.check(model)
     if not rewards:
         raise SlmkitError("there is no reward to learn from", where="rewards", fix="rewards: [exact_match]")
     if reward_weights is not None and len(reward_weights) != len(rewards):
         raise SlmkitError(
             f"{len(rewards)} rewards and {len(reward_weights)} weights", where="reward_weights", fix="one for each"
         )
-    answers = per_device_train_batch_size * gradient_accumulation_steps * world_size()
+    answers = training.rows_per_step
     if num_generations < 2 or answers % num_generations:
         raise SlmkitError(
             f"{answers} answers a step cannot be split into groups of {num_generations}",

@@ -4,45 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
-from slmkit.errors import SlmkitError
 from slmkit.models.chat import render
 from slmkit.models.fit import finish, fit
 from slmkit.models.guards import Said
-from slmkit.models.load import Device, Dtype, Loaded
-from slmkit.models.lora import Adapter, Lora, attach
+from slmkit.models.load import Loaded
+from slmkit.models.lora import attach
 from slmkit.models.memory import plan
 from slmkit.models.pairs import Pair, check_lengths, pair_files, read_pairs
 from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
-from slmkit.models.training import Scheduler, Training, check_training
+from slmkit.models.training import Training
 from slmkit.run import Run
-from slmkit.types import Input, Model
+from slmkit.types import Input, Keys, Model
 
 _NUM_PROBES = 50  # pairs on which base and trained, saved and trained are compared
 
 
-def reward(
-    run: Run,
-    *,
-    data: Input,
-    model: Model,
-    adapter: Adapter = "lora",
-    lora: Lora = Lora(),  # noqa: B008 - frozen
-    learning_rate: float | Literal["auto"] = "auto",
-    num_train_epochs: float = 1.0,
-    max_steps: int = -1,
-    per_device_train_batch_size: int = 8,
-    gradient_accumulation_steps: int = 1,
-    max_length: int | Literal["auto"] = "auto",
-    lr_scheduler_type: Scheduler = "linear",
-    warmup_ratio: float = 0.03,
-    weight_decay: float = 0.0,
-    max_grad_norm: float = 1.0,
-    gradient_checkpointing: bool | Literal["auto"] = "auto",
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-) -> None:
+def reward(run: Run, *, data: Input, model: Model, training: Keys[Training] = Training()) -> None:
     """Train a model to score answers, so that the better one of each pair scores higher.
 
     `data` is a folder with train.jsonl (and validation.jsonl) or a .jsonl file, each line {"prompt", "chosen",
@@ -53,35 +32,18 @@ def reward(
     pairs = read_pairs(train_file)
     validation = read_pairs(validation_file) if validation_file else []
     run.note(f"{len(pairs):,} pairs to train on, {len(validation):,} to validate with")
-    training = Training(
-        adapter=adapter,
-        lora=lora,
-        learning_rate=learning_rate,
-        num_train_epochs=num_train_epochs,
-        max_steps=max_steps,
-        per_device_train_batch_size=per_device_train_batch_size,
-        gradient_accumulation_steps=gradient_accumulation_steps,
-        lr_scheduler_type=lr_scheduler_type,
-        warmup_ratio=warmup_ratio,
-        weight_decay=weight_decay,
-        max_grad_norm=max_grad_norm,
-        gradient_checkpointing=gradient_checkpointing,
-        load_in_4bit=False,
-        device=device,
-        dtype=dtype,
-    )
     loaded = training.load(model)
-    limit = loaded.context_length if max_length == "auto" else min(max_length, loaded.context_length)
+    limit = training.longest(loaded)
     longest = check_lengths(loaded.tokenizer, [*pairs, *validation], longest=limit)
     scorer = _with_score_head(loaded, seed=run.seed)
     say = partial(_judge, tokenizer=loaded.tokenizer, pairs=(validation or pairs)[:_NUM_PROBES])
     before = say(scorer)
     rate = training.rate(scorer, run.note)
-    tuned = attach(scorer, lora, adapter=adapter, seed=run.seed, task_type="SEQ_CLS")
+    tuned = attach(scorer, training.lora, adapter=training.adapter, seed=run.seed, task_type="SEQ_CLS")
     micro_batch = plan(
         tuned,
         longest=2 * longest,  # a pair is two rows
-        gradient_checkpointing=None if gradient_checkpointing == "auto" else gradient_checkpointing,
+        gradient_checkpointing=training.gradient_checkpointing,
     )
     training = training.with_micro_batch(micro_batch.max_tokens // (2 * longest), run.note)
     steps = training.steps(len(pairs))
@@ -117,42 +79,25 @@ def reward(
         run.metric(validation_reward_accuracy=fitted.curve("validation_accuracy")[-1])
 
 
-def check(
-    *,
-    data: Input,
-    model: Model,
-    adapter: Adapter = "lora",
-    lora: Lora = Lora(),  # noqa: B008 - frozen
-    learning_rate: float | Literal["auto"] = "auto",
-    num_train_epochs: float = 1.0,
-    max_steps: int = -1,
-    **_: Any,
-) -> None:
+def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:
     """Refuses what cannot train, before anything is loaded."""
-    check_training(
-        model,
-        adapter=adapter,
-        lora=lora,
-        learning_rate=learning_rate,
-        num_train_epochs=num_train_epochs,
-        max_steps=max_steps,
-        load_in_4bit=False,
-    )
-    if adapter == "qlora":
-        raise SlmkitError("a reward model trains on whole weights", where="adapter", fix="adapter: lora")
+    training.check(model)
     if data.exists():
         read_pairs(pair_files(data)[0], limit=100)
 
 
 def _with_score_head(loaded: Loaded, *, seed: int) -> Any:
-    """The loaded model's body under a new head with one output."""
+    """The loaded model's body, in 4 bit where it is, under a new head with one output."""
     from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(seed)  # the head starts random
     config = type(loaded.model.config).from_dict({**loaded.model.config.to_dict(), "num_labels": 1})
     config.pad_token_id = loaded.tokenizer.pad_token_id
     scorer = AutoModelForSequenceClassification.from_config(config, dtype=loaded.model.dtype)
-    scorer.base_model.load_state_dict(loaded.model.base_model.state_dict())
+    setattr(scorer, scorer.base_model_prefix, loaded.model.base_model)
+    for name in ("is_loaded_in_4bit", "is_quantized", "quantization_method", "hf_quantizer"):
+        if hasattr(loaded.model, name):
+            setattr(scorer, name, getattr(loaded.model, name))
     return scorer.to(loaded.model.device)
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.fit import finish, fit
 from slmkit.models.guards import predictions
 from slmkit.models.labels import Chat, Row, label_chats, read_chats
 from slmkit.models.lean import sft_trainer, trained_tokens
-from slmkit.models.load import Device, Dtype, Loaded
-from slmkit.models.lora import Adapter, Lora, attach
+from slmkit.models.load import Loaded
+from slmkit.models.lora import attach
 from slmkit.models.memory import plan
 from slmkit.models.trainer import OnLog, OnStep, Shuffle
-from slmkit.models.training import Scheduler, Training, check_training
+from slmkit.models.training import Training
 from slmkit.run import Run
-from slmkit.types import Input, Model
+from slmkit.types import Input, Keys, Model
 
 _MAX_SHARE_TOO_LONG = 0.01  # more rows than this over max_length is a mistake in the settings, not an outlier
 _MAX_VALIDATION = 500  # rows evaluated up to ten times in a run
@@ -29,24 +29,9 @@ def sft(
     *,
     data: Input,
     model: Model,
-    adapter: Adapter = "lora",
-    lora: Lora = Lora(),  # noqa: B008 - frozen
     replay: Input | None = None,
     replay_ratio: float = 0.25,
-    learning_rate: float | Literal["auto"] = "auto",
-    num_train_epochs: float = 3.0,
-    max_steps: int = -1,
-    per_device_train_batch_size: int = 8,
-    gradient_accumulation_steps: int = 1,
-    max_length: int | Literal["auto"] = "auto",
-    lr_scheduler_type: Scheduler = "linear",
-    warmup_ratio: float = 0.03,
-    weight_decay: float = 0.0,
-    max_grad_norm: float = 1.0,
-    gradient_checkpointing: bool | Literal["auto"] = "auto",
-    load_in_4bit: bool = False,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
+    training: Keys[Training] = Training(num_train_epochs=3.0),
 ) -> None:
     """Fine-tune a model on chats, loss on the assistant's words only.
 
@@ -60,26 +45,8 @@ def sft(
     run.note(
         f"{len(chats):,} rows to train on, {len(validation_chats):,} to validate, {len(replay_chats):,} to replay"
     )
-
-    training = Training(
-        adapter=adapter,
-        lora=lora,
-        learning_rate=learning_rate,
-        num_train_epochs=num_train_epochs,
-        max_steps=max_steps,
-        per_device_train_batch_size=per_device_train_batch_size,
-        gradient_accumulation_steps=gradient_accumulation_steps,
-        lr_scheduler_type=lr_scheduler_type,
-        warmup_ratio=warmup_ratio,
-        weight_decay=weight_decay,
-        max_grad_norm=max_grad_norm,
-        gradient_checkpointing=gradient_checkpointing,
-        load_in_4bit=load_in_4bit,
-        device=device,
-        dtype=dtype,
-    )
     loaded = training.load(model)
-    longest = loaded.context_length if max_length == "auto" else min(max_length, loaded.context_length)
+    longest = training.longest(loaded)
     rows = _label(run, loaded, chats, longest, what="train")
     validation = _label(run, loaded, validation_chats[:_MAX_VALIDATION], longest, what="validation")
     replayed = _label(run, loaded, replay_chats, longest, what="replay")
@@ -87,11 +54,11 @@ def sft(
     say = partial(predictions, rows=probes)
     before = say(loaded.model)
     rate = training.rate(loaded.model, run.note)
-    tuned = attach(loaded.model, lora, adapter=adapter, seed=run.seed)
+    tuned = attach(loaded.model, training.lora, adapter=training.adapter, seed=run.seed)
     micro_batch = plan(
         tuned,
         longest=max(len(row.input_ids) for row in (*rows, *validation, *replayed)),
-        gradient_checkpointing=None if gradient_checkpointing == "auto" else gradient_checkpointing,
+        gradient_checkpointing=training.gradient_checkpointing,
     )
     run.note(micro_batch.reason)
     num_replayed = round(len(rows) * replay_ratio / (1 - replay_ratio)) if replayed else 0
@@ -129,26 +96,13 @@ def check(
     *,
     data: Input,
     model: Model,
-    adapter: Adapter = "lora",
-    lora: Lora = Lora(),  # noqa: B008 - frozen
     replay: Input | None = None,
     replay_ratio: float = 0.25,
-    learning_rate: float | Literal["auto"] = "auto",
-    num_train_epochs: float = 3.0,
-    max_steps: int = -1,
-    load_in_4bit: bool = False,
+    training: Training,
     **_: Any,
 ) -> None:
     """Refuses what cannot train, before anything is loaded."""
-    check_training(
-        model,
-        adapter=adapter,
-        lora=lora,
-        learning_rate=learning_rate,
-        num_train_epochs=num_train_epochs,
-        max_steps=max_steps,
-        load_in_4bit=load_in_4bit,
-    )
+    training.check(model)
     if not 0 <= replay_ratio < 1:
         raise SlmkitError(f"replay_ratio is {replay_ratio}", where="replay_ratio", fix="a share from 0 to below 1")
     for path in filter(None, (data, replay)):

@@ -41,20 +41,13 @@ def trainer_on(nano, rows, tmp_path, *, losses, adapter="full", max_rows=ROWS_PE
     model = attach(nano.model, Lora(), adapter=adapter, seed=0)
     training = Training(
         adapter=adapter,
-        lora=Lora(),
         learning_rate=1e-2,
-        num_train_epochs=1,
         max_steps=STEPS,
         per_device_train_batch_size=max_rows,
         gradient_accumulation_steps=ROWS_PER_STEP // max_rows,
         lr_scheduler_type="constant",
         warmup_ratio=0.0,
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        gradient_checkpointing=False,
-        load_in_4bit=False,
         device="cpu",
-        dtype="auto",
     )
     arguments = training.arguments(
         tmp_path / "checkpoints", model=model, steps=STEPS, learning_rate=1e-2, gradient_checkpointing=False, seed=0

@@ -24,6 +24,7 @@ import slmkit.stages.grpo
 import slmkit.stages.sft
 from slmkit.console import console, quiet_libraries
 from slmkit.run import Run
+from slmkit.signature import grouped
 from slmkit.stages.dpo import dpo
 from slmkit.stages.grpo import grpo
 from slmkit.stages.sft import sft
@@ -102,9 +103,10 @@ def train(method: str, folder: Path, data: Path, moment: str | None) -> int:
         torch.set_num_threads(1)
         if moment:
             MOMENTS[moment]()
-        stage, arguments = METHODS[method]
+        stage, keys = METHODS[method]
+        keys |= {"data": data, "model": ModelRef("nano", str(NANO)), "max_steps": 10, "device": "cpu"}
         try:
-            stage(Run(folder), data=data, model=ModelRef("nano", str(NANO)), max_steps=10, device="cpu", **arguments)
+            stage(Run(folder), **grouped(stage, keys))
         except BaseException as error:
             sys.stderr.write(f"{error!r}\n")
             os._exit(1)

@@ -7,13 +7,14 @@ import random
 from pathlib import Path
 
 import pytest
-from project_files import read_jsonl
+from project_files import call, read_jsonl
 
 import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError, RefusedError, SlmkitError
 from slmkit.models.pairs import read_pairs
 from slmkit.run import Run
+from slmkit.signature import grouped
 from slmkit.stages import distill, dpo, grpo, kto, orpo, reward, sft
 from slmkit.types import Answer, Example, ModelRef
 
@@ -61,24 +62,34 @@ def chats(tmp_path_factory, pairs) -> Path:
 @pytest.mark.parametrize(("module", "stage"), [(dpo, dpo.dpo), (kto, kto.kto), (orpo, orpo.orpo)])
 def test_preferences_widen_the_margin(tmp_path, pairs, module, stage, adapter):
     run = Run(tmp_path)
-    stage(run, data=pairs, model=NANO, adapter=adapter, learning_rate=2e-3, num_train_epochs=4, device="cpu")
+    call(stage, run, data=pairs, model=NANO, adapter=adapter, learning_rate=2e-3, num_train_epochs=4, device="cpu")
     margins = [row["rewards_margins"] for row in read_jsonl(run.dir / "log.jsonl") if "rewards_margins" in row]
     assert run.metrics["reward_margin"] > margins[0]
     assert run.metrics["validation_loss"] < run.metrics["validation_loss_before"]
     assert (run.dir / "model" / "adapter_config.json").exists() == (adapter == "lora")
 
 
-@pytest.mark.parametrize("adapter", ["lora", "full"])
+@pytest.mark.parametrize("adapter", ["lora", "qlora", "full"])
 def test_a_reward_model_ranks_pairs_it_has_not_seen(tmp_path, pairs, adapter):
     run = Run(tmp_path)
-    reward.reward(run, data=pairs, model=NANO, adapter=adapter, learning_rate=2e-3, num_train_epochs=8, device="cpu")
+    call(
+        reward.reward,
+        run,
+        data=pairs,
+        model=NANO,
+        adapter=adapter,
+        learning_rate=2e-3,
+        num_train_epochs=8,
+        device="cpu",
+    )
     assert run.metrics["validation_reward_accuracy"] >= 0.75
     assert run.metrics["reward_margin"] > 0
 
 
 def test_reinforcement_raises_the_reward_of_a_metric(tmp_path, chats):
     run = Run(tmp_path)
-    grpo.grpo(
+    call(
+        grpo.grpo,
         run,
         data=chats,
         model=NANO,
@@ -99,14 +110,24 @@ def test_rewards_that_never_differ_are_an_error(tmp_path, chats):
         return 0.0
 
     with pytest.raises(FailedError, match="got the same reward"):
-        grpo.grpo(Run(tmp_path), data=chats, model=NANO, rewards=[never], max_new_tokens=2, max_steps=1, device="cpu")
+        call(
+            grpo.grpo,
+            Run(tmp_path),
+            data=chats,
+            model=NANO,
+            rewards=[never],
+            max_new_tokens=2,
+            max_steps=1,
+            device="cpu",
+        )
 
 
 def test_a_student_moves_towards_its_teacher(tmp_path, chats):
     teacher = Run(tmp_path / "teacher")
-    sft.sft(teacher, data=chats, model=NANO, num_train_epochs=2, device="cpu")
+    call(sft.sft, teacher, data=chats, model=NANO, num_train_epochs=2, device="cpu")
     run = Run(tmp_path / "student")
-    distill.distill(
+    call(
+        distill.distill,
         run,
         data=chats,
         model=NANO,
@@ -146,15 +167,19 @@ def test_the_prompt_of_two_whole_chats_is_their_common_beginning(tmp_path):
 
 def test_a_pair_that_would_be_cut_is_refused(tmp_path, pairs):
     with pytest.raises(RefusedError, match="pairs are longer than 8 tokens"):
-        dpo.dpo(Run(tmp_path), data=pairs, model=NANO, max_length=8, device="cpu")
+        call(dpo.dpo, Run(tmp_path), data=pairs, model=NANO, max_length=8, device="cpu")
 
 
 def test_groups_that_do_not_fill_a_step_are_refused(chats):
     with pytest.raises(SlmkitError, match="12 answers a step cannot be split into groups of 8") as error:
-        grpo.check(data=chats, model=NANO, rewards=[vowels], per_device_train_batch_size=12)
+        grpo.check(
+            **grouped(
+                grpo.grpo, {"data": chats, "model": NANO, "rewards": [vowels], "per_device_train_batch_size": 12}
+            )
+        )
     assert error.value.fix == "per_device_train_batch_size: 8"
 
 
 def test_a_teacher_with_another_vocabulary_is_refused_before_training(tmp_path, chats):
     with pytest.raises(SlmkitError, match="the teacher is the student"):
-        distill.check(data=chats, model=NANO, teacher=NANO)
+        distill.check(**grouped(distill.distill, {"data": chats, "model": NANO, "teacher": NANO}))

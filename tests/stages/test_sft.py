@@ -7,13 +7,14 @@ import random
 from pathlib import Path
 
 import pytest
-from project_files import read_jsonl
+from project_files import call, read_jsonl
 
 import slmkit
 from slmkit.console import console
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.lora import Lora
 from slmkit.run import Run
+from slmkit.signature import grouped
 from slmkit.stages.sft import check, sft
 from slmkit.types import ModelRef
 
@@ -63,7 +64,7 @@ def test_every_adapter_learns_and_loads_again(tmp_path, data, adapter):
 
     run = Run(tmp_path)
     settings = {"learning_rate": 3e-3, "num_train_epochs": 2, "per_device_train_batch_size": 16}
-    sft(run, data=data, model=NANO, adapter=adapter, device="cpu", **settings)
+    call(sft, run, data=data, model=NANO, adapter=adapter, device="cpu", **settings)
     metrics = run.metrics
     assert metrics["validation_loss"] < metrics["validation_loss_before"] - 0.5
     assert metrics["trained_tokens"] == 2 * 48 * 2  # two epochs of 48 rows: a colour and its end
@@ -78,7 +79,7 @@ def test_every_adapter_learns_and_loads_again(tmp_path, data, adapter):
 
 def test_nothing_saved_names_a_path_of_this_machine(tmp_path, data):
     run = Run(tmp_path)
-    sft(run, data=data, model=NANO, max_steps=2, device="cpu")
+    call(sft, run, data=data, model=NANO, max_steps=2, device="cpu")
     assert json.loads((tmp_path / "model" / "base.json").read_text()) == {"name": "nano", "path": "assets/nano"}
     text = b"".join(path.read_bytes() for path in (tmp_path / "model").iterdir())
     assert str(Path(NANO.path).parent).encode() not in text
@@ -86,11 +87,11 @@ def test_nothing_saved_names_a_path_of_this_machine(tmp_path, data):
 
 def test_automatic_choices_say_why_and_can_be_set(tmp_path, data):
     run = Run(tmp_path / "auto")
-    sft(run, data=data, model=NANO, max_steps=1, device="cpu")
+    call(sft, run, data=data, model=NANO, max_steps=1, device="cpu")
     assert "learning_rate 0.0032: the usual one for lora at width 128" in notes(run)
     assert "micro-batches of up to" in notes(run)
     run = Run(tmp_path / "set")
-    sft(run, data=data, model=NANO, max_steps=1, learning_rate=0.5, device="cpu")
+    call(sft, run, data=data, model=NANO, max_steps=1, learning_rate=0.5, device="cpu")
     assert "learning_rate" not in notes(run)
     assert read_jsonl(run.dir / "log.jsonl")[1]["learning_rate"] == 0.5
 
@@ -98,7 +99,7 @@ def test_automatic_choices_say_why_and_can_be_set(tmp_path, data):
 def test_replay_mixes_its_share_into_each_epoch(tmp_path, data):
     replay = write_rows(tmp_path / "general.jsonl", 40, seed=7)
     run = Run(tmp_path / "run")
-    sft(run, data=data, model=NANO, replay=replay, replay_ratio=0.25, num_train_epochs=1, device="cpu")
+    call(sft, run, data=data, model=NANO, replay=replay, replay_ratio=0.25, num_train_epochs=1, device="cpu")
     assert run.metrics["steps"] == 8  # 48 rows and 16 replayed, 8 a step
     assert "40 to replay" in notes(run)
 
@@ -110,12 +111,12 @@ def test_few_rows_too_long_are_dropped_and_counted_many_are_refused(tmp_path, da
     file = tmp_path / "rows.jsonl"
     file.write_text("\n".join([*rows, json.dumps(long)]) + "\n")
     run = Run(tmp_path / "few")
-    sft(run, data=file, model=NANO, max_length=64, max_steps=1, device="cpu")
+    call(sft, run, data=file, model=NANO, max_length=64, max_steps=1, device="cpu")
     assert "1 of 241 train rows are longer than 64 tokens: dropped" in notes(run)
     assert read_jsonl(run.dir / "too_long_train.jsonl")[0]["id"] == "long"
     file.write_text("\n".join([*rows[:20], json.dumps(long)]) + "\n")
     with pytest.raises(RefusedError, match="1 of 21 train rows are longer than 64 tokens") as refused:
-        sft(Run(tmp_path / "many"), data=file, model=NANO, max_length=64, max_steps=1, device="cpu")
+        call(sft, Run(tmp_path / "many"), data=file, model=NANO, max_length=64, max_steps=1, device="cpu")
     assert "row long" in refused.value.where
 
 
@@ -134,13 +135,13 @@ def test_few_rows_too_long_are_dropped_and_counted_many_are_refused(tmp_path, da
 def test_check_refuses_before_anything_is_loaded(data, change, what):
     arguments = {"data": data, "model": NANO, **change}
     if what is None:
-        check(**arguments)  # an input that another recipe will make
+        check(**grouped(sft, arguments))  # an input that another recipe will make
     else:
         with pytest.raises(SlmkitError, match=what):
-            check(**arguments)
+            check(**grouped(sft, arguments))
 
 
 def test_a_module_that_does_not_exist_is_named_with_the_nearest(tmp_path, data):
     with pytest.raises(SlmkitError, match="no module 'q_prj'") as error:
-        sft(Run(tmp_path), data=data, model=NANO, lora=Lora(target_modules=["q_prj"]), max_steps=1, device="cpu")
+        call(sft, Run(tmp_path), data=data, model=NANO, lora=Lora(target_modules=["q_prj"]), max_steps=1, device="cpu")
     assert error.value.fix == "did you mean 'q_proj'?"

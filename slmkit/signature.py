@@ -1,0 +1,62 @@
+"""What a signature says of the keys its YAML may give, and how those keys become its arguments again.
+
+A stage's keyword-only parameters are its keys. One annotated `Keys[Group]` stands for the fields of that dataclass,
+each a key of the stage itself; the parameter's default is where their defaults come from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from slmkit.types import KeysOf
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The keys a stage or part takes, as keyword-only parameters with their annotations evaluated."""
+    found: dict[str, inspect.Parameter] = {}
+    for name, parameter in _declared(function).items():
+        group = _group(parameter)
+        if group is None:
+            found[name] = parameter
+            continue
+        hints = typing.get_type_hints(group, include_extras=True)
+        for field in dataclasses.fields(group):
+            default = getattr(parameter.default, field.name)
+            found[field.name] = parameter.replace(name=field.name, annotation=hints[field.name], default=default)
+    return found
+
+
+def grouped(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments to call a stage or part with, from values of its keys; one left out has its default."""
+    arguments = dict(values)
+    for name, parameter in _declared(function).items():
+        if group := _group(parameter):
+            given = {field.name for field in dataclasses.fields(group)} & arguments.keys()
+            arguments[name] = dataclasses.replace(parameter.default, **{key: arguments.pop(key) for key in given})
+    return arguments
+
+
+@functools.cache
+def _declared(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The keyword-only parameters as they are written, annotations evaluated."""
+    found = {
+        name: parameter
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    holder = type("holder", (), {"__annotations__": {name: p.annotation for name, p in found.items()}})
+    module = sys.modules.get(function.__module__)
+    hints = typing.get_type_hints(holder, globalns=vars(module) if module else None, include_extras=True)
+    return {name: parameter.replace(annotation=hints[name]) for name, parameter in found.items()}
+
+
+def _group(parameter: inspect.Parameter) -> Any:
+    """The dataclass behind an annotation Keys[...], or None."""
+    origin, *extras = typing.get_args(parameter.annotation) or [None]
+    return origin if any(isinstance(extra, KeysOf) for extra in extras) else None
