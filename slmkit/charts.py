@@ -109,6 +109,22 @@ def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "second
     return figure
 
 
+def metric_by_value(points: Sequence[tuple[Any, float]], *, key: str, metric: str) -> Figure:
+    """What a metric was at each value that a key had; an axis of numbers is logarithmic over a factor of ten.
+
+    Points are (value of the key, metric).
+    """
+    figure, axes = blank(height=2.6, width=4.8)
+    values = [value for value, _ in points]
+    numbers = bool(values) and all(_is_number(value) for value in values)
+    places = values if numbers else [_one_line(str(value)) for value in values]
+    axes.plot(places, [measured for _, measured in points], "o", color=PALETTE[0], markersize=5)
+    if numbers and min(values) > 0 and max(values) / min(values) >= 10:
+        axes.set_xscale("log")
+    axes.set(xlabel=_one_line(key), ylabel=_label(metric))
+    return figure
+
+
 def histogram(
     values: Sequence[float], *, xlabel: str, bins: int = 40, marks: Mapping[str, float] | None = None
 ) -> Figure:

@@ -173,6 +173,38 @@ def learn(
 
 
 @app.command()
+def sweep(
+    given: Annotated[
+        list[str] | None, typer.Argument(metavar="[RECIPE] [KEY=[A,B,C]] [KEY=LOW..HIGH] [KEY=VALUE]...")
+    ] = None,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="How many to try.")] = 20,
+    minimize: Annotated[str | None, typer.Option("--minimize", help="A metric: validation_loss unless named.")] = None,
+    maximize: Annotated[str | None, typer.Option("--maximize", help="A metric of which more is better.")] = None,
+    profile: Profile = "auto",
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> int:
+    """Search keys of a recipe, each trial a run: `slmkit sweep loop/train learning_rate=1e-4..1e-2 lora.r=[4,8]`."""
+    from slmkit.commands.sweep import sweep as search
+
+    recipe, values = _parse(given, default="loop/train")
+    return search(
+        recipe,
+        values,
+        profile=_announce(profile, seed, as_json),
+        seed=seed,
+        num_trials=trials,
+        minimize=minimize,
+        maximize=maximize,
+        dry_run=dry_run,
+        as_json=as_json,
+        verbose=verbose,
+    )
+
+
+@app.command()
 def ls(
     kind: Annotated[str | None, typer.Argument(help="recipes, stages, metrics, retrievers, systems, models …")] = None,
     as_json: AsJson = False,

@@ -19,7 +19,8 @@ from slmkit.errors import SlmkitError
 Place = tuple[str | int, ...]  # where a value stands: ("with", "systems", "rag", "top_k")
 
 KEYS = (
-    "title", "teaches", "source", "seeds", "lesson", "base", "stage", "with", "expect", "breaks", "honest", "profiles",
+    "title", "teaches", "source", "seeds", "lesson", "base", "stage", "with", "sweep", "expect", "breaks", "honest",
+    "profiles",
 )  # fmt: skip
 
 
@@ -234,7 +235,7 @@ def _check_keys(layer: Layer, path: Path) -> None:
 
 
 _KINDS: dict[str, Any] = {
-    **dict.fromkeys(("with", "expect", "lesson", "breaks", "profiles"), dict),
+    **dict.fromkeys(("with", "sweep", "expect", "lesson", "breaks", "profiles"), dict),
     **dict.fromkeys(("stage", "title"), str),
 }
 _KIND_NAMES = {dict: "a mapping (key: value lines)", str: "text"}

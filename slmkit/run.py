@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -28,12 +28,16 @@ from slmkit.types import Score
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+OnLog = Callable[[int, Mapping[str, float]], None]  # step, values: after each line of log.jsonl
+
 
 class Run:
     """What a stage is given: where to write, the seed, and the newest checkpoint when resuming."""
 
-    def __init__(self, dir: Path, *, seed: int = 0, name: str = "", is_main: bool = True) -> None:
-        self.dir, self.seed, self.name, self.is_main = dir, seed, name, is_main
+    def __init__(
+        self, dir: Path, *, seed: int = 0, name: str = "", is_main: bool = True, on_log: OnLog | None = None
+    ) -> None:
+        self.dir, self.seed, self.name, self.is_main, self.on_log = dir, seed, name, is_main, on_log
         self.metrics: dict[str, float | Score] = {}
         self.verdict_text: str | None = None
         self.verdict_positive = True
@@ -56,6 +60,8 @@ class Run:
     def log(self, step: int, **values: float) -> None:
         """Adds one line to log.jsonl: a point on the curves of the report."""
         self._append("log.jsonl", {"step": step, **values})
+        if self.on_log is not None:
+            self.on_log(step, values)
 
     def note(self, text: str) -> None:
         """Says one line to the user and keeps it for the report: an automatic choice and its reason, or a warning."""

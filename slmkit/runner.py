@@ -29,7 +29,7 @@ from slmkit.curriculum import read_curriculum
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
 from slmkit.plan import Plan, Step, files_of, read_result, remove_run
 from slmkit.report import write_report
-from slmkit.run import Run, write_atomically, write_json
+from slmkit.run import OnLog, Run, write_atomically, write_json
 from slmkit.signature import grouped
 from slmkit.types import Score
 
@@ -57,8 +57,10 @@ class Outcome:
         return EXIT_DONE if verdict["positive"] and holds else EXIT_NEGATIVE
 
 
-def execute(plan: Plan, *, force: bool = False, num_processes: int = 1, verbose: bool = False) -> Outcome:
-    """Runs what is not done yet and returns the target's result.
+def execute(
+    plan: Plan, *, force: bool = False, num_processes: int = 1, verbose: bool = False, on_log: OnLog | None = None
+) -> Outcome:
+    """Runs what is not done yet and returns the target's result; on_log hears of each line of the target's log.
 
     Raises: SlmkitError, RefusedError or FailedError with a message for the user; any other exception is our fault.
     """
@@ -71,8 +73,10 @@ def execute(plan: Plan, *, force: bool = False, num_processes: int = 1, verbose:
             continue
         if step.state == "done" and step is plan.target and force:
             remove_run(step.dir)
-        processes = num_processes if step is plan.target else 1
-        seconds = _run_step(plan, step, processes, verbose)
+        if step is plan.target:
+            seconds = _run_step(plan, step, num_processes, verbose, on_log)
+        else:
+            seconds = _run_step(plan, step, 1, verbose)
         console.print(f"[green]✓[/] {step.name}  [dim]{seconds:,.1f} s, {step.dir}[/]")
     return Outcome(plan, _judged(plan), [step.name for step in todo])
 
@@ -92,16 +96,16 @@ def preflight(plan: Plan, todo: list[Step]) -> None:
             check(**grouped(step.call.function, resolved(step.call.arguments, ready.__getitem__)))
 
 
-def _run_step(plan: Plan, step: Step, num_processes: int, verbose: bool) -> float:
+def _run_step(plan: Plan, step: Step, num_processes: int, verbose: bool, on_log: OnLog | None = None) -> float:
     start = time.monotonic()
-    with _locked(step.dir), _explained(step):
+    with locked(step.dir), _explained(step):
         resuming = (step.dir / "recipe.json").exists()
         console.print(f"[bold]▸ {step.name}[/]{'  [dim]resuming[/]' if resuming else ''}")
         (step.dir / "error.txt").unlink(missing_ok=True)
         (step.dir / "notes.jsonl").unlink(missing_ok=True)
         if not (step.dir / "recipe.json").exists():
             write_json(step.dir / "recipe.json", _recipe_record(plan, step))
-        run = Run(step.dir, seed=plan.seed, name=step.name)
+        run = Run(step.dir, seed=plan.seed, name=step.name, on_log=on_log)
         if run.checkpoint is None:
             (step.dir / "log.jsonl").unlink(missing_ok=True)
         if num_processes > 1:
@@ -132,7 +136,7 @@ def write_result(plan: Plan, step: Step, run: Run, seconds: float) -> None:
             "expect": claims(step, metrics, lifted=bool(plan.given)),
             "expect_lifted": _lifted(plan, step),
             "seconds": round(seconds, 3),
-            "finished": _now(),
+            "finished": now(),
             "environment": environment(),
             "files": files_of(step.dir),
         },
@@ -205,7 +209,7 @@ def _recipe_record(plan: Plan, step: Step) -> dict[str, Any]:
         "origins": step.call.origins,
         "inputs": step.inputs,
         "command": "slmkit " + shlex.join(sys.argv[1:]),
-        "started": _now(),
+        "started": now(),
     }
 
 
@@ -220,7 +224,7 @@ def _prose(step: Step) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Holds the run's lock; a second writer is refused at once. A kill frees it."""
     from filelock import FileLock, Timeout
 
@@ -293,5 +297,6 @@ def _plain_metric(value: float | Score) -> Any:
     return float(value) if not isinstance(value, int) else value
 
 
-def _now() -> str:
+def now() -> str:
+    """The time as records keep it."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

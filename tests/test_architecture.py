@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "summary": {"report"},
     "charts": set(),
     "cli": {"commands", "console", "names", "plan", "recipe", "report", "runner", "summary"},
-    "commands": KERNEL | {"data", "models"},
+    "commands": KERNEL | {"charts", "data", "models"},
     "data": {"models"},
     "models": {"data"},
     "metrics": set(),
@@ -85,8 +85,8 @@ MAY_IMPORT = {
 }
 HEAVY = {
     "accelerate", "bitsandbytes", "bm25s", "datasets", "datasketch", "evaluate", "huggingface_hub", "matplotlib",
-    "numpy", "pandas", "peft", "pyarrow", "safetensors", "scipy", "sklearn", "statsmodels", "tokenizers", "torch",
-    "transformers", "trl",
+    "numpy", "optuna", "pandas", "peft", "pyarrow", "safetensors", "scipy", "sklearn", "statsmodels", "tokenizers",
+    "torch", "transformers", "trl",
 }  # fmt: skip
 MACHINE_PATH = re.compile(r"[^.\w]/" + r"(root|work|home|farm)/\w")
 

@@ -225,6 +225,7 @@ def recipe_schema(stage: str | None) -> dict[str, Any]:
         "base": {"type": "string", "enum": names.names("configs/bases")},
         "stage": {"type": "string", "enum": stages},
         "with": {"type": ["object", "null"]},
+        "sweep": {"type": "object"},
         "expect": {"type": "object", "additionalProperties": bounds},
         "breaks": {"type": "object", "properties": {"with": {"type": "object"}, "red": {"type": "array"}}},
         "profiles": {"type": "object", "propertyNames": {"enum": names.names("configs/profiles")}},
