@@ -34,6 +34,7 @@ from slmkit.signature import grouped
 from slmkit.types import Score
 
 _PACKAGES = ("slmkit", "torch", "transformers", "datasets", "peft", "trl", "accelerate", "bitsandbytes", "evaluate")
+_SESSIONS = ".sessions.json"  # how long the sessions of a run took that was killed and resumed
 _AGAIN = "the same command resumes it"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -100,6 +101,7 @@ def _run_step(plan: Plan, step: Step, num_processes: int, verbose: bool, on_log:
     start = time.monotonic()
     with locked(step.dir), _explained(step):
         resuming = (step.dir / "recipe.json").exists()
+        _begin_session(step.dir)
         console.print(f"[bold]▸ {step.name}[/]{'  [dim]resuming[/]' if resuming else ''}")
         (step.dir / "error.txt").unlink(missing_ok=True)
         (step.dir / "notes.jsonl").unlink(missing_ok=True)
@@ -135,12 +137,27 @@ def write_result(plan: Plan, step: Step, run: Run, seconds: float) -> None:
             "verdict": verdict,
             "expect": claims(step, metrics, lifted=bool(plan.given)),
             "expect_lifted": _lifted(plan, step),
-            "seconds": round(seconds, 3),
+            "seconds": round(_seconds_before(step.dir) + seconds, 3),
             "finished": now(),
             "environment": environment(),
             "files": files_of(step.dir),
         },
     )
+
+
+def _begin_session(folder: Path) -> None:
+    """Notes when this session starts, and how long those before it worked: each until the last file it wrote."""
+    path, before = folder / _SESSIONS, 0.0
+    if path.exists() and not (folder / "result.json").exists():
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        written = [file for file in folder.rglob("*") if file.is_file() and file.name != ".lock"]
+        last_write = max(file.stat().st_mtime for file in written)
+        before = earlier["seconds_before"] + max(0.0, last_write - earlier["started"])
+    write_json(path, {"seconds_before": round(before, 3), "started": time.time()})
+
+
+def _seconds_before(folder: Path) -> float:
+    return float(json.loads((folder / _SESSIONS).read_text(encoding="utf-8"))["seconds_before"])
 
 
 def claims(step: Step, metrics: dict[str, Any], *, lifted: bool) -> list[dict[str, Any]]:

@@ -234,8 +234,12 @@ def test_a_stopped_run_is_resumed_in_place(project: Path, slmkit: Slmkit, signal
         assert "the same command resumes it" in told
         assert "Traceback" not in told
     assert not list(project.glob("runs/slow/*/result.json"))
+    [sessions] = project.glob("runs/slow/*/.sessions.json")
+    noted = json.loads(sessions.read_text())
+    sessions.write_text(json.dumps({**noted, "started": noted["started"] - 100}))  # as if it had worked for long
     finished = slmkit("run", "slow", "--json")
     assert finished.json["metrics"]["started_at"] >= 3
+    assert 100 < json.loads(sessions.with_name("result.json").read_text())["seconds"] < 200
 
 
 def test_a_second_writer_is_refused_at_once(project: Path, slmkit: Slmkit) -> None:
