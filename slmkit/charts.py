@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
 # After Okabe and Ito's colour-blind-safe set, each shifted in lightness until it stands out 3:1 from white and from a
@@ -157,13 +158,9 @@ def confusion(pairs: Sequence[tuple[str, str]], *, most_labels: int = 20) -> Fig
             counts[labels.index(target)][labels.index(answer) if answer in labels else -1] += 1
     shares = [[count / sum(row) for count in row] for row in counts]
 
-    from matplotlib.colors import LinearSegmentedColormap, to_rgba
-
-    # From nothing to a half-clear blue: the page shows through, so the numbers read on it in light and in dark.
-    shades = LinearSegmentedColormap.from_list("clear_to_blue", [to_rgba(PALETTE[0], 0), to_rgba(PALETTE[0], 0.6)])
     names = [_one_line(label) for label in columns]
     figure, axes = blank(height=0.9 + 0.26 * len(labels) + 0.06 * max(map(len, names)))  # slanted names below
-    axes.imshow(shares, cmap=shades, vmin=0, vmax=1, aspect="auto")
+    axes.imshow(shares, cmap=clear_to(PALETTE[0]), vmin=0, vmax=1, aspect="auto")
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
             if count:
@@ -181,8 +178,10 @@ def blank(*, height: float, width: float = 6.4) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def panels(*, columns: int, height: float, width: float = 6.4) -> tuple[Figure, list[Axes]]:
-    """An empty figure of several charts beside each other."""
+def panels(
+    *, columns: int, height: float, width: float = 6.4, titles: Sequence[str] = ()
+) -> tuple[Figure, list[Axes]]:
+    """An empty figure of several charts beside each other, each under its title where there are some."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -194,7 +193,16 @@ def panels(*, columns: int, height: float, width: float = 6.4) -> tuple[Figure, 
         charts = list(figure.subplots(1, columns, squeeze=False)[0])
     for axes in charts:
         axes.tick_params(length=3)
+    for axes, title in zip(charts, titles, strict=False):
+        axes.set_title(title, loc="left", fontsize=9)
     return figure, charts
+
+
+def clear_to(colour: str) -> LinearSegmentedColormap:
+    """Shades from nothing to a half-clear colour: the page shows through, so text reads on it in light and in dark."""
+    from matplotlib.colors import LinearSegmentedColormap, to_rgba
+
+    return LinearSegmentedColormap.from_list(f"clear_to_{colour}", [to_rgba(colour, 0), to_rgba(colour, 0.6)])
 
 
 def _interval(row: Mapping[str, Any]) -> tuple[float, float]:

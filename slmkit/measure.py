@@ -6,13 +6,14 @@ Every answer is appended to a file at once, keyed by system and example, so that
 from __future__ import annotations
 
 import json
+import random
 import statistics as stdlib_statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slmkit.data.gold import Gold
 from slmkit.errors import SlmkitError
@@ -22,6 +23,9 @@ from slmkit.metrics.match import contains, exact_match, numeric
 from slmkit.metrics.overlap import f1, rouge_l
 from slmkit.statistics import mean_score
 from slmkit.types import Answer, Example, Score, System, Task
+
+if TYPE_CHECKING:
+    from slmkit.models.load import Loaded
 
 Metric = Callable[[Example, Answer], float]
 
@@ -168,6 +172,22 @@ def default_metric(gold: Gold) -> Metric:
         return json_fields
     words = [len(example.target.split()) for example in gold.examples] or [0]
     return f1 if gold.task.kind == "generation" and stdlib_statistics.median(words) > _LONG_TARGET else exact_match
+
+
+def accuracy(loaded: Loaded, gold: Gold, *, limit: int, seed: int, max_new_tokens: int = 16) -> Score:
+    """How well a model in memory answers some examples of a gold set, greedily, each as a chat of one question.
+
+    The same seed asks the same examples.
+    """
+    from slmkit.models.chat import render
+    from slmkit.models.generate import generate
+
+    examples = random.Random(seed).sample(gold.examples, min(limit, len(gold.examples)))
+    opening = [{"role": "system", "content": gold.task.instruction}] if gold.task.instruction else []
+    prompts = render(loaded.tokenizer, [[*opening, {"role": "user", "content": e.input}] for e in examples])
+    outputs = generate(loaded, prompts, max_new_tokens=max_new_tokens)
+    metric = default_metric(gold)
+    return mean_score([metric(e, Answer(e.id, o.text, error=o.error)) for e, o in zip(examples, outputs, strict=True)])
 
 
 def answer_row(system: str, example: Example, answer: Answer, score: float) -> dict[str, Any]:
