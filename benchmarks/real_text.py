@@ -14,7 +14,7 @@ import random
 from typing import Any
 
 from slmkit import names
-from slmkit.statistics import paired_difference, wilson
+from slmkit.evidence.statistics import paired_difference, wilson
 
 
 def main() -> None:

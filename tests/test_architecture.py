@@ -53,11 +53,9 @@ MAY_IMPORT = {
     "data": {"models"},
     "models": {"data"},
     "metrics": set(),
-    "measure": {"data", "metrics", "models", "statistics"},
-    "statistics": set(),
-    "verdict": {"statistics"},
+    "evidence": {"data", "metrics", "models"},
     "retrievers": {"models", "data"},
-    "systems": {"retrievers", "models", "data", "measure"},
+    "systems": {"retrievers", "models", "data", "evidence"},
     "stages": {
         "run",
         "charts",
@@ -66,9 +64,7 @@ MAY_IMPORT = {
         "models",
         "data",
         "metrics",
-        "measure",
-        "statistics",
-        "verdict",
+        "evidence",
     },
     "lessons": {
         "run",
@@ -78,9 +74,7 @@ MAY_IMPORT = {
         "models",
         "data",
         "metrics",
-        "measure",
-        "statistics",
-        "verdict",
+        "evidence",
     },
 }
 HEAVY = {

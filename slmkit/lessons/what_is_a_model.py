@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmkit.charts import PALETTE, panels
 from slmkit.data.gold import read_gold
-from slmkit.measure import accuracy
+from slmkit.evidence.measure import accuracy
 from slmkit.models.load import Device, load_model, model_folder, read_base
 from slmkit.run import Run
 from slmkit.types import Input, Model, ModelRef, Score

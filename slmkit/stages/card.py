@@ -62,7 +62,7 @@ def card(run: Run, *, model: Model, base: Model, gold: Input) -> None:
 
     gold: the folder that holds the world's gold sets. A metric a line, so that `expect` can bound it on either side.
     """
-    from slmkit.statistics import mean_score
+    from slmkit.evidence.statistics import mean_score
 
     rows: list[dict[str, object]] = []
     num_answers = 0

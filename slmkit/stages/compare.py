@@ -11,13 +11,13 @@ from typing import Any
 from slmkit import charts
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.measure import AnswerFile, Summary, answer_row, ask, default_metric, summarise
+from slmkit.evidence.measure import AnswerFile, Summary, answer_row, ask, default_metric, summarise
+from slmkit.evidence.verdict import Arm, Verdict, conclude, flipped_slices
 from slmkit.metrics.retrieval import mrr, ndcg, recall
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.systems import NotApplicable
 from slmkit.types import Answer, Example, Input, MetricPart, ModelRef, SystemPart
-from slmkit.verdict import Arm, Verdict, conclude, flipped_slices
 
 
 def compare(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from slmkit.data.gold import read_gold
 from slmkit.errors import SlmkitError
-from slmkit.measure import AnswerFile, answer_row, ask, default_metric, summarise
+from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric, summarise
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.types import Input, MetricPart, Score, SystemPart
@@ -78,7 +78,7 @@ def check(*, system: SystemPart, gold: Input, limit: int | None, **_: object) ->
 
 def _slice_rows(slices: list[Mapping[str, str]], scores: list[float], *, seed: int) -> list[dict[str, object]]:
     """The score of each slice of the gold set."""
-    from slmkit.statistics import mean_score
+    from slmkit.evidence.statistics import mean_score
 
     rows: list[dict[str, object]] = []
     for key, value in sorted({pair for row in slices for pair in row.items()}):

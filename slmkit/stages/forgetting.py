@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.measure import AnswerFile, Metric, answer_row, ask, default_metric
+from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default_metric
+from slmkit.evidence.statistics import Difference, mean_score, paired_difference
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
-from slmkit.statistics import Difference, mean_score, paired_difference
 from slmkit.types import Answer, Input, MetricPart, Score, SystemPart
 
 

@@ -11,7 +11,8 @@ from slmkit.data.canonical import read_canonical
 from slmkit.data.gold import Gold, read_gold
 from slmkit.data.need import find_need
 from slmkit.errors import SlmkitError
-from slmkit.measure import AnswerFile, Metric, ask, default_metric
+from slmkit.evidence.measure import AnswerFile, Metric, ask, default_metric
+from slmkit.evidence.statistics import mean_score
 from slmkit.models.card import Card, read_cards
 from slmkit.models.decision import Cost, Evidence, decision_record
 from slmkit.models.footprint import Method, Precision
@@ -30,7 +31,6 @@ from slmkit.models.selection import (
     train_footprint,
 )
 from slmkit.run import Run
-from slmkit.statistics import mean_score
 from slmkit.systems.prompt import prompt
 from slmkit.types import Example, Input, ModelRef
 

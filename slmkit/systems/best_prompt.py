@@ -12,7 +12,7 @@ from itertools import product
 
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.measure import default_metric
+from slmkit.evidence.measure import default_metric
 from slmkit.models.load import Device, Dtype
 from slmkit.systems._shots import Choice
 from slmkit.systems.prompt import prompt

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from slmkit.verdict import Arm, conclude, flipped_slices
+from slmkit.evidence.verdict import Arm, conclude, flipped_slices
 
 
 def drawn(rate: float, n: int = 200, seed: int = 0) -> list[float]:

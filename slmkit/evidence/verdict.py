@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from slmkit.statistics import ALPHA, Difference, detectable_difference, holm, items_needed, paired_difference
+from slmkit.evidence.statistics import ALPHA, Difference, detectable_difference, holm, items_needed, paired_difference
 
 _SAME_COST = 1.25  # costs within a quarter of each other are measured alike: the arm named first is the cheaper
 _FEWEST_IN_SLICE = 20

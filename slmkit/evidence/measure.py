@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from slmkit.data.gold import Gold
 from slmkit.errors import SlmkitError
+from slmkit.evidence.statistics import mean_score
 from slmkit.metrics._text import normalised, read_json
 from slmkit.metrics.fields import json_fields, json_match
 from slmkit.metrics.match import contains, exact_match, numeric
 from slmkit.metrics.overlap import f1, rouge_l
-from slmkit.statistics import mean_score
 from slmkit.types import Answer, Example, Score, System, Task
 
 if TYPE_CHECKING:

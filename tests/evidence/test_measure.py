@@ -6,7 +6,7 @@ import pytest
 
 from slmkit.data.gold import freeze_gold
 from slmkit.errors import SlmkitError
-from slmkit.measure import AnswerFile, answer_row, ask, default_metric, parses, summarise
+from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric, parses, summarise
 from slmkit.metrics.fields import json_fields
 from slmkit.metrics.match import exact_match
 from slmkit.metrics.overlap import f1
