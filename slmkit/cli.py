@@ -288,6 +288,19 @@ def new(
     out.print(f"wrote {folder}/. Next: cd {folder} && slmkit loop")
 
 
+@app.command("import")
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A training YAML of another tool.")],
+    recipe: Annotated[str | None, typer.Option("--out", help="The recipe's name; the file's unless given.")] = None,
+    stage: Annotated[str | None, typer.Option("--stage", help="The method, where the file does not say it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a YAML of LLaMA-Factory, axolotl, TRL or Unsloth into a recipe, and list what it could not carry."""
+    from slmkit.commands.import_config import import_config
+
+    import_config(file, recipe=recipe, stage=stage, as_json=as_json)
+
+
 @app.command()
 def report(
     run_name: Annotated[

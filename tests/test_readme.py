@@ -21,6 +21,7 @@ def files(project: Path) -> None:
     rows = "".join(f"question {i} about thing {i % 7},intent {i % 3}\n" for i in range(60))
     write(project / "my.csv", "text,intent\n" + rows)
     write(project / "test.csv", "text,intent\n" + rows.replace("question", "another"))
+    write(project / "axolotl.yml", "base_model: org/model\nmicro_batch_size: 2\nsequence_len: 512\n")
     write(project / "handbook/page.md", "# Things\n\nThing one is blue.\n")
 
 

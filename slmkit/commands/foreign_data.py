@@ -1,0 +1,34 @@
+"""The rows that another tool's config names, where they are a file or folder here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def find_rows(key: str, value: Any, *, folder: Path, dataset_dir: str) -> tuple[str | None, str]:
+    """The one local file or folder that is named, or None and the reason: several sets, or a set of the hub.
+
+    `folder` is where the config lies. LLaMA-Factory's `dataset` is a name in dataset_dir/dataset_info.json.
+    """
+    sets = value if isinstance(value, list) else [one.strip() for one in str(value).split(",")]
+    named = [str(one.get("path", "")) if isinstance(one, Mapping) else str(one) for one in sets]
+    if len(named) > 1:
+        return None, "one file or folder of rows: join the sets, then data=FILE"
+    registered = _registered(named[0], dataset_dir, folder) if key == "dataset" else None
+    for candidate in filter(None, (registered, Path(named[0]), folder / named[0])):
+        if candidate.exists():
+            return candidate.as_posix(), ""
+    return None, "not a file here: download it, then data=FILE"
+
+
+def _registered(name: str, dataset_dir: str, folder: Path) -> Path | None:
+    for root in (Path(), folder):
+        data = root / dataset_dir
+        if (data / "dataset_info.json").is_file():
+            row = json.loads((data / "dataset_info.json").read_text(encoding="utf-8")).get(name, {})
+            if "file_name" in row:
+                return data / str(row["file_name"])
+    return None

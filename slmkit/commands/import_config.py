@@ -1,0 +1,137 @@
+"""slmkit import: another tool's training YAML as a recipe with comments, and the list of what it could not carry."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from slmkit.commands.translate import Translated, translate
+from slmkit.console import out
+from slmkit.errors import SlmkitError
+from slmkit.names import suggest_file
+from slmkit.recipe import read_yaml
+from slmkit.run import write_atomically
+
+_ORDER = ("data", "model", "adapter", "load_in_4bit", "lora", "learning_rate", "num_train_epochs", "max_steps")
+_PREPARED = ("sft",)  # stages that read what a prepare recipe made; the others read rows as they are
+_WORD = re.compile(r"(?!(true|false|null|yes|no|on|off)$)[A-Za-z./][\w./-]*")
+_COMMENT_AT = 44  # the column in which comments start
+
+
+def import_config(file: str, *, recipe: str | None, stage: str | None, as_json: bool) -> None:
+    """Writes recipes/<recipe>.yaml, for sft also the recipe that prepares its data, and tells what was left."""
+    path = Path(file)
+    if not path.is_file():
+        raise SlmkitError(f"no file {file!r}", fix=suggest_file(file))
+    name = _recipe_name(recipe or path.stem)
+    target = Path("recipes") / f"{name}.yaml"
+    data_target = target.with_name(f"{target.stem}-data.yaml")
+    done = translate(read_yaml(path).value, folder=path.parent, stage=stage)
+    written = {target: _recipe(done, path, f"{name}-data")}
+    if done.stage in _PREPARED:
+        written[data_target] = _prepare_recipe(done, path)
+    for one in written:
+        if one.exists():
+            raise SlmkitError(f"{one} is there already", where=str(one), fix="--out NAME, or move it away")
+    for one, content in written.items():
+        one.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(one, content)
+    if as_json:
+        print(json.dumps(_as_json(done, name, list(written)), ensure_ascii=False))
+    else:
+        _print(done, name, list(written))
+
+
+def _recipe_name(text: str) -> str:
+    """ "my/qlora" of "my/qlora", "recipes/my/qlora.yaml" or "qlora.yml"."""
+    path = Path(text)
+    path = path.with_suffix("") if path.suffix in (".yaml", ".yml") else path
+    parts = path.parts[1:] if path.parts[0] == "recipes" else path.parts
+    if path.is_absolute() or ".." in parts or not parts:
+        raise SlmkitError(f"a recipe cannot be {text!r}", where="--out", fix="a name: recipes/<name>.yaml is written")
+    return "/".join(parts)
+
+
+def _recipe(done: Translated, path: Path, data_recipe: str) -> str:
+    """The recipe as text: each value with the key it comes from, and at the end what was not carried."""
+    values: dict[str, tuple[Any, str]] = dict(done.values)
+    if done.stage in _PREPARED:
+        values["data"] = (data_recipe, f"recipes/{data_recipe}.yaml prepares the rows")
+    order = {key: i for i, key in enumerate(_ORDER)}
+    values = dict(sorted(values.items(), key=lambda item: order.get(item[0].partition(".")[0], len(order))))
+    lines = [f"title: Imported from {path.name} of {done.tool}", _stage_line(done), "with:"]
+    if "data" not in values:
+        lines.append("  # data: …  a folder with train.jsonl, or a .jsonl file; or data=FILE on the command line")
+    group = ""
+    for key, (value, origin) in values.items():
+        first, _, inner = key.partition(".")
+        if inner and group != first:
+            lines.append(f"  {first}:")
+        group = first
+        said = f"{'    ' + inner if inner else '  ' + first}: {_yaml(value)}"
+        lines.append(f"{said:<{_COMMENT_AT}} # {origin}")
+    if done.seed is not None:
+        lines += ["", f"# The seed is an option of the command: --seed {done.seed}"]
+    for heading, rows in (("Not carried over, and it matters", done.lost), ("Left out, no loss", done.dropped)):
+        if rows:
+            lines += ["", f"# {heading}:"]
+            lines += [f"#   {key}{'' if value is None else f': {_yaml(value)}'}: {why}" for key, value, why in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _stage_line(done: Translated) -> str:
+    line = f"stage: {done.stage}"
+    return f"{line:<{_COMMENT_AT}} # {', '.join(done.stage_from)}" if done.stage_from else line
+
+
+def _prepare_recipe(done: Translated, path: Path) -> str:
+    lines = [f"title: Prepare the data of {path.name}", "stage: prepare", "with:"]
+    if "data" not in done.prepare:
+        lines.append("  # data: …  .csv .jsonl .json .parquet, or a folder; or data=FILE on the command line")
+    lines += [
+        f"{f'  {key}: {_yaml(value)}':<{_COMMENT_AT}} # {origin}" for key, (value, origin) in done.prepare.items()
+    ]
+    if not done.prepare:
+        lines[-2:] = ["with: {}", lines[-1]]
+    return "\n".join(lines) + "\n"
+
+
+def _yaml(value: Any) -> str:
+    """A value as YAML in one line: JSON, and plain text where it needs no quotes."""
+    plain = (
+        isinstance(value, str) and value.replace("-", "").replace("_", "").replace("/", "").replace(".", "").isalnum()
+    )
+    return str(value) if plain and not str(value)[0].isdigit() else json.dumps(value, ensure_ascii=False)
+
+
+def _as_json(done: Translated, name: str, written: list[Path]) -> dict[str, Any]:
+    def rows(found: list[tuple[str, Any, str]]) -> list[dict[str, Any]]:
+        return [{"key": key, "value": value, "reason": reason} for key, value, reason in found]
+
+    values = {
+        key: {"value": value, "from": origin} for key, (value, origin) in {**done.values, **done.prepare}.items()
+    }
+    told = {
+        "recipe": name,
+        "tool": done.tool,
+        "stage": done.stage,
+        "stage_from": done.stage_from,
+        "files": [str(path) for path in written],
+    }
+    return {**told, "seed": done.seed, "carried": values, "lost": rows(done.lost), "dropped": rows(done.dropped)}
+
+
+def _print(done: Translated, name: str, written: list[Path]) -> None:
+    out.print(f"{done.tool}, stage {done.stage}: {len(done.values) + len(done.prepare)} values carried", markup=False)
+    for heading, rows in (("not carried over", done.lost), ("left out, no loss", done.dropped)):
+        if rows:
+            out.print(f"\n[bold]{heading}[/]")
+        for key, value, reason in rows:
+            said = key if value is None else f"{key}: {_yaml(value)}"
+            out.print(f"  {said:<44} {reason}", markup=False)
+    out.print(f"\nwrote {' and '.join(map(str, written))}", markup=False)
+    seed = f" --seed {done.seed}" if done.seed is not None else ""
+    has_data = "data" in done.prepare or "data" in done.values
+    out.print(f"next  slmkit run {name}{'' if has_data else ' data=FILE'}{seed}", markup=False)
