@@ -19,6 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import slmkit
 from slmkit.data.canonical import Canonicals, read_canonical
 from slmkit.data.convert import Canonical
 from slmkit.data.files import sha256_of, to_yaml
@@ -48,21 +49,13 @@ class Gold:
 
 def read_gold(folder: Path) -> Gold:
     """The gold set in a folder. Raises: RefusedError when examples.jsonl is not what was frozen."""
-    from ruamel.yaml import YAML
-
     path = folder / "examples.jsonl"
     for needed in (folder / "card.yaml", path):
         if not needed.is_file():
             raise SlmkitError(
                 f"no gold set: {needed.name} is missing", where=str(folder), fix="name a folder such as gold/NAME"
             )
-    card = YAML(typ="safe").load((folder / "card.yaml").read_text(encoding="utf-8"))
-    if not isinstance(card, dict) or not {"name", "kind", "sha256"} <= set(card):
-        raise SlmkitError(
-            "a gold card needs name, kind and sha256",
-            where=str(folder / "card.yaml"),
-            fix="restore the card as frozen",
-        )
+    card = _card(folder)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if sha256 != card["sha256"]:
         raise RefusedError(
@@ -72,6 +65,27 @@ def read_gold(folder: Path) -> Gold:
         )
     task = Task(card["name"], card["kind"], card.get("instruction") or "", tuple(card.get("labels") or ()))
     return Gold(folder, task, _read_examples(path), _read_examples(folder / "dev.jsonl"), sha256, card)
+
+
+def gold_folders() -> dict[str, Path]:
+    """Every frozen gold set by name: those that ship, and those of gold/ in the working directory, which win."""
+    package = Path(slmkit.__file__).parent
+    shipped = package / "shipped" if (package / "shipped").is_dir() else package.parent
+    return {card.parent.name: card.parent for root in (shipped, Path()) for card in root.glob("gold/*/card.yaml")}
+
+
+def gold_texts() -> dict[str, str]:
+    """Each question of each frozen gold set, dev too, as normalised text -> name of the set.
+
+    Without the sets whose card says `taught: true`: they ask what the model was taught, in one of few ways to ask it.
+    """
+    return {
+        normalise(example.input): name
+        for name, folder in sorted(gold_folders().items())
+        if not _card(folder).get("taught")
+        for file in ("dev.jsonl", "examples.jsonl")
+        for example in _read_examples(folder / file)
+    }
 
 
 def freeze_gold(
@@ -234,6 +248,19 @@ def _relative(path: Path, folder: Path) -> str:
 def _rules(num_examples: int, num_candidates: int, is_given: bool, is_synthetic: bool) -> str:
     how = "all usable rows of the source" if is_given else f"{num_examples} of {num_candidates} rows, by content hash"
     return f"{how}; synthetic gap-fill questions made from documents" if is_synthetic else how
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+
+    card = YAML(typ="safe").load((folder / "card.yaml").read_text(encoding="utf-8"))
+    if not isinstance(card, dict) or not {"name", "kind", "sha256"} <= set(card):
+        raise SlmkitError(
+            "a gold card needs name, kind and sha256",
+            where=str(folder / "card.yaml"),
+            fix="restore the card as frozen",
+        )
+    return card
 
 
 def _read_examples(path: Path) -> list[Example]:

@@ -50,6 +50,7 @@ def prepare_preferences(
     with_reference: bool = True,
 ) -> Preferences:
     """Reads the pairs, loads the model, fits the batch into memory; `usual_rate` is an adapter's at width 2,048."""
+    training.refuse_gold(data)
     train_file, validation_file = pair_files(data)
     pairs = read_pairs(train_file)
     validation = read_pairs(validation_file) if validation_file else []

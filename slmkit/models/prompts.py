@@ -83,6 +83,7 @@ def prepare_prompts(
     rows_per_prompt: int = 1,
 ) -> Prompts:
     """Reads the prompts, loads the model, fits the batch into memory; `usual_rate` is an adapter's at width 2,048."""
+    training.refuse_gold(data)
     file = prompt_file(data)
     prompts = read_prompts(file)
     run.note(f"{len(prompts):,} prompts")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from slmkit.data.refuse_gold import refuse_gold
 from slmkit.errors import SlmkitError
 from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
 from slmkit.models.lora import Adapter, Lora, auto_learning_rate
@@ -40,6 +41,7 @@ class Training:
     load_in_4bit: bool = False
     device: Device = "auto"
     dtype: Dtype = "auto"
+    allow_gold: bool = False  # train on questions of frozen gold sets: to show what a leak does
 
     @property
     def rows_per_step(self) -> int:
@@ -50,8 +52,8 @@ class Training:
     def quantized(self) -> bool:
         return self.load_in_4bit or self.adapter == "qlora"
 
-    def check(self, model: ModelRef) -> None:
-        """Refuses what cannot train, before anything is loaded."""
+    def check(self, model: ModelRef, *data: Path | None) -> None:
+        """Refuses what cannot or must not be trained, before anything is loaded; data that are not there pass."""
         check_model(model)
         if self.load_in_4bit and self.adapter == "full":
             raise SlmkitError("4-bit weights cannot be trained", where="load_in_4bit, adapter", fix="adapter: qlora")
@@ -70,6 +72,12 @@ class Training:
         rate = self.learning_rate
         if rate != "auto" and not 0 < rate < 1:
             raise SlmkitError(f"learning_rate is {rate}", where="learning_rate", fix="learning_rate: auto")
+        self.refuse_gold(*data)
+
+    def refuse_gold(self, *data: Path | None) -> None:
+        """Refuses rows that stand in a frozen gold set, unless allow_gold."""
+        if not self.allow_gold:
+            refuse_gold(*data)
 
     def load(self, model: ModelRef) -> Loaded:
         """The model to train; all weights train in float32, an adapter stands on weights of `dtype`."""

@@ -79,7 +79,7 @@ def check(
     **_: Any,
 ) -> None:
     """Refuses what cannot train, before anything is loaded."""
-    training.check(model)
+    training.check(model, data)
     check_model(teacher, needs_chat_template=False)
     if teacher.path == model.path:
         raise SlmkitError("the teacher is the student", where="teacher", fix="name a better model")

@@ -89,7 +89,7 @@ def check(
     **_: Any,
 ) -> None:
     """Refuses what cannot train, before anything is loaded."""
-    training.check(model)
+    training.check(model, data)
     if not rewards:
         raise SlmkitError("there is no reward to learn from", where="rewards", fix="rewards: [exact_match]")
     if reward_weights is not None and len(reward_weights) != len(rewards):

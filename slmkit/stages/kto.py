@@ -62,6 +62,6 @@ def kto(
 
 def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:
     """Refuses what cannot train, before anything is loaded."""
-    training.check(model)
+    training.check(model, data)
     if data.exists():
         read_pairs(pair_files(data)[0], limit=100)

@@ -28,6 +28,7 @@ def reward(run: Run, *, data: Input, model: Model, training: Keys[Training] = Tr
     "rejected"}. The head is new; model/ holds it beside the adapter, or within the full weights.
     Source: Bradley and Terry 1952 by way of Ouyang et al. 2022, https://arxiv.org/abs/2203.02155, section 3.5.
     """
+    training.refuse_gold(data)
     train_file, validation_file = pair_files(data)
     pairs = read_pairs(train_file)
     validation = read_pairs(validation_file) if validation_file else []
@@ -81,7 +82,7 @@ def reward(run: Run, *, data: Input, model: Model, training: Keys[Training] = Tr
 
 def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:
     """Refuses what cannot train, before anything is loaded."""
-    training.check(model)
+    training.check(model, data)
     if data.exists():
         read_pairs(pair_files(data)[0], limit=100)
 

@@ -40,6 +40,7 @@ def sft(
     them in memory at once. `replay` names rows of another kind, `replay_ratio` of each epoch, so that the model keeps
     what it could do. A row over max_length is dropped and counted, never cut.
     """
+    training.refuse_gold(data, replay)
     chats, validation_chats = _read(data)
     replay_chats = _read(replay)[0] if replay else []
     run.note(
@@ -102,7 +103,7 @@ def check(
     **_: Any,
 ) -> None:
     """Refuses what cannot train, before anything is loaded."""
-    training.check(model)
+    training.check(model, data, replay)
     if not 0 <= replay_ratio < 1:
         raise SlmkitError(f"replay_ratio is {replay_ratio}", where="replay_ratio", fix="a share from 0 to below 1")
     for path in filter(None, (data, replay)):
