@@ -11,8 +11,9 @@ from typing import Literal
 
 from slmkit.data.convert import Canonical, RowFault, convert
 from slmkit.data.gap_fill import gap_fill
+from slmkit.data.header import doubtful_header
 from slmkit.data.read import Row, read_rows
-from slmkit.data.shape import Shape, find_shape
+from slmkit.data.shape import Shape, find_shape, unused_columns
 from slmkit.errors import SlmkitError
 
 _HEAD_ROWS = 1000  # the shape is judged by these, so that a long file and its head agree
@@ -85,19 +86,26 @@ def read_canonical(
     say = on_note or (lambda text: None)
     rows = read_rows(path, encoding=encoding, on_note=say)
     head, rows = _peek(rows)
-    shape = find_shape(head, text_column=text_column, label_column=label_column)
+    if doubt := doubtful_header(head):
+        say(f"{head[0].file.name}:1: {doubt}")
+    shape = find_shape(head, text_column=text_column, label_column=label_column, needs_answers=text_as == "questions")
     if group_column and not any(group_column in row.values for row in head):
         raise SlmkitError(
             f"group_column={group_column!r} is no column; there are {', '.join(head[0].values)}",
             where=head[0].where,
             fix="set group_column= to one of these",
         )
-    say(f"{path.name}: {shape}")
+    unused = [column for column in unused_columns(head, shape) if column != group_column]
+    say(f"{path.name}: {shape}" + (f"; not used: {', '.join(unused[:8])}" if unused else ""))
+    nameless = [column for column in unused if column.startswith("column_")]
+    cut: list[str] = []  # rows with values beyond the named columns
     found: list[Canonical] = []
     dropped: list[Dropped] = []
     num_read = 0
     for row in rows:
         num_read += 1
+        if any(row.values.get(column) for column in nameless):
+            cut.append(row.where)
         try:
             converted = convert(row, shape)
         except RowFault as fault:
@@ -107,6 +115,8 @@ def read_canonical(
         found += [replace(canonical, group=group) for canonical in converted] if group else converted
         if on_row:
             on_row()
+    if cut:
+        say(f"{len(cut):,} rows go on in columns without a name (first: {cut[0]}); an unquoted comma cuts a text")
     if not found:
         raise SlmkitError(
             f"no row can be used: {dropped[0].reason} in all {num_read:,} rows, taken for {shape}",

@@ -288,6 +288,8 @@ def _text(row: Row, column: str) -> str:
     value = row.values.get(column)
     if value is None or not str(value).strip():
         raise RowFault(f"empty {column}")
+    if isinstance(value, list | dict):
+        raise RowFault(f"{column} holds a {'list' if isinstance(value, list) else 'record'}, not a text")
     return str(value).strip()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from slmkit.data.repair_encoding import repair_encoding
 from slmkit.errors import SlmkitError
 
 _MAGIC = {  # first bytes of files that users take for tables -> what to do with them
@@ -20,6 +21,7 @@ _MAGIC = {  # first bytes of files that users take for tables -> what to do with
     b"\xd0\xcf\x11\xe0": "it is an old Office file: export it as CSV or text",
 }
 _WITH_ZEROS = ["utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"]  # these write zero bytes
+_MOSTLY = 0.5  # of the lines; chance alone makes hardly any line repairable
 _SAMPLE_BYTES = 65_536  # of lines that are not ASCII: enough for charset-normalizer, and read in 0.1 s
 
 
@@ -114,9 +116,17 @@ def _scan(path: Path) -> tuple[int, int, bytes, tuple[int, int]]:
 
 
 def _detect(sample: bytes) -> str | None:
-    """The likeliest encoding; Windows-1252, by far the commonest on disks, where it fits about as well as the best."""
+    """The likeliest encoding; Windows-1252, by far the commonest on disks, where it fits about as well as the best.
+
+    Text that was UTF-8, read wrongly and saved on an old Mac, looks like any other text ("å£5" for "£5"). It is known
+    by its repair: read as mac_roman most of its lines are mojibake that can be undone ("Â£5"). That tells only of
+    Latin script, where few bytes are beyond ASCII; by chance other scripts look repairable too.
+    """
     from charset_normalizer import from_bytes
 
+    is_latin = sum(byte > 0x7F for byte in sample) < len(sample) // 4
+    if is_latin and _mojibake_share(sample, "mac_roman") > max(_MOSTLY, _mojibake_share(sample, "cp1252")):
+        return "mac_roman"
     best = from_bytes(sample, cp_exclusion=_WITH_ZEROS).best()
     windows = from_bytes(sample, cp_isolation=["cp1252"], threshold=1.0).best()
     if best is None:
@@ -124,6 +134,12 @@ def _detect(sample: bytes) -> str | None:
     if windows and windows.chaos <= best.chaos + 0.05 and windows.coherence >= best.coherence - 0.05:
         return "cp1252"
     return best.encoding
+
+
+def _mojibake_share(sample: bytes, encoding: str) -> float:
+    """The share of the lines that, read in this encoding, turn out to be mojibake."""
+    lines = sample.decode(encoding, errors="replace").splitlines()
+    return sum(repair_encoding(line) != line for line in lines) / max(1, len(lines))
 
 
 def _decodes(sample: bytes, encoding: str) -> bool:

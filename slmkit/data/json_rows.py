@@ -31,28 +31,28 @@ def json_rows(file: Path, encoding: Encoding) -> Iterator[tuple[dict[str, Any], 
             yield _as_row(value), line
         walk.end()
         return
-    start = walk.line
-    first = walk.value()
+    first = walk.value(json.JSONDecoder())  # a section may stand twice: both are read below
     if not isinstance(first, dict):
         raise walk.fault("neither a list nor an object", "write a list of objects: [{...}, {...}]")
-    if walk.skip():  # another object follows: one a line
-        yield first, start
-        while walk.skip():
-            line, value = walk.line, walk.value()
-            if not isinstance(value, dict):
-                raise walk.fault("a value that is no object", "write one JSON object a line")
-            yield value, line
-        return
     wrapper = next((key for key in _WRAPPERS if isinstance(first.get(key), list)), None)
     sections = all(isinstance(value, list) for value in first.values())
-    if not wrapper and not sections:
-        yield first, start
+    if walk.skip() or not (wrapper or sections):
+        yield from _Walk(text, file).objects()
         return
     for key, value, line in _Walk(text, file).sections():
         if (sections and len(first) > 1) or not wrapper:
             yield {"section": key, **_as_row(value)}, line
         elif key == wrapper:
             yield _as_row(value), line
+
+
+def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs; a key that stands twice is refused, since one of its values would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
+    return found
 
 
 def _as_row(value: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class _Walk:
 
     def __init__(self, text: str, file: Path) -> None:
         self.text, self.file, self.at, self.line = text, file, 0, 1
-        self._decoder = json.JSONDecoder()
+        self._decoder = json.JSONDecoder(object_pairs_hook=each_key_once)
 
     def peek(self) -> str:
         return self.text[self.at : self.at + 1]
@@ -80,16 +80,26 @@ class _Walk:
         self._move(match.end())
         return self.at < len(self.text)
 
-    def value(self) -> Any:
+    def value(self, decoder: json.JSONDecoder | None = None) -> Any:
         try:
-            value, end = self._decoder.raw_decode(self.text, self.at)
+            value, end = (decoder or self._decoder).raw_decode(self.text, self.at)
         except RecursionError:
             raise self.fault("nested too deep to be rows", "write one object a row") from None
         except json.JSONDecodeError as error:
             self.line += self.text.count("\n", self.at, error.pos)
             raise self.fault(f"not valid JSON: {error.msg}", "correct the file there, or write it again") from None
+        except ValueError as error:
+            raise self.fault(str(error), "keep one of the two") from None
         self._move(end)
         return value
+
+    def objects(self) -> Iterator[tuple[dict[str, Any], int]]:
+        """The objects that stand one after the other to the end of the text, each with its line."""
+        while self.skip():
+            line, value = self.line, self.value()
+            if not isinstance(value, dict):
+                raise self.fault("a value that is no object", "write one JSON object a line")
+            yield value, line
 
     def elements(self) -> Iterator[tuple[Any, int]]:
         """The values of the list that begins here, each with its line."""

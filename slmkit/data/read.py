@@ -16,7 +16,7 @@ from typing import Any
 
 from slmkit.data.document_text import DOCUMENT_SUFFIXES, read_document
 from slmkit.data.encoding import Encoding, find_encoding
-from slmkit.data.json_rows import json_rows
+from slmkit.data.json_rows import each_key_once, json_rows
 from slmkit.errors import SlmkitError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
@@ -195,7 +195,7 @@ def _jsonl(file: Path, encoding: Encoding) -> Iterator[Row]:
             if not line.strip():
                 continue
             try:
-                values = json.loads(line, parse_constant=_no_number)
+                values = json.loads(line, parse_constant=_no_number, object_pairs_hook=each_key_once)
                 if "\\ud" in line.lower():  # half of a surrogate pair is no character
                     json.dumps(values, ensure_ascii=False).encode()
             except (ValueError, RecursionError) as error:

@@ -54,10 +54,17 @@ class Shape:
         return _SENTENCES[self.kind].format(**self.columns)
 
 
-def find_shape(rows: Sequence[Row], *, text_column: str | None = None, label_column: str | None = None) -> Shape:
+def find_shape(
+    rows: Sequence[Row],
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    needs_answers: bool = True,
+) -> Shape:
     """The shape of the rows, judged by the first of them; pass the first thousand or so.
 
-    `text_column` and `label_column` name the input and the answer, whatever the columns are called.
+    `text_column` and `label_column` name the input and the answer, whatever the columns are called. Without
+    needs_answers a text beside columns that are no answer is plain text.
     Raises: SlmkitError naming the columns seen and the parameter to set.
     """
     seen = _columns(rows)
@@ -73,7 +80,19 @@ def find_shape(rows: Sequence[Row], *, text_column: str | None = None, label_col
         known = _known_shape(seen)
         if known:
             return known
-    return _two_columns(rows, seen, text_column, label_column)
+    return _two_columns(rows, seen, text_column, label_column, needs_answers)
+
+
+def unused_columns(rows: Sequence[Row], shape: Shape) -> list[str]:
+    """The columns with texts that this shape leaves out, besides ids, titles and the like."""
+    if shape.kind not in ("classification", "input_target", "passage_question", "text"):
+        return []
+    used = shape.columns.values()
+    return [
+        column
+        for column, value in _columns(rows).items()
+        if isinstance(value, str | list | dict) and column not in used and column.lower() not in _ASIDE
+    ]
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, Any]:
@@ -118,7 +137,11 @@ def _known_shape(seen: Mapping[str, Any]) -> Shape | None:
 
 
 def _two_columns(
-    rows: Sequence[Row], seen: Mapping[str, Any], text_column: str | None, label_column: str | None
+    rows: Sequence[Row],
+    seen: Mapping[str, Any],
+    text_column: str | None,
+    label_column: str | None,
+    needs_answers: bool,
 ) -> Shape:
     """A text and an answer: named by the caller, by a usual name, or the only two columns there are."""
     usable = [
@@ -140,7 +163,9 @@ def _two_columns(
     if text is None and label is None and len(usable) == 2:
         text, label = _by_content(rows, *usable)
     file_is_table = rows[0].file.suffix.lower() in (".csv", ".tsv")
-    if text and label is None and usable == [text] and (text_column or not file_is_table):
+    if label is None and not needs_answers and text is None and len(strings) == 1:
+        text = strings[0]
+    if text and label is None and (not needs_answers or (usable == [text] and (text_column or not file_is_table))):
         return Shape("text", {"text": text})
     if text is None or label is None:
         raise _missing(rows, seen, text, label)
@@ -197,6 +222,10 @@ def _missing(rows: Sequence[Row], seen: Mapping[str, Any], text: str | None, lab
         what, fix = "cannot tell which column is the text and which the answer", "text_column=NAME label_column=NAME"
     elif label is None:
         what, fix = f"found the text in {text!r} but no label or answer", "label_column=NAME"
+        fix += ", or text_as=text to train on the text alone"
+    elif isinstance(seen[label], str) and (lists := _lists_of_texts(seen)):
+        what = f"found the answer in {label!r}, but the texts in {lists[0]!r} are lists"
+        fix = f'text_column=NAME, or write {lists[0]!r} as messages: [{{"role": "user", "content": …}}, …]'
     else:
         what, fix = f"found the answer in {label!r} but cannot tell which column is the text", "text_column=NAME"
     near = _near_label(seen) if label is None else None
@@ -207,6 +236,10 @@ def _missing(rows: Sequence[Row], seen: Mapping[str, Any], text: str | None, lab
         where=rows[0].where,
         fix=f"set {fix}" + (f" (is it {near!r}?)" if near else "") + header,
     )
+
+
+def _lists_of_texts(seen: Mapping[str, Any]) -> list[str]:
+    return [column for column, value in seen.items() if isinstance(value, list) and isinstance(value[0], str)]
 
 
 def _near_label(seen: Mapping[str, Any]) -> str | None:

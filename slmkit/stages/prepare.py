@@ -134,6 +134,7 @@ def check(
     text_column: str | None = None,
     label_column: str | None = None,
     encoding: str = "auto",
+    text_as: Literal["questions", "text"] = "questions",
     validation_size: float = 0.1,
     **_others: Any,
 ) -> None:
@@ -152,7 +153,8 @@ def check(
                 head.append(row)
             elif time.monotonic() > until:
                 break
-        find_shape(head, text_column=text_column, label_column=label_column)
+        needs_answers = text_as == "questions"
+        find_shape(head, text_column=text_column, label_column=label_column, needs_answers=needs_answers)
     if gold is not None and gold.exists():
         read_gold(gold)
 

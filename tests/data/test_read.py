@@ -8,7 +8,9 @@ import time
 
 import pytest
 
+from slmkit.data.header import doubtful_header
 from slmkit.data.read import data_files, held_out_files, read_rows
+from slmkit.data.repair_encoding import repair_encoding
 from slmkit.errors import SlmkitError
 
 
@@ -57,6 +59,43 @@ def test_another_encoding_is_detected_and_said(tmp_path, text, encoding, found):
     assert next(read_rows(path, on_note=notes.append)).values["text"] == text
     assert f"read as {found}" in notes[0]
     assert "line 2" in notes[0]
+
+
+def test_text_that_went_wrong_before_an_old_mac_saved_it_can_be_repaired(tmp_path):
+    once = "a £5 prize and £100 more".encode().decode("cp1252")  # read wrongly: "Â£5"
+    path = write(tmp_path / "a.csv", f"text,label\n{once},x\n".encode("mac_roman"))
+    notes = []
+    text = next(read_rows(path, on_note=notes.append)).values["text"]
+    assert "read as mac_roman" in notes[0]
+    assert repair_encoding(text) == "a £5 prize and £100 more"
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path):
+    for name, text, line in (
+        ("a.jsonl", '{"text": "a"}\n{"text": "b", "text": "c"}\n', 2),
+        ("a.json", '[{"text": "a"},\n\n {"text": "b", "text": "c"}]', 3),
+        ("b.json", '{"one": [{"text": "a"}],\n "two": [{"text": "b", "text": "c"}]}', 2),
+        ("c.json", '\n{"text": "b", "text": "c"}', 2),
+    ):
+        error = fault(write(tmp_path / name, text.encode()))
+        assert "'text' stands twice" in error.what
+        assert error.where.endswith(f"{name}:{line}")
+
+
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [
+        ("Where is my card?,card", "'card' stands 2 times"),
+        ("I still wait for a card,other", "reads like a sentence"),
+        ("4.5,other", "'4.5' is a number"),
+        ("text,label", None),
+        ("0,1", None),
+    ],
+)
+def test_a_first_line_that_looks_like_data_is_said(tmp_path, first, why):
+    path = write(tmp_path / "a.csv", f"{first}\nmy card is late,card\nlost it,card\nhow long,time\n".encode())
+    doubt = doubtful_header(list(read_rows(path)))
+    assert (doubt is None) if why is None else why in doubt
 
 
 def test_one_damaged_line_does_not_change_the_encoding_of_the_others(tmp_path):

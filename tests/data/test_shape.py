@@ -8,7 +8,7 @@ import pytest
 
 from slmkit.data.convert import RowFault, convert
 from slmkit.data.read import Row
-from slmkit.data.shape import find_shape
+from slmkit.data.shape import Shape, find_shape
 from slmkit.errors import SlmkitError
 
 
@@ -72,6 +72,8 @@ def test_a_label_column_that_never_repeats_is_an_answer():
         ({"text": "a"}, {}, "no label or answer", "label_column"),
         ({"text": "a", "categry": "b", "extra": "c"}, {}, "no label or answer", "categry"),
         ({"first": "a", "second": "b"}, {}, "cannot tell", "text_column=NAME label_column=NAME"),
+        ({"text": "a", "kwargs": [{}]}, {}, "no label or answer", "text_as=text"),
+        ({"label": "x", "turns": ["a", "b"]}, {}, "the texts in 'turns' are lists", "messages"),
         ({"v1": "a", "v2": "b", "label": "c"}, {}, "which column is the text", "text_column"),
         ({"text": "a", "label": "b"}, {"label_column": "labels"}, "'labels' is no column", "label_column=label?"),
         ({"text": "a", "label": "b"}, {"text_column": "zzz"}, "there are text, label", "text_column="),
@@ -89,6 +91,18 @@ def test_a_table_without_a_header_is_suspected():
     with pytest.raises(SlmkitError) as caught:
         find_shape(rows({"I like it.": "so bad", "good": "bad"}, file="a.csv"))
     assert "a first line that names its columns" in caught.value.fix
+
+
+def test_a_text_beside_what_is_no_answer_is_plain_text_where_none_is_needed():
+    assert find_shape(rows({"prompt": "a", "kwargs": [{}]}), needs_answers=False).kind == "text"
+    assert find_shape(rows({"prompt": "a", "label": "x"}), needs_answers=False).kind != "text"
+
+
+def test_a_list_is_not_taken_for_a_text():
+    with pytest.raises(RowFault, match="turns holds a list, not a text"):
+        convert(
+            rows({"turns": ["a", "b"], "label": "x"})[0], Shape("input_target", {"text": "turns", "label": "label"})
+        )
 
 
 def test_preference_pairs_share_their_prompt():

@@ -199,7 +199,7 @@ def test_labels_stay_as_written_whatever_the_steps(tmp_path):
 
 def test_what_steps_would_mend_is_said_and_left(tmp_path):
     data = tmp_path / "data.csv"
-    data.write_text("text,label\n" + "".join(f"cafÃ© number {i} &amp; bar,x\n" for i in range(30)))
+    data.write_text("text,label\n" + "".join(f"cafÃ© number {i} &amp; bar at www.site.org,x\n" for i in range(30)))
     run, files = run_prepare(tmp_path, data=data)
     notes = " ".join(row["text"] for row in read_jsonl(run.path("notes.jsonl")))
     assert "100.0% of the rows hold mojibake" in notes
@@ -207,6 +207,17 @@ def test_what_steps_would_mend_is_said_and_left(tmp_path):
     assert "personal data" not in notes
     assert "every row has the label 'x'" in notes
     assert "cafÃ©" in files["train"][0]["messages"][-2]["content"]
+
+
+def test_columns_that_are_not_used_and_texts_that_were_cut_are_said(tmp_path):
+    data = tmp_path / "data.csv"
+    lines = [f"question {i},x{i % 3},because,,\n" for i in range(30)]
+    data.write_text("text,label,remark,,\n" + "".join(lines) + "cut here,x1,because, and on,\n")
+    run, _ = run_prepare(tmp_path, data=data)
+    notes = " ".join(row["text"] for row in read_jsonl(run.path("notes.jsonl")))
+    assert "not used: remark, column_4" in notes
+    assert "1 rows go on in columns without a name (first: " in notes
+    assert "data.csv:32)" in notes
 
 
 def test_plain_text_can_stay_text(tmp_path):
