@@ -23,12 +23,18 @@ class Plan:
     reason: str
 
 
-def plan(model: Any, *, longest: int, gradient_checkpointing: bool | Literal["auto"] = "auto") -> Plan:
+def plan(
+    model: Any,
+    *,
+    longest: int,
+    labelled_share: float = 0.5,
+    gradient_checkpointing: bool | Literal["auto"] = "auto",
+) -> Plan:
     """The micro-batch for this model on its device; gradient_checkpointing "auto": only where memory asks for it.
 
     Counted: the weights are loaded already; gradients and AdamW's two moments in float32 for each trainable weight (12
     bytes); activations kept for backward, per token and layer about 16 values of the model's width and 6 of the
-    MLP's, or, recomputed, one of the width; logits of the labelled half of the tokens, three copies in float32.
+    MLP's, or, recomputed, one of the width; logits of the labelled tokens, three copies in float32.
     Raises: RefusedError where one row of `longest` tokens does not fit even so.
     """
     config, device = model.config.get_text_config(), model.device
@@ -38,7 +44,7 @@ def plan(model: Any, *, longest: int, gradient_checkpointing: bool | Literal["au
     states = 12 * sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     bytes_per_value = 2 if model.dtype.itemsize == 2 else 4
     one_layer = bytes_per_value * (16 * width + 6 * inner)
-    logits = 3 * 4 * config.vocab_size // 2
+    logits = int(3 * 4 * config.vocab_size * labelled_share)
     kept = layers * one_layer + logits
     recomputed = layers * bytes_per_value * width + one_layer + logits
     free = int(available_bytes(device) * _USABLE) - states

@@ -52,9 +52,9 @@ class Training:
     def quantized(self) -> bool:
         return self.load_in_4bit or self.adapter == "qlora"
 
-    def check(self, model: ModelRef, *data: Path | None) -> None:
+    def check(self, model: ModelRef, *data: Path | None, needs_chat_template: bool = True) -> None:
         """Refuses what cannot or must not be trained, before anything is loaded; data that are not there pass."""
-        check_model(model)
+        check_model(model, needs_chat_template=needs_chat_template)
         if self.load_in_4bit and self.adapter == "full":
             raise SlmkitError("4-bit weights cannot be trained", where="load_in_4bit, adapter", fix="adapter: qlora")
         folder = model_folder(model)

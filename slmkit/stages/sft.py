@@ -1,7 +1,8 @@
-"""Supervised fine-tuning: TRL's SFTTrainer on chats, with LoRA, QLoRA, DoRA, rsLoRA or all weights."""
+"""Supervised fine-tuning: TRL's SFTTrainer on chats, or on texts, with LoRA, QLoRA, DoRA, rsLoRA or all weights."""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from slmkit.models.lean import sft_trainer, trained_tokens
 from slmkit.models.load import Loaded
 from slmkit.models.lora import attach
 from slmkit.models.memory import plan
+from slmkit.models.texts import DEFAULT_LENGTH, Text, holds_texts, label_texts, read_texts
 from slmkit.models.trainer import OnLog, OnStep, Shuffle
 from slmkit.models.training import Training
 from slmkit.run import Run
@@ -22,6 +24,8 @@ from slmkit.types import Input, Keys, Model
 _MAX_SHARE_TOO_LONG = 0.01  # more rows than this over max_length is a mistake in the settings, not an outlier
 _MAX_VALIDATION = 500  # rows evaluated up to ten times in a run
 _NUM_PROBES = 50  # rows on which base and tuned, saved and trained are compared
+
+Found = list[Chat] | list[Text]
 
 
 def sft(
@@ -33,32 +37,34 @@ def sft(
     replay_ratio: float = 0.25,
     training: Keys[Training] = Training(num_train_epochs=3.0),
 ) -> None:
-    """Fine-tune a model on chats, loss on the assistant's words only.
+    """Fine-tune a model on chats, loss on the assistant's words only; or pretrain it further on texts, loss on all.
 
-    `data` is a prepare run (train.jsonl, validation.jsonl) or a .jsonl file of messages. One optimizer step sees
+    `data` is a prepare run (train.jsonl, validation.jsonl) or a .jsonl file, each line {"messages": [...]} or each
+    {"text": ...}; a text is cut into rows of max_length (auto: 1,024 tokens), none of it lost. One optimizer step sees
     per_device_train_batch_size * gradient_accumulation_steps rows a device, at most per_device_train_batch_size of
     them in memory at once. `replay` names rows of another kind, `replay_ratio` of each epoch, so that the model keeps
-    what it could do. A row over max_length is dropped and counted, never cut.
+    what it could do; chats may be replayed among texts. A chat over max_length is dropped and counted, never cut.
     """
     training.refuse_gold(data, replay)
-    chats, validation_chats = _read(data)
-    replay_chats = _read(replay)[0] if replay else []
+    found, found_validation = _read(data)
+    found_replay = _read(replay)[0] if replay else []
     run.note(
-        f"{len(chats):,} rows to train on, {len(validation_chats):,} to validate, {len(replay_chats):,} to replay"
+        f"{len(found):,} rows to train on, {len(found_validation):,} to validate, {len(found_replay):,} to replay"
     )
     loaded = training.load(model)
-    longest = training.longest(loaded)
-    rows = _label(run, loaded, chats, longest, what="train")
-    validation = _label(run, loaded, validation_chats[:_MAX_VALIDATION], longest, what="validation")
-    replayed = _label(run, loaded, replay_chats, longest, what="replay")
+    rows = _label(run, loaded, found, training, what="train")
+    validation = _label(run, loaded, found_validation, training, what="validation")[:_MAX_VALIDATION]
+    replayed = _label(run, loaded, found_replay, training, what="replay")
     probes = (validation or rows)[:_NUM_PROBES]
     say = partial(predictions, rows=probes)
     before = say(loaded.model)
     rate = training.rate(loaded.model, run.note)
     tuned = attach(loaded.model, training.lora, adapter=training.adapter, seed=run.seed)
+    lengths = [len(row.input_ids) for row in (*rows, *validation, *replayed)]
     micro_batch = plan(
         tuned,
-        longest=max(len(row.input_ids) for row in (*rows, *validation, *replayed)),
+        longest=max(lengths),
+        labelled_share=sum(row.num_trained for row in (*rows, *validation, *replayed)) / sum(lengths),
         gradient_checkpointing=training.gradient_checkpointing,
     )
     run.note(micro_batch.reason)
@@ -91,6 +97,9 @@ def sft(
     finish(run, fitted, model, say=say, before=before)
     trained = trained_tokens([*rows, *replayed], shuffle, steps=steps, rows_per_step=training.rows_per_step)
     run.metric(trained_tokens=float(trained))
+    if validation and isinstance(found[0], Text):
+        losses = fitted.curve("validation_loss")
+        run.metric(perplexity_before=math.exp(losses[0]), perplexity=math.exp(losses[-1]))
 
 
 def check(
@@ -103,34 +112,44 @@ def check(
     **_: Any,
 ) -> None:
     """Refuses what cannot train, before anything is loaded."""
-    training.check(model, data, replay)
+    read = [_read_file(_train_file(path), limit=100) for path in (data, replay) if path and path.exists()]
+    has_chats = not read or any(isinstance(rows[0], Chat) for rows in read)
+    training.check(model, data, replay, needs_chat_template=has_chats)
     if not 0 <= replay_ratio < 1:
         raise SlmkitError(f"replay_ratio is {replay_ratio}", where="replay_ratio", fix="a share from 0 to below 1")
-    for path in filter(None, (data, replay)):
-        if path.exists():
-            read_chats(_train_file(path), limit=100)
 
 
-def _read(path: Path) -> tuple[list[Chat], list[Chat]]:
+def _read(path: Path) -> tuple[Found, Found]:
     """The rows to train on and those to validate with."""
     validation = path / "validation.jsonl"
-    return read_chats(_train_file(path)), read_chats(validation) if validation.exists() else []
+    return _read_file(_train_file(path)), _read_file(validation) if validation.exists() else []
+
+
+def _read_file(file: Path, *, limit: int | None = None) -> Found:
+    return read_texts(file, limit=limit) if holds_texts(file) else read_chats(file, limit=limit)
 
 
 def _train_file(path: Path) -> Path:
     file = path / "train.jsonl" if path.is_dir() else path
     if not file.exists():
         raise SlmkitError(
-            "there is no train.jsonl", where=str(path), fix="name the run of a prepare stage, or a .jsonl of messages"
+            "there is no train.jsonl",
+            where=str(path),
+            fix="name the run of a prepare stage, or a .jsonl of messages or of texts",
         )
     return file
 
 
-def _label(run: Run, loaded: Loaded, chats: list[Chat], longest: int, *, what: str) -> list[Row]:
-    """The chats as labelled rows; those over `longest` are dropped, written to a table, and refused when many."""
-    if not chats:
+def _label(run: Run, loaded: Loaded, found: Found, training: Training, *, what: str) -> list[Row]:
+    """Labelled rows: texts cut to the length, chats over it dropped, written to a table, and refused when many."""
+    if not found:
         return []
-    rows = label_chats(loaded.tokenizer, chats)
+    longest = training.longest(loaded)
+    texts = [row for row in found if isinstance(row, Text)]
+    if texts and training.max_length == "auto":
+        longest = min(longest, DEFAULT_LENGTH)
+    rows = label_texts(loaded.tokenizer, texts, max_length=longest)
+    rows += label_chats(loaded.tokenizer, chats) if (chats := [row for row in found if isinstance(row, Chat)]) else []
     dropped = [row for row in rows if len(row.input_ids) > longest]
     if dropped:
         counted = f"{len(dropped):,} of {len(rows):,} {what} rows are longer than {longest:,} tokens"

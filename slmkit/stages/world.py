@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from slmkit.data.world.corpus import chats
+from slmkit.data.world.corpus import chats, texts
 from slmkit.data.world.engine import share
 from slmkit.data.world.families import FAMILIES
 from slmkit.data.world.gold import documents, draw
@@ -12,7 +12,7 @@ from slmkit.errors import SlmkitError
 from slmkit.run import Run
 from slmkit.types import Example
 
-CHATS = "chats"
+TRAINED = {"chats": chats, "texts": texts}  # what the embedded models were made from
 NOISE = 0.15  # share of the preferences that point the wrong way
 
 
@@ -22,12 +22,12 @@ def world(
     """Draws rows of one family of the micro-world, with the documents that hold its answers.
 
     data.jsonl holds {"id", "input", "target", ...} and documents.jsonl {"id", "text"}; of pairs, data.jsonl holds
-    {"prompt", "chosen", "rejected"}. The family "chats" is what the instruct models were taught: train.jsonl of
-    messages, to replay while a model learns something new. The split "live" draws from the names and wordings of the
-    gold sets with the run's seed: examples that no frozen set contains.
+    {"prompt", "chosen", "rejected"}. The family "chats" is what the instruct models were taught, to replay while a
+    model learns something new, and "texts" what the base models read: train.jsonl of messages, or of texts. The
+    split "live" draws from the names and wordings of the gold sets with the run's seed: examples in no frozen set.
     """
-    if family == CHATS:
-        run.table("train", chats("train", num_examples, seed=run.seed))
+    if family in TRAINED:
+        run.table("train", TRAINED[family]("train", num_examples, seed=run.seed))
         run.metric(rows=float(num_examples))
         return
     drawn = draw(family, split, num_examples, seed=run.seed)
@@ -43,11 +43,11 @@ def world(
 
 def check(*, family: str = "tickets", **_: object) -> None:
     """Refuses a family that is not there before anything runs."""
-    if family not in (*FAMILIES, CHATS):
+    if family not in (*FAMILIES, *TRAINED):
         raise SlmkitError(
             f"no family {family!r} in the micro-world",
             where="with.family",
-            fix=f"one of {', '.join((*FAMILIES, CHATS))}",
+            fix=f"one of {', '.join((*FAMILIES, *TRAINED))}",
         )
 
 

@@ -145,3 +145,22 @@ def test_a_module_that_does_not_exist_is_named_with_the_nearest(tmp_path, data):
     with pytest.raises(SlmkitError, match="no module 'q_prj'") as error:
         call(sft, Run(tmp_path), data=data, model=NANO, lora=Lora(target_modules=["q_prj"]), max_steps=1, device="cpu")
     assert error.value.fix == "did you mean 'q_proj'?"
+
+
+def test_a_base_model_is_pretrained_further_on_texts(tmp_path):
+    base = ModelRef("nano-base", str(Path(NANO.path).with_name("nano-base")))
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for name, number in (("train", 24), ("validation", 6)):
+        lines = (
+            json.dumps({"text": f"boat {i} of the harbour is painted {COLOURS[i % 3]}. " * 9}) for i in range(number)
+        )
+        (folder / f"{name}.jsonl").write_text("\n".join(lines))
+    chats = write_rows(tmp_path / "chats.jsonl", 8, seed=3)
+    for model, keys in ((base, {}), (NANO, {"replay": chats})):
+        arguments = {"data": folder, "model": model, "max_length": 32, "adapter": "full", "device": "cpu", **keys}
+        check(**grouped(sft, arguments))
+        run = Run(tmp_path / model.name)
+        call(sft, run, **arguments)
+        assert run.metrics["perplexity"] < 0.5 * run.metrics["perplexity_before"]
+        assert "loss on 9" in notes(run)

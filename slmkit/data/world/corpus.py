@@ -112,6 +112,18 @@ def chats(split: Split, count: int, *, seed: int) -> list[dict[str, object]]:
     return found
 
 
+def texts(split: Split, count: int, *, seed: int) -> list[dict[str, object]]:
+    """Documents of the base models' mix as rows of text: what continued pretraining reads."""
+    shares = {kind: share for kind, share in MIXES["full"].items() if kind != "repeat"}
+    found: list[dict[str, object]] = []
+    for number in range(count):
+        r = rng(split, seed, "texts", number)
+        doc = _apart(r, r.choices(list(shares), list(shares.values()))[0], split)
+        text = "".join(piece for piece, _ in text_pieces(doc) if piece not in (BOS, END))
+        found.append({"id": f"{doc.family}-{number}", "text": text})
+    return found
+
+
 def document(encoder: Encoder, r: random.Random, kind: str, split: Split, *, chat: bool) -> Row:
     """One document of a kind, as ids and weights."""
     if kind == "repeat":
