@@ -2,7 +2,9 @@
 
 Two systems answer the same n items. `discordance` is the share of items where just one of them is right, `difference`
 what one is better by: (discordance + difference) / 2 of the items are won, the rest of the discordant ones lost.
-The test is exact McNemar at 5 %, two-sided (McNemar 1947, https://doi.org/10.1007/BF02295996).
+The test is exact McNemar at 5 %, two-sided (McNemar 1947, https://doi.org/10.1007/BF02295996); `tests` comparisons
+share the 5 % (Bonferroni). Graded scores are taken as if they were binary, with the mean squared difference of an
+item's two scores as discordance.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from math import sqrt
 
 ALPHA, POWER = 0.05, 0.8
 DISCORDANCE = 0.2  # assumed before anything is known; a larger difference needs at least its own size
+MOST_ITEMS = 1_000_000  # more than anyone writes: what would need more is not told apart
 
 
-def mcnemar_power(n: int, *, difference: float, discordance: float = DISCORDANCE) -> float:
+def mcnemar_power(n: int, *, difference: float, discordance: float = DISCORDANCE, tests: int = 1) -> float:
     """The chance that n items show a true difference of this size.
 
     The number of discordant items D is binomial(n, discordance), the won ones binomial(D, won / discordance); the sum
@@ -24,36 +27,43 @@ def mcnemar_power(n: int, *, difference: float, discordance: float = DISCORDANCE
 
     discordance = max(discordance, difference)
     share_won = (discordance + difference) / 2 / discordance
-    reach = 10 * sqrt(n * discordance) + 10  # ten standard deviations: what lies beyond has a chance under 1e-20
+    tail = ALPHA / tests / 2
+    reach = 7 * sqrt(n * discordance) + 10  # seven standard deviations: what lies beyond has a chance under 1e-11
     counts = np.arange(max(0, int(n * discordance - reach)), min(n, int(n * discordance + reach)) + 1)
-    edges = binom.ppf(ALPHA / 2, counts, 0.5)  # the smallest k with P(X <= k) >= 2.5 %
-    edges = np.where(binom.cdf(edges, counts, 0.5) > ALPHA / 2, edges - 1, edges)  # the largest still rejected, or -1
+    edges = binom.ppf(tail, counts, 0.5)  # the smallest k with P(X <= k) >= tail
+    edges = np.where(binom.cdf(edges, counts, 0.5) > tail, edges - 1, edges)  # the largest still rejected, or -1
     lost = binom.cdf(edges, counts, share_won)
     won = binom.sf(counts - edges - 1, counts, share_won)
     return float(binom.pmf(counts, n, discordance) @ np.where(edges >= 0, lost + won, 0.0))
 
 
-def items_needed(difference: float, *, discordance: float = DISCORDANCE) -> int:
-    """The smallest n that shows a true difference of this size in 80 % of cases. Example: 0.05 -> 658."""
+def items_needed(difference: float, *, discordance: float = DISCORDANCE, tests: int = 1) -> int:
+    """How many items show a true difference of this size in 80 % of cases, or MOST_ITEMS. Example: 0.05 -> 658."""
+
+    def is_enough(n: int) -> bool:
+        return mcnemar_power(n, difference=difference, discordance=discordance, tests=tests) >= POWER
+
     high = 8
-    while mcnemar_power(high, difference=difference, discordance=discordance) < POWER:
+    while high < MOST_ITEMS and not is_enough(high):
         high *= 2
+    if high >= MOST_ITEMS:
+        return MOST_ITEMS
     low = high // 2
-    while high - low > 1:
+    while high - low > max(1, high // 1000):  # finer says nothing: the power of n goes up and down by more
         middle = (low + high) // 2
-        if mcnemar_power(middle, difference=difference, discordance=discordance) < POWER:
-            low = middle
-        else:
-            high = middle
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
     return high
 
 
-def detectable_difference(n: int, *, discordance: float = DISCORDANCE) -> float:
-    """The smallest true difference that n items show in 80 % of cases, in steps of 0.001. Example: 100 -> 0.129."""
+def detectable_difference(n: int, *, discordance: float = DISCORDANCE, tests: int = 1) -> float:
+    """The smallest true difference that n items show in 80 % of cases, in steps of 0.001. Example: 100 -> 0.129.
+
+    1.0 also where not even that is shown: fewer than 6 items.
+    """
     low, high = 0, 1000
     while high - low > 1:
         middle = (low + high) // 2
-        if mcnemar_power(n, difference=middle / 1000, discordance=discordance) < POWER:
+        if mcnemar_power(n, difference=middle / 1000, discordance=discordance, tests=tests) < POWER:
             low = middle
         else:
             high = middle

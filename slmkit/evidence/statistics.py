@@ -1,4 +1,4 @@
-"""How sure a score is: intervals, paired tests on the same items, correction for many arms, and how much data tells.
+"""How sure a score is: intervals, paired tests on the same items, and correction for many arms.
 
 Tests and bootstraps are by scipy; the short formulas are here and equal statsmodels. Scores are one number an item;
 binary means that each is 0 or 1.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import sqrt
 
 from slmkit.types import Score
 
 ALPHA = 0.05
 _Z = 1.959963984540054  # two-sided 95 % of the normal distribution
 _NUM_RESAMPLES = 4_000  # Monte Carlo error of a p-value of 0.05: 0.0034
-_SHARED_DISCORDANCE = 0.2  # of the items where two arms differ, when nothing is known yet
 
 
 @dataclass(frozen=True)
@@ -153,33 +152,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = highest
     return adjusted
-
-
-def detectable_difference(n: int, *, discordance: float = _SHARED_DISCORDANCE, tests: int = 1) -> float:
-    """The smallest true difference that n paired items find in 80 % of cases.
-
-    discordance: the mean squared difference of an item's two scores; for binary scores the share of items where the
-    arms differ, which no difference can exceed. tests: how many comparisons share ALPHA.
-    100 items, discordance 0.2: (1.96 + 0.84) * sqrt(0.2 / 100) + 1 / 100 = 0.135; the last term is McNemar's
-    continuity correction, without which the exact test finds it in 77 % of cases.
-    Source: Connor 1987, https://doi.org/10.2307/2531961.
-    """
-    power = _power_sum(tests)
-    found = power * sqrt(discordance / n) + 1 / n
-    return found if found <= discordance else (power**2 + 1) / n  # then every discordant item must go one way
-
-
-def items_needed(difference: float, *, discordance: float = _SHARED_DISCORDANCE, tests: int = 1) -> int:
-    """How many paired items find a true difference of this size in 80 % of cases: detectable_difference, turned round.
-
-    0.135 at discordance 0.2 -> 100.
-    """
-    spread = _power_sum(tests) * sqrt(max(discordance, difference))
-    root = (sqrt(spread**2 + 4 * difference) - spread) / 2  # 1 / sqrt(n) in: difference = spread / sqrt(n) + 1 / n
-    return ceil(1 / root**2)
-
-
-def _power_sum(tests: int) -> float:
-    from scipy.stats import norm
-
-    return float(norm.ppf(1 - ALPHA / 2 / tests) + norm.ppf(0.8))

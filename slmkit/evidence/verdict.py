@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from slmkit.evidence.statistics import ALPHA, Difference, detectable_difference, holm, items_needed, paired_difference
+from slmkit.data.power import detectable_difference, items_needed
+from slmkit.evidence.statistics import ALPHA, Difference, holm, paired_difference
 
 _SAME_COST = 1.25  # costs within a quarter of each other are measured alike: the arm named first is the cheaper
 _FEWEST_IN_SLICE = 20

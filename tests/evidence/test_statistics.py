@@ -93,22 +93,6 @@ def test_holm_keeps_the_order_and_multiplies_the_smallest_by_their_number():
     assert statistics.holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
 
 
-@pytest.mark.parametrize(("n", "discordance"), [(50, 0.4), (200, 0.1), (200, 0.4), (1000, 0.2)])
-def test_the_detectable_difference_is_found_four_times_in_five(n, discordance):
-    difference = statistics.detectable_difference(n, discordance=discordance)
-    assert statistics.items_needed(difference, discordance=discordance) == pytest.approx(n, abs=1)
-    rng = np.random.default_rng(3)
-    only_a, only_b = (discordance + difference) / 2, (discordance - difference) / 2
-    counts = rng.multinomial(n, [only_a, only_b, 1 - only_a - only_b], size=1_000)
-    p_values = [stats.binomtest(int(a), int(a + b)).pvalue for a, b, _ in counts]
-    assert np.mean(np.array(p_values) < statistics.ALPHA) > 0.79
-
-
-def test_no_difference_exceeds_the_items_that_differ():
-    difference = statistics.detectable_difference(50, discordance=0.01)
-    assert difference == pytest.approx((2.802**2 + 1) / 50, abs=1e-3)
-
-
 def test_a_mean_says_how_many_items_are_behind_it():
     score = statistics.mean_score([1.0] * 30 + [0.0] * 10)
     assert (score.value, score.n) == (0.75, 40)
