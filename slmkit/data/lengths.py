@@ -11,7 +11,7 @@ from typing import Literal
 
 from slmkit.errors import RefusedError
 
-OnOverflow = Literal["error", "drop"]
+OnOverflow = Literal["error", "drop", "split"]
 _TOLERATED = 0.01  # of the rows; more than this over max_length is a mistake in the settings, not an outlier
 
 
@@ -52,15 +52,18 @@ def too_long(
 ) -> list[int]:
     """The indices of the rows above max_length, to be dropped; where[i] names the place of row i.
 
-    Raises: RefusedError when they are more than 1 % of the rows and on_overflow is "error".
+    Raises: RefusedError when they are more than 1 % of the rows and on_overflow is not "drop"; with "split" they are
+    those that cannot be split.
     """
     over = [i for i, length in enumerate(lengths) if length > max_length]
-    if on_overflow == "error" and len(over) > _TOLERATED * len(lengths):
+    if on_overflow != "drop" and len(over) > _TOLERATED * len(lengths):
         longest = max(over, key=lambda i: lengths[i])
         raise RefusedError(
-            f"{len(over):,} of {len(lengths):,} rows are longer than max_length={max_length} tokens "
-            f"(the longest has {lengths[longest]:,})",
+            f"{len(over):,} of {len(lengths):,} rows are longer than max_length={max_length} tokens"
+            + (", in one exchange that cannot be split" if on_overflow == "split" else "")
+            + f" (the longest has {lengths[longest]:,})",
             where=where[longest] if where else "",
-            fix=f"max_length={spread(lengths).p99} keeps 99 %; shorten the rows, or on_overflow=drop leaves these out",
+            fix=f"max_length={spread(lengths).p99} keeps 99 %; shorten the rows, or on_overflow=drop leaves these out"
+            + (", on_overflow=split cuts chats between exchanges" if on_overflow == "error" else ""),
         )
     return over

@@ -48,6 +48,15 @@ class TemplateReport:
     lengths: list[int]  # tokens of each row
     trained: list[int]  # of these, how many carry loss
     prompt_ids: list[int] = field(default_factory=list)  # the first row's prompt, for a check where it is served
+    specials: list[bool] = field(default_factory=list)  # which of the pieces are special tokens
+
+    @property
+    def mask(self) -> list[dict[str, str | bool]]:
+        """The pieces as rows of a table; a special token that carries loss is an end the model learns."""
+        return [
+            {"token": piece, "trained": on, "special": special}
+            for (piece, on), special in zip(self.pieces, self.specials, strict=True)
+        ]
 
     @property
     def trained_share(self) -> float:
@@ -79,6 +88,7 @@ def check_template(
         faults.append(Fault("error", "another template", text, str(tokenizer.name_or_path), fix))
     faults += _thinking(tokenizer, chats, thinking)
     pieces: list[tuple[str, bool]] = []
+    specials: list[bool] = []
     lengths, trained, used = [], [], set()
     for chat in chats:
         try:
@@ -95,6 +105,7 @@ def check_template(
         used.update(row.input_ids)
         if not pieces:
             pieces = [(tokenizer.decode([i]), flag) for i, flag in zip(row.input_ids, on, strict=True)]
+            specials = [i in tokenizer.all_special_ids for i in row.input_ids]
     report = TemplateReport([], found_hash, pieces, lengths, trained)
     if lengths and report.trained_share < _LEAST_TRAINED_SHARE:
         text = f"only {report.trained_share:.2%} of the tokens carry loss"
@@ -103,7 +114,7 @@ def check_template(
     if pieces:
         faults += _token_faults(tokenizer, chats[0], used, embedding_norms)
     prompt_ids = _prompt_ids(tokenizer, chats) if pieces else []
-    return TemplateReport(_summed(faults), found_hash, pieces, lengths, trained, prompt_ids)
+    return TemplateReport(_summed(faults), found_hash, pieces, lengths, trained, prompt_ids, specials)
 
 
 def _mask_faults(

@@ -13,24 +13,23 @@ from slmkit.data.canonical import Canonicals, Dropped, read_canonical
 from slmkit.data.card import data_card
 from slmkit.data.convert import Canonical
 from slmkit.data.documents import own_documents, read_passages
+from slmkit.data.fit_template import Fit, fit_template, with_instruction
 from slmkit.data.gold import Gold, passage_id, read_gold
 from slmkit.data.label_suspects import conflicts, label_suspects
-from slmkit.data.lengths import OnOverflow, find_max_length, spread, too_long
+from slmkit.data.lengths import OnOverflow
 from slmkit.data.read import Row, read_rows
 from slmkit.data.shape import find_shape
 from slmkit.data.split import split
-from slmkit.data.steps import Leaks, Step, Stepped, apply_steps, drop_gold, drop_surplus, dropped, would_change
+from slmkit.data.steps import Leaks, Step, Stepped, apply_steps, drop_gold, drop_surplus, would_change
 from slmkit.errors import SlmkitError
-from slmkit.models.labels import Chat
-from slmkit.models.load import check_model, model_folder
-from slmkit.models.template_check import Thinking, check_template
+from slmkit.models.load import check_model
+from slmkit.models.template_check import Thinking
 from slmkit.run import Run
-from slmkit.types import Input, Model, ModelRef, Passage
+from slmkit.types import Input, Model, Passage
 
 _STEPS: list[Step] = ["duplicates", "near_duplicates"]
 _CHECK_SECONDS = 0.4  # how long the pre-flight reads: all of most files, the head of a very long one
 _HEAD_ROWS = 1000
-_TEMPLATE_ROWS = 200  # rows whose masks are checked; template faults show on the first of a kind
 
 
 def prepare(
@@ -67,7 +66,8 @@ def prepare(
     gold: also those nearly equal, exact ones only, or none (to show what a leak does). `instruction` is the system
     message; the gold card's is taken where it is unset. `text_as` says what plain text becomes: gap-fill questions,
     or text to continue. With a `model` the rows are held against its chat template and measured in its tokens: a
-    template that would train nothing, or not the end of an answer, is refused.
+    template that would train nothing, or not the end of an answer, is refused. `on_overflow` says what becomes of rows
+    above max_length: more than 1 % of them end the run, they are dropped, or split where that does no harm.
     """
     with run.progress("read", unit="rows") as bar:
         found = read_canonical(
@@ -91,10 +91,18 @@ def prepare(
             where=str(data),
             fix="give other data, or a gold set that does not hold all of it",
         )
-    lengths: list[int] = []
-    if model is not None and "messages" in done.rows[0].values:
-        fit, lengths = _fit_template(run, done.rows, instruction, model, max_length, on_overflow, thinking)
-        done = Stepped(fit.rows, [*done.dropped, *fit.dropped], done.changed)
+    fit: Fit | None = None
+    if model is not None and {"messages", "text"} & set(done.rows[0].values):
+        fit = fit_template(
+            done.rows,
+            model=model,
+            instruction=instruction,
+            max_length=max_length,
+            on_overflow=on_overflow,
+            thinking=thinking,
+        )
+        _report_fit(run, fit)
+        done = Stepped(fit.done.rows, [*done.dropped, *fit.done.dropped], [*done.changed, *fit.done.changed])
     train, validation = split(
         done.rows, validation_size=validation_size, key=lambda row: row.group or row.passage or row.input
     )
@@ -123,7 +131,7 @@ def prepare(
     )
     _report_suspects(run, found, active)
     _report_gold(run, frozen, passages)
-    run.figure("lengths", _lengths_figure(lengths, done.rows))
+    run.figure("lengths", _lengths_figure(fit.lengths if fit else [], done.rows))
 
 
 def check(
@@ -174,40 +182,13 @@ def _kept(
     return Stepped(last.rows, left_out, done.changed)
 
 
-def _fit_template(
-    run: Run,
-    rows: list[Canonical],
-    instruction: str,
-    model: ModelRef,
-    max_length: int | Literal["auto"],
-    on_overflow: OnOverflow,
-    thinking: Thinking | None,
-) -> tuple[Stepped, list[int]]:
-    """The rows that fit the model's template and length, and the tokens of each row; refuses what spoils training."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(str(model_folder(model) or model.path))
-    chats = [Chat(row.id, row.where, _line(row, instruction)["messages"]) for row in rows]
-    report = check_template(tokenizer, chats[:_TEMPLATE_ROWS], thinking=thinking)
-    for fault in report.faults:
-        if fault.severity == "error":
-            raise fault.as_refusal()
-        run.note(f"{fault.name}: {fault.text}; {fault.fix}")
-    run.table("template", [asdict(fault) for fault in report.faults])
-    run.table("mask", [{"token": piece, "trained": on} for piece, on in report.pieces])
-    run.metric(trained_share=report.trained_share)
-    trained = "".join(piece for piece, on in report.pieces if on)
-    run.note(
-        f"template {report.template_hash}: {report.trained_share:.0%} of the tokens carry loss, first {trained!r}"
-    )
-    texts = tokenizer.apply_chat_template([chat.messages for chat in chats], tokenize=False)
-    lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
-    most = find_max_length(lengths, max_length, min(tokenizer.model_max_length, 1_000_000))
-    over = set(too_long(lengths, most, on_overflow, where=[row.where for row in rows]))
-    run.note(f"{spread(lengths)}; max_length={most}" + (f" leaves out {len(over):,} rows" if over else ""))
-    run.metric(max_length=most)
-    left_out = [dropped(rows[i], f"longer than {most} tokens") for i in sorted(over)]
-    return Stepped([row for i, row in enumerate(rows) if i not in over], left_out), lengths
+def _report_fit(run: Run, fit: Fit) -> None:
+    """What the template makes of the rows and how long they are; the notes say what was chosen and why."""
+    for note in fit.notes:
+        run.note(note)
+    run.table("template", fit.faults)
+    run.table("mask", fit.mask)
+    run.metric(**fit.metrics)
 
 
 def _own_passages(rows: Sequence[Canonical], train: Sequence[Canonical]) -> list[Passage]:
@@ -219,11 +200,7 @@ def _own_passages(rows: Sequence[Canonical], train: Sequence[Canonical]) -> list
 
 
 def _line(row: Canonical, instruction: str) -> dict[str, Any]:
-    values = dict(row.values)
-    messages = values.get("messages")
-    if instruction and messages and messages[0]["role"] != "system":
-        values["messages"] = [{"role": "system", "content": instruction}, *messages]
-    return {"id": row.id, **values}
+    return {"id": row.id, **with_instruction(row.values, instruction)}
 
 
 def _report(

@@ -231,6 +231,7 @@ def test_with_a_model_the_rows_are_held_against_its_template_and_length(tmp_path
     mask = read_jsonl(run.path("mask.jsonl"))
     label = files["train"][0]["messages"][-1]["content"]
     assert "".join(row["token"] for row in mask if row["trained"]).replace(" ", "") == f"{label}<|end|>"
+    assert [row["token"] for row in mask if row["trained"] and row["special"]] == ["<|end|>"]
     assert 0.05 < run.metrics["trained_share"] < 0.5
     assert run.metrics["max_length"] % 8 == 0
     with pytest.raises(RefusedError, match=r"200 of 200 rows are longer than max_length=10 tokens"):
@@ -242,6 +243,78 @@ def test_rows_above_max_length_are_dropped_when_asked(tmp_path):
     data.write_text(data.read_text() + "word " * 200 + ",label_1\n")
     _, files = run_prepare(tmp_path, data=data, model=NANO, max_length=100, on_overflow="drop")
     assert [(row["line"], row["reason"]) for row in files["dropped"]] == [(22, "longer than 100 tokens")]
+
+
+def test_the_spread_of_lengths_and_the_reason_of_max_length_are_told(tmp_path):
+    data = table(tmp_path / "data.csv", 150)
+    data.write_text(data.read_text() + "word " * 60 + ",label_1\n")
+    run, _ = run_prepare(tmp_path, data=data, model=NANO, on_overflow="drop", steps=[], validation_size=0)
+    found = run.metrics
+    assert (
+        found["length_p50"] <= found["length_p95"] <= found["length_p99"] < found["length_max"] > found["max_length"]
+    )
+    assert found["max_length"] >= found["length_p99"]
+    notes = " ".join(row["text"] for row in read_jsonl(run.path("notes.jsonl")))
+    assert f"max_length={found['max_length']} holds 99 % of the rows: the longest is more than twice" in notes
+    assert "leaves out 1 rows" in notes
+
+
+def chats(path, exchanges, count=4):
+    turns = [
+        {"role": role, "content": f"{role} word {i} here"} for i in range(exchanges) for role in ("user", "assistant")
+    ]
+    rows = [
+        [{"role": "user", "content": f"chat {n}"}, {"role": "assistant", "content": "go on"}, *turns]
+        for n in range(count)
+    ]
+    path.write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows))
+    return path
+
+
+def test_long_chats_are_split_between_exchanges_and_nothing_is_lost(tmp_path):
+    data = chats(tmp_path / "data.jsonl", 20)
+    options = {"data": data, "model": NANO, "steps": [], "instruction": "Be kind.", "validation_size": 0}
+    run, files = run_prepare(tmp_path, **options, max_length=120, on_overflow="split")
+    assert run.metrics["length_max"] > 120
+    assert len(files["train"]) > 4
+    assert files["dropped"] == []
+    pieces = [row["messages"] for row in files["train"]]
+    assert all(
+        [m["role"] for m in piece[:2]] == ["system", "user"] and piece[-1]["role"] == "assistant" for piece in pieces
+    )
+    said = [message for piece in pieces for message in piece[1:]]
+    assert said == [m for line in data.read_text().splitlines() for m in json.loads(line)["messages"]]
+    again, _ = run_prepare(tmp_path, "again", **{**options, "data": run.path("train.jsonl")}, max_length=120)
+    assert again.metrics["length_max"] <= 120
+    assert [row["step"] for row in read_jsonl(run.path("changed.jsonl"))] == ["split"] * 4
+
+
+def test_the_pieces_of_a_chat_stay_on_one_side_of_the_split(tmp_path):
+    data = chats(tmp_path / "data.jsonl", 20, count=12)
+    _, files = run_prepare(
+        tmp_path, data=data, model=NANO, steps=[], max_length=120, on_overflow="split", validation_size=0.4
+    )
+    per_chat = len([row for part in ("train", "validation") for row in files[part]]) // 12
+    assert len(files["validation"]) % per_chat == 0
+    assert len(files["validation"]) > 0
+
+
+def test_an_exchange_that_is_too_long_alone_is_refused_and_not_cut(tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\n" + "".join(f"{'word ' * 200} {i},label_{i % 4}\n" for i in range(20)))
+    with pytest.raises(RefusedError, match="in one exchange that cannot be split"):
+        run_prepare(tmp_path, data=data, model=NANO, max_length=100, on_overflow="split", steps=[])
+
+
+def test_long_texts_are_split_between_sentences_when_asked(tmp_path):
+    sentences = [f"The sea is calm on day {i}." for i in range(60)]
+    (tmp_path / "a.txt").write_text(" ".join(sentences))
+    options = {"data": tmp_path / "a.txt", "text_as": "text", "model": NANO, "validation_size": 0}
+    _, whole = run_prepare(tmp_path, "whole", **options)
+    assert len(whole["train"]) == 1
+    _, cut = run_prepare(tmp_path, "cut", **options, max_length=64, on_overflow="split")
+    assert len(cut["train"]) > 5
+    assert " ".join(" ".join(row["text"].split()) for row in cut["train"]) == " ".join(sentences)
 
 
 def test_gold_that_holds_all_rows_leaves_nothing_to_train_on(tmp_path):
