@@ -23,7 +23,6 @@ from slmkit.names import find
 
 VERBS = {
     "pick": "Pick a base model by a checklist.",
-    "prepare": "Turn a data file into training rows.",
     "train": "Train a model on prepared rows.",
     "eval": "Score one system on a gold set.",
     "compare": "Compare prompting, RAG and fine-tuning on one gold set.",
@@ -114,6 +113,29 @@ def _verb(name: str, about: str) -> None:
 for _name, _about in VERBS.items():
     if find("recipes", f"loop/{_name}"):
         _verb(_name, _about)
+
+
+@app.command()
+def prepare(
+    given: Given = None,
+    show_mask: Annotated[
+        bool, typer.Option("--show-mask", help="Show a row token by token: what is read, what is learnt.")
+    ] = False,
+    profile: Profile = "auto",
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    force: Force = False,
+    verbose: Verbose = False,
+    num_processes: Processes = 1,
+) -> int:
+    """Turn a data file into training rows."""
+    recipe, values = _parse(given, default="loop/prepare")
+    if "data" in values and "gold" not in values and recipe == "loop/prepare":
+        from slmkit.commands.own_data import known_gold_of
+
+        values["gold"] = known_gold_of(values["data"])
+    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, num_processes, show_mask=show_mask)
 
 
 @app.command()
@@ -458,6 +480,7 @@ def _run(
     num_processes: int = 1,
     breaks: bool = False,
     freeze: bool = False,
+    show_mask: bool = False,
 ) -> int:
     """Plans, runs, prints what came out, and returns the exit code; freeze=True freezes gold of new data first."""
     from slmkit.plan import make_plan
@@ -483,6 +506,10 @@ def _run(
 
         out.print()
         out.print(summary(outcome.dir))
+        if show_mask:
+            from slmkit.commands.show_mask import show_mask as show_it
+
+            show_it(outcome.dir)
     return code
 
 

@@ -40,6 +40,16 @@ def freeze_gold_of(values: dict[str, Any], *, dry_run: bool = False) -> dict[str
     return {**values, "gold": str(frozen.folder)}
 
 
+def known_gold_of(data: Any) -> str | None:
+    """The gold set that belongs to some data, shipped or frozen before; None where there is none yet."""
+    name = str(data)
+    if names.find("recipes", name):
+        gold = Path("gold") / name.rpartition("/")[2]
+        return str(gold) if any((root / gold / "card.yaml").is_file() for root in names.roots()) else None
+    folder = Path("gold") / gold_name(Path(name))
+    return str(folder) if (folder / "card.yaml").is_file() else None
+
+
 def gold_name(data: Path) -> str:
     """A folder name from a data file: its stem, with its folder's where the stem alone says nothing."""
     whole = data.resolve()

@@ -20,6 +20,7 @@ from slmkit.report.arms import arms_chart
 from slmkit.report.headline import headline
 from slmkit.report.inline_svg import inline_svg
 from slmkit.report.lineage import lineage, values_and_origins
+from slmkit.report.mask import LEGEND, stretches
 from slmkit.report.read_run import Arm, RunFiles, Table, read_rows, read_run, read_tables
 from slmkit.report.render import cell, render
 from slmkit.run import write_atomically
@@ -81,6 +82,8 @@ def write_report(run_dir: Path) -> Path:
         "arms_figures": [figure for figure in figures if figure.name == "score_against_cost"],
         "figures": [figure for figure in figures if not (run.arms and figure.name in _WITH_THE_ARMS)],
         "tables": [_shown(table) for table in read_tables(run_dir)],
+        "mask": stretches(read_rows(run_dir / "mask.jsonl")),
+        "mask_legend": LEGEND,
         "answers": answers,
         "sample": sample,
         "honest": _lines(run.recipe.honest),
@@ -176,6 +179,7 @@ def _sections(page: dict[str, Any]) -> list[tuple[str, str]]:
         ("metrics", "Metrics", bool(result.metrics)),
         ("curves", "Curves", bool(page["curves"])),
         *([] if recipe.lesson else [("figures", "Figures", bool(page["figures"]))]),
+        ("mask", "What is learnt", bool(page["mask"])),
         ("examples", "Examples", bool(page["sample"])),
         ("answers", "All answers", len(page["answers"].items) > len(page["sample"])),
         ("tables", "Tables", bool(page["tables"])),

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 Status = Literal["done", "failed", "unfinished"]
 
 # Tables that a report shows in a section of their own; "answered" holds what "answers" says, as it came.
-_OWN_PLACE = {"log", "notes", "arms", "answers", "answered"}
+_OWN_PLACE = {"log", "notes", "arms", "answers", "answered", "mask"}
 _TABLE_ROWS = 50
 # Control characters, separators that break script, characters that reorder what follows, and what is no character.
 _UNPRINTABLE = re.compile(

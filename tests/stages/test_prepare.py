@@ -245,6 +245,18 @@ def test_rows_above_max_length_are_dropped_when_asked(tmp_path):
     assert [(row["line"], row["reason"]) for row in files["dropped"]] == [(22, "longer than 100 tokens")]
 
 
+def test_prepare_on_ones_own_file_shows_the_mask_and_takes_no_other_task_for_its_gold(slmkit, project):
+    table(project / "mine.csv", 40)
+    done = slmkit("prepare", "--show-mask", "data=mine.csv")
+    assert done.code == 0, done.err
+    shown = done.out.strip().splitlines()
+    assert "thing" in shown[-3] and "«" in shown[-3] and shown[-3].endswith("<|end|>»")
+    assert "Answer with the one label that fits the text." in shown[-3].replace("  ", " ")
+    assert slmkit("gold", "freeze", "data=mine.csv").code == 0
+    again = slmkit("prepare", "data=mine.csv", "--json").json
+    assert again["metrics"]["num_in_gold"] > 0
+
+
 def test_the_spread_of_lengths_and_the_reason_of_max_length_are_told(tmp_path):
     data = table(tmp_path / "data.csv", 150)
     data.write_text(data.read_text() + "word " * 60 + ",label_1\n")
