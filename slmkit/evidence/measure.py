@@ -127,13 +127,20 @@ class Summary:
     p95_seconds: float
 
 
-def summarise(task: Task, answers: Sequence[Answer], scores: Sequence[float], *, seed: int = 0) -> Summary:
+def summarise(
+    task: Task,
+    answers: Sequence[Answer],
+    scores: Sequence[float],
+    *,
+    clusters: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Summary:
     """The score with its interval and the rates beside it, which say whether form or ability was at fault."""
     n = max(1, len(answers))
     alone = sorted(answer.seconds for answer in answers[1:_NUM_ALONE] or answers) or [0.0]
     together = [answer.seconds for answer in answers[_NUM_ALONE:]] or alone
     return Summary(
-        score=mean_score(scores, seed=seed),
+        score=mean_score(scores, clusters=clusters, seed=seed),
         parse_rate=sum(parses(task, answer) for answer in answers) / n,
         stop_rate=sum(answer.stopped for answer in answers) / n,
         empty_rate=sum(not answer.text.strip() for answer in answers) / n,
@@ -144,6 +151,15 @@ def summarise(task: Task, answers: Sequence[Answer], scores: Sequence[float], *,
         p50_seconds=stdlib_statistics.median(alone),
         p95_seconds=alone[min(len(alone) - 1, int(0.95 * len(alone)))],
     )
+
+
+def shared_documents(examples: Sequence[Example]) -> list[str] | None:
+    """The document each example is about: its slice `document`, else the passages that hold its answer, else its id.
+
+    None where no two share one.
+    """
+    clusters = [e.slice.get("document") or "\n".join(e.relevant) or f"example {e.id}" for e in examples]
+    return clusters if len(set(clusters)) < len(clusters) else None
 
 
 def parses(task: Task, answer: Answer) -> bool:

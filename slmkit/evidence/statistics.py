@@ -1,14 +1,17 @@
 """How sure a score is: intervals, paired tests on the same items, and correction for many arms.
 
 Tests and bootstraps are by scipy; the short formulas are here and equal statsmodels. Scores are one number an item;
-binary means that each is 0 or 1.
+binary means that each is 0 or 1. `clusters` names the document each item is about: questions on one document are
+alike, so many of them tell less than their number, and intervals and tests treat them as one draw.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 from slmkit.types import Score
 
@@ -33,35 +36,48 @@ def is_binary(scores: Sequence[float]) -> bool:
     return all(score in (0, 1) for score in scores)
 
 
-def mean_score(scores: Sequence[float], *, seed: int = 0) -> Score:
+def mean_score(scores: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0) -> Score:
     """The mean with its 95 % interval: Wilson for binary scores, BCa bootstrap for graded ones."""
     if not scores:
         return Score(float("nan"), 0.0, 1.0, 0)
-    value = sum(scores) / len(scores)
-    low, high = wilson(sum(scores), len(scores)) if is_binary(scores) else bca(scores, seed=seed)
-    return Score(value, low, high, len(scores))
+    n = len(scores)
+    value = sum(scores) / n
+    if is_binary(scores):
+        low, high = wilson(value * n, n, design_effect=design_effect(scores, clusters))
+    else:
+        low, high = bca(scores, clusters=clusters, seed=seed)
+    return Score(value, low, high, n)
 
 
-def paired_difference(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> Difference:
-    """a - b on the same items: Newcombe interval and exact McNemar test if binary, else BCa and sign flips."""
+def paired_difference(
+    a: Sequence[float], b: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0
+) -> Difference:
+    """a - b on the same items: Newcombe interval and exact McNemar test if binary, else BCa and sign flips.
+
+    Where items share a cluster, the test flips the signs of whole clusters, whatever the scores are.
+    """
     assert len(a) == len(b)
     if not a:
         return Difference(float("nan"), -1.0, 1.0, 1.0, 0)
-    value = sum(x - y for x, y in zip(a, b, strict=True)) / len(a)
-    if is_binary(a) and is_binary(b):
-        low, high = newcombe_paired(a, b)
-        return Difference(value, low, high, mcnemar_exact(a, b), len(a))
     differences = [x - y for x, y in zip(a, b, strict=True)]
-    low, high = bca(differences, seed=seed)
-    return Difference(value, low, high, sign_flip(differences, seed=seed), len(a))
+    value = sum(differences) / len(a)
+    is_clustered = clusters is not None and len(set(clusters)) < len(clusters)
+    if is_binary(a) and is_binary(b):
+        low, high = newcombe_paired(a, b, design_effect=design_effect(differences, clusters))
+        p_value = sign_flip(differences, clusters=clusters, seed=seed) if is_clustered else mcnemar_exact(a, b)
+        return Difference(value, low, high, p_value, len(a))
+    low, high = bca(differences, clusters=clusters, seed=seed)
+    return Difference(value, low, high, sign_flip(differences, clusters=clusters, seed=seed), len(a))
 
 
-def wilson(successes: float, n: int) -> tuple[float, float]:
+def wilson(successes: float, n: float, *, design_effect: float = 1.0) -> tuple[float, float]:
     """Wilson's 95 % interval of a rate: 8 of 10 -> (0.490, 0.943).
 
+    design_effect: n counts as n / design_effect items.
     Source: Wilson 1927; recommended for small n by Brown, Cai and DasGupta 2001, https://doi.org/10.1214/ss/1009213286.
     """
-    rate, weight = successes / n, _Z**2 / n
+    rate, n = successes / n, n / design_effect
+    weight = _Z**2 / n
     centre = (rate + weight / 2) / (1 + weight)
     half = _Z / (1 + weight) * sqrt(rate * (1 - rate) / n + weight / (4 * n))
     return max(0.0, centre - half), min(1.0, centre + half)
@@ -79,15 +95,16 @@ def mcnemar_exact(a: Sequence[float], b: Sequence[float]) -> float:
     return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
-def newcombe_paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
+def newcombe_paired(a: Sequence[float], b: Sequence[float], *, design_effect: float = 1.0) -> tuple[float, float]:
     """Newcombe's 95 % interval of the difference of two paired rates: Wilson's intervals and their correlation.
 
+    design_effect: n items count as n / design_effect.
     Source: Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10.
     """
-    n = len(a)
-    both = sum(x == y == 1 for x, y in zip(a, b, strict=True))
-    only_a = sum(x > y for x, y in zip(a, b, strict=True))
-    only_b = sum(x < y for x, y in zip(a, b, strict=True))
+    n = len(a) / design_effect
+    both = sum(x == y == 1 for x, y in zip(a, b, strict=True)) / design_effect
+    only_a = sum(x > y for x, y in zip(a, b, strict=True)) / design_effect
+    only_b = sum(x < y for x, y in zip(a, b, strict=True)) / design_effect
     neither = n - both - only_a - only_b
     rate_a, rate_b = (both + only_a) / n, (both + only_b) / n
     low_a, high_a = wilson(both + only_a, n)
@@ -105,31 +122,46 @@ def newcombe_paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, floa
     return max(-1.0, difference - below), min(1.0, difference + above)
 
 
-def bca(values: Sequence[float], *, seed: int = 0) -> tuple[float, float]:
+def bca(values: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0) -> tuple[float, float]:
     """The bias-corrected and accelerated bootstrap 95 % interval of the mean; a point where all values are equal.
 
+    What is drawn again is clusters, each with all its items.
     Source: Efron 1987, https://doi.org/10.2307/2289144; by scipy.stats.bootstrap.
     """
-    if len(values) < 2 or min(values) == max(values):
+    sums, sizes = _by_cluster(values, clusters)
+    if len(sums) < 2 or min(values) == max(values):
         mean = sum(values) / len(values)
         return mean, mean
     import numpy as np
     from scipy.stats import bootstrap
 
+    def mean_of(sums: Any, sizes: Any, axis: int) -> Any:
+        return sums.sum(axis) / sizes.sum(axis)
+
+    same_size = len(set(sizes)) == 1
+    data = (np.asarray(sums) / sizes[0],) if same_size else (np.asarray(sums), np.asarray(sizes))
     found = bootstrap(
-        (np.asarray(values, dtype=float),), np.mean, n_resamples=_NUM_RESAMPLES, batch=500, method="BCa", rng=seed
+        data,
+        np.mean if same_size else mean_of,
+        paired=not same_size,
+        vectorized=True,
+        n_resamples=_NUM_RESAMPLES,
+        batch=500,
+        method="BCa",
+        rng=seed,
     )
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def sign_flip(differences: Sequence[float], *, seed: int = 0) -> float:
+def sign_flip(differences: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0) -> float:
     """Two-sided p-value of a zero mean: the share of random sign changes that move the mean at least as far.
 
+    The signs of a cluster change together.
     Source: Fisher 1935; as scipy.stats.permutation_test(permutation_type="samples"), but drawn as one matrix product.
     """
     import numpy as np
 
-    values = np.asarray(differences, dtype=float)
+    values = np.asarray(_by_cluster(differences, clusters)[0], dtype=float)
     values = values[values != 0]
     if len(values) == 0:
         return 1.0
@@ -140,6 +172,40 @@ def sign_flip(differences: Sequence[float], *, seed: int = 0) -> float:
         signs = rng.integers(0, 2, size=(500, len(values)), dtype=np.int8) * 2 - 1
         reached += int((abs(signs @ values) >= observed).sum())
     return (reached + 1) / (_NUM_RESAMPLES + 1)
+
+
+def design_effect(values: Sequence[float], clusters: Sequence[str] | None, *, tests: int = 1) -> float:
+    """By how much the variance of the mean exceeds that of as many unrelated items, at least 1; 1 without clusters.
+
+    Two items a cluster, always alike, many clusters -> 2. Where all values are equal, each cluster counts as one item.
+    tests: how many comparisons share ALPHA, which matters where clusters are few.
+    Source: Kish 1965; the factor for few clusters by Korn and Graubard 1998, Survey Methodology 24, 193-201.
+    """
+    if clusters is None or len(set(clusters)) == len(clusters):
+        return 1.0
+    from scipy.stats import norm, t
+
+    sums, sizes = _by_cluster(values, clusters)
+    n, m = len(values), len(sums)
+    mean = sum(values) / n
+    spread = sum((value - mean) ** 2 for value in values) / n
+    if m < 2 or spread == 0:
+        return n / m
+    between = m / (m - 1) * sum((total - mean * size) ** 2 for total, size in zip(sums, sizes, strict=True)) / n
+    tail = 1 - ALPHA / 2 / tests
+    return float(max(1.0, between / spread * (t.ppf(tail, m - 1) / norm.ppf(tail)) ** 2))
+
+
+def _by_cluster(values: Sequence[float], clusters: Sequence[str] | None) -> tuple[list[float], list[int]]:
+    """The sum and the number of the values of each cluster, in order of appearance."""
+    if clusters is None:
+        return [float(value) for value in values], [1] * len(values)
+    sums: dict[str, float] = {}
+    sizes: Counter[str] = Counter()
+    for value, cluster in zip(values, clusters, strict=True):
+        sums[cluster] = sums.get(cluster, 0.0) + value
+        sizes[cluster] += 1
+    return list(sums.values()), [sizes[cluster] for cluster in sums]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from math import ceil
 
 from slmkit.data.power import detectable_difference, items_needed
-from slmkit.evidence.statistics import ALPHA, Difference, holm, paired_difference
+from slmkit.evidence.statistics import ALPHA, Difference, design_effect, holm, paired_difference
 
 _SAME_COST = 1.25  # costs within a quarter of each other are measured alike: the arm named first is the cheaper
 _FEWEST_IN_SLICE = 20
@@ -48,25 +49,36 @@ class Verdict:
 
 
 def conclude(
-    arms: Sequence[Arm], *, margin: float = 0.05, bar: float | None = None, reference: str | None = None, seed: int = 0
+    arms: Sequence[Arm],
+    *,
+    margin: float = 0.05,
+    bar: float | None = None,
+    reference: str | None = None,
+    clusters: Sequence[str] | None = None,
+    noise: float = 0.0,
+    seed: int = 0,
 ) -> Verdict:
     """The cheapest arm that is not significantly worse than the best, or how many more items would tell.
 
     margin: a loss up to this counts as none. An arm that is not significantly worse, but whose interval reaches below
-    -margin, is undecided: then there is not enough data. bar: the score that the chosen arm must reach.
+    -margin, is undecided: then there is not enough data. bar: the score that the chosen arm must reach. clusters: the
+    document of each item. noise: by how much one arm differs from its own repetition; no arm is worse by less.
     """
-    pairs = _all_pairs(arms, seed)
+    pairs = _all_pairs(arms, clusters, seed)
+    tests = max(1, len(pairs) // 2)
     best = max(arms, key=lambda arm: (arm.mean, -arm.cost))
     prompting = [arm for arm in arms if arm.is_prompting] or list(arms[:1])
     against = next((arm for arm in arms if arm.name == reference), max(prompting, key=lambda arm: arm.mean))
-    able = [arm for arm in arms if arm is best or pairs[arm.name, best.name].p_value >= ALPHA]
+    able = [arm for arm in arms if arm is best or not _is_worse(pairs[arm.name, best.name], noise)]
     if bar is not None:  # an arm below the bar is no choice while the best reaches it
         able = [arm for arm in able if arm.mean >= bar] or [best]
     chosen = _cheapest(able)
     loss = pairs.get((chosen.name, best.name))
     more = 0
     if loss is not None and loss.low < -margin:
-        more = max(1, _items_that_tell(loss, margin, _discordance(chosen, best), tests=len(pairs) // 2) - loss.n)
+        effect = _design_effect(chosen, best, clusters, tests)
+        told = _items_that_tell(loss, margin, _discordance(chosen, best), tests=tests)
+        more = max(1, ceil(told * effect) - loss.n)
     return Verdict(
         text=_sentence(arms, best, chosen, loss=loss, more=more, bar=bar, pairs=pairs),
         best=best.name,
@@ -76,14 +88,21 @@ def conclude(
         is_positive=chosen.mean > 0 and not chosen.is_floor and (bar is None or chosen.mean >= bar),
         more_items=more,
         detectable=detectable_difference(
-            len(best.scores), discordance=_discordance(best, against), tests=max(1, len(pairs) // 2)
+            max(1, round(len(best.scores) / _design_effect(best, against, clusters, tests))),
+            discordance=_discordance(best, against),
+            tests=tests,
         ),
         differences={arm.name: pairs[arm.name, against.name] for arm in arms if arm is not against},
     )
 
 
 def flipped_slices(
-    arms: Sequence[Arm], chosen: str, slices: Sequence[Mapping[str, str]], *, seed: int = 0
+    arms: Sequence[Arm],
+    chosen: str,
+    slices: Sequence[Mapping[str, str]],
+    *,
+    clusters: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> list[str]:
     """A sentence for each slice of at least 20 items where another arm is significantly better than the chosen one.
 
@@ -94,10 +113,12 @@ def flipped_slices(
     for key, value in sorted({pair for row in slices for pair in row.items()}):
         at = [i for i, row in enumerate(slices) if row.get(key) == value]
         if _FEWEST_IN_SLICE <= len(at) < len(slices):
+            inside = [clusters[i] for i in at] if clusters else None
             for arm in arms:
                 if arm is not ours:
                     a, b = [arm.scores[i] for i in at], [ours.scores[i] for i in at]
-                    found.append((f"{key}={value}", arm.name, paired_difference(a, b, seed=seed)))
+                    difference = paired_difference(a, b, clusters=inside, seed=seed)
+                    found.append((f"{key}={value}", arm.name, difference))
     adjusted = holm([difference.p_value for *_, difference in found])
     better: dict[str, tuple[str, Difference]] = {}
     for (where, name, difference), p in zip(found, adjusted, strict=True):
@@ -106,10 +127,15 @@ def flipped_slices(
     return [f"on {where} (n={d.n}) {name} is better by {_interval(d)}" for where, (name, d) in better.items()]
 
 
-def _all_pairs(arms: Sequence[Arm], seed: int) -> dict[tuple[str, str], Difference]:
+def _is_worse(difference: Difference, noise: float) -> bool:
+    """Whether the difference to the best arm is significant, and more than a repetition makes by itself."""
+    return difference.p_value < ALPHA and -difference.value > noise
+
+
+def _all_pairs(arms: Sequence[Arm], clusters: Sequence[str] | None, seed: int) -> dict[tuple[str, str], Difference]:
     """a - b for every ordered pair, with p-values adjusted over the unordered ones."""
     order = list(combinations(arms, 2))
-    tested = [paired_difference(a.scores, b.scores, seed=seed) for a, b in order]
+    tested = [paired_difference(a.scores, b.scores, clusters=clusters, seed=seed) for a, b in order]
     adjusted = holm([difference.p_value for difference in tested])
     pairs = {}
     for (a, b), difference, p in zip(order, tested, adjusted, strict=True):
@@ -133,6 +159,10 @@ def _items_that_tell(loss: Difference, margin: float, discordance: float, *, tes
     if loss.value > -margin:
         needed.append(items_needed(margin + loss.value, discordance=discordance))
     return min(needed)
+
+
+def _design_effect(a: Arm, b: Arm, clusters: Sequence[str] | None, tests: int) -> float:
+    return design_effect([x - y for x, y in zip(a.scores, b.scores, strict=True)], clusters, tests=tests)
 
 
 def _discordance(a: Arm, b: Arm) -> float:

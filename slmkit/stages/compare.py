@@ -11,7 +11,7 @@ from typing import Any
 from slmkit import charts
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import AnswerFile, Summary, answer_row, ask, default_metric, summarise
+from slmkit.evidence.measure import AnswerFile, Summary, answer_row, ask, default_metric, shared_documents, summarise
 from slmkit.evidence.verdict import Arm, Verdict, conclude, flipped_slices
 from slmkit.metrics.retrieval import mrr, ndcg, recall
 from slmkit.models.load import release_shared_model
@@ -44,6 +44,7 @@ def compare(
     """
     frozen = read_gold(gold)
     examples = frozen.examples[:limit]
+    clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
     file = AnswerFile(run.path("answered.jsonl"))
     measured: dict[str, _Measured] = {}
@@ -54,7 +55,7 @@ def compare(
             run.note(f"{name} does not apply: {reason.what}")
             continue
         scores = [scorer(example, answer) for example, answer in zip(examples, answers, strict=True)]
-        summary = summarise(frozen.task, answers, scores, seed=run.seed)
+        summary = summarise(frozen.task, answers, scores, clusters=clusters, seed=run.seed)
         train_seconds = _train_seconds(systems[name])
         cost = _cost(systems[name], summary, train_seconds, price_per_hour, answers_per_training)
         measured[name] = _Measured(answers, scores, summary, train_seconds, cost)
@@ -72,16 +73,20 @@ def compare(
     ]
     if not arms:
         raise SlmkitError("none of the systems applies to this task", fix="add `prompt` to `systems`")
-    verdict = conclude(arms, margin=margin, bar=bar, reference=reference, seed=run.seed)
+    verdict = conclude(arms, margin=margin, bar=bar, reference=reference, clusters=clusters, seed=run.seed)
     metric_name = getattr(scorer, "label", None) or scorer.__name__
     _report(run, arms, measured, verdict, file, examples)
     made_by = [{"system": arm.name, "gold": frozen.sha256[:12], "metric": metric_name} for arm in arms]
     run.table("provenance", [row | file.setups[row["system"]] for row in made_by])
     for warning in _warnings(systems, measured, file):
         run.note(warning)
-    for flip in flipped_slices(arms, verdict.chosen, [example.slice for example in examples], seed=run.seed):
+    for flip in flipped_slices(
+        arms, verdict.chosen, [example.slice for example in examples], clusters=clusters, seed=run.seed
+    ):
         run.note(flip)
     run.note(f"scored by {metric_name} on {len(examples):,} items of {frozen.task.name} (sha256 {frozen.sha256[:12]})")
+    if clusters:
+        run.note(f"items that share a document count as one draw: {len(set(clusters)):,} documents")
     run.note(
         f"cost of 1,000 answers at {price_per_hour:g} a machine hour, a training paid off over "
         f"{answers_per_training:,} answers; p-values adjusted by Holm over all pairs of arms"

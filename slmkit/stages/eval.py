@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from slmkit.data.gold import read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric, summarise
+from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric, shared_documents, summarise
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.types import Input, MetricPart, Score, SystemPart
@@ -29,6 +29,7 @@ def eval(
     """
     frozen = read_gold(gold)
     examples = frozen.examples[:limit]
+    clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
     name = system.label  # type: ignore[attr-defined]
     file = AnswerFile(run.path("answered.jsonl"))
@@ -44,7 +45,7 @@ def eval(
     release_shared_model()
     metric_name = getattr(scorer, "label", None) or scorer.__name__
     scores = [scorer(example, answer) for example, answer in zip(examples, answers, strict=True)]
-    summary = summarise(frozen.task, answers, scores, seed=run.seed)
+    summary = summarise(frozen.task, answers, scores, clusters=clusters, seed=run.seed)
     run.table("answers", (answer_row(name, *row) for row in zip(examples, answers, scores, strict=True)))
     run.metric(
         score=summary.score,
@@ -60,7 +61,7 @@ def eval(
         setup_seconds=float(file.setups[name]["setup_seconds"]),
     )
     run.table("provenance", [{"system": name, "gold": frozen.sha256[:12], "metric": metric_name, **file.setups[name]}])
-    run.table("slices", _slice_rows([example.slice for example in examples], scores, seed=run.seed))
+    run.table("slices", _slice_rows([example.slice for example in examples], scores, clusters, seed=run.seed))
     reached = bar is None or summary.score.value >= bar
     sentence = f"{name} scores {summary.score} by {metric_name} on {frozen.task.name}"
     if bar is not None:
@@ -76,15 +77,17 @@ def check(*, system: SystemPart, gold: Input, limit: int | None, **_: object) ->
         system(read_gold(gold).task)
 
 
-def _slice_rows(slices: list[Mapping[str, str]], scores: list[float], *, seed: int) -> list[dict[str, object]]:
+def _slice_rows(
+    slices: list[Mapping[str, str]], scores: list[float], clusters: list[str] | None, *, seed: int
+) -> list[dict[str, object]]:
     """The score of each slice of the gold set."""
     from slmkit.evidence.statistics import mean_score
 
     rows: list[dict[str, object]] = []
     for key, value in sorted({pair for row in slices for pair in row.items()}):
-        score: Score = mean_score(
-            [s for row, s in zip(slices, scores, strict=True) if row.get(key) == value], seed=seed
-        )
+        at = [i for i, row in enumerate(slices) if row.get(key) == value]
+        inside = [clusters[i] for i in at] if clusters else None
+        score: Score = mean_score([scores[i] for i in at], clusters=inside, seed=seed)
         rows.append(
             {"slice": f"{key}={value}", "score": score.value, "low": score.low, "high": score.high, "n": score.n}
         )

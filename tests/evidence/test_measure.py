@@ -6,7 +6,7 @@ import pytest
 
 from slmkit.data.gold import freeze_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric, parses, summarise
+from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric, parses, shared_documents, summarise
 from slmkit.metrics.fields import json_fields
 from slmkit.metrics.match import exact_match
 from slmkit.metrics.overlap import f1
@@ -128,3 +128,15 @@ def test_a_row_of_the_table_is_json():
     row = answer_row("s", Example("1", "in", "out", slice={"a": "b"}), Answer("1", "out", passages=("p",)), 1.0)
     assert json.loads(json.dumps(row)) == row
     assert row["correct"] and row["passages"] == ["p"] and row["slice"] == {"a": "b"}
+
+
+def test_examples_with_the_same_passage_share_a_document():
+    examples = [
+        Example("a", "?", "x", relevant=("p1",)), Example("b", "?", "x", relevant=("p1",)), Example("c", "?", "x"),
+        Example("d", "?", "x", slice={"document": "p9"}),
+    ]  # fmt: skip
+    clusters = shared_documents(examples)
+    assert clusters is not None
+    assert clusters[0] == clusters[1]
+    assert len(set(clusters)) == 3
+    assert shared_documents(examples[1:]) is None

@@ -97,3 +97,57 @@ def test_a_mean_says_how_many_items_are_behind_it():
     score = statistics.mean_score([1.0] * 30 + [0.0] * 10)
     assert (score.value, score.n) == (0.75, 40)
     assert 0.55 < score.low < 0.75 < score.high < 0.9
+
+
+def pairs_alike(n: int, seed: int = 0) -> tuple[list[float], list[str]]:
+    """Scores of 0 and 1 where the two items of each document are always alike."""
+    rng = random.Random(seed)
+    drawn = [float(rng.random() < 0.8) for _ in range(n // 2)]
+    return [score for score in drawn for _ in (0, 1)], [f"d{i // 2}" for i in range(n)]
+
+
+def test_items_that_are_always_alike_count_as_one():
+    scores, clusters = pairs_alike(400)
+    assert statistics.design_effect(scores, clusters) == pytest.approx(2.0, abs=0.05)
+    ours, half = statistics.mean_score(scores, clusters=clusters), statistics.mean_score(scores[::2])
+    assert (ours.low, ours.high) == pytest.approx((half.low, half.high), abs=0.003)
+    assert (
+        statistics.design_effect(scores, None) == statistics.design_effect(scores, [str(i) for i in range(400)]) == 1
+    )
+
+
+def test_the_design_effect_equals_the_variance_of_statsmodels_clustered_regression():
+    from statsmodels.api import OLS
+
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(60), rng.integers(1, 6, 60))
+    values = rng.normal(size=60)[clusters] * 0.6 + rng.normal(size=len(clusters))
+    robust = OLS(values, np.ones(len(values))).fit(
+        cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": False}
+    )
+    few = (stats.t.ppf(0.975, 59) / stats.norm.ppf(0.975)) ** 2 * 60 / 59
+    effect = robust.cov_params()[0, 0] / (values.var() / len(values)) * few
+    assert statistics.design_effect(values.tolist(), clusters.astype(str).tolist()) == pytest.approx(effect)
+
+
+def test_documents_drawn_as_one_equal_scipys_bootstrap_of_their_sums():
+    rng = np.random.default_rng(3)
+    sizes = rng.integers(1, 6, 40)
+    clusters = np.repeat(np.arange(40), sizes).astype(str).tolist()
+    values = rng.beta(2, 3, size=int(sizes.sum()))
+    sums = np.array([values[np.array(clusters) == str(i)].sum() for i in range(40)])
+    found = stats.bootstrap(
+        (sums, sizes), lambda s, n, axis: s.sum(axis) / n.sum(axis), paired=True, n_resamples=20_000, rng=1
+    ).confidence_interval
+    low, high = statistics.bca(values.tolist(), clusters=clusters)
+    assert (low, high) == pytest.approx((found.low, found.high), abs=0.005)
+
+
+def test_a_test_on_shared_documents_flips_whole_documents():
+    differences, clusters = pairs_alike(40)
+    differences = [2 * score - 1 for score in differences]
+    by_document = statistics.sign_flip(differences, clusters=clusters)
+    assert by_document == pytest.approx(statistics.sign_flip(differences[::2]), abs=1e-9)
+    a, b = [max(0.0, d) for d in differences], [max(0.0, -d) for d in differences]
+    assert statistics.paired_difference(a, b, clusters=clusters).p_value == by_document
+    assert statistics.paired_difference(a, b).p_value < by_document

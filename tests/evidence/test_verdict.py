@@ -114,3 +114,12 @@ def test_an_arm_has_to_beat_the_floor():
     assert not verdict.is_positive
     assert "No arm is shown to be better than the floor, majority" in verdict.text
     assert conclude([floor, Arm("prompt", drawn(0.9, seed=1), 1.0, True)]).is_positive
+
+
+def test_many_questions_on_few_documents_are_not_enough():
+    a, b = [1.0] * 12 + [0.0] * 48, [1.0] * 24 + [0.0] * 36
+    arms = [Arm("prompt", a, 1.0, True), Arm("tuned", b, 5.0)]
+    assert conclude(arms).is_enough
+    by_document = conclude(arms, clusters=[f"d{i // 12}" for i in range(60)])
+    assert not by_document.is_enough
+    assert by_document.detectable > conclude(arms).detectable
