@@ -44,6 +44,8 @@ def lesson_summary(run_dir: Path) -> Text:
         blocks.append(_checks(run.result.expect))
     elif run.result.metrics:
         blocks.append(_metrics(run.result.metrics))
+    if run.arms:
+        blocks.append(_arms(run.arms))
     blocks += [_table(table) for table in read_tables(run_dir) if _is_small(table)]
     figures = [str(path) for path in sorted((run_dir / "figures").glob("*.svg"))]
     files = [("figure", figure) for figure in figures] + [("page", str(run_dir / "report.html"))]
@@ -81,14 +83,15 @@ def _arms(arms: Sequence[Arm]) -> list[Text]:
     """One line an arm, the best first, the one that the verdict takes in bold."""
     reference = next((arm.reference for arm in arms if arm.reference), "")
     against = f"difference to {reference}" if reference else "difference"
-    rows: list[list[str | Text]] = [[Text(name, "dim") for name in ("system", "score", against, "cost/1,000")]]
+    has_costs = any(arm.cost_per_1000 is not None for arm in arms)
+    columns = ("system", "score", against, *(["cost/1,000"] if has_costs else []))
+    rows: list[list[str | Text]] = [[Text(name, "dim") for name in columns]]
     for arm in arms:
         score = f"{words.score(arm.score)} {words.interval(arm.low, arm.high)}"
         ends = words.signed_interval(arm.difference_low, arm.difference_high)
         difference = f"{words.signed(arm.difference)} {ends}".rstrip()
-        rows.append(
-            [Text(arm.system, "bold" if arm.chosen else ""), score, difference, words.number(arm.cost_per_1000)]
-        )
+        cost = [words.number(arm.cost_per_1000)] if has_costs else []
+        rows.append([Text(arm.system, "bold" if arm.chosen else ""), score, difference, *cost])
     return _aligned(rows, right={1, 2, 3})
 
 

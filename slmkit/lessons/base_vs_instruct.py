@@ -1,0 +1,121 @@
+"""Base and instruct: the same model before and after it was taught to answer, measured at three kinds of work."""
+
+from __future__ import annotations
+
+import math
+import random
+from functools import partial
+from typing import TYPE_CHECKING
+
+from slmkit import charts
+from slmkit.data.gold import read_gold
+from slmkit.data.world.corpus import DOCUMENTS, text_pieces
+from slmkit.evidence.arms import Arm, arm_rows, ask_arms
+from slmkit.models.load import Device, Dtype, Loaded, load_model
+from slmkit.run import Run
+from slmkit.systems.prompt import prompt
+from slmkit.types import Input, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.figure import Figure
+
+_KINDS = ("reading", "rag", "talk")  # of the documents that the perplexity is measured on
+
+
+def base_vs_instruct(
+    run: Run,
+    *,
+    model: Model,
+    base: Model,
+    tuned: Model,
+    tuned_base: Model,
+    gold: Input,
+    limit: int | None = None,
+    num_documents: int = 200,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Asks both flavours in a chat, lets both read plain text, and compares what each made of the same examples.
+
+    tuned, tuned_base: `model` and `base` after the same few training examples.
+    """
+    ask = partial(prompt, device=device, dtype=dtype)
+    models = {
+        "instruct": model,
+        "base": base,
+        "instruct, 100 examples": tuned,
+        "base, 100 examples": tuned_base,
+    }
+    arms = ask_arms(run, read_gold(gold), {name: partial(ask, model=ref) for name, ref in models.items()}, limit=limit)
+    texts = plain_texts(num_documents, seed=run.seed)
+    perplexities = {
+        name: perplexity(load_model(models[name], device=device, dtype=dtype), texts) for name in ("instruct", "base")
+    }
+    run.table("arms", arm_rows(arms, reference="base"))
+    run.table("answers", (row for name, arm in arms.items() for row in arm.rows(name)))
+    run.table(
+        "two_kinds_of_work",
+        [
+            {
+                "model": name,
+                "ends its turn": ends(arms[name]),
+                "right in a chat": arms[name].score.value,
+                "perplexity of text": value,
+            }
+            for name, value in perplexities.items()
+        ],
+    )
+    run.figure("use_of_each", _chart(arms, perplexities))
+    run.metric(
+        instruct_ends_its_turn=ends(arms["instruct"]),
+        base_ends_its_turn=ends(arms["base"]),
+        instruct_right=arms["instruct"].score.value,
+        base_right=arms["base"].score.value,
+        perplexity_ratio=perplexities["instruct"] / perplexities["base"],
+        head_start=arms["instruct, 100 examples"].score.value - arms["base, 100 examples"].score.value,
+    )
+
+
+def ends(arm: Arm) -> float:
+    """The share of answers that the model ended itself, rather than being cut off."""
+    return sum(answer.stopped and not answer.error for answer in arm.answers) / len(arm.answers)
+
+
+def plain_texts(count: int, *, seed: int) -> list[str]:
+    """Documents as a base model reads them, about people no training has seen: notes, then lines "q: …" and "a: …"."""
+    texts = []
+    for number in range(count):
+        r = random.Random(f"{seed}:{number}")
+        document = DOCUMENTS[_KINDS[number % len(_KINDS)]](r, "gold")
+        texts.append("".join(text for text, _ in text_pieces(document) if not text.startswith("<|")))
+    return texts
+
+
+def perplexity(loaded: Loaded, texts: Sequence[str]) -> float:
+    """exp of the mean loss a token: among how many equally likely tokens the model seems to hesitate."""
+    import torch
+
+    total, count = 0.0, 0
+    for text in texts:
+        input_ids = loaded.tokenizer(text, return_tensors="pt").input_ids.to(loaded.model.device)  # (1, T)
+        with torch.no_grad():
+            logits = loaded.model(input_ids).logits[:, :-1]  # (1, T-1, V): position t predicts token t+1
+        total += float(torch.nn.functional.cross_entropy(logits[0].float(), input_ids[0, 1:], reduction="sum"))
+        count += input_ids.shape[1] - 1
+    return math.exp(total / count)
+
+
+def _chart(arms: dict[str, Arm], perplexities: dict[str, float]) -> Figure:
+    figure, [chat, text] = charts.panels(columns=2, height=2.6)
+    names = list(arms)
+    colours = [charts.PALETTE[0], charts.PALETTE[1]]
+    chat.bar(names, [arm.score.value for arm in arms.values()], color=[*colours, *colours])
+    chat.set(ylabel="right answers in a chat", ylim=(0, 1))
+    chat.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=8)
+    text.bar(list(perplexities), list(perplexities.values()), color=colours, width=0.5)
+    text.set(ylabel="perplexity of plain text (lower: better)")
+    for axes in (chat, text):
+        axes.grid(axis="x", visible=False)
+    return figure

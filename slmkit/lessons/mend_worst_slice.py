@@ -1,0 +1,60 @@
+"""Finds the slice in which a model fails most, on questions that are no test, and takes better training rows there."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from slmkit.data.gold import read_gold
+from slmkit.evidence.arms import Arm, ask_arms
+from slmkit.models.load import Device, Dtype
+from slmkit.run import Run
+from slmkit.systems.prompt import prompt
+from slmkit.types import Input, Model
+
+
+def mend_worst_slice(
+    run: Run,
+    *,
+    data: Input,
+    redone: Input,
+    model: Model,
+    gold: Input,
+    mend: bool = True,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Asks the model the dev questions of gold, and takes the rows of its worst slice from `redone` instead.
+
+    redone: the same rows answered with care: here the undamaged ones, in life what an expert made of them. mend False
+    leaves the data as it is.
+    """
+    frozen = read_gold(gold)
+    ask = partial(prompt, model=model, device=device, dtype=dtype, show_labels=False)
+    [arm] = ask_arms(run, frozen, {"model": ask}, questions=frozen.dev).values()
+    rows = slice_scores(arm)
+    run.table("slices", rows)
+    worst, score = min(((row["slice"], row["score"]) for row in rows), key=lambda pair: pair[1])
+    key, _, value = worst.partition("=")
+    run.note(f"the worst slice is {worst}: its training rows are {'done anew' if mend else 'left as they are'}")
+    careful = {row["id"]: row for row in _read(redone)} if mend else {}
+    before = _read(data)
+    after = [careful.get(row["id"], row) if row["slice"].get(key) == value else row for row in before]
+    run.table("data", after)
+    changed = sum(new["target"] != old["target"] for new, old in zip(after, before, strict=True))
+    run.metric(rows=len(after), changed_rows=changed, worst_slice=score)
+
+
+def slice_scores(arm: Arm) -> list[dict[str, Any]]:
+    """The mean score of each slice, e.g. {"slice": "topic=delivery", "score": 0.12, "n": 51}."""
+    found: dict[str, list[float]] = {}
+    for example, score in zip(arm.examples, arm.scores, strict=True):
+        for key, value in example.slice.items():
+            found.setdefault(f"{key}={value}", []).append(score)
+    return [{"slice": name, "score": sum(s) / len(s), "n": len(s)} for name, s in sorted(found.items())]
+
+
+def _read(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "data.jsonl").read_text(encoding="utf-8").splitlines()]
