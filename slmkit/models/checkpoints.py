@@ -10,8 +10,8 @@ from pathlib import Path
 PARTIAL = "partial"  # the folder in checkpoints/ where one is written; nobody reads it
 
 
-def publish(partial: Path) -> None:
-    """Moves checkpoints/partial/checkpoint-N to checkpoints/checkpoint-N and deletes the older ones.
+def publish(partial: Path, best_step: int | None = None) -> None:
+    """Moves checkpoints/partial/checkpoint-N to checkpoints/checkpoint-N; the older ones go, but that of best_step.
 
     A kill before the move leaves it where nobody reads; a kill after it leaves one checkpoint too many.
     """
@@ -22,7 +22,7 @@ def publish(partial: Path) -> None:
     folder = partial.parent.parent
     partial.rename(folder / partial.name)
     for other in folder.glob("checkpoint-*"):
-        if other.name != partial.name:
+        if other.name not in (partial.name, f"checkpoint-{best_step}"):
             shutil.rmtree(other)
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from slmkit.errors import FailedError
+from slmkit.errors import FailedError, RefusedError
 from slmkit.models.checkpoints import clear, rewind_log
 from slmkit.models.guards import Said, check_saved
 from slmkit.models.lora import finish_saved, trainable_share
+from slmkit.models.selected import Selection
 from slmkit.models.trainer import OnLog, OnStep
 from slmkit.types import ModelRef
 
@@ -43,6 +44,7 @@ class Fitted:
 
     trainer: Any
     log: list[dict[str, float]] = field(default_factory=list)
+    step: int = 0  # whose weights the trainer holds: the last, or the best
 
     def curve(self, name: str) -> list[float]:
         """The logged values of one curve, in order."""
@@ -60,9 +62,22 @@ class Fitted:
         tail = values[-max(1, len(values) // 10) :]
         return sum(tail) / len(tail)
 
+    def validated(self, name: str) -> float:
+        """What the evaluation of these weights gave for a curve."""
+        return next(row[name] for row in reversed(self.log) if name in row and row["step"] == self.step)
 
-def fit(run: Recorder, make_trainer: Callable[[OnStep, OnLog], Any], *, steps: int) -> Fitted:
-    """Trains to the end, from the newest checkpoint where there is one, with an evaluation before and after."""
+
+def fit(
+    run: Recorder,
+    make_trainer: Callable[[OnStep, OnLog], Any],
+    *,
+    steps: int,
+    selection: Selection | None = None,
+) -> Fitted:
+    """Trains to the end, from the newest checkpoint where there is one, with an evaluation before and after.
+
+    Where `selection` says so, training ends early, and the weights are those of the best evaluation.
+    """
     checkpoint = run.checkpoint
     done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     log = rewind_log(run.path("log.jsonl"), checkpoint, write=run.is_main)
@@ -78,18 +93,46 @@ def fit(run: Recorder, make_trainer: Callable[[OnStep, OnLog], Any], *, steps: i
             values = {"seconds": round(seconds_before + time.monotonic() - started, 2), **values}
             log.append({"step": step, **values})
             run.log(step, **values)
+            if selection and any(name.startswith("validation_") for name in values):
+                selection.check(values)
+                trainer.best_step = selection.best_step(log) if selection.take_best else None
+                trainer.control.should_training_stop |= selection.is_over(log)
 
         trainer = make_trainer(on_step, on_log)
+        if selection and trainer.eval_dataset is None:
+            raise RefusedError(
+                "there are no validation rows to choose the best model by",
+                where="load_best_model_at_end, early_stopping_patience",
+                fix="data with a validation.jsonl, as prepare writes it; grpo and distill have none",
+            )
         started = time.monotonic()
         if trainer.eval_dataset is not None and checkpoint is None:
             trainer.evaluate()
-        if done < steps:
+        if done < steps and not (selection and selection.is_over(log)):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         else:  # killed after the last step; train() would do one more where that step ends no epoch
             trainer._load_from_checkpoint(str(checkpoint))
+            trainer.state.global_step = done
         if trainer.eval_dataset is not None and not (log and "validation_loss" in log[-1]):
             trainer.evaluate()
-    return Fitted(trainer, log)
+    step = int(trainer.state.global_step)
+    if selection:
+        step = _select(run, trainer, selection, log, steps=steps)
+    return Fitted(trainer, log, step)
+
+
+def _select(run: Recorder, trainer: Any, selection: Selection, log: list[dict[str, float]], *, steps: int) -> int:
+    """Puts the best weights into the trainer where they are to be taken; returns the step they are from."""
+    step, best = int(trainer.state.global_step), selection.best_step(log)
+    if step < steps:
+        run.note(f"stopped at step {step:,} of {steps:,}: {selection.metric} is no better than at step {best}")
+    if not selection.take_best or best is None:
+        return step
+    if best != step:
+        trainer._load_from_checkpoint(str(run.dir / "checkpoints" / f"checkpoint-{best}"))
+    run.note(f"the model is that of step {best:,}, which has the best {selection.metric}")
+    run.metric(best_step=float(best))
+    return best
 
 
 def finish(run: Recorder, fitted: Fitted, ref: ModelRef, *, say: Callable[[Any], Said], before: Said) -> None:
@@ -126,5 +169,5 @@ def finish(run: Recorder, fitted: Fitted, ref: ModelRef, *, say: Callable[[Any],
     if tokens := fitted.curve("tokens"):
         run.metric(tokens_per_second=tokens[-1] / max(seconds, 1e-9))
     if validation := fitted.curve("validation_loss"):
-        run.metric(validation_loss_before=validation[0], validation_loss=validation[-1])
+        run.metric(validation_loss_before=validation[0], validation_loss=fitted.validated("validation_loss"))
     clear(run.dir / "checkpoints")

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from slmkit.errors import FailedError
 from slmkit.models.checkpoints import PARTIAL, publish
 from slmkit.models.guards import check_gradients
+from slmkit.models.selected import curve_name
 
 if TYPE_CHECKING:
     import torch
-
-_NOT_CURVES = ("epoch", "num_tokens", "num_input_tokens_seen", "total_flos", "train_loss", "entropy", "step_time")
 
 OnStep = Callable[[int, float, int], None]  # step, loss, tokens in it: after every optimizer step
 OnLog = Callable[[int, dict[str, float]], None]  # step, values of the curves: every logging_steps, and evaluations
@@ -75,6 +74,7 @@ def guarded(trainer_class: type) -> type:
             self.order: Any = None  # the sampler in use
             self.row_ids: list[str] = []  # of the current step, for messages
             self.step_loss, self.tokens_before = 0.0, 0
+            self.best_step: int | None = None  # whose checkpoint is kept beside the newest
             super().__init__(*args, **kwargs)
             if "ref" in getattr(self.model, "peft_config", {}):  # TRL's copy of the fresh adapter: off is the same
                 self.model.delete_adapter("ref")
@@ -96,7 +96,7 @@ def guarded(trainer_class: type) -> type:
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
             if self.is_world_process_zero():
-                publish(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}")
+                publish(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}", self.best_step)
             self.accelerator.wait_for_everyone()
 
         def create_model_card(self, *args: Any, **kwargs: Any) -> None:
@@ -146,7 +146,7 @@ def _callback(base: type, trainer: Any, on_step: OnStep, on_log: OnLog) -> Any:
             trainer.tokens_before = state.num_input_tokens_seen
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-            values = {_curve(name): value for name, value in logs.items() if isinstance(value, (int, float))}
+            values = {curve_name(name): value for name, value in logs.items() if isinstance(value, (int, float))}
             values = {name: value for name, value in values.items() if name and not name.startswith("train_")}
             if "loss" in values:
                 values["tokens"] = float(state.num_input_tokens_seen or logs.get("num_tokens", 0))
@@ -154,10 +154,3 @@ def _callback(base: type, trainer: Any, on_step: OnStep, on_log: OnLog) -> Any:
                 on_log(state.global_step, values)
 
     return Watch()
-
-
-def _curve(name: str) -> str:
-    """The name of a curve here for TRL's: "eval_rewards/margins" -> "validation_rewards_margins"; "" for a clock."""
-    if name in _NOT_CURVES or name.endswith(("_runtime", "_per_second", "_num_tokens", "_entropy", "_time")):
-        return ""
-    return name.replace("eval_", "validation_").replace("/", "_")

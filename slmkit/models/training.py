@@ -16,6 +16,7 @@ from slmkit.data.refuse_gold import refuse_gold
 from slmkit.errors import SlmkitError
 from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
 from slmkit.models.lora import Adapter, Lora, auto_learning_rate
+from slmkit.models.selected import Selection, curve_name
 from slmkit.types import ModelRef
 
 Scheduler = Literal["linear", "cosine", "constant", "constant_with_warmup"]
@@ -41,6 +42,9 @@ class Training:
     load_in_4bit: bool = False
     device: Device = "auto"
     dtype: Dtype = "auto"
+    load_best_model_at_end: bool = False  # by the validation split; else the model after the last step
+    metric_for_best_model: str = "loss"  # of the validation split; all but a loss are better when greater
+    early_stopping_patience: int | None = None  # evaluations without a better metric before training stops
     allow_gold: bool = False  # train on questions of frozen gold sets: to show what a leak does
 
     @property
@@ -72,7 +76,22 @@ class Training:
         rate = self.learning_rate
         if rate != "auto" and not 0 < rate < 1:
             raise SlmkitError(f"learning_rate is {rate}", where="learning_rate", fix="learning_rate: auto")
+        patience = self.early_stopping_patience
+        if patience is not None and patience < 1:
+            fix = "early_stopping_patience: 3"
+            raise SlmkitError(f"early_stopping_patience is {patience}", where="early_stopping_patience", fix=fix)
         self.refuse_gold(*data)
+
+    @property
+    def selection(self) -> Selection | None:
+        """By what the model is chosen and training stopped, where either is asked for."""
+        if not self.load_best_model_at_end and self.early_stopping_patience is None:
+            return None
+        return Selection(
+            metric=curve_name(f"eval_{self.metric_for_best_model.removeprefix('eval_')}"),
+            patience=self.early_stopping_patience,
+            take_best=self.load_best_model_at_end,
+        )
 
     def refuse_gold(self, *data: Path | None) -> None:
         """Refuses rows that stand in a frozen gold set, unless allow_gold."""
@@ -128,12 +147,15 @@ class Training:
         """What the configs of all TRL trainers share, as keyword arguments.
 
         Ten checkpoints a run, at steps that are logged too, so that a resumed curve joins; at most ten evaluations,
-        fewer where they would take more than a tenth of the time (a row evaluated costs a third of one trained).
+        fewer where they would take more than a tenth of the time (a row evaluated costs a third of one trained), but
+        one a checkpoint where they select.
         """
         import torch
 
         logging_steps = max(1, steps // 200)
-        evaluations = max(1, min(10, int(0.3 * steps * self.rows_per_step / max(1, num_validation))))
+        save_steps = logging_steps * math.ceil(steps / 10 / logging_steps)
+        cheap = int(0.3 * steps * self.rows_per_step / max(1, num_validation))
+        evaluations = 10 if self.selection else max(1, min(10, cheap))
         return {
             "output_dir": str(checkpoints),
             "max_steps": steps,
@@ -153,8 +175,10 @@ class Training:
             "logging_steps": logging_steps,
             "save_strategy": "steps",
             "eval_strategy": "steps" if num_validation else "no",
-            "save_steps": logging_steps * math.ceil(steps / 10 / logging_steps),
-            "eval_steps": logging_steps * math.ceil(steps / evaluations / logging_steps),
+            "save_steps": save_steps,
+            "eval_steps": save_steps
+            if self.selection
+            else logging_steps * math.ceil(steps / evaluations / logging_steps),
             "seed": seed,
             "include_num_input_tokens_seen": "non_padding",
             "remove_unused_columns": False,

@@ -65,7 +65,7 @@ def distill(
             on_log=on_log,
         )
 
-    fitted = fit(run, trainer, steps=ready.steps)
+    fitted = fit(run, trainer, steps=ready.steps, selection=training.selection)
     finish(run, fitted, model, say=ready.say, before=ready.before)
     run.metric(divergence_before=fitted.first("loss"), divergence=fitted.last("loss"))
 

@@ -50,11 +50,11 @@ def dpo(
             on_log=on_log,
         )
 
-    fitted = fit(run, trainer, steps=ready.steps)
+    fitted = fit(run, trainer, steps=ready.steps, selection=training.selection)
     finish(run, fitted, model, say=ready.say, before=ready.before)
     run.metric(reward_margin=fitted.last("rewards_margins"), reward_accuracy=fitted.last("rewards_accuracies"))
     if ready.validation:
-        run.metric(validation_reward_accuracy=fitted.curve("validation_rewards_accuracies")[-1])
+        run.metric(validation_reward_accuracy=fitted.validated("validation_rewards_accuracies"))
 
 
 def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:

@@ -67,7 +67,7 @@ def grpo(
             on_log=on_log,
         )
 
-    fitted = fit(run, trainer, steps=ready.steps)
+    fitted = fit(run, trainer, steps=ready.steps, selection=training.selection)
     if not any(fitted.curve("reward_std")):
         raise FailedError(
             "all answers to a prompt got the same reward, in every step, so there was nothing to learn",

@@ -57,7 +57,7 @@ def orpo(
             on_log=on_log,
         )
 
-    fitted = fit(run, trainer, steps=ready.steps)
+    fitted = fit(run, trainer, steps=ready.steps, selection=training.selection)
     finish(run, fitted, model, say=ready.say, before=ready.before)
     run.metric(reward_margin=fitted.last("rewards_margins"), reward_accuracy=fitted.last("rewards_accuracies"))
 

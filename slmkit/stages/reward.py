@@ -73,11 +73,11 @@ def reward(run: Run, *, data: Input, model: Model, training: Keys[Training] = Tr
             on_log=on_log,
         )
 
-    fitted = fit(run, trainer, steps=steps)
+    fitted = fit(run, trainer, steps=steps, selection=training.selection)
     finish(run, fitted, model, say=say, before=before)
     run.metric(reward_accuracy=fitted.last("accuracy"), reward_margin=fitted.last("margin"))
     if validation:
-        run.metric(validation_reward_accuracy=fitted.curve("validation_accuracy")[-1])
+        run.metric(validation_reward_accuracy=fitted.validated("validation_accuracy"))
 
 
 def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:

@@ -93,13 +93,14 @@ def sft(
             on_log=on_log,
         )
 
-    fitted = fit(run, trainer, steps=steps)
+    fitted = fit(run, trainer, steps=steps, selection=training.selection)
     finish(run, fitted, model, say=say, before=before)
-    trained = trained_tokens([*rows, *replayed], shuffle, steps=steps, rows_per_step=training.rows_per_step)
+    done = int(fitted.trainer.state.global_step)
+    trained = trained_tokens([*rows, *replayed], shuffle, steps=done, rows_per_step=training.rows_per_step)
     run.metric(trained_tokens=float(trained))
     if validation and isinstance(found[0], Text):
-        losses = fitted.curve("validation_loss")
-        run.metric(perplexity_before=math.exp(losses[0]), perplexity=math.exp(losses[-1]))
+        before_and_after = fitted.curve("validation_loss")[0], fitted.validated("validation_loss")
+        run.metric(perplexity_before=math.exp(before_and_after[0]), perplexity=math.exp(before_and_after[1]))
 
 
 def check(

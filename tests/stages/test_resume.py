@@ -69,3 +69,8 @@ def test_dpo_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, pairs):
 @pytest.mark.slow
 def test_grpo_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, chats):
     check_resume("grpo", tmp_path, chats)
+
+
+@pytest.mark.slow
+def test_a_run_that_selects_and_stops_early_ends_in_the_same_adapter(tmp_path, chats):
+    check_resume("sft_best", tmp_path, chats)

@@ -164,3 +164,46 @@ def test_a_base_model_is_pretrained_further_on_texts(tmp_path):
         call(sft, run, **arguments)
         assert run.metrics["perplexity"] < 0.5 * run.metrics["perplexity_before"]
         assert "loss on 9" in notes(run)
+
+
+@pytest.fixture(scope="module")
+def misleading(tmp_path_factory) -> Path:
+    """Validation rows that contradict the others: their loss falls with the form, then rises with the words."""
+    folder = tmp_path_factory.mktemp("misleading")
+    write_rows(folder / "train.jsonl", 24, seed=0)
+    rows = read_jsonl(write_rows(folder / "validation.jsonl", 12, seed=1))
+    for row in rows:
+        row["messages"][1]["content"] = "green" if row["messages"][1]["content"] == "red" else "red"
+    (folder / "validation.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_the_best_model_on_the_validation_rows_is_taken_and_training_stops(tmp_path, misleading):
+    from slmkit.models.guards import predictions
+    from slmkit.models.labels import label_chats, read_chats
+    from slmkit.models.load import load_model
+
+    run = Run(tmp_path)
+    keys = {
+        "learning_rate": 5e-3,
+        "num_train_epochs": 20,
+        "load_best_model_at_end": True,
+        "early_stopping_patience": 2,
+    }
+    call(sft, run, data=misleading, model=NANO, device="cpu", **keys)
+    losses = {
+        row["step"]: row["validation_loss"] for row in read_jsonl(run.dir / "log.jsonl") if "validation_loss" in row
+    }
+    best = min((step for step in losses if step), key=losses.__getitem__)
+    assert run.metrics["best_step"] == best < run.metrics["steps"] < 60
+    assert run.metrics["validation_loss"] == losses[best]
+    assert f"the model is that of step {best}" in notes(run) and "stopped at step" in notes(run)
+    tuned = load_model(ModelRef("tuned", str(run.dir)), device="cpu")
+    said = predictions(tuned.model, label_chats(tuned.tokenizer, read_chats(misleading / "validation.jsonl")))
+    assert sum(said.losses) / len(said.losses) == pytest.approx(losses[best], rel=1e-3)
+
+
+def test_selection_without_validation_rows_is_refused(tmp_path, data):
+    with pytest.raises(RefusedError, match="no validation rows"):
+        keys = {"load_best_model_at_end": True, "max_steps": 1, "device": "cpu"}
+        call(sft, Run(tmp_path), data=data / "train.jsonl", model=NANO, **keys)
