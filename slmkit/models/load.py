@@ -52,22 +52,30 @@ def load_model(ref: ModelRef, *, device: Device = "auto", dtype: Dtype = "auto",
     Raises: SlmkitError for a model that is not there or a device that is not, FailedError for too little memory.
     """
     import torch
-    from transformers import AutoTokenizer
 
     if device == "cuda" and not torch.cuda.is_available():
         raise SlmkitError(
             "device is 'cuda' but torch sees no GPU", fix="device=auto, or install a CUDA build of torch"
         )
     on = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    tokenizer = load_tokenizer(ref)
+    with _explained(ref):
+        model = _load_weights(ref, on, _torch_dtype(dtype, on), load_in_4bit)
+    return Loaded(model.eval(), tokenizer, ref)
+
+
+def load_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
+    """The tokenizer alone, with a padding token; raises SlmkitError for a model that is not there."""
+    from transformers import AutoTokenizer
+
     folder = model_folder(ref)
     if folder is None and not is_hub_id(ref.path):
         raise SlmkitError(f"there is no model {ref.name!r}: no folder {ref.path}", fix="check the spelling of `model`")
     with _explained(ref):
-        model = _load_weights(ref, on, _torch_dtype(dtype, on), load_in_4bit)
         tokenizer = AutoTokenizer.from_pretrained(str(folder or ref.path))
     if tokenizer.pad_token_id is None:  # only generation pads here, and the attention mask hides it
         tokenizer.pad_token = tokenizer.eos_token
-    return Loaded(model.eval(), tokenizer, ref)
+    return tokenizer
 
 
 _shared: dict[tuple[ModelRef, str, str, bool], Loaded] = {}
