@@ -3,8 +3,9 @@
     python benchmarks/calibrate.py loop/02-base-vs-instruct            # scores and bounds
     python benchmarks/calibrate.py loop/02-base-vs-instruct --dry-run  # only prints them
 
-A metric that is the same on all five seeds is exact: its bounds stay. For the others the bound is the worst of the
-five, less three points where the metric is a share or a score (within [-1, 1]), else less a tenth of it.
+The bound is the worst of the five, less three points where the metric is a share or a score (within [-1, 1]), else
+less a tenth of it. A metric that the recipe bounds exactly ([1, 1]) is left alone; one that is the same on all five
+seeds depends on none of them: its scores are written, its bounds stay.
 """
 
 from __future__ import annotations
@@ -60,12 +61,13 @@ def write(path: Path, scores: dict[str, list[float]], *, only: list[str] | None,
     kept: dict[str, Any] = {}
     for metric, bounds in recipe["expect"].items():
         row = scores[metric]
-        if len(set(row)) == 1 or (only is not None and metric not in only):
-            print(f"{metric:<28} {row[0]:.4g} on every seed" if len(set(row)) == 1 else f"{metric:<28} left as it is")
-            continue
         low, high = bounds
-        low = None if low is None else round_down(min(row) - margin(min(row)))
-        high = high if high in (None, 1) and low is not None else round_up(max(row) + margin(max(row)))
+        if low == high or (only is not None and metric not in only):
+            print(f"{metric:<28} left as it is, {row[0]:.4g} on the first seed")
+            continue
+        if len(set(row)) > 1:
+            low = None if low is None else round_down(min(row) - margin(min(row)))
+            high = high if high in (None, 1) and low is not None else round_up(max(row) + margin(max(row)))
         shown = " ".join(f"{score:.4g}" for score in row)
         print(f"{metric:<28} {shown}  [{bounds[0]}, {bounds[1]}] -> [{low}, {high}]")
         bounds[:] = [low, high]

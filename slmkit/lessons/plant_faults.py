@@ -15,22 +15,24 @@ from slmkit.types import Input
 Row = dict[str, Any]
 
 
-def plant_faults(run: Run, *, data: Input, wrong: list[str], missing: list[str], wrong_share: float = 0.8) -> None:
-    """Gives letters of the slice `wrong` the code and team of another letter, and leaves the slice `missing` out.
+def plant_faults(run: Run, *, data: Input, wrong: str, as_in: str, missing: list[str]) -> None:
+    """Files the letters of one slice as if they were of another, and leaves the slice `missing` out.
 
-    data: a run with data.jsonl whose rows carry a `slice`. wrong and missing: e.g. [topic=delivery, urgency=now].
-    wrong_share: of the rows of the slice `wrong` that are spoilt.
+    data: a run with data.jsonl whose rows carry a `slice`. wrong, as_in: such as topic=delivery, topic=account; each
+    letter gets code and team of one that differs in nothing else. missing: e.g. [topic=repair, urgency=now].
     """
     rows = read_rows(data)
     r = random.Random(run.seed)
-    others = [row for row in rows if not is_in(row["slice"], wrong)]
     spoilt, kept = 0, []
     for row in rows:
         if is_in(row["slice"], missing):
             continue
-        if is_in(row["slice"], wrong) and r.random() < wrong_share:
+        if is_in(row["slice"], [wrong]):
             spoilt += 1
-            row = row | {"target": misfiled(row["target"], as_in=r.choice(others)["target"])}  # noqa: PLW2901
+            key, _, value = as_in.partition("=")
+            likeness = row["slice"] | {key: value}
+            other = r.choice([other for other in rows if other["slice"] == likeness])
+            row = row | {"target": misfiled(row["target"], as_in=other["target"])}  # noqa: PLW2901
         kept.append(row)
     run.table("data", kept)
     run.note(f"planted: {spoilt} of {len(kept)} rows have a wrong answer, {len(rows) - len(kept)} rows are missing")

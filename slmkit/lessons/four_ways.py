@@ -1,0 +1,102 @@
+"""Pretraining, prompting, retrieval or fine-tuning: six ways on four kinds of task, and which is right where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from slmkit import charts
+from slmkit.data.gold import read_gold
+from slmkit.evidence.arms import Arm, ask_arms
+from slmkit.models.load import Device, Dtype
+from slmkit.run import Run
+from slmkit.systems.prompt import prompt
+from slmkit.systems.rag import rag
+from slmkit.types import Input, Model, System, Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Scores = Mapping[str, Mapping[str, float]]  # task -> way -> share of right answers
+
+
+def four_ways(
+    run: Run,
+    *,
+    model: Model,
+    base: Model | None,
+    golds: dict[str, Input],
+    data: dict[str, Input],
+    documents: dict[str, Input],
+    tuned: dict[str, Model],
+    num_shots: int = 4,
+    limit: int = 100,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Asks each way each task's questions. The tasks are skills, fresh, tickets and fresh_tickets.
+
+    golds, data, documents, tuned: of each task its questions, training rows, what can be looked up, and the model
+    trained on the rows. base: the model before it was taught to answer, left out
+    where it is None.
+    """
+    ask, look_up = (partial(part, device=device, dtype=dtype, show_labels=False) for part in (prompt, rag))
+    arms: dict[str, dict[str, Arm]] = {}
+    for task, gold in golds.items():
+        ways: dict[str, Callable[[Task], System]] = {
+            **({"pretrained only": partial(ask, model=base)} if base else {}),
+            "prompt": partial(ask, model=model),
+            "few-shot": partial(ask, model=model, num_shots=num_shots, examples=data[task]),
+            "RAG": partial(look_up, model=model, documents=documents[task]),
+            "fine-tuned": partial(ask, model=tuned[task]),
+            "fine-tuned + RAG": partial(look_up, model=tuned[task], documents=documents[task]),
+        }
+        arms[task] = ask_arms(run, read_gold(gold), ways, limit=limit)
+    scores = {task: {way: arm.score.value for way, arm in row.items()} for task, row in arms.items()}
+    tokens = {task: {way: arm.prompt_tokens for way, arm in row.items()} for task, row in arms.items()}
+    run.table("right_answers", _by_way(scores))
+    run.table("tokens_a_question", _by_way(tokens))
+    run.table("answers", (line for row in arms.values() for way, arm in row.items() for line in arm.rows(way)))
+    run.figure("which_way_for_which_task", _chart(scores))
+    run.metric(**margins(scores), **{f"{task}_best": max(row.values()) for task, row in scores.items()})
+
+
+def margins(scores: Scores) -> dict[str, float]:
+    """What each way is ahead by, on the task that is its own."""
+    skills, fresh, tickets, both = (scores[task] for task in ("skills", "fresh", "tickets", "fresh_tickets"))
+    return {
+        "prompting_behind_best_on_skills": max(skills.values()) - max(skills["prompt"], skills["few-shot"]),
+        "rag_over_tuning_on_fresh_facts": fresh["RAG"] - fresh["fine-tuned"],
+        "tuning_over_rag_and_prompt_on_house_rules": tickets["fine-tuned"]
+        - max(tickets["prompt"], tickets["few-shot"], tickets["RAG"]),
+        "both_over_either": both["fine-tuned + RAG"] - max(both["fine-tuned"], both["RAG"]),
+    }
+
+
+def _by_way(found: Scores) -> list[dict[str, object]]:
+    """A row a way, a column a task."""
+    ways = next(iter(found.values()))
+    return [{"way": way, **{task: row[way] for task, row in found.items()}} for way in ways]
+
+
+def _chart(scores: Scores) -> Figure:
+    """The share of right answers of each way on each task, the best of a task in bold."""
+    tasks, ways = list(scores), list(next(iter(scores.values())))
+    figure, axes = charts.blank(height=3.0)
+    axes.imshow(
+        [[scores[task][way] for task in tasks] for way in ways],
+        cmap=charts.clear_to(charts.PALETTE[0]),
+        vmin=0,
+        vmax=1,
+        aspect="auto",
+    )
+    for x, task in enumerate(tasks):
+        for y, way in enumerate(ways):
+            is_best = scores[task][way] == max(scores[task].values())
+            weight = "bold" if is_best else "normal"
+            axes.text(x, y, f"{scores[task][way]:.2f}", ha="center", va="center", fontweight=weight)
+    axes.set_xticks(range(len(tasks)), [task.replace("_", " ") for task in tasks])
+    axes.set_yticks(range(len(ways)), ways)
+    axes.grid(visible=False)
+    return figure

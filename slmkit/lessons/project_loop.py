@@ -1,0 +1,93 @@
+"""The loop of a project: train, look where it fails, change one thing, train again, and ship only what is better.
+
+The versions are trained by the recipes that `first`, `knobs` and `mended` name; here they are asked the same test
+questions, and the gate decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from slmkit import charts
+from slmkit.data.gold import read_gold
+from slmkit.evidence.arms import Arm, arm_rows, ask_arms
+from slmkit.evidence.statistics import paired_difference
+from slmkit.models.load import Device, Dtype
+from slmkit.run import Run
+from slmkit.systems.prompt import prompt
+from slmkit.types import Input, Model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def project_loop(
+    run: Run,
+    *,
+    first: Model,
+    knobs: Model,
+    mended: Model,
+    gold: Input,
+    bar: float = 0.75,
+    limit: int | None = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Compares version 1, version 1 with bigger knobs, and version 2 on mended data; the gate takes or refuses each.
+
+    bar: the score below which nothing is shipped.
+    """
+    ask = partial(prompt, device=device, dtype=dtype, show_labels=False)
+    systems = {"version 1": first, "bigger knobs": knobs, "version 2, mended data": mended}
+    asked = {name: partial(ask, model=ref) for name, ref in systems.items()}
+    arms = ask_arms(run, read_gold(gold), asked, limit=limit)
+    before, with_knobs, after = arms.values()
+    slices = {name: slice_scores(arm) for name, arm in arms.items()}
+    worst = min(slices["version 1"], key=slices["version 1"].__getitem__)
+    run.note(f"the worst slice of version 1 is {worst}")
+    run.table("arms", arm_rows(arms, reference="version 1"))
+    run.table("answers", (row for name, arm in arms.items() for row in arm.rows(name)))
+    run.table("slices", [{"slice": one, **{name: slices[name][one] for name in arms}} for one in slices["version 1"]])
+    decisions = {name: "ships" if gate(arm, before, bar) else "refused" for name, arm in arms.items()}
+    run.table("gate", [{"version": name, "gate": decision} for name, decision in decisions.items()])
+    run.figure("where_it_fails", _chart(slices))
+    run.metric(
+        data_gain=after.score.value - before.score.value,
+        knobs_gain=with_knobs.score.value - before.score.value,
+        data_over_knobs=after.score.value - with_knobs.score.value,
+        worst_slice_with_knobs=slices["bigger knobs"][worst],
+        worst_slice_mended=slices["version 2, mended data"][worst],
+        ships_version_1=float(gate(before, before, bar)),
+        ships_version_2=float(gate(after, before, bar)),
+    )
+
+
+def gate(new: Arm, old: Arm, bar: float) -> bool:
+    """Whether a version ships: it reaches the bar, and is surely no worse than the one before."""
+    return new.score.value >= bar and paired_difference(new.scores, old.scores).low >= 0
+
+
+def slice_scores(arm: Arm) -> dict[str, float]:
+    """The mean score of each slice: which kind of question goes wrong, where one number only says how many do."""
+    found: dict[str, list[float]] = {}
+    for example, score in zip(arm.examples, arm.scores, strict=True):
+        for key, value in example.slice.items():
+            found.setdefault(f"{key}={value}", []).append(score)
+    return {name: sum(scores) / len(scores) for name, scores in sorted(found.items())}
+
+
+def _chart(slices: Mapping[str, Mapping[str, float]]) -> Figure:
+    """A row of bars for each slice, one bar a version."""
+    names = list(next(iter(slices.values())))
+    figure, axes = charts.blank(height=0.8 + 0.45 * len(names))
+    for number, (version, scores) in enumerate(slices.items()):
+        places = [row + 0.26 * (number - 1) for row in range(len(names))]
+        axes.barh(places, [scores[name] for name in names], height=0.24, color=charts.PALETTE[number], label=version)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set(xlabel="right answers", xlim=(0, 1))
+    figure.legend(loc="outside upper right", ncols=3, frameon=False, fontsize=9)
+    return figure
