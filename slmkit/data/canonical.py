@@ -40,6 +40,7 @@ class Canonicals:
     dropped: list[Dropped]
     num_read: int  # records in the file
     is_synthetic: bool  # questions made from plain text
+    num_synthetic: int = 0  # records that say of themselves that a model wrote them
 
     @property
     def kind(self) -> TaskKind:
@@ -101,9 +102,10 @@ def read_canonical(
     cut: list[str] = []  # rows with values beyond the named columns
     found: list[Canonical] = []
     dropped: list[Dropped] = []
-    num_read = 0
+    num_read = num_synthetic = 0
     for row in rows:
         num_read += 1
+        num_synthetic += bool(row.values.get("synthetic"))
         if any(row.values.get(column) for column in nameless):
             cut.append(row.where)
         try:
@@ -133,7 +135,9 @@ def read_canonical(
                 fix="give longer documents, or a file with questions and answers",
             )
         say(f"{path.name}: plain text without answers; made {len(found):,} gap-fill questions from it (synthetic)")
-    return Canonicals(shape, found, dropped, num_read, is_synthetic)
+    if num_synthetic:
+        say(f"{num_synthetic:,} of {num_read:,} rows were written by a model (synthetic)")
+    return Canonicals(shape, found, dropped, num_read, is_synthetic, num_synthetic)
 
 
 def _peek(rows: Iterator[Row]) -> tuple[Sequence[Row], Iterator[Row]]:

@@ -1,4 +1,4 @@
-"""The card of prepared data: where it came from, what was done to it and what is in it, as YAML for all to read."""
+"""The card of prepared data: where it came from, what was done to it and what is in it, for all to read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from slmkit.data.canonical import Canonicals
 from slmkit.data.convert import Canonical
-from slmkit.data.files import sha256_of, to_yaml
+from slmkit.data.files import sha256_of
 from slmkit.data.gold import Gold
 from slmkit.data.read import data_files
 from slmkit.data.steps import Stepped
@@ -27,16 +27,22 @@ def data_card(
     validation: Sequence[Canonical],
     steps: Sequence[str],
     gold: Gold | None,
-) -> str:
-    """card.yaml of a prepare run."""
-    licence = gold.card.get("licence") if gold else None
+    licence: str | None = None,
+    warnings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What card.yaml and card.html of a prepare run say.
+
+    The licence as given, else that of the gold set's card, else the name of a licence file beside the data.
+    """
+    files = data_files(data)
     card: dict[str, Any] = {
-        "source": [path.name for path in data_files(data)],
-        "sha256": sha256_of(data_files(data)),
-        "licence": licence or "not stated",
+        "source": [path.name for path in files],
+        "sha256": sha256_of(files),
+        "licence": licence or (gold.card.get("licence") if gold else None) or _licence_file(files[0].parent),
         "shape": str(found.shape),
         "task": found.kind,
         "synthetic": found.is_synthetic,
+        "synthetic_rows": found.num_read if found.is_synthetic else found.num_synthetic,
         "steps": list(steps),
         "gold": {"name": gold.task.name, "sha256": gold.sha256} if gold else None,
         "rows": {
@@ -53,4 +59,10 @@ def data_card(
     card["samples"] = [
         {"line": row.line, "input": row.input[:_CLIP], "target": row.target[:_CLIP]} for row in train[:_SAMPLES]
     ]
-    return to_yaml(card)
+    card["warnings"] = list(warnings)
+    return card
+
+
+def _licence_file(folder: Path) -> str:
+    found = sorted(p.name for p in folder.iterdir() if p.name.lower().startswith(("license", "licence", "copying")))
+    return f"see {found[0]}" if found else "not stated"

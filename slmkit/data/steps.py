@@ -5,13 +5,14 @@ A text step changes what is said in every row; a dropping step leaves rows out. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from slmkit.data.canonical import Dropped
 from slmkit.data.clean_html import clean_html
 from slmkit.data.convert import Canonical
+from slmkit.data.filters import Filters, reasons
 from slmkit.data.leakage import find_leaks
 from slmkit.data.mask_pii import find_pii, mask_pii
 from slmkit.data.near import alike
@@ -20,7 +21,10 @@ from slmkit.data.repair_encoding import repair_encoding
 from slmkit.data.split import hash_share
 from slmkit.types import Example
 
-Step = Literal["repair_encoding", "clean_html", "mask_pii", "duplicates", "near_duplicates"]
+Step = Literal[
+    "repair_encoding", "clean_html", "mask_pii", "duplicates", "near_duplicates", "language", "length",
+    "label_suspects", "balance",
+]  # fmt: skip
 Leaks = Literal["near", "exact", "keep"]
 TEXT_STEPS: dict[str, Callable[[str], str]] = {
     "repair_encoding": repair_encoding,
@@ -52,7 +56,12 @@ class Stepped:
 
 
 def apply_steps(
-    rows: Sequence[Canonical], steps: Sequence[Step], *, keep_targets: bool, on_rows: OnRows | None = None
+    rows: Sequence[Canonical],
+    steps: Sequence[Step],
+    *,
+    keep_targets: bool,
+    filters: Filters = Filters(),  # noqa: B008 - frozen
+    on_rows: OnRows | None = None,
 ) -> Stepped:
     """The rows after each step in the order given; keep_targets leaves answers as they are: labels."""
     done = Stepped(list(rows))
@@ -61,8 +70,10 @@ def apply_steps(
             after = _rewrite(done.rows, step, keep_targets=keep_targets)
         elif step == "duplicates":
             after = _drop_duplicates(done.rows)
-        else:
+        elif step == "near_duplicates":
             after = _drop_near_duplicates(done.rows, on_rows)
+        else:
+            after = _without(done.rows, reasons(step, done.rows, filters))
         done = Stepped(after.rows, [*done.dropped, *after.dropped], [*done.changed, *after.changed])
     return done
 
@@ -92,8 +103,7 @@ def drop_gold(
     answers = [row.target for row in rows], [example.target for example in gold]
     found = find_leaks(texts, held, answers=answers, on_rows=on_rows)
     gone = {leak.row: reasons[leak.kind] for leak in found if leaks == "near" or leak.kind == "exact"}
-    kept = [row for i, row in enumerate(rows) if i not in gone]
-    return Stepped(kept, [dropped(rows[i], reason) for i, reason in gone.items()])
+    return _without(rows, gone)
 
 
 def drop_surplus(rows: Sequence[Canonical], max_rows: int | None) -> Stepped:
@@ -101,13 +111,16 @@ def drop_surplus(rows: Sequence[Canonical], max_rows: int | None) -> Stepped:
     if max_rows is None or len(rows) <= max_rows:
         return Stepped(list(rows))
     by_hash = sorted(range(len(rows)), key=lambda i: hash_share(rows[i].id, salt="max_rows"))
-    keep = set(by_hash[:max_rows])
-    left = [dropped(row, "above max_rows") for i, row in enumerate(rows) if i not in keep]
-    return Stepped([row for i, row in enumerate(rows) if i in keep], left)
+    return _without(rows, dict.fromkeys(by_hash[max_rows:], "above max_rows"))
 
 
 def dropped(row: Canonical, reason: str) -> Dropped:
     return Dropped(reason, str(row.file), row.line, row.input[:200])
+
+
+def _without(rows: Sequence[Canonical], gone: Mapping[int, str]) -> Stepped:
+    kept = [row for i, row in enumerate(rows) if i not in gone]
+    return Stepped(kept, [dropped(rows[i], reason) for i, reason in sorted(gone.items())])
 
 
 def _drop_duplicates(rows: Sequence[Canonical]) -> Stepped:
@@ -122,8 +135,7 @@ def _drop_near_duplicates(rows: Sequence[Canonical], on_rows: OnRows | None) -> 
     """Without rows that nearly repeat an earlier one and have its answer; another answer is not a repeat."""
     repeats = near_duplicates([row.input for row in rows], on_rows=on_rows)
     gone = {i for i, j in repeats.items() if alike(rows[i].target, rows[j].target)}
-    kept = [row for i, row in enumerate(rows) if i not in gone]
-    return Stepped(kept, [dropped(rows[i], "near duplicate") for i in sorted(gone)])
+    return _without(rows, dict.fromkeys(gone, "near duplicate"))
 
 
 def _rewrite(rows: Sequence[Canonical], step: str, *, keep_targets: bool) -> Stepped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -11,11 +12,14 @@ from typing import Any, Literal
 from slmkit import charts
 from slmkit.data.canonical import Canonicals, Dropped, read_canonical
 from slmkit.data.card import data_card
+from slmkit.data.card_page import card_page
 from slmkit.data.convert import Canonical
 from slmkit.data.documents import own_documents, read_passages
+from slmkit.data.files import to_yaml
+from slmkit.data.filters import Filters
 from slmkit.data.fit_template import Fit, fit_template, with_instruction
 from slmkit.data.gold import Gold, passage_id, read_gold
-from slmkit.data.label_suspects import conflicts, label_suspects
+from slmkit.data.label_report import label_report
 from slmkit.data.lengths import OnOverflow
 from slmkit.data.read import Row, read_rows
 from slmkit.data.shape import find_shape
@@ -24,8 +28,8 @@ from slmkit.data.steps import Leaks, Step, Stepped, apply_steps, drop_gold, drop
 from slmkit.errors import SlmkitError
 from slmkit.models.load import check_model
 from slmkit.models.template_check import Thinking
-from slmkit.run import Run
-from slmkit.types import Input, Model, Passage
+from slmkit.run import Run, write_atomically
+from slmkit.types import Input, Keys, Model, Passage
 
 _STEPS: list[Step] = ["duplicates", "near_duplicates"]
 _CHECK_SECONDS = 0.4  # how long the pre-flight reads: all of most files, the head of a very long one
@@ -45,7 +49,9 @@ def prepare(
     encoding: str = "auto",
     instruction: str | None = None,
     text_as: Literal["questions", "text"] = "questions",
+    licence: str | None = None,
     steps: list[Step] | None = None,
+    filters: Keys[Filters] = Filters(),  # noqa: B008 - frozen
     leaks: Leaks = "near",
     max_rows: int | None = None,
     max_length: int | Literal["auto"] = "auto",
@@ -59,15 +65,17 @@ def prepare(
     """Turns a data file into training and validation rows without duplicates and without gold.
 
     Writes train.jsonl, validation.jsonl, documents.jsonl (what a retriever searches: `documents`, else those that came
-    with the data, else the training rows), dropped.jsonl (each row left out, with its reason and line), changed.jsonl.
+    with the data, else the training rows), dropped.jsonl (each row left out, with its reason and line), changed.jsonl,
+    and the card of the data as card.yaml and card.html.
 
     Rows of one `group_column` value, or about one passage, go to the same side of the split. `steps` run in their
-    order; unset: duplicates, near_duplicates. `leaks` says which rows are dropped for standing in
-    gold: also those nearly equal, exact ones only, or none (to show what a leak does). `instruction` is the system
-    message; the gold card's is taken where it is unset. `text_as` says what plain text becomes: gap-fill questions,
-    or text to continue. With a `model` the rows are held against its chat template and measured in its tokens: a
-    template that would train nothing, or not the end of an answer, is refused. `on_overflow` says what becomes of rows
-    above max_length: more than 1 % of them end the run, they are dropped, or split where that does no harm.
+    order; unset: duplicates, near_duplicates. `leaks` says which rows are dropped for standing in gold: also those
+    nearly equal, exact ones only, or none (to show what a leak does). `instruction` is the system message; the gold
+    card's is taken where it is unset. `text_as` says what plain text becomes: gap-fill questions, or text to continue.
+
+    With a `model` the rows are held against its chat template and measured in its tokens: a template that would train
+    nothing, or not the end of an answer, is refused. `on_overflow` says what becomes of rows above max_length: more
+    than 1 % of them end the run, they are dropped, or split where that does no harm.
     """
     with run.progress("read", unit="rows") as bar:
         found = read_canonical(
@@ -84,7 +92,8 @@ def prepare(
     active = _STEPS if steps is None else steps
     if instruction is None:
         instruction = frozen.task.instruction if frozen else found.instruction
-    done = _kept(run, found, frozen, steps=active, leaks=leaks, max_rows=max_rows)
+    filters.check(active, kind=found.kind)
+    done = _kept(run, found, frozen, steps=active, filters=filters, leaks=leaks, max_rows=max_rows)
     if not done.rows:
         raise SlmkitError(
             f"no row is left to train on: {_why(done.dropped)}",
@@ -117,9 +126,6 @@ def prepare(
     run.table("documents", ({"id": passage.id, "text": passage.text} for passage in passages))
     run.table("dropped", (asdict(row) for row in done.dropped))
     run.table("changed", (asdict(row) for row in done.changed))
-    if run.is_main:
-        card = data_card(data, found=found, done=done, train=train, validation=validation, steps=active, gold=frozen)
-        run.path("card.yaml").write_text(card, encoding="utf-8")
     _report(
         run,
         found,
@@ -132,6 +138,21 @@ def prepare(
     _report_suspects(run, found, active)
     _report_gold(run, frozen, passages)
     run.figure("lengths", _lengths_figure(fit.lengths if fit else [], done.rows))
+    if run.is_main:
+        notes = [json.loads(line)["text"] for line in run.path("notes.jsonl").read_text(encoding="utf-8").splitlines()]
+        card = data_card(
+            data,
+            found=found,
+            done=done,
+            train=train,
+            validation=validation,
+            steps=active,
+            gold=frozen,
+            licence=licence,
+            warnings=notes,
+        )
+        write_atomically(run.path("card.yaml"), to_yaml(card))
+        write_atomically(run.path("card.html"), card_page(card))
 
 
 def check(
@@ -143,6 +164,8 @@ def check(
     label_column: str | None = None,
     encoding: str = "auto",
     text_as: Literal["questions", "text"] = "questions",
+    steps: list[Step] | None = None,
+    filters: Filters = Filters(),  # noqa: B008 - frozen
     validation_size: float = 0.1,
     **_others: Any,
 ) -> None:
@@ -151,6 +174,7 @@ def check(
         raise SlmkitError(
             f"validation_size={validation_size} is no share from 0 to 0.5", where="with.validation_size", fix="use 0.1"
         )
+    filters.check(_STEPS if steps is None else steps)
     if model is not None:
         check_model(model)
     if data.exists():
@@ -168,14 +192,21 @@ def check(
 
 
 def _kept(
-    run: Run, found: Canonicals, gold: Gold | None, *, steps: Sequence[Step], leaks: Leaks, max_rows: int | None
+    run: Run,
+    found: Canonicals,
+    gold: Gold | None,
+    *,
+    steps: Sequence[Step],
+    filters: Filters,
+    leaks: Leaks,
+    max_rows: int | None,
 ) -> Stepped:
     """The rows without gold, through the steps, without gold once more where these changed any, at most max_rows."""
     held = [*gold.examples, *gold.dev] if gold else []
     with run.progress("compare with gold and with each other", total=2 * len(found.rows), unit="rows") as bar:
         clean = drop_gold(found.rows, held, leaks=leaks, on_rows=bar.advance)
         keep_targets = found.kind == "classification"
-        done = apply_steps(clean.rows, steps, keep_targets=keep_targets, on_rows=bar.advance)
+        done = apply_steps(clean.rows, steps, keep_targets=keep_targets, filters=filters, on_rows=bar.advance)
         again = drop_gold(done.rows, held, leaks=leaks) if done.changed else Stepped(done.rows)
         last = drop_surplus(again.rows, max_rows)
     left_out = [*found.dropped, *clean.dropped, *done.dropped, *again.dropped, *last.dropped]
@@ -218,6 +249,8 @@ def _report(
     num_rows_in = len(found.rows) + len(found.dropped)
     counted = [{"step": "read", "rows": num_rows_in}]
     counted += [{"step": f"dropped: {reason}", "rows": -count} for reason, count in reasons.most_common()]
+    added = len(train) + len(validation) + len(done.dropped) - num_rows_in
+    counted += [{"step": "added by splitting", "rows": added}] if added else []
     counted += [{"step": "train", "rows": len(train)}, {"step": "validation", "rows": len(validation)}]
     run.table("steps", counted)
     run.metric(
@@ -232,27 +265,12 @@ def _report(
     )
     run.note(f"{len(train):,} rows to train on, {len(validation):,} to validate; dropped {_why(done.dropped)}")
     if found.kind == "classification":
-        _report_labels(run, done.rows, find_label_suspects)
-
-
-def _report_labels(run: Run, rows: Sequence[Canonical], find_label_suspects: bool) -> None:
-    """How often each label stands, the texts that carry several, and on request the labels a classifier doubts."""
-    counts = Counter(row.target for row in rows)
-    run.table("labels", ({"label": label, "rows": count} for label, count in counts.most_common()))
-    several = conflicts(rows)
-    run.metric(num_labels=len(counts), num_conflicts=len(several))
-    if len(counts) == 1:
-        run.note(f"every row has the label {next(iter(counts))!r}: there is nothing to learn")
-    if several:
-        run.table("conflicts", several)
-        run.note(f"{len(several):,} texts carry different labels (conflicts.jsonl)")
-    if find_label_suspects:
-        suspects = label_suspects([row.input for row in rows], [row.target for row in rows], seed=run.seed)
-        run.table(
-            "suspects", ({"input": rows[s.row].input, "where": rows[s.row].where, **asdict(s)} for s in suspects)
-        )
-        run.metric(num_label_suspects=len(suspects))
-        run.note(f"{len(suspects):,} labels are doubtful to a classifier trained on the other rows (suspects.jsonl)")
+        labels = label_report(done.rows, find_suspects=find_label_suspects, seed=run.seed)
+        for name, rows in labels.tables.items():
+            run.table(name, rows)
+        run.metric(**labels.metrics)
+        for note in labels.notes:
+            run.note(note)
 
 
 def _why(left_out: Sequence[Dropped]) -> str:

@@ -9,6 +9,7 @@ from project_files import read_jsonl
 from ruamel.yaml import YAML
 
 import slmkit
+from slmkit.data.filters import Filters
 from slmkit.data.gold import freeze_on_first_sight
 from slmkit.data.normalise import normalise
 from slmkit.errors import RefusedError, SlmkitError
@@ -167,6 +168,26 @@ def test_the_card_says_where_the_data_came_from_and_went(tmp_path):
     assert run.metrics["num_label_suspects"] == len(read_jsonl(run.path("suspects.jsonl")))
 
 
+def test_the_card_names_the_licence_and_its_page_escapes_the_rows(tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\n" + "".join(f"<b>so</b> <script>alert({i})</script>,x{i % 3}\n" for i in range(30)))
+    for licence, options in (("not stated", {}), ("CC0", {"licence": "CC0"})):
+        run, _ = run_prepare(tmp_path, licence, data=data, **options)
+        assert YAML(typ="safe").load(run.path("card.yaml").read_text())["licence"] == licence
+    (tmp_path / "LICENSE.txt").write_text("free")
+    run, _ = run_prepare(tmp_path, "file", data=data)
+    card = YAML(typ="safe").load(run.path("card.yaml").read_text())
+    assert card["licence"] == "see LICENSE.txt"
+    assert any("HTML" in warning for warning in card["warnings"])
+    page = run.path("card.html").read_text()
+    assert "<script" not in page and "&lt;script&gt;alert(" in page
+    assert (
+        card["sha256"] in page
+        and "prefers-color-scheme: dark" in page
+        and "http" not in page.replace("http-equiv", "")
+    )
+
+
 def test_documents_that_came_with_the_data_are_searched(tmp_path):
     made = tmp_path / "made"
     made.mkdir()
@@ -187,6 +208,25 @@ def test_steps_change_texts_and_keep_what_was_before(tmp_path):
     assert said[-2:] == ["café & bar at [EMAIL_ADDRESS]", "a & b"]
     assert [row["step"] for row in read_jsonl(run.path("changed.jsonl"))] == steps
     assert [(row["line"], row["reason"]) for row in files["dropped"]] == [(4, "empty after clean_html")]
+
+
+def test_filters_are_steps_with_counts_and_lopsided_labels_are_said(tmp_path):
+    data = tmp_path / "data.csv"
+    lines = [f"this is the text of number {i},{'ham' if i % 8 else 'spam'}\n" for i in range(160)]
+    data.write_text("text,label\n" + "".join(lines) + "hm,spam\n")
+    check(data=data, steps=["length"], filters=Filters(min_words=3))
+    with pytest.raises(SlmkitError, match="'length' has no bound"):
+        check(data=data, steps=["length"])
+    run, _ = run_prepare(tmp_path, data=data)
+    assert "'ham' is the label of 87% of the rows" in run.path("notes.jsonl").read_text()
+    filters = Filters(min_words=3, max_per_label=20)
+    run, files = run_prepare(
+        tmp_path, "even", data=data, steps=["length", "balance"], filters=filters, validation_size=0
+    )
+    steps = {row["step"]: row["rows"] for row in read_jsonl(run.path("steps.jsonl"))}
+    assert steps["dropped: fewer than 3 words"] == -1
+    assert steps["dropped: above 20 rows of its label"] == -120
+    assert len(files["train"]) == 40
 
 
 def test_labels_stay_as_written_whatever_the_steps(tmp_path):
@@ -299,6 +339,8 @@ def test_long_chats_are_split_between_exchanges_and_nothing_is_lost(tmp_path):
     again, _ = run_prepare(tmp_path, "again", **{**options, "data": run.path("train.jsonl")}, max_length=120)
     assert again.metrics["length_max"] <= 120
     assert [row["step"] for row in read_jsonl(run.path("changed.jsonl"))] == ["split"] * 4
+    steps = {row["step"]: row["rows"] for row in read_jsonl(run.path("steps.jsonl"))}
+    assert steps["read"] + steps["added by splitting"] == steps["train"]
 
 
 def test_the_pieces_of_a_chat_stay_on_one_side_of_the_split(tmp_path):
