@@ -28,9 +28,10 @@ _SECONDS_BETWEEN_LINES = 15.0  # progress lines where there is no terminal
 class Ticker:
     """Counts work done; shows a bar with ETA and rate after two seconds, or a line now and then without a terminal."""
 
-    def __init__(self, description: str, total: int | None, unit: str) -> None:
+    def __init__(self, description: str, total: int | None, unit: str, *, done: int = 0) -> None:
         self.description, self.total, self.unit = description, total, unit
-        self.done, self.tokens = 0, 0
+        self.done, self.tokens = done, 0
+        self._before = done  # done by earlier sessions, which tells nothing of this one's speed
         self._start = self._last_line = time.monotonic()
         self._bar: Progress | None = None
         self._task: Any = None
@@ -52,7 +53,8 @@ class Ticker:
         elif now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
             of = f"/{self.total:,}" if self.total else ""
-            eta = f", {(now - self._start) * (self.total / self.done - 1):,.0f} s left" if self.total else ""
+            each = (now - self._start) / (self.done - self._before)
+            eta = f", {each * (self.total - self.done):,.0f} s left" if self.total else ""
             console.print(f"  {self.description}: {self.done:,}{of} {self.unit}{eta}  {shown}".rstrip(), markup=False)
 
     def close(self) -> None:
@@ -65,7 +67,7 @@ class Ticker:
         self._bar = Progress(
             *columns, TimeRemainingColumn(), TextColumn("{task.fields[shown]}"), console=console, transient=True
         )
-        self._task = self._bar.add_task(f"  {self.description}", total=self.total, shown="")
+        self._task = self._bar.add_task(f"  {self.description}", total=self.total, completed=self._before, shown="")
         self._bar.start()
 
 
@@ -80,9 +82,9 @@ def to_terminal() -> Iterator[None]:
 
 
 @contextmanager
-def progress(description: str, total: int | None = None, unit: str = "steps") -> Iterator[Ticker]:
-    """A Ticker for one long piece of work, closed whatever happens."""
-    ticker = Ticker(description, total, unit)
+def progress(description: str, total: int | None = None, unit: str = "steps", *, done: int = 0) -> Iterator[Ticker]:
+    """A Ticker for one long piece of work, closed whatever happens; done: by earlier sessions of it."""
+    ticker = Ticker(description, total, unit, done=done)
     try:
         yield ticker
     finally:

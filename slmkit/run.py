@@ -99,10 +99,13 @@ class Run:
         self.verdict_text, self.verdict_positive = text, positive
 
     def progress(
-        self, description: str, total: int | None = None, unit: str = "steps"
+        self, description: str, total: int | None = None, unit: str = "steps", *, done: int = 0
     ) -> AbstractContextManager[Ticker]:
-        """A progress bar: `with run.progress("train", 60) as bar: bar.advance(1, tokens=512, loss=0.3)`."""
-        return progress(description, total, unit)
+        """A progress bar: `with run.progress("train", 60) as bar: bar.advance(1, tokens=512, loss=0.3)`.
+
+        done: how many of the total were done before the run was resumed.
+        """
+        return progress(description, total, unit, done=done)
 
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
         if self.is_main:

@@ -22,6 +22,7 @@ from slmkit.metrics._text import normalised, read_json
 from slmkit.metrics.fields import json_fields, json_match
 from slmkit.metrics.match import contains, exact_match, numeric
 from slmkit.metrics.overlap import f1, rouge_l
+from slmkit.metrics.retrieval import mrr, ndcg, recall
 from slmkit.types import Answer, Example, Score, System, Task
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class AnswerFile:
         self.path = path
         self.answers: dict[tuple[str, str], Answer] = {}
         self.setups: dict[str, dict[str, Any]] = {}  # of each system: seconds to be ready, and what it is
+        self.peak_memory: dict[str, int] = {}  # of each system, in bytes, while it answered
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
@@ -51,6 +53,8 @@ class AnswerFile:
             name = row.pop("system")
             if "setup_seconds" in row:
                 self.setups[name] = row
+            elif "peak_memory_bytes" in row:
+                self.peak_memory[name] = max(row["peak_memory_bytes"], self.peak_memory.get(name, 0))
             else:
                 self.answers[name, row["example_id"]] = Answer(**{**row, "passages": tuple(row["passages"])})
 
@@ -62,6 +66,15 @@ class AnswerFile:
         """How long the system took to be ready (loading, indexing, fitting), and what it says of itself."""
         self.setups[system] = {"setup_seconds": seconds, **about}
         self._append({"system": system, **self.setups[system]})
+
+    def add_peak_memory(self, system: str, memory_bytes: int) -> None:
+        """The most memory seen while the system answered; of several sessions the most."""
+        self.peak_memory[system] = max(memory_bytes, self.peak_memory.get(system, 0))
+        self._append({"system": system, "peak_memory_bytes": memory_bytes})
+
+    def num_answered(self, system: str, examples: Sequence[Example]) -> int:
+        """How many of the examples the system has answered already."""
+        return sum((system, example.id) in self.answers for example in examples)
 
     def _append(self, row: dict[str, Any]) -> None:
         with open(self.path, "a", encoding="utf-8") as file:
@@ -160,6 +173,14 @@ def shared_documents(examples: Sequence[Example]) -> list[str] | None:
     """
     clusters = [e.slice.get("document") or "\n".join(e.relevant) or f"example {e.id}" for e in examples]
     return clusters if len(set(clusters)) < len(clusters) else None
+
+
+def retrieval_scores(examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, float]:
+    """How well the arm found the passages that hold the answers; nothing where it looks none up or gold names none."""
+    told = [(example, answer) for example, answer in zip(examples, answers, strict=True) if example.relevant]
+    if not any(answer.passages for _, answer in told):
+        return {}
+    return {metric.__name__: sum(metric(*pair) for pair in told) / len(told) for metric in (recall, mrr, ndcg)}
 
 
 def parses(task: Task, answer: Answer) -> bool:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from slmkit import charts
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import AnswerFile, Summary, answer_row, ask, default_metric, shared_documents, summarise
+from slmkit.evidence.cost import cost_of_1000, model_of, peak_memory, train_seconds
+from slmkit.evidence.measure import (
+    AnswerFile,
+    Summary,
+    answer_row,
+    ask,
+    default_metric,
+    retrieval_scores,
+    shared_documents,
+    summarise,
+)
+from slmkit.evidence.statistics import paired_difference
 from slmkit.evidence.verdict import Arm, Verdict, conclude, flipped_slices
-from slmkit.metrics.retrieval import mrr, ndcg, recall
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.systems import NotApplicable
-from slmkit.types import Answer, Example, Input, MetricPart, ModelRef, SystemPart
+from slmkit.types import Answer, Example, Input, MetricPart, SystemPart
 
 
 def compare(
@@ -30,6 +38,8 @@ def compare(
     bar: float | None = None,
     margin: float = 0.05,
     reference: str | None = None,
+    ladder: bool = False,
+    repeats: dict[str, str] | None = None,
     price_per_hour: float = 1.0,
     answers_per_training: int = 100_000,
 ) -> None:
@@ -39,6 +49,9 @@ def compare(
     extraction, f1 for long answers.
     margin: a loss that still counts as none. bar: the score that the arm taken must reach, else the exit code is 2.
     reference: the arm that differences are measured to; None takes the best that only prompts an untrained model.
+    ladder: asks one system after the other, in the order named, and stops at the first that reaches the bar.
+    repeats: {few-shot again: few-shot} says that one system is another run of the other, with another seed or from
+    another training; it is no arm, it tells by how much a score changes by itself, and no arm is worse by less.
     price_per_hour: of the machine; a training is paid off over answers_per_training answers. Name the arms from
     simple to complex: where costs are alike, the first is taken.
     """
@@ -48,7 +61,7 @@ def compare(
     scorer = metric or default_metric(frozen)
     file = AnswerFile(run.path("answered.jsonl"))
     measured: dict[str, _Measured] = {}
-    for name in sorted(systems, key=_by_model(systems)):
+    for name in systems if ladder else sorted(systems, key=_by_model(systems)):
         try:
             answers = _answers(run, name, systems[name], frozen, examples, file)
         except NotApplicable as reason:
@@ -56,10 +69,21 @@ def compare(
             continue
         scores = [scorer(example, answer) for example, answer in zip(examples, answers, strict=True)]
         summary = summarise(frozen.task, answers, scores, clusters=clusters, seed=run.seed)
-        train_seconds = _train_seconds(systems[name])
-        cost = _cost(systems[name], summary, train_seconds, price_per_hour, answers_per_training)
-        measured[name] = _Measured(answers, scores, summary, train_seconds, cost)
+        trained = train_seconds(systems[name])
+        cost = cost_of_1000(
+            systems[name],
+            summary,
+            train_seconds=trained,
+            price_per_hour=price_per_hour,
+            answers_per_training=answers_per_training,
+        )
+        measured[name] = _Measured(answers, scores, summary, trained, cost)
+        if ladder and bar is not None and summary.score.value >= bar:
+            if above := [other for other in systems if other not in measured]:
+                run.note(f"{name} reaches the bar of {bar:g}, so these were not asked: {', '.join(above)}")
+            break
     release_shared_model()
+    again = {name: of for name, of in (repeats or {}).items() if name in measured and of in measured}
     arms = [
         Arm(
             name,
@@ -69,11 +93,14 @@ def compare(
             is_floor=part.name == "majority",  # type: ignore[attr-defined]
         )
         for name, part in systems.items()
-        if name in measured
+        if name in measured and name not in again
     ]
     if not arms:
         raise SlmkitError("none of the systems applies to this task", fix="add `prompt` to `systems`")
-    verdict = conclude(arms, margin=margin, bar=bar, reference=reference, clusters=clusters, seed=run.seed)
+    noise = _noise_floor(run, measured, again, clusters)
+    verdict = conclude(
+        arms, margin=margin, bar=bar, reference=reference, clusters=clusters, noise=noise, seed=run.seed
+    )
     metric_name = getattr(scorer, "label", None) or scorer.__name__
     _report(run, arms, measured, verdict, file, examples)
     made_by = [{"system": arm.name, "gold": frozen.sha256[:12], "metric": metric_name} for arm in arms]
@@ -95,7 +122,15 @@ def compare(
 
 
 def check(
-    *, systems: dict[str, SystemPart], gold: Input, limit: int | None, reference: str | None, **_: object
+    *,
+    systems: dict[str, SystemPart],
+    gold: Input,
+    limit: int | None = None,
+    bar: float | None = None,
+    reference: str | None = None,
+    ladder: bool = False,
+    repeats: dict[str, str] | None = None,
+    **_: object,
 ) -> None:
     """Builds every system, which tells a missing model, template or key before any work."""
     if not systems:
@@ -104,6 +139,14 @@ def check(
         raise SlmkitError(f"limit is {limit}", fix="give at least 1, or leave it out for the whole gold set")
     if reference is not None and reference not in systems:
         raise SlmkitError(f"reference {reference!r} is none of the systems", fix=f"one of {', '.join(systems)}")
+    if ladder and bar is None:
+        raise SlmkitError("a ladder without a bar never stops", fix="add bar=0.9, the score that is good enough")
+    for name, of in (repeats or {}).items():
+        if not {name, of} <= set(systems) or name == of or of in (repeats or {}):
+            raise SlmkitError(
+                f"repeats says that {name!r} repeats {of!r}",
+                fix=f"name two different ones of {', '.join(systems)}, the second not a repetition itself",
+            )
     if gold.exists():
         task = read_gold(gold).task
         for part in systems.values():
@@ -130,8 +173,9 @@ def _answers(
     run: Run, name: str, part: SystemPart, frozen: Gold, examples: Sequence[Example], file: AnswerFile
 ) -> list[Answer]:
     part(frozen.task)  # tells at once where it does not apply, even if all its answers are there
-    with run.progress(f"answer {name}", len(examples), "answers") as bar:
-        return ask(
+    done = file.num_answered(name, examples)
+    with run.progress(f"answer {name}", len(examples), "answers", done=done) as bar, peak_memory() as peak:
+        answers = ask(
             lambda: part(frozen.task),
             name,
             examples,
@@ -139,28 +183,34 @@ def _answers(
             on_answer=lambda answer: bar.advance(tokens=answer.prompt_tokens + answer.completion_tokens),
             on_note=run.note,
         )
+    if done < len(examples):
+        file.add_peak_memory(name, peak.memory_bytes)
+    return answers
+
+
+def _noise_floor(
+    run: Run, measured: Mapping[str, _Measured], again: Mapping[str, str], clusters: Sequence[str] | None
+) -> float:
+    """The largest change of a score between a system and its repetition; 0 where none is repeated."""
+    rows = []
+    for name, of in again.items():
+        difference = paired_difference(measured[name].scores, measured[of].scores, clusters=clusters, seed=run.seed)
+        rows.append({"system": name, "repeats": of} | asdict(difference))
+        run.note(f"{name} differs from {of}, which it repeats, by {difference.value:+.3f}")
+    if not rows:
+        return 0.0
+    noise = float(max(abs(row["value"]) for row in rows))
+    run.table("repeats", rows)
+    run.metric(noise_floor=noise)
+    run.note(f"a score changes by up to {noise:.3f} by itself: no arm is taken to be worse by less")
+    return noise
 
 
 def _by_model(systems: Mapping[str, SystemPart]) -> Callable[[str], tuple[int, int]]:
     """Sorts arms so that those on one model follow each other: it is loaded once, and freed before the next."""
     names = list(systems)
-    models = [_model(systems[name]) for name in names]
-    return lambda name: (models.index(_model(systems[name])), names.index(name))
-
-
-def _model(part: SystemPart) -> ModelRef | None:
-    found = part.arguments.get("model")  # type: ignore[attr-defined]
-    return found if isinstance(found, ModelRef) else None
-
-
-def _train_seconds(part: SystemPart) -> float:
-    """How long the run trained that made the arm's model, over all its sessions; 0 where no run did."""
-    model = _model(part)
-    path = Path(model.path) / "result.json" if model else None
-    if path is None or not path.is_file():
-        return 0.0
-    result = json.loads(path.read_text(encoding="utf-8"))
-    return float(result.get("metrics", {}).get("train_seconds", result["seconds"]))
+    models = [model_of(systems[name]) for name in names]
+    return lambda name: (models.index(model_of(systems[name])), names.index(name))
 
 
 def _warnings(systems: Mapping[str, SystemPart], measured: Mapping[str, _Measured], file: AnswerFile) -> list[str]:
@@ -174,28 +224,15 @@ def _warnings(systems: Mapping[str, SystemPart], measured: Mapping[str, _Measure
             same = sum(ours.text == theirs.text for ours, theirs in pairs) / len(arm.answers)
             if same >= _SAME_ANSWERS:
                 found.append(f"{name} answers {same:.0%} of the items as {other} does: did its training do anything?")
-    for key in ("template", "dtype"):
-        values = {str(file.setups[name][key]) for name in measured if key in file.setups[name]}
-        if len(values) > 1:
-            found.append(f"the arms differ in {key} ({', '.join(sorted(values))}), so not in the model alone")
+    for key in ("template", "decoding", "dtype", "device"):
+        having: dict[str, list[str]] = {}
+        for name in measured:
+            if key in file.setups[name]:
+                having.setdefault(str(file.setups[name][key]), []).append(name)
+        if len(having) > 1:
+            each = "; ".join(f"{value}: {', '.join(names)}" for value, names in having.items())
+            found.append(f"the arms differ in {key} ({each}), so not in the model alone")
     return found
-
-
-def _cost(
-    part: SystemPart, summary: Summary, train_seconds: float, price_per_hour: float, answers_per_training: int
-) -> float:
-    """Of 1,000 answers: their tokens where the system has prices, else the machine's time; and the training."""
-    seconds = train_seconds / answers_per_training
-    prices = [
-        float(part.arguments.get(f"price_per_million_{kind}_tokens", 0.0))  # type: ignore[attr-defined]
-        for kind in ("prompt", "completion")
-    ]
-    if any(prices):
-        tokens = (summary.prompt_tokens * prices[0] + summary.completion_tokens * prices[1]) / 1_000_000
-    else:
-        tokens = 0.0
-        seconds += summary.seconds_per_answer
-    return 1000 * (tokens + seconds / 3600 * price_per_hour)
 
 
 def _report(
@@ -208,8 +245,7 @@ def _report(
 ) -> None:
     """Tables, charts and metrics of the comparison."""
     rows = [
-        _arm_row(arm, measured[arm.name], verdict, file.setups[arm.name]["setup_seconds"])
-        | _retrieval(examples, measured[arm.name].answers)
+        _arm_row(arm, measured[arm.name], verdict, file) | retrieval_scores(examples, measured[arm.name].answers)
         for arm in arms
     ]
     run.table("arms", rows)
@@ -230,15 +266,7 @@ def _report(
     run.metric(detectable_difference=verdict.detectable, more_items=float(verdict.more_items))
 
 
-def _retrieval(examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, float]:
-    """How well the arm found the passages that hold the answers; nothing where it looks none up or gold names none."""
-    told = [(example, answer) for example, answer in zip(examples, answers, strict=True) if example.relevant]
-    if not any(answer.passages for _, answer in told):
-        return {}
-    return {metric.__name__: sum(metric(*pair) for pair in told) / len(told) for metric in (recall, mrr, ndcg)}
-
-
-def _arm_row(arm: Arm, measured: _Measured, verdict: Verdict, setup_seconds: float) -> dict[str, Any]:
+def _arm_row(arm: Arm, measured: _Measured, verdict: Verdict, file: AnswerFile) -> dict[str, Any]:
     summary = measured.summary
     row: dict[str, Any] = {
         "system": arm.name,
@@ -266,7 +294,8 @@ def _arm_row(arm: Arm, measured: _Measured, verdict: Verdict, setup_seconds: flo
         "seconds_per_answer": summary.seconds_per_answer,
         "p50_seconds": summary.p50_seconds,
         "p95_seconds": summary.p95_seconds,
-        "setup_seconds": setup_seconds,
+        "setup_seconds": file.setups[arm.name]["setup_seconds"],
+        "peak_memory_bytes": file.peak_memory.get(arm.name),
         "train_seconds": measured.train_seconds,
         "cost_per_1000": measured.cost,
     }

@@ -33,7 +33,8 @@ def eval(
     scorer = metric or default_metric(frozen)
     name = system.label  # type: ignore[attr-defined]
     file = AnswerFile(run.path("answered.jsonl"))
-    with run.progress(f"answer {name}", len(examples), "answers") as bar_shown:
+    done = file.num_answered(name, examples)
+    with run.progress(f"answer {name}", len(examples), "answers", done=done) as bar_shown:
         answers = ask(
             lambda: system(frozen.task),
             name,

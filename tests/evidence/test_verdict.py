@@ -123,3 +123,10 @@ def test_many_questions_on_few_documents_are_not_enough():
     by_document = conclude(arms, clusters=[f"d{i // 12}" for i in range(60)])
     assert not by_document.is_enough
     assert by_document.detectable > conclude(arms).detectable
+
+
+def test_no_arm_is_worse_by_less_than_a_repetition_differs():
+    arms = [Arm("prompt", drawn(0.8), 1.0, True), Arm("tuned", [min(1.0, s + (i % 5 == 0)) for i, s in
+            enumerate(drawn(0.8))], 5.0)]  # fmt: skip
+    assert conclude(arms, margin=0.1).chosen == "tuned"
+    assert conclude(arms, margin=0.1, noise=0.1).chosen == "prompt"

@@ -199,3 +199,54 @@ def test_retrieval_is_scored_beside_the_answers(tmp_path, nano):
     arms = {row["system"]: row for row in read_jsonl(run.dir / "arms.jsonl")}
     assert (arms["rag"]["recall"], arms["rag"]["mrr"], arms["rag"]["ndcg"]) == (1.0, 1.0, 1.0)
     assert "recall" not in arms["prompt"]
+
+
+def test_a_ladder_stops_at_the_first_arm_that_reaches_the_bar(tmp_path, systems, gold):
+    stage.check(systems=systems, gold=gold, bar=0.9, ladder=True)
+    order = {name: systems[name] for name in ("majority", "svm", "prompt")}
+    run = Run(tmp_path / "run")
+    stage.compare(run, systems=order, gold=gold, bar=0.9, ladder=True)
+    assert [row["system"] for row in read_jsonl(run.dir / "arms.jsonl")] == ["majority", "svm"]
+    assert run.verdict_positive
+    assert run.verdict_text.startswith("Take svm")
+    assert "svm reaches the bar of 0.9, so these were not asked: prompt" in notes(run)
+    with pytest.raises(SlmkitError, match="a ladder without a bar never stops"):
+        stage.check(systems=systems, gold=gold, ladder=True)
+
+
+def test_a_repetition_is_no_arm_and_tells_the_noise(tmp_path, systems, gold, prepared, nano):
+    few = {"model": nano, "num_shots": 2, "shots": "random", "examples": prepared, "device": "cpu"}
+    systems = systems | {"few": part("prompt", **few, seed=0), "few again": part("prompt", **few, seed=1)}
+    run = Run(tmp_path / "run")
+    stage.compare(run, systems=systems, gold=gold, repeats={"few again": "few"})
+    assert "few again" not in {row["system"] for row in read_jsonl(run.dir / "arms.jsonl")}
+    [row] = read_jsonl(run.dir / "repeats.jsonl")
+    assert (row["system"], row["repeats"], row["n"]) == ("few again", "few", 30)
+    assert run.metrics["noise_floor"] == abs(row["value"])
+    for wrong in ({"few again": "fw"}, {"few": "few"}):
+        with pytest.raises(SlmkitError, match="repeats says that"):
+            stage.check(systems=systems, gold=gold, repeats=wrong)
+
+
+def test_memory_is_measured_while_an_arm_answers(tmp_path, systems, gold):
+    run = Run(tmp_path / "run")
+    stage.compare(run, systems=systems, gold=gold, limit=10)
+    peaks = {row["system"]: row["peak_memory_bytes"] for row in read_jsonl(run.dir / "arms.jsonl")}
+    assert all(peak > 50 * 2**20 for peak in peaks.values())
+    stage.compare(run, systems=systems, gold=gold, limit=10)  # all answers are there: what was measured stays
+    assert {row["system"]: row["peak_memory_bytes"] for row in read_jsonl(run.dir / "arms.jsonl")} == peaks
+
+
+def test_arms_that_are_asked_unlike_are_named(tmp_path, nano, gold):
+    systems = {
+        "labels": part("prompt", model=nano, device="cpu"),
+        "free": part("prompt", model=nano, decoding="greedy", max_new_tokens=2, device="cpu"),
+    }
+    run = Run(tmp_path / "run")
+    stage.compare(run, systems=systems, gold=gold, limit=10)
+    said = "the arms differ in decoding (labels: labels; greedy, up to 2 tokens: free), so not in the model alone"
+    assert said in notes(run)
+
+
+def notes(run):
+    return [row["text"] for row in read_jsonl(run.dir / "notes.jsonl")]
