@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 from slmkit import __version__
 from slmkit.console import console, out, quiet_libraries
 from slmkit.errors import EXIT_DONE, EXIT_FAILED, EXIT_MISTAKE, EXIT_NEGATIVE, SlmkitError
+from slmkit.launch import Launch, read_launch
 from slmkit.names import find
 
 VERBS = {
@@ -48,7 +49,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, print
 AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Run again even if a result is there.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Also show what the libraries print.")]
-Processes = Annotated[int, typer.Option("--num-processes", min=1, help="Processes (GPUs) for the last step.")]
+Processes = Annotated[int, typer.Option("--num-processes", min=1, help="Processes (GPUs) here for the last step.")]
+Fsdp = Annotated[bool, typer.Option("--fsdp", help="Shard the weights over the processes (FSDP2).")]
+Machine = Annotated[str | None, typer.Option("--machine", help="RANK/COUNT@HOST:PORT, one of several machines.")]
 
 
 def main() -> None:
@@ -103,9 +106,12 @@ def _verb(name: str, about: str) -> None:
         force: Force = False,
         verbose: Verbose = False,
         num_processes: Processes = 1,
+        fsdp: Fsdp = False,
+        machine: Machine = None,
     ) -> int:
         recipe, values = _parse(given, default=f"loop/{name}")
-        return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, num_processes)
+        launch = read_launch(num_processes, fsdp=fsdp, machine=machine)
+        return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, launch)
 
     app.command(name, help=about)(command)
 
@@ -163,13 +169,16 @@ def run(
     force: Force = False,
     verbose: Verbose = False,
     num_processes: Processes = 1,
+    fsdp: Fsdp = False,
+    machine: Machine = None,
     breaks: Annotated[
         bool, typer.Option("--break", help="Apply the recipe's breaks; its claim must turn red.")
     ] = False,
 ) -> int:
     """Run one recipe, and first the recipes it reads."""
     recipe, values = _parse(given)
-    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, num_processes, breaks)
+    launch = read_launch(num_processes, fsdp=fsdp, machine=machine)
+    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, launch, breaks)
 
 
 @app.command()
@@ -477,7 +486,7 @@ def _run(
     as_json: bool,
     force: bool,
     verbose: bool,
-    num_processes: int = 1,
+    launch: Launch = Launch(),  # noqa: B008 - frozen
     breaks: bool = False,
     freeze: bool = False,
     show_mask: bool = False,
@@ -492,12 +501,19 @@ def _run(
         values = freeze_gold_of(values, dry_run=dry_run)
     plan = make_plan(name, given=values, profile=profile, seed=seed, breaks=breaks)
     if dry_run:
+        from slmkit.launch import check_launch
+
+        check_launch(plan.target, launch)
         return _print_plan(plan, as_json, force, checked=not freeze or Path(str(values["gold"])).is_dir())
     if not verbose:
         quiet_libraries()
-    from slmkit.runner import execute
+    from slmkit.runner import assist, execute
 
-    outcome = execute(plan, force=force, num_processes=num_processes, verbose=verbose)
+    if not launch.holds_the_run:
+        assist(plan, launch, verbose=verbose)
+        console.print(f"[green]✓[/] machine {launch.machine_rank} has done its share; machine 0 keeps the run")
+        return EXIT_DONE
+    outcome = execute(plan, force=force, launch=launch, verbose=verbose)
     code = _judge_break(outcome) if breaks else outcome.exit_code
     if as_json:
         print(json.dumps(_as_json(outcome, code), ensure_ascii=False))

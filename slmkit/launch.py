@@ -1,53 +1,129 @@
-"""More than one process: the launcher of the ecosystem starts them, each calls the stage, rank 0 writes.
+"""More than one process: torchrun starts them, each calls the stage, the first one writes.
 
-On CPU torchrun does it (accelerate's launcher would train one process there, silently); on GPUs `accelerate launch`,
-which does it with DDP. The parent holds the run's lock and has made the inputs, so the key and the folder are
-those of a single-process run.
+torchrun rather than accelerate's launcher, which on CPUs starts one process, silently. The parent holds the run's lock
+and has made the inputs, so the key and the folder are those of a single-process run, and so is the result: the rows of
+a step are those of the recipe, shared by the processes.
+
+On several machines the same command is typed on each with its own --machine RANK/COUNT@HOST:PORT, in folders that hold
+the same files; machine 0, at HOST, keeps the run.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from slmkit.errors import FailedError
+from slmkit.errors import FailedError, RefusedError, SlmkitError
 
 if TYPE_CHECKING:
     from slmkit.plan import Plan, Step
+    from slmkit.run import Run
+
+_ERROR_FILE = ".launch-error.json"  # in the run's folder: what a process has to say to a user
+_SHARDED = "SLMKIT_FSDP"  # read by models/sharding.py: how the step runs, not what comes out
+_KINDS = {kind.__name__: kind for kind in (SlmkitError, RefusedError, FailedError)}
 
 
-def launch(plan: Plan, step: Step, num_processes: int) -> None:
-    """Runs one step in num_processes processes on this machine; they are told the plan and make it again."""
+@dataclass(frozen=True)
+class Launch:
+    """How many processes run the last step, on which of how many machines, and whether they shard the weights."""
+
+    num_processes: int = 1  # on this machine
+    fsdp: bool = False
+    machine_rank: int = 0
+    num_machines: int = 1
+    endpoint: str = ""  # host:port at which the machines meet
+
+    @property
+    def world_size(self) -> int:
+        return self.num_processes * self.num_machines
+
+    @property
+    def holds_the_run(self) -> bool:
+        """Whether the first process is on this machine."""
+        return self.machine_rank == 0
+
+
+def read_launch(num_processes: int, *, fsdp: bool, machine: str | None) -> Launch:
+    """The options of a command, checked."""
+    launch = Launch(num_processes, fsdp)
+    if machine is not None:
+        found = re.fullmatch(r"(\d+)/(\d+)@([^\s:]+:\d+)", machine)
+        if found is None or not int(found[1]) < int(found[2]):
+            fix = "--machine 0/2@10.0.0.1:29500 on the first of two machines, 1/2@10.0.0.1:29500 on the second"
+            raise SlmkitError(f"--machine is {machine!r}", where="command line", fix=fix)
+        launch = Launch(num_processes, fsdp, int(found[1]), int(found[2]), found[3])
+    if fsdp and launch.world_size == 1:
+        raise SlmkitError("one process has nothing to shard with", where="--fsdp", fix="--num-processes 2 --fsdp")
+    return launch
+
+
+def check_launch(step: Step, launch: Launch) -> None:
+    """Refuses a stage that cannot run in several processes, or not sharded: it would run whole in each of them.
+
+    A stage says what it can by DISTRIBUTED = ("ddp", "fsdp") in its module.
+    """
+    if launch.world_size == 1:
+        return
+    ways = getattr(importlib.import_module(step.call.function.__module__), "DISTRIBUTED", ())
+    way = "fsdp" if launch.fsdp else "ddp"
+    if way not in ways:
+        stage = step.call.recipe.stage
+        what = f"stage {stage!r} runs in one process" if not ways else f"stage {stage!r} cannot shard its weights"
+        raise RefusedError(what, where=step.name, fix="leave out --fsdp" if ways else "leave out --num-processes")
+
+
+def start(plan: Plan, step: Step, launch: Launch, *, verbose: bool = False) -> None:
+    """Runs one step in the processes of this machine; they are told the plan and make it again."""
     from slmkit.recipe import cuda_is_there
 
     request = {"name": step.name, "given": plan.given, "profile": plan.profile, "seed": plan.seed, "key": step.key}
-    request["num_processes"] = num_processes
-    worker = ["-m", "slmkit.launch", json.dumps(request)]
-    if cuda_is_there():
-        starter = ["accelerate.commands.launch", "--multi_gpu", f"--num_processes={num_processes}"]
-    else:
-        starter = ["torch.distributed.run", "--standalone", f"--nproc_per_node={num_processes}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // num_processes))}
-    finished = subprocess.run([sys.executable, "-m", *starter, *worker], env=environment, check=False)
-    if finished.returncode != 0 or not (step.dir / "result.json").is_file():
+    request["launch"] = asdict(launch)
+    meet = ["--standalone"]
+    if launch.num_machines > 1:
+        meet = [f"--nnodes={launch.num_machines}", f"--node_rank={launch.machine_rank}"]
+        host, _, port = launch.endpoint.partition(":")
+        meet += [f"--master_addr={host}", f"--master_port={port}"]
+    torchrun = ["torchrun", *meet, f"--nproc_per_node={launch.num_processes}", "-m", "slmkit.launch"]
+    threads = str(max(1, (os.cpu_count() or 1) // launch.num_processes))
+    environment = {"OMP_NUM_THREADS": threads, **os.environ, _SHARDED: "1" if launch.fsdp else "0"}
+    if not cuda_is_there():
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    error_file = step.dir / _ERROR_FILE
+    error_file.unlink(missing_ok=True)
+    finished = subprocess.run(
+        [sys.executable, "-m", "slmkit.launch", *torchrun, json.dumps(request)],
+        env=environment,
+        check=False,
+        stdout=None if verbose else subprocess.DEVNULL,
+    )
+    if error_file.is_file():
+        told = json.loads(error_file.read_text(encoding="utf-8"))
+        error_file.unlink()
+        raise _KINDS[told["kind"]](told["what"], where=told["where"], fix=told["fix"])
+    done = (step.dir / "result.json").is_file() or not launch.holds_the_run
+    if finished.returncode != 0 or not done:
         fix = "the messages above say why; `--num-processes 1` shows whether it is the launch or the stage"
-        raise FailedError(f"one of {num_processes} processes failed", where=str(step.dir), fix=fix)
+        raise FailedError(f"one of {launch.world_size} processes failed", where=str(step.dir), fix=fix)
 
 
 def work(request: dict[str, object]) -> None:
-    """What each process does: the same plan, the same key, the stage called, the result written by rank 0."""
+    """What each process does: the same plan, the same key, the stage called, the result written by the first."""
     from slmkit.console import console, quiet_libraries
     from slmkit.plan import make_plan
     from slmkit.run import Run
-    from slmkit.runner import call_stage, write_result
 
+    launch = Launch(**request["launch"])  # type: ignore[arg-type]
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    if world != request["num_processes"]:
-        raise RuntimeError(f"the launcher started {world} processes, {request['num_processes']} were asked for")
+    if world != launch.world_size:
+        raise RuntimeError(f"the launcher started {world} processes, {launch.world_size} were asked for")
     console.quiet = rank != 0
     quiet_libraries()
     given, seed = request["given"], request["seed"]
@@ -55,12 +131,49 @@ def work(request: dict[str, object]) -> None:
     plan = make_plan(str(request["name"]), given=given, profile=str(request["profile"]), seed=seed)
     if plan.target.key != request["key"]:
         raise RuntimeError("a file changed while the processes started; run the command again")
-    start = time.monotonic()
     run = Run(plan.target.dir, seed=seed, name=plan.target.name, is_main=rank == 0)
+    try:
+        _work(plan, run)
+    except SlmkitError as error:
+        from slmkit.run import write_json
+
+        plan.target.dir.mkdir(parents=True, exist_ok=True)
+        told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+        write_json(plan.target.dir / _ERROR_FILE, told if told["kind"] in _KINDS else {**told, "kind": "FailedError"})
+        sys.stderr.flush()
+        os._exit(error.exit_code)  # at once: threads of the others' connections must not keep it
+
+
+def _work(plan: Plan, run: Run) -> None:
+    from slmkit.recipe import cuda_is_there
+    from slmkit.runner import call_stage, write_result
+
+    started = time.monotonic()
+    if cuda_is_there():
+        import torch
+
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     call_stage(plan, plan.target, run)
-    if rank == 0:
-        write_result(plan, plan.target, run, time.monotonic() - start)
+    if run.is_main:
+        write_result(plan, plan.target, run, time.monotonic() - started)
+
+
+def _torchrun(words: list[str]) -> None:
+    """torchrun without its own account of a failure: the process that failed has told what is wrong."""
+    import logging
+
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    try:
+        main(words)
+    except ChildFailedError:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
-    work(json.loads(sys.argv[1]))
+    if sys.argv[1] == "torchrun":
+        _torchrun(sys.argv[2:])
+    else:
+        work(json.loads(sys.argv[1]))

@@ -27,6 +27,7 @@ from slmkit.bind import plain, resolved
 from slmkit.console import console, to_terminal
 from slmkit.curriculum import read_curriculum
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
+from slmkit.launch import Launch, check_launch, start
 from slmkit.plan import Plan, Step, files_of, read_result, remove_run
 from slmkit.report import write_report
 from slmkit.run import OnLog, Run, write_atomically, write_json
@@ -59,13 +60,19 @@ class Outcome:
 
 
 def execute(
-    plan: Plan, *, force: bool = False, num_processes: int = 1, verbose: bool = False, on_log: OnLog | None = None
+    plan: Plan,
+    *,
+    force: bool = False,
+    launch: Launch = Launch(),  # noqa: B008 - frozen
+    verbose: bool = False,
+    on_log: OnLog | None = None,
 ) -> Outcome:
     """Runs what is not done yet and returns the target's result; on_log hears of each line of the target's log.
 
     Raises: SlmkitError, RefusedError or FailedError with a message for the user; any other exception is our fault.
     """
     todo = plan.to_run(force=force)
+    check_launch(plan.target, launch)
     preflight(plan, todo)
     for step in plan.steps:
         if step not in todo:
@@ -75,11 +82,21 @@ def execute(
         if step.state == "done" and step is plan.target and force:
             remove_run(step.dir)
         if step is plan.target:
-            seconds = _run_step(plan, step, num_processes, verbose, on_log)
+            seconds = _run_step(plan, step, launch, verbose, on_log)
         else:
-            seconds = _run_step(plan, step, 1, verbose)
+            seconds = _run_step(plan, step, Launch(), verbose)
         console.print(f"[green]✓[/] {step.name}  [dim]{seconds:,.1f} s, {step.dir}[/]")
     return Outcome(plan, _judged(plan), [step.name for step in todo])
+
+
+def assist(plan: Plan, launch: Launch, *, verbose: bool = False) -> None:
+    """Runs this machine's processes of a step whose run another machine keeps; its inputs are made here too."""
+    todo = plan.to_run()
+    check_launch(plan.target, launch)
+    preflight(plan, todo)
+    for step in todo[:-1]:
+        _run_step(plan, step, Launch(), verbose)
+    start(plan, plan.target, launch, verbose=verbose)
 
 
 def call_stage(plan: Plan, step: Step, run: Run) -> None:
@@ -97,8 +114,8 @@ def preflight(plan: Plan, todo: list[Step]) -> None:
             check(**grouped(step.call.function, resolved(step.call.arguments, ready.__getitem__)))
 
 
-def _run_step(plan: Plan, step: Step, num_processes: int, verbose: bool, on_log: OnLog | None = None) -> float:
-    start = time.monotonic()
+def _run_step(plan: Plan, step: Step, launch: Launch, verbose: bool, on_log: OnLog | None = None) -> float:
+    started = time.monotonic()
     with locked(step.dir), _explained(step):
         resuming = (step.dir / "recipe.json").exists()
         _begin_session(step.dir)
@@ -110,17 +127,15 @@ def _run_step(plan: Plan, step: Step, num_processes: int, verbose: bool, on_log:
         run = Run(step.dir, seed=plan.seed, name=step.name, on_log=on_log)
         if run.checkpoint is None:
             (step.dir / "log.jsonl").unlink(missing_ok=True)
-        if num_processes > 1:
-            from slmkit.launch import launch
-
-            launch(plan, step, num_processes)
+        if launch.world_size > 1:
+            start(plan, step, launch, verbose=verbose)
         else:
             _seed_everything(plan.seed)
             with contextlib.nullcontext() if verbose else _quiet():
                 call_stage(plan, step, run)
-            write_result(plan, step, run, time.monotonic() - start)
+            write_result(plan, step, run, time.monotonic() - started)
         write_report(step.dir)
-    return time.monotonic() - start
+    return time.monotonic() - started
 
 
 def write_result(plan: Plan, step: Step, run: Run, seconds: float) -> None:

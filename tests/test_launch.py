@@ -7,6 +7,8 @@ import pytest
 from project_files import REPOSITORY, write
 
 STAGE = """
+DISTRIBUTED = ("ddp",)
+
 def ranks(run):
     import torch
     import torch.distributed as distributed

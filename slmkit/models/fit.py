@@ -17,6 +17,7 @@ from slmkit.models.checkpoints import clear, rewind_log
 from slmkit.models.guards import Said, check_saved
 from slmkit.models.lora import finish_saved, trainable_share
 from slmkit.models.selected import Selection
+from slmkit.models.sharding import gathered, is_asked
 from slmkit.models.trainer import OnLog, OnStep
 from slmkit.types import ModelRef
 
@@ -108,6 +109,7 @@ def fit(
         started = time.monotonic()
         if trainer.eval_dataset is not None and checkpoint is None:
             trainer.evaluate()
+            _unprepare(trainer)
         if done < steps and not (selection and selection.is_over(log)):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         else:  # killed after the last step; train() would do one more where that step ends no epoch
@@ -135,14 +137,27 @@ def _select(run: Recorder, trainer: Any, selection: Selection, log: list[dict[st
     return best
 
 
+def _unprepare(trainer: Any) -> None:
+    """Lets train() wrap the model for several processes: accelerate wraps none that evaluate() has prepared.
+
+    Without this every process trains alone, silently, wherever an evaluation comes before training.
+    """
+    if trainer.accelerator.num_processes > 1:
+        trainer.accelerator._models.clear()
+        trainer.model._is_accelerate_prepared = False
+
+
 def finish(run: Recorder, fitted: Fitted, ref: ModelRef, *, say: Callable[[Any], Said], before: Said) -> None:
     """Saves the model to model/, reads it back, compares it with its base, and records what every method records.
 
     `say` asks a model the same rows each time; `before` is what the base said.
     """
     trainer, folder = fitted.trainer, run.path("model")
-    trainer.save_model(str(folder))  # every rank calls it, the first one writes
-    if not run.is_main:
+    if is_asked():
+        trainer.model, trainer.is_distributed_loading_by_transformers = gathered(trainer.model), False
+    if run.is_main:
+        trainer.save_model(str(folder))
+    else:
         return
     finish_saved(folder, ref)
     check_saved(trainer.model, folder, say)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from slmkit.models.batching import cut, pad
 from slmkit.models.labels import IGNORED, Row
 from slmkit.models.memory import Plan
+from slmkit.models.sharding import is_asked
 from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def sft_trainer(
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
+    if is_asked():
+        arguments = {**arguments, "save_strategy": "no"}
+
     def dataset(some: Sequence[Row]) -> Any:
         return Dataset.from_list([asdict(row) for row in some])
 
@@ -57,8 +61,8 @@ def sft_trainer(
 def lean(trainer_class: type) -> type:
     """SFTTrainer with steps cut into micro-batches, and logits only where a label stands.
 
-    One batch of the data loader is one optimizer step; gradients accumulate inside it, over micro-batches of at most
-    per_device_train_batch_size rows and `max_tokens` tokens (for `overhead` see batching.cut).
+    One batch of the data loader is one optimizer step of all processes; gradients accumulate inside it, over
+    micro-batches of at most per_device_train_batch_size rows and `max_tokens` tokens (`overhead`: see batching.cut).
     """
 
     class Lean(trainer_class):  # type: ignore[misc]
@@ -70,15 +74,34 @@ def lean(trainer_class: type) -> type:
             self.keep: torch.Tensor | None = None  # (B, T) positions whose logits are wanted
             args.per_device_train_batch_size *= args.gradient_accumulation_steps
             args.gradient_accumulation_steps = 1
+            self.is_sharded = is_asked()  # then all processes must do the same number of forwards
             super().__init__(args=args, data_collator=self._collate, **kwargs)
             self.model.get_output_embeddings().register_forward_pre_hook(self._keep_labelled)
 
+        def get_train_dataloader(self) -> Any:
+            """Of several processes each reads the whole step and takes its share of it: none repeats a row."""
+            from torch.utils.data import DataLoader
+
+            if self.args.world_size == 1:
+                return super().get_train_dataloader()
+            return DataLoader(
+                self.train_dataset,
+                batch_size=self.args.per_device_train_batch_size,
+                sampler=self._get_train_sampler(),
+                collate_fn=self._collate,
+            )
+
         def _collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-            groups = cut([len(row["input_ids"]) for row in rows], **self.limits)
-            fill = self.processing_class.pad_token_id or 0
-            micro_batches = [pad([rows[i] for i in group], pad_token_id=fill) for group in groups]
-            num_tokens = sum(len(row["input_ids"]) for row in rows)
-            return {"micro_batches": micro_batches, "ids": [row["id"] for row in rows], "num_tokens": num_tokens}
+            world, rank = self.args.world_size, self.args.process_index
+            by_length = sorted(rows, key=lambda row: len(row["input_ids"]))
+            shares = [by_length[i::world] for i in range(world)] if world > 1 else [rows]
+            groups = [cut([len(row["input_ids"]) for row in share], **self.limits) for share in shares]
+            mine, fill = shares[rank], self.processing_class.pad_token_id or 0
+            micro_batches = [pad([mine[i] for i in group], pad_token_id=fill) for group in groups[rank]]
+            wanted = max(map(len, groups)) if self.is_sharded else 1
+            micro_batches += [_silent(pad(by_length[:1], pad_token_id=fill))] * (wanted - len(micro_batches))
+            num_tokens = sum(len(row["input_ids"]) for row in mine)
+            return {"micro_batches": micro_batches, "ids": [row["id"] for row in mine], "num_tokens": num_tokens}
 
         def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: Any) -> torch.Tensor | None:
             """The trained tokens of one optimizer step over all ranks."""
@@ -145,13 +168,17 @@ def lean(trainer_class: type) -> type:
             sums = torch.zeros(2, dtype=torch.float64, device=self.args.device)  # loss, tokens
             was_training = self.model.training
             self.model.eval()
-            for group in groups[self.args.process_index :: self.args.world_size]:
-                batch = pad([rows[i] for i in group], pad_token_id=self.processing_class.pad_token_id or 0)
-                batch = self._prepare_inputs(batch)
+            fill = self.processing_class.pad_token_id or 0
+            batches = [pad([rows[i] for i in group], pad_token_id=fill) for group in groups]
+            if self.is_sharded:
+                batches += [_silent(batches[0])] * (-len(batches) % self.args.world_size)
+            for batch in map(self._prepare_inputs, batches[self.args.process_index :: self.args.world_size]):
                 with torch.no_grad(), self.compute_loss_context_manager():
                     sums[0] += self.compute_loss(self.model, batch, num_items_in_batch=1)
                 sums[1] += _shifted_mask(batch["labels"]).sum()
             self.model.train(was_training)
+            if self.is_sharded:  # or an optimizer made now would hold the whole of what stands outside the layers
+                self.model.reshard()
             if self.args.world_size > 1:
                 sums = self.accelerator.reduce(sums, "sum")
             metrics = {"eval_loss": (sums[0] / sums[1]).item()}
@@ -171,6 +198,11 @@ def trained_tokens(rows: Sequence[Row], shuffle: Shuffle, *, steps: int, rows_pe
         total += sum(counts[i] for i in order)
         left -= math.ceil(len(order) / rows_per_step)
     return total
+
+
+def _silent(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A micro-batch without labels: it adds nothing, and lets a process keep step with the others."""
+    return {**batch, "labels": batch["labels"].new_full(batch["labels"].shape, IGNORED)}
 
 
 def _shifted_mask(labels: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ from slmkit.models.load import Loaded
 from slmkit.models.lora import attach
 from slmkit.models.memory import plan
 from slmkit.models.pairs import Pair, check_lengths, pair_files, read_pairs
-from slmkit.models.training import Training
+from slmkit.models.training import Training, shared
 from slmkit.types import ModelRef
 
 _NUM_PROBES = 50  # pairs on which base and tuned, saved and trained are compared
@@ -71,13 +71,15 @@ def prepare_preferences(
     )
     training = training.with_micro_batch(micro_batch.max_tokens // (2 * longest), run.note)
     steps = training.steps(len(pairs) * rows_per_pair)
-    arguments = training.arguments(
-        run.dir / "checkpoints",
-        model=tuned,
-        steps=steps,
-        learning_rate=rate,
-        gradient_checkpointing=micro_batch.gradient_checkpointing,
-        seed=seed,
-        num_validation=len(validation),
+    arguments = shared(
+        training.arguments(
+            run.dir / "checkpoints",
+            model=tuned,
+            steps=steps,
+            learning_rate=rate,
+            gradient_checkpointing=micro_batch.gradient_checkpointing,
+            seed=seed,
+            num_validation=len(validation),
+        )
     )
     return Preferences(loaded, tuned, reference, pairs, validation, longest, steps, arguments, say, before)

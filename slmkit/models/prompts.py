@@ -16,7 +16,7 @@ from slmkit.models.labels import label_chats, read_chats
 from slmkit.models.load import Loaded
 from slmkit.models.lora import attach
 from slmkit.models.memory import plan
-from slmkit.models.training import Training
+from slmkit.models.training import Training, shared
 from slmkit.types import ModelRef
 
 _NUM_PROBES = 50  # rows on which base and tuned, saved and trained are compared
@@ -110,12 +110,14 @@ def prepare_prompts(
     )
     training = training.with_micro_batch(micro_batch.max_tokens // longest, run.note)
     steps = training.steps(len(prompts) * rows_per_prompt)
-    arguments = training.arguments(
-        run.dir / "checkpoints",
-        model=tuned,
-        steps=steps,
-        learning_rate=rate,
-        gradient_checkpointing=micro_batch.gradient_checkpointing,
-        seed=seed,
+    arguments = shared(
+        training.arguments(
+            run.dir / "checkpoints",
+            model=tuned,
+            steps=steps,
+            learning_rate=rate,
+            gradient_checkpointing=micro_batch.gradient_checkpointing,
+            seed=seed,
+        )
     )
     return Prompts(loaded, tuned, prompts, steps, arguments, say, before)

@@ -113,9 +113,19 @@ def guarded(trainer_class: type) -> type:
             if self.state.global_step == 0:
                 check_gradients(self.model, may_stand_still=self.may_stand_still)
             norm = super()._clip_grad_norm(model)
+            norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+            if self.state.global_step == 0 and self.accelerator.num_processes > 1:
+                self._check_together(norm)
             if not math.isfinite(norm):
                 raise self._not_finite(f"gradient norm is {float(norm)}")
             return norm
+
+        def _check_together(self, norm: torch.Tensor) -> None:
+            """Raises FailedError where the processes do not have one gradient: then each would train its own model."""
+            norms = self.accelerator.gather(norm.detach().reshape(1)).tolist()
+            if max(norms) - min(norms) > 1e-3 * max(norms):
+                told = ", ".join(f"{one:.4g}" for one in norms)
+                raise FailedError(f"the processes train apart: their first gradients have the norms {told}")
 
         def _not_finite(self, what: str) -> FailedError:
             rows = ", ".join(self.row_ids[:8]) + (" …" if len(self.row_ids) > 8 else "")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from slmkit.data.refuse_gold import refuse_gold
-from slmkit.errors import SlmkitError
+from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
 from slmkit.models.lora import Adapter, Lora, auto_learning_rate
 from slmkit.models.selected import Selection, curve_name
@@ -49,8 +49,8 @@ class Training:
 
     @property
     def rows_per_step(self) -> int:
-        """Rows that one optimizer step sees, over all devices."""
-        return self.per_device_train_batch_size * self.gradient_accumulation_steps * world_size()
+        """Rows that one optimizer step sees, however many processes share them: a recipe trains the same on any."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps
 
     @property
     def quantized(self) -> bool:
@@ -180,12 +180,32 @@ class Training:
             if self.selection
             else logging_steps * math.ceil(steps / evaluations / logging_steps),
             "seed": seed,
+            "ddp_find_unused_parameters": False,  # every weight that trains is used in every step
             "include_num_input_tokens_seen": "non_padding",
             "remove_unused_columns": False,
             "disable_tqdm": True,
             "log_level": "error",
             "report_to": "none",
         }
+
+
+def shared(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of one process of several that share the rows of a step equally.
+
+    Where an epoch's rows do not fill its last step, accelerate repeats some. Raises: RefusedError where the rows of a
+    step cannot be shared.
+    """
+    rows = arguments["per_device_train_batch_size"] * arguments["gradient_accumulation_steps"]
+    each, left = divmod(rows, world_size())
+    if left or not each:
+        raise RefusedError(
+            f"{world_size()} processes cannot share the {rows} rows of a step",
+            where="per_device_train_batch_size, gradient_accumulation_steps",
+            fix=f"per_device_train_batch_size: {world_size() * max(1, each)}",
+        )
+    most = min(each, arguments["per_device_train_batch_size"])
+    size = next(size for size in range(most, 0, -1) if each % size == 0)
+    return {**arguments, "per_device_train_batch_size": size, "gradient_accumulation_steps": each // size}
 
 
 def world_size() -> int:

@@ -12,6 +12,8 @@ from slmkit.models.training import Training
 from slmkit.run import Run
 from slmkit.types import Input, Keys, Model
 
+DISTRIBUTED = ("ddp",)  # ways in which several processes can run this stage
+
 
 def kto(
     run: Run,

@@ -14,9 +14,11 @@ from slmkit.models.lora import attach
 from slmkit.models.memory import plan
 from slmkit.models.pairs import Pair, check_lengths, pair_files, read_pairs
 from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
-from slmkit.models.training import Training
+from slmkit.models.training import Training, shared
 from slmkit.run import Run
 from slmkit.types import Input, Keys, Model
+
+DISTRIBUTED = ("ddp",)  # ways in which several processes can run this stage
 
 _NUM_PROBES = 50  # pairs on which base and trained, saved and trained are compared
 
@@ -53,14 +55,16 @@ def reward(run: Run, *, data: Input, model: Model, training: Keys[Training] = Tr
         from datasets import Dataset
         from trl import RewardConfig, RewardTrainer
 
-        arguments = training.arguments(
-            run.dir / "checkpoints",
-            model=tuned,
-            steps=steps,
-            learning_rate=rate,
-            gradient_checkpointing=micro_batch.gradient_checkpointing,
-            seed=run.seed,
-            num_validation=len(validation),
+        arguments = shared(
+            training.arguments(
+                run.dir / "checkpoints",
+                model=tuned,
+                steps=steps,
+                learning_rate=rate,
+                gradient_checkpointing=micro_batch.gradient_checkpointing,
+                seed=run.seed,
+                num_validation=len(validation),
+            )
         )
         return guarded(RewardTrainer)(
             model=tuned,

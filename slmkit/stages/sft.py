@@ -15,12 +15,14 @@ from slmkit.models.lean import sft_trainer, trained_tokens
 from slmkit.models.load import Loaded
 from slmkit.models.lora import attach
 from slmkit.models.memory import plan
+from slmkit.models.sharding import is_asked, kept_share, shard
 from slmkit.models.texts import DEFAULT_LENGTH, Text, holds_texts, label_texts, read_texts
 from slmkit.models.trainer import OnLog, OnStep, Shuffle
 from slmkit.models.training import Training
 from slmkit.run import Run
 from slmkit.types import Input, Keys, Model
 
+DISTRIBUTED = ("ddp", "fsdp")  # ways in which several processes can run this stage
 _MAX_SHARE_TOO_LONG = 0.01  # more rows than this over max_length is a mistake in the settings, not an outlier
 _MAX_VALIDATION = 500  # rows evaluated up to ten times in a run
 _NUM_PROBES = 50  # rows on which base and tuned, saved and trained are compared
@@ -68,6 +70,15 @@ def sft(
         gradient_checkpointing=training.gradient_checkpointing,
     )
     run.note(micro_batch.reason)
+    if is_asked():
+        if training.selection:
+            raise RefusedError(
+                "a sharded run keeps no checkpoint to take the best model from",
+                where="--fsdp, load_best_model_at_end, early_stopping_patience",
+                fix="leave out --fsdp, or train to the end",
+            )
+        tuned = shard(tuned)
+        run.note(f"sharded: this process keeps {kept_share(tuned):.0%} of the weights; no checkpoint is written")
     num_replayed = round(len(rows) * replay_ratio / (1 - replay_ratio)) if replayed else 0
     shuffle = Shuffle(len(rows), seed=run.seed, num_extra=num_replayed, extra_pool=len(replayed))
     steps = training.steps(len(shuffle))
