@@ -133,7 +133,6 @@ def prepare(
     as_json: AsJson = False,
     force: Force = False,
     verbose: Verbose = False,
-    num_processes: Processes = 1,
 ) -> int:
     """Turn a data file into training rows."""
     recipe, values = _parse(given, default="loop/prepare")
@@ -141,7 +140,7 @@ def prepare(
         from slmkit.commands.own_data import known_gold_of
 
         values["gold"] = known_gold_of(values["data"])
-    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, num_processes, show_mask=show_mask)
+    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, show_mask=show_mask)
 
 
 @app.command()

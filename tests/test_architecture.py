@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "report": {"charts", "run"},
     "summary": {"report"},
     "charts": set(),
-    "cli": {"commands", "console", "names", "plan", "recipe", "report", "runner", "summary"},
+    "cli": {"commands", "console", "launch", "names", "plan", "recipe", "report", "runner", "summary"},
     "commands": KERNEL | {"charts", "data", "models"},
     "data": {"models"},
     "models": {"data"},
