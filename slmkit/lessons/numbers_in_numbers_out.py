@@ -78,7 +78,7 @@ def numbers_in_numbers_out(
     run.figure("sentence", _draw_sentence(tokenizer, new[0].split("\n")[-1], words))
     run.verdict(
         f"100 characters of new text are {100 * len(ids['subwords']) / len(ids['characters']):.0f} subwords; "
-        f"{unknown['words']:.0%} of the words were never seen, and {len(lost)} of {len(strings):,} strings came back changed."
+        f"{unknown['words']:.0%} of its words were never seen; {len(lost)} of {len(strings):,} strings came back changed."
     )
 
 
@@ -101,11 +101,8 @@ def any_strings(texts: Sequence[str], *, seed: int) -> list[str]:
     def drawn() -> str:
         if r.random() < 0.5:
             return f"{r.choice(texts)} {r.choice(special)}"
-        codes = (
-            r.choice((r.randrange(32, 127), r.randrange(0xA0, 0xD800), r.randrange(0x1F300, 0x1F700)))
-            for _ in range(12)
-        )
-        return "".join(map(chr, codes))
+        ranges = ((0x20, 0x7F), (0xA0, 0xD800), (0x1F300, 0x1F700))  # ASCII, most scripts, emoji
+        return "".join(chr(r.randrange(*r.choice(ranges))) for _ in range(12))
 
     return [unicodedata.normalize("NFC", drawn()) for _ in range(NUM_STRINGS)]  # some tokenizers normalise so
 
@@ -144,7 +141,7 @@ def _draw_sentence(tokenizer: Any, text: str, words: dict[str, int]) -> Figure:
         "subwords": [(a, b, str(id)) for (a, b), id in zip(cut["offset_mapping"], cut["input_ids"], strict=True)],
     }
     figure, [axes] = panels(columns=1, height=1.9, width=max(5.0, 0.16 * len(text)))
-    for row, (way, spans) in enumerate(boxes.items()):
+    for row, spans in enumerate(boxes.values()):
         for number, (start, stop, id) in enumerate(spans):
             shade = clear_to(PALETTE[number % 3])(0.75)
             axes.barh(row, stop - start - 0.12, left=start, height=0.8, color=[shade])
