@@ -78,7 +78,7 @@ def numbers_in_numbers_out(
     run.figure("sentence", _draw_sentence(tokenizer, new[0].split("\n")[-1], words))
     run.verdict(
         f"100 characters of new text are {100 * len(ids['subwords']) / len(ids['characters']):.0f} subwords; "
-        f"{unknown['words']:.0%} of its words were never seen; {len(lost)} of {len(strings):,} strings came back changed."
+        f"{unknown['words']:.0%} of its words were never seen; {len(lost)} of {len(strings):,} came back wrong."
     )
 
 
