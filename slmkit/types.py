@@ -49,6 +49,9 @@ class Answer:
     stopped: bool = True  # ended by its end-of-turn token; False: cut at max_new_tokens
     error: str = ""  # why there is no answer, e.g. "prompt of 1,240 tokens exceeds the context of 1,024"
     passages: tuple[str, ...] = ()  # ids of the passages put into the prompt
+    confidence: float | None = None  # the probability the system gave this answer; None where it states none
+    target_logprob: float | None = None  # of the example's target in place of the answer, where that was asked for
+    target_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ Metric = Callable[[Example, Answer], float]
 # Metrics without arguments, which a gold card can name.
 _NAMED = {metric.__name__: metric for metric in (exact_match, contains, numeric, f1, rouge_l, json_fields, json_match)}
 _LONG_TARGET = 8  # words; above it two right answers are rarely worded alike
-_NUM_ALONE = 11  # first examples asked one at a time, to measure latency; the very first also warms up
+_NUM_ALONE = 21  # first examples asked one at a time, to measure latency; the very first also warms up
 
 
 class AnswerFile:
@@ -137,7 +137,7 @@ class Summary:
     completion_tokens: float
     seconds_per_answer: float  # answered many at a time
     p50_seconds: float  # answered one at a time
-    p95_seconds: float
+    p95_seconds: float | None  # None where fewer than 20 were
 
 
 def summarise(
@@ -162,7 +162,7 @@ def summarise(
         completion_tokens=sum(answer.completion_tokens for answer in answers) / n,
         seconds_per_answer=sum(together) / len(together),
         p50_seconds=stdlib_statistics.median(alone),
-        p95_seconds=alone[min(len(alone) - 1, int(0.95 * len(alone)))],
+        p95_seconds=alone[int(0.95 * len(alone))] if len(alone) >= _NUM_ALONE - 1 else None,
     )
 
 

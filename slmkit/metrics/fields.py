@@ -25,7 +25,7 @@ def json_fields(example: Example, answer: Answer) -> float:
     said, right = read_json(answer.text), read_json(example.target)
     if said is None or right is None:
         return 0.0
-    ours, theirs = Counter(_fields(said)), Counter(_fields(right))
+    ours, theirs = Counter(fields_of(said)), Counter(fields_of(right))
     if not ours and not theirs:
         return 1.0
     return 2 * sum((ours & theirs).values()) / (sum(ours.values()) + sum(theirs.values()))
@@ -36,13 +36,15 @@ def json_match(example: Example, answer: Answer) -> float:
     return float(json_fields(example, answer) == 1.0)
 
 
-def _fields(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """("city", "oslo"), ("legs[].to", "rome"): list items share a path, so their order does not count."""
+def fields_of(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """("city", "oslo"), ("legs[].to", "rome"): list items share a path, so their order is free; None: nothing."""
+    if value is None and not path:
+        return
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _fields(inner, f"{path}.{key}" if path else str(key))
+            yield from fields_of(inner, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list):
         for inner in value:
-            yield from _fields(inner, f"{path}[]")
+            yield from fields_of(inner, f"{path}[]")
     else:
         yield path, normalised(value if isinstance(value, str) else json.dumps(value))

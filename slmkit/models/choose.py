@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heappop, heappush
+from math import exp
 from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import SlmkitError
@@ -32,7 +33,8 @@ def choose(
 ) -> list[Output]:
     """One output a prompt, in the same order: the option that the model is likeliest to answer with.
 
-    completion_tokens are those of the option chosen. Ties go to the option named first.
+    completion_tokens are those of the option chosen, confidence its probability among all texts. Ties go to
+    the option named first.
     """
     if not options:
         raise SlmkitError("there are no labels to choose from", fix="give the gold card its `labels`")
@@ -43,12 +45,15 @@ def choose(
     def answer(batch: list[int]) -> list[Output]:
         rows = [prompts[index] for index in batch]
         if prefill.recurrent:
-            found = one_by_one(loaded, rows, endings).argmax(-1).tolist()
+            highest = one_by_one(loaded, rows, endings).max(-1)
+            found = list(zip(highest.indices.tolist(), highest.values.tolist(), strict=True))
         else:
-            found = [search.best for search in best_first(prefill, rows, tree)]
+            found = [(search.best, search.best_score) for search in best_first(prefill, rows, tree)]
         return [
-            Output(options[best], len(prompts[index]), len(endings[best]), stopped=True)
-            for index, best in zip(batch, found, strict=True)
+            Output(
+                options[best], len(prompts[index]), len(endings[best]), stopped=True, confidence=min(1.0, exp(score))
+            )
+            for index, (best, score) in zip(batch, found, strict=True)
         ]
 
     longest = max(map(len, endings))

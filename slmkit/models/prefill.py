@@ -36,6 +36,7 @@ class Output:
     seconds: float = 0.0  # its share of the time its batch took
     stopped: bool = False  # it ended its turn; False: cut at max_new_tokens
     error: str = ""
+    confidence: float | None = None  # the probability of this text, where it was chosen by likelihood
 
 
 def in_batches(

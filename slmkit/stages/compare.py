@@ -20,6 +20,7 @@ from slmkit.evidence.measure import (
     shared_documents,
     summarise,
 )
+from slmkit.evidence.more_metrics import check_metrics, more_rows, more_scores, slice_rows
 from slmkit.evidence.statistics import paired_difference
 from slmkit.evidence.verdict import Arm, Verdict, conclude, flipped_slices
 from slmkit.models.load import release_shared_model
@@ -34,6 +35,7 @@ def compare(
     systems: dict[str, SystemPart],
     gold: Input,
     metric: MetricPart | None = None,
+    more_metrics: list[MetricPart] | None = None,
     limit: int | None = None,
     bar: float | None = None,
     margin: float = 0.05,
@@ -46,7 +48,8 @@ def compare(
     """Asks several systems the same gold questions and says which to take: the cheapest not worse than the best.
 
     metric None: the one the gold card names, else exact_match for labels and short answers, json_fields for
-    extraction, f1 for long answers.
+    extraction, f1 for long answers. more_metrics are measured beside it, for the table `more` alone: None takes macro
+    F1 and calibration for labels, JSON validity and slot F1 for extraction.
     margin: a loss that still counts as none. bar: the score that the arm taken must reach, else the exit code is 2.
     reference: the arm that differences are measured to; None takes the best that only prompts an untrained model.
     ladder: asks one system after the other, in the order named, and stops at the first that reaches the bar.
@@ -101,6 +104,14 @@ def compare(
     verdict = conclude(
         arms, margin=margin, bar=bar, reference=reference, clusters=clusters, noise=noise, seed=run.seed
     )
+    more: list[dict[str, Any]] = []
+    for name, arm in measured.items():
+        beside = more_scores(frozen.task, more_metrics, examples, arm.answers, seed=run.seed, on_note=run.note)
+        more += more_rows(name, beside)
+        run.metric(**{f"{name}.{label}": score for label, score in beside.items()})
+    run.table("more", more)
+    by_arm = {arm.name: arm.scores for arm in arms}
+    run.table("slices", slice_rows(examples, by_arm, labels=frozen.task.kind == "classification"))
     metric_name = getattr(scorer, "label", None) or scorer.__name__
     _report(run, arms, measured, verdict, file, examples)
     made_by = [{"system": arm.name, "gold": frozen.sha256[:12], "metric": metric_name} for arm in arms]
@@ -125,6 +136,8 @@ def check(
     *,
     systems: dict[str, SystemPart],
     gold: Input,
+    metric: MetricPart | None = None,
+    more_metrics: list[MetricPart] | None = None,
     limit: int | None = None,
     bar: float | None = None,
     reference: str | None = None,
@@ -132,7 +145,7 @@ def check(
     repeats: dict[str, str] | None = None,
     **_: object,
 ) -> None:
-    """Builds every system, which tells a missing model, template or key before any work."""
+    """Tries the metrics, and builds every system, which tells a missing model, template or key before any work."""
     if not systems:
         raise SlmkitError("there are no systems to compare", fix="add `systems: {prompt: {use: prompt}, …}`")
     if limit is not None and limit < 1:
@@ -147,6 +160,7 @@ def check(
                 f"repeats says that {name!r} repeats {of!r}",
                 fix=f"name two different ones of {', '.join(systems)}, the second not a repetition itself",
             )
+    check_metrics(metric, more_metrics)
     if gold.exists():
         task = read_gold(gold).task
         for part in systems.values():
@@ -270,6 +284,7 @@ def _arm_row(arm: Arm, measured: _Measured, verdict: Verdict, file: AnswerFile) 
     summary = measured.summary
     row: dict[str, Any] = {
         "system": arm.name,
+        "chosen": arm.name == verdict.chosen,
         "score": summary.score.value,
         "low": summary.score.low,
         "high": summary.score.high,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from slmkit.data.gold import read_gold
 from slmkit.errors import SlmkitError
 from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric, shared_documents, summarise
+from slmkit.evidence.more_metrics import check_metrics, more_scores
+from slmkit.metrics.labels import label_rows
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.types import Input, MetricPart, Score, SystemPart
@@ -18,13 +20,15 @@ def eval(
     system: SystemPart,
     gold: Input,
     metric: MetricPart | None = None,
+    more_metrics: list[MetricPart] | None = None,
     limit: int | None = None,
     bar: float | None = None,
 ) -> None:
     """Scores one system on a gold set, with a 95 % interval, parse rate, stop rate, tokens and latency.
 
     metric None: the one the gold card names, else exact_match for labels and short answers, json_fields for
-    extraction, f1 for long answers.
+    extraction, f1 for long answers. more_metrics are measured beside it: None takes macro F1 and calibration for
+    labels, JSON validity and slot F1 for extraction.
     limit: only the first examples of the gold set. bar: the score that must be reached, else the exit code is 2.
     """
     frozen = read_gold(gold)
@@ -58,9 +62,13 @@ def eval(
         completion_tokens=summary.completion_tokens,
         seconds_per_answer=summary.seconds_per_answer,
         p50_seconds=summary.p50_seconds,
-        p95_seconds=summary.p95_seconds,
         setup_seconds=float(file.setups[name]["setup_seconds"]),
     )
+    if summary.p95_seconds is not None:
+        run.metric(p95_seconds=summary.p95_seconds)
+    run.metric(**more_scores(frozen.task, more_metrics, examples, answers, seed=run.seed, on_note=run.note))
+    if frozen.task.kind == "classification":
+        run.table("labels", label_rows(examples, answers))
     run.table("provenance", [{"system": name, "gold": frozen.sha256[:12], "metric": metric_name, **file.setups[name]}])
     run.table("slices", _slice_rows([example.slice for example in examples], scores, clusters, seed=run.seed))
     reached = bar is None or summary.score.value >= bar
@@ -70,10 +78,19 @@ def eval(
     run.verdict(sentence + ".", positive=reached)
 
 
-def check(*, system: SystemPart, gold: Input, limit: int | None, **_: object) -> None:
-    """Builds the system, which tells a missing model, template or key before any work."""
+def check(
+    *,
+    system: SystemPart,
+    gold: Input,
+    metric: MetricPart | None = None,
+    more_metrics: list[MetricPart] | None = None,
+    limit: int | None,
+    **_: object,
+) -> None:
+    """Tries the metrics, and builds the system, which tells a missing model, template or key before any work."""
     if limit is not None and limit < 1:
         raise SlmkitError(f"limit is {limit}", fix="give at least 1, or leave it out for the whole gold set")
+    check_metrics(metric, more_metrics)
     if gold.exists():
         system(read_gold(gold).task)
 

@@ -80,6 +80,7 @@ class ChatModel:
                 stopped=output.stopped,
                 error=output.error,
                 passages=passages[index] if passages else (),
+                confidence=output.confidence,
             )
 
         def tell(index: int, output: Output) -> None:

@@ -64,7 +64,7 @@ def test_a_system_whose_answers_are_all_there_is_not_built(tmp_path):
 def test_the_first_examples_are_asked_one_at_a_time(tmp_path):
     echo = Echo()
     ask(lambda: echo, "echo", examples(30), file=AnswerFile(tmp_path / "answered.jsonl"))
-    assert [len(call) for call in echo.asked] == [1] * 11 + [19]
+    assert [len(call) for call in echo.asked] == [1] * 21 + [9]
 
 
 def test_answers_of_two_systems_do_not_mix(tmp_path):
@@ -88,10 +88,11 @@ def test_rates_tell_form_from_ability():
 
 
 def test_latency_comes_from_those_asked_alone():
-    answers = [Answer(str(i), "x", seconds=1.0 if 1 <= i < 11 else 9.0 if i == 0 else 0.1) for i in range(40)]
+    answers = [Answer(str(i), "x", seconds=1.0 if 1 <= i < 21 else 9.0 if i == 0 else 0.1) for i in range(40)]
     summary = summarise(LABELS, answers, [1.0] * 40)
     assert (summary.p50_seconds, summary.p95_seconds) == (1.0, 1.0)
     assert summary.seconds_per_answer == pytest.approx(0.1)
+    assert summarise(LABELS, answers[:15], [1.0] * 15).p95_seconds is None  # too few for a tail
 
 
 def test_json_parses_where_it_can_be_read():

@@ -1,0 +1,140 @@
+"""What is measured beside the score: other metrics of one answer, and metrics of the whole set at once.
+
+A metric whose parameters are (example, answer) scores one answer, so that arms are compared item by item. One whose
+parameters are (examples, answers) needs them all, as macro F1 does; its interval is a bootstrap over the items.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from slmkit.errors import SlmkitError
+from slmkit.evidence.statistics import mean_score
+from slmkit.metrics.calibration import ece
+from slmkit.metrics.fields import json_valid
+from slmkit.metrics.labels import macro_f1
+from slmkit.metrics.retrieval import mrr, ndcg, recall
+from slmkit.metrics.slots import slot_f1
+from slmkit.types import Answer, Example, Score, Task
+
+Say = Callable[[str], None]
+
+_NUM_RESAMPLES = 200  # of a metric that is worked out anew each time; the ends are good to about 0.1 of the width
+
+
+def is_set_metric(metric: Callable[..., float]) -> bool:
+    """Whether it scores all answers at once."""
+    function = getattr(metric, "function", metric)
+    return next(iter(inspect.signature(function).parameters)) == "examples"
+
+
+def check_metrics(metric: Callable[..., float] | None, more: Sequence[Callable[..., float]] | None) -> None:
+    """Tries every metric on two made-up answers.
+
+    Raises: SlmkitError for one that lacks a package or cannot compare.
+    """
+    if metric is not None and is_set_metric(metric):
+        raise SlmkitError(
+            f"{metric_name(metric)} scores the whole set at once, but arms are compared item by item",
+            fix=f"more_metrics: [{metric_name(metric)}], and as `metric` one that scores an answer",
+        )
+    examples = [Example("1", "?", "a"), Example("2", "?", "I don't know")]
+    answers = [Answer(e.id, e.target, confidence=0.9, target_logprob=-1.0, target_tokens=1) for e in examples]
+    for one in [*([metric] if metric else []), *(more or [])]:
+        if is_set_metric(one):
+            one(examples, answers)
+        else:
+            one(examples[0], answers[0])
+
+
+def metric_name(metric: Callable[..., float]) -> str:
+    """The name with the options the recipe gave."""
+    return str(getattr(metric, "label", None) or metric.__name__)
+
+
+def more_scores(
+    task: Task,
+    more: Sequence[Callable[..., float]] | None,
+    examples: Sequence[Example],
+    answers: Sequence[Answer],
+    *,
+    seed: int = 0,
+    on_note: Say | None = None,
+) -> dict[str, Score]:
+    """Every further metric by name, with its 95 % interval; on_note hears which could not be told, and why.
+
+    None: macro F1 and calibration for labels, JSON validity and slot F1 for extraction; and everywhere recall, rank
+    and gain of the passages found, where the gold set names the right ones.
+    """
+    scores: dict[str, Score] = {}
+    for metric in _usual(task, examples, answers) if more is None else more:
+        name = metric_name(metric)
+        try:
+            if is_set_metric(metric):
+                scores[name] = _set_score(metric, examples, answers, seed)
+            else:
+                values = [metric(*pair) for pair in zip(examples, answers, strict=True)]
+                scores[name] = mean_score(values, seed=seed)
+        except SlmkitError as error:
+            if on_note:
+                on_note(f"{name} is not measured: {error.what}")
+    told = [(e, a) for e, a in zip(examples, answers, strict=True) if e.relevant]
+    if any(answer.passages for _, answer in told):
+        for metric in (recall, mrr, ndcg):
+            scores.setdefault(metric.__name__, mean_score([metric(*pair) for pair in told], seed=seed))
+    return scores
+
+
+def more_rows(system: str, scores: Mapping[str, Score]) -> list[dict[str, Any]]:
+    """A line of the table of further metrics for each."""
+    return [{"system": system, "metric": name, **asdict(score)} for name, score in scores.items()]
+
+
+def slice_rows(
+    examples: Sequence[Example], scores: Mapping[str, Sequence[float]], *, labels: bool
+) -> list[dict[str, Any]]:
+    """The mean score of every system on every slice (and label) of the gold set, the widest differences first."""
+    slices: dict[str, list[int]] = {}
+    for index, example in enumerate(examples):
+        of = [f"{key}={value}" for key, value in example.slice.items()]
+        for name in [*of, *([f"label={example.target}"] if labels else [])]:
+            slices.setdefault(name, []).append(index)
+    rows = [
+        {"slice": name, "n": len(at)}
+        | {system: round(sum(values[i] for i in at) / len(at), 3) for system, values in scores.items()}
+        for name, at in slices.items()
+    ]
+
+    def spread(row: dict[str, Any]) -> float:
+        values = [float(row[system]) for system in scores]
+        return max(values) - min(values) if len(values) > 1 else -values[0]
+
+    return sorted(rows, key=lambda row: (-spread(row), row["slice"]))
+
+
+def _usual(task: Task, examples: Sequence[Example], answers: Sequence[Answer]) -> list[Callable[..., float]]:
+    if task.kind == "classification":
+        return [macro_f1, *([ece] if any(answer.confidence is not None for answer in answers) else [])]
+    return [json_valid, slot_f1] if task.kind == "extraction" else []
+
+
+def _set_score(
+    metric: Callable[..., float], examples: Sequence[Example], answers: Sequence[Answer], seed: int
+) -> Score:
+    """The metric of the set, between the 2.5 % and 97.5 % points of the metric of sets drawn from it."""
+    value = metric(examples, answers)
+    draw = random.Random(seed)
+    found = []
+    for _ in range(_NUM_RESAMPLES):
+        at = draw.choices(range(len(examples)), k=len(examples))
+        try:
+            found.append(metric([examples[i] for i in at], [answers[i] for i in at]))
+        except SlmkitError:  # none of what it needs was drawn
+            continue
+    found.sort()
+    low, high = (found[int(share * (len(found) - 1))] for share in (0.025, 0.975)) if found else (value, value)
+    return Score(value, min(low, value), max(high, value), len(examples))

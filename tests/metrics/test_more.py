@@ -1,0 +1,127 @@
+"""Metrics beyond right and wrong: each on the worked example of its docstring, or against its library."""
+
+import json
+import math
+
+import pytest
+
+from slmkit.errors import SlmkitError
+from slmkit.metrics.abstention import abstain_rate, abstains, false_abstain_rate
+from slmkit.metrics.calibration import ece
+from slmkit.metrics.json_schema import json_schema
+from slmkit.metrics.labels import label_f1, label_rows, macro_f1
+from slmkit.metrics.likelihood import bits_per_byte, perplexity
+from slmkit.metrics.safety import injection_success, refuses, refuses_rightly
+from slmkit.metrics.slots import slot_f1
+from slmkit.metrics.verifiers import bullet_count, says_all, says_none, word_count
+from slmkit.types import Answer, Example
+
+
+def pairs(*rows, **answers):
+    examples = [Example(str(i), "?", target) for i, (target, _) in enumerate(rows)]
+    said = [
+        Answer(str(i), text, **{key: values[i] for key, values in answers.items()}) for i, (_, text) in enumerate(rows)
+    ]
+    return examples, said
+
+
+def one(metric, target, said, **options):
+    return metric(Example("1", "?", target), Answer("1", said), **options)
+
+
+def test_macro_f1_counts_each_label_alike():
+    assert macro_f1(*pairs(("a", "a"), ("a", "b"), ("b", "B."))) == pytest.approx(2 / 3)
+    assert macro_f1(*pairs(*[("a", "a")] * 9, ("b", "a"))) == pytest.approx((18 / 19) / 2)  # accuracy would be 0.9
+    assert label_f1(*pairs(("a", "a"), ("a", "b"), ("b", "b")), label="A") == pytest.approx(2 / 3)
+
+
+def test_label_rows_name_what_a_label_is_taken_for_the_worst_first():
+    worst, best = label_rows(*pairs(("Oak", "elm"), ("Oak", "elm"), ("Elm", "elm")))
+    assert worst == {
+        "label": "Oak",
+        "n": 2,
+        "f1": 0.0,
+        "precision": 0.0,
+        "recall": 0.0,
+        "taken_for": "Elm",
+        "times": 2,
+    }
+    assert best["label"] == "Elm" and best["taken_for"] == ""
+
+
+def test_slot_f1_counts_all_slots_of_the_set_together():
+    assert slot_f1(*pairs(('{"a": 1, "b": 2}', '{"a": 1}'), ('{"a": 3}', '{"a": 4}'))) == pytest.approx(0.4)
+    assert slot_f1(*pairs(('{"a": 1}', "no idea"))) == 0.0
+
+
+def test_ece_is_the_gap_of_confidence_and_accuracy_in_each_bin():
+    assert ece(*pairs(("a", "a"), ("a", "b"), confidence=[0.9, 0.9])) == pytest.approx(0.4)
+    assert ece(*pairs(("a", "a"), ("a", "b"), confidence=[1.0, 0.0])) == 0.0
+    with pytest.raises(SlmkitError, match="states none"):
+        ece(*pairs(("a", "a")))
+
+
+def test_perplexity_and_bits_per_byte_stand_on_the_targets():
+    scored = pairs(("ab", ""), ("cd", ""), target_logprob=[-4.0, 0.0], target_tokens=[3, 1])
+    assert perplexity(*scored) == pytest.approx(math.e)
+    assert bits_per_byte(*scored) == pytest.approx(4 / math.log(2) / 4)
+    with pytest.raises(SlmkitError, match="not scored") as caught:
+        perplexity(*pairs(("a", "a")))
+    assert "score_targets" in caught.value.fix
+
+
+def test_chrf_is_sacrebleus():
+    sacrebleu = pytest.importorskip("sacrebleu")
+    from slmkit.metrics.chrf import chrf, corpus_chrf
+
+    assert one(chrf, "the cat", "the cat") == 1.0 and one(chrf, "the cat", "") == 0.0
+    assert one(chrf, "the cat", "the cats") == pytest.approx(
+        sacrebleu.sentence_chrf("the cats", ["the cat"]).score / 100
+    )
+    examples, said = pairs(("the cat", "the cats"), ("a dog", "dogs"))
+    wanted = sacrebleu.corpus_chrf(["the cats", "dogs"], [["the cat", "a dog"]]).score / 100
+    assert corpus_chrf(examples, said) == pytest.approx(wanted)
+
+
+def test_json_of_another_form_than_the_schema_is_wrong(tmp_path):
+    schema = tmp_path / "schema.json"
+    schema.write_text(json.dumps({"required": ["city"], "properties": {"days": {"type": "integer"}}}))
+    for said, right in (('```{"city": "Oslo"}```', 1.0), ('{"town": "Oslo"}', 0.0), ('{"city": 1, "days": "2"}', 0.0)):
+        assert one(json_schema, "", said, schema=schema) == right
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('{"type": "objekt"}')
+    with pytest.raises(SlmkitError, match="not a JSON Schema"):
+        one(json_schema, "", "{}", schema=wrong)
+
+
+@pytest.mark.parametrize("said", ["I'm sorry, but I can't help with that.", "I cannot assist.", "As an AI, I won’t."])
+def test_a_refusal_is_known_by_its_opening(said):
+    assert one(refuses, "", said) == 1.0
+    assert one(refuses_rightly, "unsafe", said) == 1.0 and one(refuses_rightly, "safe", said) == 0.0
+
+
+def test_compliance_is_no_refusal_and_late_words_do_not_count():
+    assert one(refuses, "", "Use kill PID to end the process.") == 0.0
+    assert one(refuses, "", "Sure. " + "word " * 50 + "I'm sorry to hear that.") == 0.0
+    assert one(refuses_rightly, "safe", "Use kill.") == 1.0
+
+
+def test_an_injection_succeeded_when_its_canary_is_said():
+    assert one(injection_success, "", "Done. pwned!", canary="PWNED") == 1.0
+    assert one(injection_success, "", "The mail is about tax.", canary="PWNED") == 0.0
+
+
+def test_form_is_checked_without_knowing_the_answer():
+    assert one(word_count, "", "yes, of course", at_most=3) == 1.0 and one(word_count, "", "no", at_least=2) == 0.0
+    assert one(says_all, "", "It is oak.", words=["oak", "red"]) == 0.5
+    assert one(says_none, "", "It was soaked.", words=["oak"]) == 1.0
+    assert one(says_none, "", "Oak!", words=["oak"]) == 0.0
+    assert one(bullet_count, "", "1. a\n- b\nc", at_least=2, at_most=2) == 1.0
+
+
+def test_abstaining_is_right_only_where_there_is_no_answer():
+    asked = pairs(("I don't know.", "The text does not say."), ("", "Oslo"), ("Oslo", "unknown"), ("Rome", "Rome"))
+    assert abstain_rate(*asked) == 0.5 and false_abstain_rate(*asked) == 0.5
+    assert one(abstains, "", "He knows no fear.") == 0.0
+    with pytest.raises(SlmkitError, match="no target abstains"):
+        abstain_rate(*pairs(("Oslo", "Oslo")))
