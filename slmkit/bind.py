@@ -161,6 +161,8 @@ class _Binder:
             if (root / name).exists():
                 return Reference("file", name, root / name)
         fix = names.suggest(name, names.names("recipes"), names.suggest_file(name))
+        if name.count("/") == 1 and not Path(name).suffix:
+            fix += f"; a data set of the Hugging Face hub: data=data/hub dataset={name}"
         raise SlmkitError(f"no file, folder or recipe {name!r}", where=self.layer.where(place), fix=fix)
 
     def _part(self, pending: _Pending, place: Place) -> Part:

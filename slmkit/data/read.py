@@ -63,7 +63,8 @@ def data_files(path: Path, *, on_note: Say | None = None) -> list[Path]:
     if (path / "data.jsonl").exists():
         return [path / "data.jsonl"]
     found = sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p, path) and not _is_about(p))
-    tables = [p for p in found if p.suffix == ".arrow"] or [p for p in found if p.suffix.lower() in TABLE_SUFFIXES]
+    arrow = [p for p in found if p.suffix == ".arrow" and not p.name.startswith("cache-")]
+    tables = arrow or [p for p in found if p.suffix.lower() in TABLE_SUFFIXES]
     documents = [p for p in found if p.suffix.lower() in DOCUMENT_SUFFIXES]
     if not tables and not documents:
         known = " ".join((*TABLE_SUFFIXES, *DOCUMENT_SUFFIXES))
@@ -72,7 +73,11 @@ def data_files(path: Path, *, on_note: Say | None = None) -> list[Path]:
         return documents
     if documents:
         say(f"{path.name}/: read its tables; {len(documents)} documents beside them were not read")
-    chosen = [p for p in tables if p.name.startswith("train")] or [p for p in tables if not _is_held_out(p)] or tables
+    chosen = (
+        [p for p in tables if any(part.startswith("train") for part in p.relative_to(path).parts)]
+        or [p for p in tables if not any(map(_is_held_out, p.relative_to(path).parts))]
+        or tables
+    )
     kinds = {p.suffix.lower() for p in chosen}
     if len(kinds) > 1 or (len(chosen) > 1 and kinds <= {".csv", ".tsv"}):
         names = ", ".join(p.name for p in chosen[:6])
@@ -80,8 +85,9 @@ def data_files(path: Path, *, on_note: Say | None = None) -> list[Path]:
             f"the folder holds several tables: {names}", where=str(path), fix=f"name one: data={chosen[0]}"
         )
     if len(chosen) < len(tables):
-        left = ", ".join(p.name for p in tables if p not in chosen)
-        say(f"{path.name}/: read {', '.join(p.name for p in chosen)}; left {left}")
+        inside = {p: p.relative_to(path).as_posix() for p in tables}
+        left = ", ".join(inside[p] for p in tables if p not in chosen)
+        say(f"{path.name}/: read {', '.join(inside[p] for p in chosen)}; left {left}")
     return chosen
 
 
@@ -90,11 +96,11 @@ def held_out_files(path: Path) -> list[Path]:
     if not path.is_dir() or (path / "data.jsonl").exists():
         return []
     files = sorted(p for p in path.iterdir() if p.suffix.lower() in TABLE_SUFFIXES)
-    return [p for p in files if p.name.startswith("test")] or [p for p in files if _is_held_out(p)]
+    return [p for p in files if p.name.startswith("test")] or [p for p in files if _is_held_out(p.name)]
 
 
-def _is_held_out(path: Path) -> bool:
-    return path.name.lower().startswith(("test", "valid", "dev"))
+def _is_held_out(name: str) -> bool:
+    return name.lower().startswith(("test", "valid", "dev"))
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:

@@ -1,0 +1,79 @@
+"""Data sets of the Hugging Face hub by `datasets`: what one holds, its rows, and errors that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from slmkit.errors import RefusedError, SlmkitError
+
+
+@dataclass(frozen=True)
+class HubSplit:
+    """What the hub says of a split."""
+
+    revision: str | None  # the commit
+    num_rows: int | None
+    notes: list[str]
+
+
+def describe(dataset: str, *, config: str | None, split: str, revision: str | None) -> HubSplit:
+    """The commit, size and licence of a split.
+
+    Raises: RefusedError when the hub cannot be reached and nothing is cached; SlmkitError for a wrong name.
+    """
+    from datasets import load_dataset_builder
+    from datasets.exceptions import DatasetNotFoundError
+
+    try:
+        builder = load_dataset_builder(dataset, config, revision=revision)
+    except DatasetNotFoundError as error:
+        fix = "check the name on huggingface.co/datasets; a gated one needs `huggingface-cli login`"
+        raise SlmkitError(
+            f"the hub has no data set {dataset!r} that you can read", where=str(error), fix=fix
+        ) from None
+    except ConnectionError as error:
+        raise RefusedError(
+            f"the data set {dataset!r} is not on this disk, and the hub does not answer",
+            where=str(error).splitlines()[0][:200],
+            fix="connect and run the same command, or give a file or folder you have: data=FILE",
+        ) from None
+    except ValueError as error:  # a config that is missing or not there; the message lists those there are
+        what = f"the data set {dataset!r} has no config {config!r}" if config else f"{dataset!r} has several configs"
+        raise SlmkitError(what, where=" ".join(str(error).split())[:300], fix="set config=NAME") from None
+    splits = builder.info.splits or {}
+    if splits and split not in splits:
+        raise SlmkitError(f"there is no split {split!r}", where=dataset, fix=f"split= one of {', '.join(splits)}")
+    commit = getattr(builder, "hash", None) or revision
+    licence = builder.info.license or "not stated"
+    num_rows = splits[split].num_examples if split in splits else None
+    size = f"{num_rows:,} rows" if num_rows else "size not stated"
+    return HubSplit(
+        revision, num_rows, [f"{dataset} {split}: {size}, licence {licence}", f"{dataset} is at commit {commit}"]
+    )
+
+
+def open_split(dataset: str, *, config: str | None, split: str, revision: str | None, streaming: bool) -> Any:
+    """The split as a `datasets` data set, iterable where it is streamed."""
+    from datasets import load_dataset
+
+    return load_dataset(dataset, config, split=split, revision=revision, streaming=streaming)
+
+
+def rows_of(
+    dataset: Any, *, max_rows: int | None = None, on_row: Callable[[], object] | None = None
+) -> Iterator[dict[str, Any]]:
+    """The rows as JSON values: a class number becomes its name, bytes and pictures are left out."""
+    from datasets import ClassLabel
+
+    named = {key: feature for key, feature in (dataset.features or {}).items() if isinstance(feature, ClassLabel)}
+    for row in islice(dataset, max_rows):
+        if on_row:
+            on_row()
+        yield {
+            key: named[key].int2str(value) if key in named and isinstance(value, int) and value >= 0 else value
+            for key, value in row.items()
+            if isinstance(value, str | int | float | bool | list | dict | None)
+        }
