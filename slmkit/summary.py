@@ -41,7 +41,8 @@ def lesson_summary(run_dir: Path) -> Text:
     run = read_run(run_dir)
     blocks = [[_headline(run)]]
     if run.result.expect:
-        blocks.append(_checks(run.result.expect))
+        named = [check.model_copy(update={"metric": check.metric.replace("_", " ")}) for check in run.result.expect]
+        blocks.append(_checks(named))
     elif run.result.metrics:
         blocks.append(_metrics(run.result.metrics))
     if run.arms:

@@ -56,7 +56,7 @@ def test_a_lesson_asks_before_it_runs_and_ends_with_the_next_step(slmkit: Slmkit
         "<b>Invented</b> rows.",
         "slmkit learn rows num_examples=20",
         "slmkit run rows --break",
-        "sets num_examples=9: rows must turn red",
+        "sets num_examples: 9; then rows must turn red",
         "loop/01-pick-a-base",
         "Next: slmkit learn",
     ]

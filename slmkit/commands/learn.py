@@ -106,9 +106,10 @@ def _go_on(recipe: Recipe, lesson: Lesson, profile: str, following: str | None) 
         out.print(f"  With a GPU: slmkit learn {recipe.name} --profile gpu", markup=False)
     _section("Try", lesson.explore, wrap=False)
     if broken := recipe.get("breaks"):
-        red = ", ".join(broken["red"])
-        change = ", ".join(f"{key}={value}" for key, value in broken["with"].items())
-        _section("Break it", [f"slmkit run {recipe.name} --break", f"sets {change}: {red} must turn red"], wrap=False)
+        red = ", ".join(name.replace("_", " ") for name in broken["red"])
+        change = ", ".join(f"{key}: {json.dumps(value)}" for key, value in broken["with"].items())
+        told = f"sets {change}; then {red} must turn red"
+        _section("Break it", [f"slmkit run {recipe.name} --break", told], wrap=False)
     _section("Read on", lesson.read, wrap=False)
     there = read_curriculum().there
     read = sum(name in read_lessons() for name in there)

@@ -111,6 +111,7 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
         ("Profile", recipe.profile or ""),
         ("Seed", "" if recipe.seed is None else str(recipe.seed)),
         ("Started", words.when(recipe.started)),
+        ("Next lesson", recipe.next_lesson or ""),
         ("Took", "" if result.seconds is None else words.duration(result.seconds)),
     ]
     return [(name, value) for name, value in facts if value]
@@ -175,7 +176,7 @@ def _sections(page: dict[str, Any]) -> list[tuple[str, str]]:
         ("lesson", "The question", bool(recipe.lesson)),
         ("arms", "Arms", bool(page["run"].arms)),
         ("claim", "Claim" if result.expect else "Idea", bool(result.expect or recipe.teaches or recipe.honest)),
-        *([("figures", "Figures", bool(page["figures"]))] if recipe.lesson else []),
+        *([("figures", "Figures", bool(page["figures"])), ("go-on", "Try it", True)] if recipe.lesson else []),
         ("metrics", "Metrics", bool(result.metrics)),
         ("curves", "Curves", bool(page["curves"])),
         *([] if recipe.lesson else [("figures", "Figures", bool(page["figures"]))]),
@@ -183,7 +184,6 @@ def _sections(page: dict[str, Any]) -> list[tuple[str, str]]:
         ("examples", "Examples", bool(page["sample"])),
         ("answers", "All answers", len(page["answers"].items) > len(page["sample"])),
         ("tables", "Tables", bool(page["tables"])),
-        ("go-on", "Try it", bool(recipe.lesson)),
         ("lineage", "Lineage", True),
         ("notes", "Choices", bool(page["notes"])),
         ("environment", "Environment", bool(page["environment"])),
