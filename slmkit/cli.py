@@ -350,7 +350,7 @@ def report(
     out.print(json.dumps({"report": str(path)}) if as_json else str(path), markup=False)
 
 
-gold = typer.Typer(help="Look at, check, freeze and compare gold sets.", no_args_is_help=True, rich_markup_mode=None)
+gold = typer.Typer(help="Check, label, freeze and compare gold sets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(gold, name="gold")
 GoldName = Annotated[str, typer.Argument(metavar="GOLD", help="A gold set: its name or folder.")]
 
@@ -373,6 +373,19 @@ def gold_check(
     from slmkit.commands.gold import check_gold
 
     return check_gold(name, _parse([name, *(given or [])])[1], as_json=as_json)
+
+
+@gold.command("label")
+def gold_label(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A frozen gold set to check, or a name for new items.")],
+    given: Annotated[list[str] | None, typer.Argument(metavar="[data=FILE] [labels=[a,b]] [limit=200]...")] = None,
+    status: Annotated[bool, typer.Option("--status", help="Only tell progress and agreement.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Label items by hand on a local page, two people or more, and see how far they agree (Cohen's kappa)."""
+    from slmkit.commands.label import label
+
+    label(name, _parse([name, *(given or [])])[1], status=status, as_json=as_json)
 
 
 @gold.command("freeze")
