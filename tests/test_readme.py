@@ -35,6 +35,8 @@ def test_a_command_of_the_readme_is_accepted(slmkit: Slmkit, command: str) -> No
     words = shlex.split(command.partition(" > ")[0])[1:]
     if words[0] in RUNNING:
         words.append("--dry-run")
+    if words[:2] == ["gold", "label"]:
+        words.append("--status")  # without it, the page is served until Ctrl-C
     done = slmkit(*words)
     no_hub = "dataset=" in command and done.code == 4 and "the hub does not answer" in done.err
     assert (
