@@ -10,6 +10,7 @@ from slmkit.data.convert import Canonical
 from slmkit.data.lengths import Lengths, OnOverflow, find_max_length, spread, too_long
 from slmkit.data.overflow import split_row
 from slmkit.data.steps import Changed, Stepped, dropped
+from slmkit.models.embedding_norms import embedding_norms
 from slmkit.models.labels import Chat
 from slmkit.models.load import model_folder
 from slmkit.models.template_check import TemplateReport, Thinking, check_template
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _TEMPLATE_ROWS = 200  # rows whose masks are checked; template faults show on the first of a kind
+_MENDED_BY_TRAINING = ("untrained token",)  # where modules_to_save names the embedding, which only training knows
 _NO_LIMIT = 1_000_000  # transformers writes 1e30 where a tokenizer names none
 
 
@@ -68,9 +70,10 @@ def fit_template(
     notes: list[str] = []
     report = None
     if "messages" in rows[0].values:
-        report = check_template(tokenizer, _chats(rows[:_TEMPLATE_ROWS], instruction), thinking=thinking)
+        chats = _chats(rows[:_TEMPLATE_ROWS], instruction)
+        report = check_template(tokenizer, chats, thinking=thinking, embedding_norms=embedding_norms(model))
         for fault in report.faults:
-            if fault.severity == "error":
+            if fault.severity == "error" and fault.name not in _MENDED_BY_TRAINING:
                 raise fault.as_refusal()
             notes.append(f"{fault.name}: {fault.text}; {fault.fix}")
         trained = "".join(piece for piece, on in report.pieces if on)

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from project_files import read_jsonl
 from ruamel.yaml import YAML
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
 import slmkit
 from slmkit.data.filters import Filters
@@ -276,6 +279,21 @@ def test_with_a_model_the_rows_are_held_against_its_template_and_length(tmp_path
     assert run.metrics["max_length"] % 8 == 0
     with pytest.raises(RefusedError, match=r"200 of 200 rows are longer than max_length=10 tokens"):
         run_prepare(tmp_path, "short", data=tmp_path / "data.csv", model=NANO, max_length=10)
+
+
+def test_a_marker_that_the_base_model_never_learnt_is_said_with_what_mends_it(tmp_path):
+    shutil.copytree(NANO.path, tmp_path / "base")
+    weights = load_file(tmp_path / "base" / "model.safetensors")
+    (name,) = [name for name in weights if name.endswith("embed_tokens.weight")]
+    end = AutoTokenizer.from_pretrained(NANO.path).convert_tokens_to_ids("<|end|>")
+    weights[name][end] *= 0.01
+    save_file(weights, tmp_path / "base" / "model.safetensors", metadata={"format": "pt"})
+    base = ModelRef("base", str(tmp_path / "base"))
+    run, _ = run_prepare(tmp_path, data=table(tmp_path / "data.csv"), model=base)
+    (fault,) = read_jsonl(run.path("template.jsonl"))
+    assert "never learnt <|end|>" in fault["text"]
+    notes = " ".join(row["text"] for row in read_jsonl(run.path("notes.jsonl")))
+    assert 'modules_to_save: ["embed_tokens", "lm_head"]' in notes
 
 
 def test_rows_above_max_length_are_dropped_when_asked(tmp_path):
