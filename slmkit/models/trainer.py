@@ -82,6 +82,9 @@ def guarded(trainer_class: type) -> type:
                 if parameter.requires_grad:  # TRL rounds those on 4-bit weights to bfloat16: small updates get lost
                     parameter.data = parameter.data.float()
             self.remove_callback(PrinterCallback)
+            for callback in self.callback_handler.callbacks:
+                if hasattr(callback, "tb_writer"):  # tensorboard would write into checkpoints/, which goes at the end
+                    callback.logging_dir = str(Path(self.args.output_dir).with_name("tensorboard"))
             self.add_callback(_callback(TrainerCallback, self, on_step, on_log))
 
         def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:

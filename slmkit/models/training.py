@@ -5,6 +5,7 @@ A stage takes them as one parameter, `training: Keys[Training]`; in YAML each fi
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from slmkit.models.lora import Adapter, Lora, auto_learning_rate
 from slmkit.models.selected import Selection, curve_name
 from slmkit.types import ModelRef
 
+Tracker = Literal["none", "trackio", "tensorboard", "wandb", "mlflow"]
 Scheduler = Literal["linear", "cosine", "constant", "constant_with_warmup"]
 
 
@@ -45,6 +47,7 @@ class Training:
     load_best_model_at_end: bool = False  # by the validation split; else the model after the last step
     metric_for_best_model: str = "loss"  # of the validation split; all but a loss are better when greater
     early_stopping_patience: int | None = None  # evaluations without a better metric before training stops
+    report_to: Tracker = "none"  # where the curves go beside the report
     allow_gold: bool = False  # train on questions of frozen gold sets: to show what a leak does
 
     @property
@@ -80,6 +83,9 @@ class Training:
         if patience is not None and patience < 1:
             fix = "early_stopping_patience: 3"
             raise SlmkitError(f"early_stopping_patience is {patience}", where="early_stopping_patience", fix=fix)
+        if self.report_to != "none" and importlib.util.find_spec(self.report_to) is None:
+            what, fix = f"report_to is {self.report_to!r}, which is not installed", f"pip install {self.report_to}"
+            raise SlmkitError(what, where="report_to", fix=fix)
         self.refuse_gold(*data)
 
     @property
@@ -185,7 +191,9 @@ class Training:
             "remove_unused_columns": False,
             "disable_tqdm": True,
             "log_level": "error",
-            "report_to": "none",
+            "report_to": self.report_to,
+            "project": "slmkit",
+            "run_name": "/".join(checkpoints.parent.parts[-3:]),
         }
 
 

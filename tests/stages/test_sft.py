@@ -207,3 +207,23 @@ def test_selection_without_validation_rows_is_refused(tmp_path, data):
     with pytest.raises(RefusedError, match="no validation rows"):
         keys = {"load_best_model_at_end": True, "max_steps": 1, "device": "cpu"}
         call(sft, Run(tmp_path), data=data / "train.jsonl", model=NANO, **keys)
+
+
+def test_the_curves_go_to_tensorboard_too_where_asked(tmp_path, data):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = Run(tmp_path)
+    call(sft, run, data=data, model=NANO, max_steps=4, report_to="tensorboard", device="cpu")
+    events = EventAccumulator(str(run.dir / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == [1, 2, 3, 4]
+    logged = [row["loss"] for row in read_jsonl(run.dir / "log.jsonl") if "loss" in row]
+    assert [event.value for event in events.Scalars("train/loss")] == pytest.approx(logged, rel=1e-5)
+
+
+def test_a_tracker_that_is_not_installed_is_refused_with_the_command_that_installs_it(data, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SlmkitError, match="'wandb', which is not installed") as error:
+        check(**grouped(sft, {"data": data, "model": NANO, "report_to": "wandb"}))
+    assert error.value.fix == "pip install wandb"

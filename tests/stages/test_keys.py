@@ -1,0 +1,198 @@
+"""Every key of every training stage changes something: what TRL is handed, the model, a note, or a refusal.
+
+Nothing trains here: each stage runs up to the trainer that it would make, once plain and once with one key changed.
+A new key needs a value in CHANGED; a key that nothing reads leaves all as it was, and fails.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import slmkit
+from slmkit.console import console
+from slmkit.errors import SlmkitError
+from slmkit.models import lean
+from slmkit.models.lora import Lora
+from slmkit.models.training import Training
+from slmkit.run import Run
+from slmkit.signature import grouped, parameters
+from slmkit.types import Answer, Example, ModelRef
+
+ASSETS = Path(slmkit.__file__).parent / "assets"
+NANO, NANO_BASE = (ModelRef(name, str(ASSETS / name)) for name in ("nano", "nano-base"))
+METHODS = ("sft", "dpo", "kto", "orpo", "reward", "grpo", "distill")
+
+
+def reward_one(example: Example, answer: Answer) -> float:
+    return 1.0
+
+
+def reward_two(example: Example, answer: Answer) -> float:
+    return 0.0
+
+
+CHANGED: dict[str, Any] = {
+    "model": NANO_BASE,
+    "replay_ratio": 0.5,
+    "learning_rate": 0.123,
+    "num_train_epochs": 7.0,
+    "max_steps": 5,
+    "per_device_train_batch_size": 32,
+    "gradient_accumulation_steps": 2,
+    "max_length": 4,
+    "lr_scheduler_type": "cosine",
+    "warmup_ratio": 0.5,
+    "weight_decay": 0.1,
+    "max_grad_norm": 0.5,
+    "gradient_checkpointing": True,
+    "load_in_4bit": True,
+    "device": "cuda",
+    "dtype": "bfloat16",
+    "adapter": "full",
+    "load_best_model_at_end": True,
+    "metric_for_best_model": "accuracy",
+    "early_stopping_patience": 2,
+    "report_to": "wandb",
+    "allow_gold": True,
+    "beta": 0.5,
+    "loss_type": "ipo",
+    "label_smoothing": 0.1,
+    "desirable_weight": 2.0,
+    "undesirable_weight": 2.0,
+    "rewards": [reward_two],
+    "reward_weights": [0.5],
+    "num_generations": 4,
+    "max_new_tokens": 9,
+    "temperature": 0.7,
+    "teacher": NANO,
+}
+CHANGED_LORA = {
+    "r": 4, "lora_alpha": 8, "lora_dropout": 0.1, "target_modules": ["q_proj"], "modules_to_save": ["norm"],
+}  # fmt: skip
+BESIDE = {  # what must be set before a key can matter
+    "metric_for_best_model": {"load_best_model_at_end": True},
+    "replay_ratio": {"replay": "more"},
+    "warmup_ratio": {"max_steps": 10},
+    "allow_gold": {"data": "gold"},
+}
+
+
+class Reached(Exception):
+    """The stage has made its trainer."""
+
+
+@pytest.fixture
+def reach(tmp_path, monkeypatch):
+    """Runs a stage to its trainer and returns all that can be seen there; refusals count as seen."""
+    monkeypatch.setattr(console, "quiet", True)
+    files = {name: rows(tmp_path, name) for name in ("data", "more", "gold")}
+    seen: dict[str, Any] = {}
+
+    class Handed:
+        def __init__(self, **kwargs: Any) -> None:
+            seen["handed"] = {name: shown(value) for name, value in sorted(kwargs.items())}
+
+    def fit(run: Run, make_trainer: Any, *, steps: int, selection: Any = None) -> None:
+        seen["selection"] = repr(selection)
+        make_trainer(None, None)
+        raise Reached
+
+    def call(method: str, keys: dict[str, Any]) -> dict[str, Any]:
+        module = importlib.import_module(f"slmkit.stages.{method}")
+        monkeypatch.setattr(module, "fit", fit)
+        monkeypatch.setattr(lean if method == "sft" else module, "guarded", lambda trainer_class: Handed)
+        stage = getattr(module, method)
+        folder = tmp_path / "run"
+        (folder / "notes.jsonl").unlink(missing_ok=True)
+        seen.clear()
+        given = {"data": "data", "model": NANO, "device": "cpu", **keys}
+        given |= {name: files[given[name]] for name in ("data", "replay") if given.get(name)}
+        try:
+            module.check(**grouped(stage, given))
+            stage(Run(folder), **grouped(stage, given))
+        except Reached:
+            seen["notes"] = (folder / "notes.jsonl").read_text()
+        except SlmkitError as error:
+            seen["refused"] = str(error)
+        return dict(seen)
+
+    return call
+
+
+def rows(folder: Path, name: str) -> Path:
+    """Three rows that serve as chats, and as pairs."""
+    asked = {"data": "which cup?", "more": "which box?", "gold": gold_question()}[name]
+    made = []
+    for i, colour in enumerate(("red", "blue", "green")):
+        question = asked if name == "gold" else f"{asked} {i}"
+        messages = [{"role": "user", "content": question}, {"role": "assistant", "content": colour}]
+        made.append({"messages": messages, "prompt": question, "chosen": colour, "rejected": "a cup"})
+    folder = folder / name
+    folder.mkdir()
+    for file in ("train", "validation"):
+        (folder / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
+    return folder
+
+
+def gold_question() -> str:
+    from slmkit.data.refuse_gold import gold_texts
+
+    return next(iter(gold_texts()))
+
+
+def shown(value: Any) -> Any:
+    """What can be told of something handed to a trainer."""
+    if hasattr(value, "to_dict") and hasattr(value, "output_dir"):  # a config of TRL
+        return {name: str(given) for name, given in value.to_dict().items()}
+    if hasattr(value, "named_parameters"):
+        weights = [(name, str(p.dtype), tuple(p.shape), p.requires_grad) for name, p in value.named_parameters()]
+        return str(getattr(value, "peft_config", None)), weights
+    if hasattr(value, "to_list"):  # a dataset
+        return value.to_list()
+    if hasattr(value, "num_extra"):
+        return vars(value)
+    if isinstance(value, list):
+        return [getattr(part, "__name__", part) for part in value]
+    return value if isinstance(value, (int, float, str, bool)) else type(value).__name__
+
+
+def required(method: str) -> dict[str, Any]:
+    return {"grpo": {"rewards": [reward_one]}, "distill": {"teacher": NANO_BASE}}.get(method, {})
+
+
+def keys_of(method: str) -> list[str]:
+    return list(parameters(getattr(importlib.import_module(f"slmkit.stages.{method}"), method)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_key_of_a_training_stage_changes_something(reach, method):
+    deaf = []
+    plain: dict[str, dict[str, Any]] = {}
+    for key in keys_of(method):
+        beside = {**required(method), **BESIDE.get(key, {})}
+        if repr(beside) not in plain:
+            plain[repr(beside)] = reach(method, beside)
+        changes = [{key: "more"}] if key in ("data", "replay") else [{key: CHANGED.get(key)}]
+        if key == "lora":
+            changes = [{"lora": dataclasses.replace(Lora(), **{name: value})} for name, value in CHANGED_LORA.items()]
+        deaf += [change for change in changes if reach(method, {**beside, **change}) == plain[repr(beside)]]
+    assert not deaf
+
+
+def test_a_key_that_is_not_changed_changes_nothing(reach):
+    before = reach("dpo", {})
+    assert "handed" in before
+    assert reach("dpo", {"beta": 0.1}) == before
+
+
+def test_every_key_has_a_value_to_change_to():
+    known = {*CHANGED, "data", "replay", "lora"}
+    assert {key for method in METHODS for key in keys_of(method)} == known
+    assert {field.name for field in dataclasses.fields(Lora)} == set(CHANGED_LORA)
+    assert {field.name for field in dataclasses.fields(Training)} <= known
