@@ -1,0 +1,144 @@
+"""A judge is asked in both orders, its failures count, and it decides only where people were seen to agree with it."""
+
+import json
+
+import pytest
+from project_files import read_jsonl
+from sklearn.metrics import cohen_kappa_score
+
+from slmkit import names
+from slmkit.bind import Part
+from slmkit.errors import RefusedError, SlmkitError
+from slmkit.evidence.judge import Ruling, agreement
+from slmkit.run import Run
+from slmkit.stages import judge as stage
+from slmkit.types import Answer, ModelRef
+
+
+class Reading:
+    """A judge that reads: the answer that is the target is better; it fails where the question says so."""
+
+    def __init__(self, task, *, always=None):
+        self.task, self.always = task, always
+
+    def answer(self, questions, *, on_answer=None):
+        answers = [Answer(q.id, self._say(q.input)) for q in questions]
+        for answer in answers:
+            if on_answer:
+                on_answer(answer)
+        return answers
+
+    def _say(self, text):
+        lines = dict(line.split(": ", 1) for line in text.split("\n"))
+        if "riddle" in lines["question"]:
+            return "both are, in a way"
+        if self.always:
+            return self.always
+        good = {name.rpartition(" ")[2]: said == lines["right answer"] for name, said in lines.items()
+                if name.startswith("answer")}  # fmt: skip
+        if len(good) == 1:
+            return "right" if good["answer"] else "wrong"
+        return "tie" if good["1"] == good["2"] else "1" if good["1"] else "2."
+
+
+def reading(**arguments):
+    return Part("systems", "reading", Reading, arguments)
+
+
+@pytest.fixture
+def answers(tmp_path):
+    """40 questions: tuned is right on 30, prompt on 10 of these; the last question is a riddle."""
+    rows = []
+    for i in range(40):
+        question = "a riddle" if i == 39 else f"what is {i}?"
+        for system, right in (("tuned", i < 30), ("prompt", i < 10)):
+            said = f"it is {i}" if right else "no idea"
+            rows.append({"system": system, "example_id": f"g{i}", "input": question, "target": f"it is {i}",
+                         "answer": said})  # fmt: skip
+    folder = tmp_path / "compared"
+    folder.mkdir()
+    (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def by_people(folder, labels):
+    path = folder / "labels.jsonl"
+    path.write_text("".join(json.dumps({"id": id, "label": label}) + "\n" for id, label in labels.items()))
+    return path
+
+
+def test_wins_ties_and_failures_are_told_apart(tmp_path, answers):
+    run = Run(tmp_path / "run")
+    stage.judge(run, judge=reading(), answers=answers, system="tuned", against="prompt")
+    rulings = [row["label"] for row in read_jsonl(run.dir / "rulings.jsonl")]
+    assert (rulings.count("tuned"), rulings.count("tie"), rulings.count("failed")) == (20, 19, 1)
+    assert run.metrics["score"].value == pytest.approx((20 + 19 / 2) / 40)  # the failure counts as lost
+    assert run.metrics["failure_rate"] == 1 / 40
+    assert "no label by people says how far to trust it" in run.verdict_text
+
+
+def test_a_judge_that_likes_a_place_ties_everything(tmp_path, answers):
+    run = Run(tmp_path / "run")
+    stage.judge(run, judge=reading(always="1"), answers=answers, system="tuned", against="prompt")
+    assert run.metrics["score"].value == pytest.approx(0.5 * 39 / 40)
+    assert run.metrics["swayed_rate"] == 39 / 40
+
+
+def test_it_decides_after_thirty_labels_that_agree(tmp_path, answers):
+    people = by_people(tmp_path, {f"g{i}": "right" if i < 30 else "wrong" for i in range(39)})
+    keys = {"judge": reading(), "answers": answers, "system": "tuned", "labels": people}
+    stage.check(**keys, bar=0.7)
+    run = Run(tmp_path / "run")
+    stage.judge(run, **keys, bar=0.7)
+    assert run.verdict_positive
+    assert run.metrics["kappa"].value == 1.0
+    assert run.metrics["kappa"].n == 39
+    worse = Run(tmp_path / "worse")
+    stage.judge(worse, **keys, bar=0.8)
+    assert not worse.verdict_positive
+
+
+def test_it_may_not_decide_with_too_few_labels_or_against_them(tmp_path, answers):
+    few = by_people(tmp_path, {f"g{i}": "right" for i in range(29)})
+    keys = {"judge": reading(), "answers": answers, "system": "tuned"}
+    with pytest.raises(RefusedError, match="at least 30 labels by people; there are 29"):
+        stage.check(**keys, labels=few, bar=0.5)
+    with pytest.raises(RefusedError, match="there are 0"):
+        stage.check(**keys, bar=0.5)
+    stage.check(**keys)  # without a bar it only reports
+    against = by_people(tmp_path, {f"g{i}": "wrong" if i % 2 else "right" for i in range(39)})
+    with pytest.raises(RefusedError, match="may not decide"):
+        stage.judge(Run(tmp_path / "run"), **keys, labels=against, bar=0.5)
+
+
+def test_kappa_equals_sklearns():
+    said = ["right", "wrong", "right", "right", "wrong", "failed"] * 6
+    people = ["right", "wrong", "wrong", "right", "wrong", "right"] * 6
+    rulings = [Ruling(str(i), label) for i, label in enumerate(said)]
+    found = agreement(rulings, {str(i): label for i, label in enumerate(people)})
+    assert found.kappa == pytest.approx(cohen_kappa_score(said, people))
+    assert found.low < found.kappa < found.high
+    alike = agreement([Ruling("a", "right")] * 3, {"a": "right"})
+    assert (alike.kappa, alike.low) == (0.0, -1.0)
+
+
+def test_mistakes_are_said_before_any_work(tmp_path, answers):
+    keys = {"judge": reading(), "answers": answers}
+    with pytest.raises(SlmkitError, match="no answers of 'tuend'") as wrong:
+        stage.check(**keys, system="tuend")
+    assert wrong.value.fix == "one of tuned, prompt"
+    with pytest.raises(SlmkitError, match="held against itself"):
+        stage.check(**keys, system="tuned", against="tuned")
+    odd = by_people(tmp_path, {"g1": "good"})
+    with pytest.raises(SlmkitError, match="label 'good' is not one of right, wrong"):
+        stage.check(**keys, system="tuned", labels=odd)
+
+
+def test_the_embedded_model_judges_in_the_words_it_is_given(tmp_path, answers):
+    nano = ModelRef("nano", str(names.PACKAGE / "assets" / "nano"))
+    function = names.load_part("systems", "prompt")
+    run = Run(tmp_path / "run")
+    judge = Part("systems", "prompt", function, {"model": nano, "device": "cpu"})
+    stage.judge(run, judge=judge, answers=answers, system="tuned", against="prompt", limit=3)
+    assert run.metrics["failure_rate"] == 0.0
+    assert len(read_jsonl(run.dir / "rulings.jsonl")) == 3
