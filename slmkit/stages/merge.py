@@ -33,7 +33,7 @@ def merge(
     """Write a model and its adapter as one plain folder, and check on prompts that it answers as they do.
 
     `model` is the run that trained the adapter, `data` the rows whose questions are asked. The adapter is added to the
-    whole weights in float32 and rounded once, to `save_dtype`, never to 4 bits. What was saved is loaded again, and its
+    whole weights in float32 and rounded once, to `save_dtype`, never to 4 bits. What was saved is loaded again; its
     greedy answers must be those of the adapter on its base for the share min_same_answers of them; both are worked out
     in float32, so that merging and rounding alone can make a difference.
     load_in_4bit: the adapter on 4-bit weights, as QLoRA trained it, is measured beside them.

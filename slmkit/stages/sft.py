@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.fit import finish, fit
@@ -19,6 +19,7 @@ from slmkit.models.sharding import is_asked, kept_share, shard
 from slmkit.models.texts import DEFAULT_LENGTH, Text, holds_texts, label_texts, read_texts
 from slmkit.models.trainer import OnLog, OnStep, Shuffle
 from slmkit.models.training import Training
+from slmkit.models.unsloth import attach_unsloth, check_unsloth, load_unsloth
 from slmkit.run import Run
 from slmkit.types import Input, Keys, Model
 
@@ -37,6 +38,7 @@ def sft(
     model: Model,
     replay: Input | None = None,
     replay_ratio: float = 0.25,
+    backend: Literal["transformers", "unsloth"] = "transformers",
     training: Keys[Training] = Training(num_train_epochs=3.0),
 ) -> None:
     """Fine-tune a model on chats, loss on the assistant's words only; or pretrain it further on texts, loss on all.
@@ -46,6 +48,7 @@ def sft(
     per_device_train_batch_size * gradient_accumulation_steps rows a device, at most per_device_train_batch_size of
     them in memory at once. `replay` names rows of another kind, `replay_ratio` of each epoch, so that the model keeps
     what it could do; chats may be replayed among texts. A chat over max_length is dropped and counted, never cut.
+    backend unsloth: its kernels, where it is installed.
     """
     training.refuse_gold(data, replay)
     found, found_validation = _read(data)
@@ -53,7 +56,7 @@ def sft(
     run.note(
         f"{len(found):,} rows to train on, {len(found_validation):,} to validate, {len(found_replay):,} to replay"
     )
-    loaded = training.load(model)
+    loaded = load_unsloth(model, load_in_4bit=training.quantized) if backend == "unsloth" else training.load(model)
     rows = _label(run, loaded, found, training, what="train")
     validation = _label(run, loaded, found_validation, training, what="validation")[:_MAX_VALIDATION]
     replayed = _label(run, loaded, found_replay, training, what="replay")
@@ -61,7 +64,8 @@ def sft(
     say = partial(predictions, rows=probes)
     before = say(loaded.model)
     rate = training.rate(loaded.model, run.note)
-    tuned = attach(loaded.model, training.lora, adapter=training.adapter, seed=run.seed)
+    put_on = attach_unsloth if backend == "unsloth" else attach
+    tuned = put_on(loaded.model, training.lora, adapter=training.adapter, seed=run.seed)
     lengths = [len(row.input_ids) for row in (*rows, *validation, *replayed)]
     micro_batch = plan(
         tuned,
@@ -120,10 +124,13 @@ def check(
     model: Model,
     replay: Input | None = None,
     replay_ratio: float = 0.25,
+    backend: Literal["transformers", "unsloth"] = "transformers",
     training: Training,
     **_: Any,
 ) -> None:
     """Refuses what cannot train, before anything is loaded."""
+    if backend == "unsloth":
+        check_unsloth(model, training.adapter)
     read = [_read_file(_train_file(path), limit=100) for path in (data, replay) if path and path.exists()]
     has_chats = not read or any(isinstance(rows[0], Chat) for rows in read)
     training.check(model, data, replay, needs_chat_template=has_chats)

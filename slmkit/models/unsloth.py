@@ -1,0 +1,69 @@
+"""The optional backend: Unsloth loads the model and puts the adapter on, with its own kernels; the trainer stays TRL's.
+
+It needs CUDA and pins its own versions of transformers and TRL, so it is not a dependency, and it was not run where
+slmkit was built: what is here follows its documented calls, https://docs.unsloth.ai (FastLanguageModel).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from slmkit.errors import SlmkitError
+from slmkit.models.load import Loaded, is_hub_id, model_folder
+from slmkit.models.lora import Adapter, Lora
+from slmkit.types import ModelRef
+
+_ADAPTERS = ("lora", "qlora", "rslora")
+_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+def check_unsloth(ref: ModelRef, adapter: Adapter) -> None:
+    """Refuses what Unsloth cannot train, before anything is loaded; imports nothing."""
+    if adapter not in _ADAPTERS:
+        raise SlmkitError(
+            f"the backend unsloth has no adapter {adapter!r}", where="backend, adapter", fix=", ".join(_ADAPTERS)
+        )
+    if importlib.util.find_spec("unsloth") is None:
+        raise SlmkitError(
+            "the backend unsloth is not installed",
+            where="backend",
+            fix="pip install unsloth, in an environment of its own with CUDA; or leave out backend=unsloth",
+        )
+    folder = model_folder(ref)
+    if folder is not None and (folder / "adapter_config.json").exists():
+        raise SlmkitError(
+            f"model {ref.name!r} is an adapter, and unsloth takes plain models", where="model", fix="merge it first"
+        )
+
+
+def load_unsloth(ref: ModelRef, *, load_in_4bit: bool) -> Loaded:
+    """The model as Unsloth loads it: its longest context, the number type its GPU computes in."""
+    from unsloth import FastLanguageModel
+
+    folder = model_folder(ref)
+    assert folder is not None or is_hub_id(ref.path), "bind has found the model"
+    model, tokenizer = FastLanguageModel.from_pretrained(
+        model_name=str(folder or ref.path), max_seq_length=None, dtype=None, load_in_4bit=load_in_4bit
+    )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return Loaded(model, tokenizer, ref)
+
+
+def attach_unsloth(model: Any, lora: Lora, *, adapter: Adapter, seed: int) -> Any:
+    """The model with a fresh adapter by Unsloth."""
+    from unsloth import FastLanguageModel
+
+    return FastLanguageModel.get_peft_model(
+        model,
+        r=lora.r,
+        lora_alpha=lora.lora_alpha,
+        lora_dropout=lora.lora_dropout,
+        target_modules=_LINEAR if lora.target_modules == "all-linear" else lora.target_modules,
+        modules_to_save=lora.modules_to_save,
+        bias="none",
+        use_gradient_checkpointing="unsloth",
+        random_state=seed,
+        use_rslora=adapter == "rslora",
+    )
