@@ -101,5 +101,5 @@ def arm_rows(arms: Mapping[str, Arm], *, reference: str | None = None) -> list[d
                 "difference_high": difference.high,
                 "p_value": difference.p_value,
             }
-        rows.append(row | {"reference": reference or "", "prompt_tokens": arm.prompt_tokens})
+        rows.append(row | {"reference": reference or ""})
     return rows

@@ -108,14 +108,13 @@ def perplexity(loaded: Loaded, texts: Sequence[str]) -> float:
 
 
 def _chart(arms: dict[str, Arm], perplexities: dict[str, float]) -> Figure:
-    figure, [chat, text] = charts.panels(columns=2, height=2.6)
-    names = list(arms)
-    colours = [charts.PALETTE[0], charts.PALETTE[1]]
-    chat.bar(names, [arm.score.value for arm in arms.values()], color=[*colours, *colours])
-    chat.set(ylabel="right answers in a chat", ylim=(0, 1))
-    chat.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=8)
-    text.bar(list(perplexities), list(perplexities.values()), color=colours, width=0.5)
-    text.set(ylabel="perplexity of plain text (lower: better)")
+    figure, [chat, text] = charts.panels(columns=2, height=2.4, width=7.2)
+    blue, red = charts.PALETTE[:2]
+    chat.barh(list(arms), [arm.score.value for arm in arms.values()], color=[blue, red] * 2, height=0.6)
+    chat.set(xlabel="right answers in a chat", xlim=(0, 1))
+    text.barh(list(perplexities), list(perplexities.values()), color=[blue, red], height=0.4)
+    text.set(xlabel="perplexity of plain text (lower is better)", xscale="log")
     for axes in (chat, text):
-        axes.grid(axis="x", visible=False)
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
     return figure

@@ -103,7 +103,7 @@ def flops(loaded: Loaded, num_tokens: int) -> int:
 
 
 def _chart(narrow: Mapping[str, Arm], broad: Mapping[str, Arm], work: Mapping[str, int]) -> Figure:
-    figure, axes = charts.blank(height=2.8)
+    figure, axes = charts.blank(height=3.2)
     for colour, name in zip(charts.PALETTE, narrow, strict=False):
         for arms, marker, task in ((narrow, "o", "narrow"), (broad, "s", "broad")):
             score = arms[name].score
@@ -112,5 +112,5 @@ def _chart(narrow: Mapping[str, Arm], broad: Mapping[str, Arm], work: Mapping[st
     axes.set(xscale="log", xlabel="million FLOPs for an answer to the narrow task")
     axes.set(ylabel="right answers", ylim=(-0.03, 1.03))
     axes.margins(x=0.3)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return figure
