@@ -13,11 +13,14 @@ from __future__ import annotations
 import argparse
 import datetime
 import math
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from slmkit.console import quiet_libraries
 from slmkit.names import find_recipe
+from slmkit.recipe import read_yaml
 
 SEEDS = range(5)
 POINTS = 0.03
@@ -25,6 +28,7 @@ SHARE = 0.1
 
 
 def main() -> None:
+    sys.path.pop(0)  # this folder's statistics.py would hide the standard library's
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
     parser.add_argument("--metrics", nargs="*", help="only these; by default all that `expect` bounds")
@@ -50,37 +54,37 @@ def measure(name: str, *, profile: str) -> dict[str, list[float]]:
 
 
 def write(path: Path, scores: dict[str, list[float]], *, only: list[str] | None, dry_run: bool) -> None:
-    """Sets lesson.scores and the bounds of `expect`, leaving comments and order as they are."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedSeq
-
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 119, True
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    recipe = yaml.load(path.read_text(encoding="utf-8"))
-    kept: dict[str, Any] = {}
-    for metric, bounds in recipe["expect"].items():
+    """Sets lesson.scores and the bounds of `expect`, and leaves every other line as it is."""
+    text = path.read_text(encoding="utf-8")
+    kept = []
+    for metric, (low, high) in read_yaml(path).value["expect"].items():
         row = scores[metric]
-        low, high = bounds
         if low == high or (only is not None and metric not in only):
             print(f"{metric:<28} left as it is, {row[0]:.4g} on the first seed")
             continue
-        if len(set(row)) > 1:
-            low = None if low is None else round_down(min(row) - margin(min(row)))
-            high = high if high in (None, 1) and low is not None else round_up(max(row) + margin(max(row)))
-        shown = " ".join(f"{score:.4g}" for score in row)
-        print(f"{metric:<28} {shown}  [{bounds[0]}, {bounds[1]}] -> [{low}, {high}]")
-        bounds[:] = [low, high]
-        kept[metric] = CommentedSeq([float(f"{score:.4g}") for score in row])
-        kept[metric].fa.set_flow_style()
+        new_low, new_high = bounds(row, low, high)
+        shown = ", ".join(f"{score:.4g}" for score in row)
+        print(f"{metric:<28} {shown}  [{low}, {high}] -> [{new_low}, {new_high}]")
+        pair = f"[{'null' if new_low is None else new_low}, {'null' if new_high is None else new_high}]"
+        text = re.sub(rf"(?m)^(  {metric}: )\[.*?\]", rf"\g<1>{pair}", text, count=1)
+        kept.append(f"    {metric}: [{shown}]")
     if dry_run or not kept:
         return
-    recipe["lesson"]["scores"] = kept
-    recipe["lesson"].yaml_set_comment_before_after_key(
-        "scores", before=f"seeds 0 to 4, {datetime.date.today()}", indent=2
-    )
-    with open(path, "w", encoding="utf-8") as file:
-        yaml.dump(recipe, file)
+    block = "\n".join([f"  scores:                      # seeds 0 to 4, {datetime.date.today()}", *kept, ""])
+    text = re.sub(r"(?m)^  scores:.*\n(?:    .*\n)+", "", text)
+    text = re.sub(r"(?m)^(lesson:\n(?:[ ]+.*\n)+)", lambda found: found[1] + block, text, count=1)
+    path.write_text(text, encoding="utf-8")
+
+
+def bounds(row: list[float], low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """The bounds that follow from five scores; those that are there where all five are equal."""
+    if len(set(row)) == 1:
+        return low, high
+    if low is not None:
+        low = round_down(min(row) - margin(min(row)))
+    if high is not None and (low is None or high != 1):
+        high = round_up(max(row) + margin(max(row)))
+    return low, high
 
 
 def margin(worst: float) -> float:
