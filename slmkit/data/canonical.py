@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Literal
 from slmkit.data.convert import Canonical, RowFault, convert
 from slmkit.data.gap_fill import gap_fill
 from slmkit.data.header import doubtful_header
-from slmkit.data.read import Row, read_rows
+from slmkit.data.read import Row, is_held_out, read_rows
 from slmkit.data.shape import Shape, find_shape, unused_columns
 from slmkit.errors import SlmkitError
 
@@ -103,8 +104,10 @@ def read_canonical(
     found: list[Canonical] = []
     dropped: list[Dropped] = []
     num_read = num_synthetic = 0
+    sections: Counter[str] = Counter()
     for row in rows:
         num_read += 1
+        sections[str(row.values.get("section") or "")] += 1
         num_synthetic += bool(row.values.get("synthetic"))
         if any(row.values.get(column) for column in nameless):
             cut.append(row.where)
@@ -135,6 +138,9 @@ def read_canonical(
                 fix="give longer documents, or a file with questions and answers",
             )
         say(f"{path.name}: plain text without answers; made {len(found):,} gap-fill questions from it (synthetic)")
+    if (held := [name for name in sections if is_held_out(name)]) and len(held) < len(sections):
+        counted = ", ".join(f"{name} {count:,}" for name, count in sections.items() if name)
+        say(f"{path.name} holds several splits, all read together: {counted}; those in {held[0]!r} belong in gold")
     if num_synthetic:
         say(f"{num_synthetic:,} of {num_read:,} rows were written by a model (synthetic)")
     return Canonicals(shape, found, dropped, num_read, is_synthetic, num_synthetic)

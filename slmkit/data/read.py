@@ -75,7 +75,7 @@ def data_files(path: Path, *, on_note: Say | None = None) -> list[Path]:
         say(f"{path.name}/: read its tables; {len(documents)} documents beside them were not read")
     chosen = (
         [p for p in tables if any(part.startswith("train") for part in p.relative_to(path).parts)]
-        or [p for p in tables if not any(map(_is_held_out, p.relative_to(path).parts))]
+        or [p for p in tables if not any(map(is_held_out, p.relative_to(path).parts))]
         or tables
     )
     kinds = {p.suffix.lower() for p in chosen}
@@ -96,11 +96,12 @@ def held_out_files(path: Path) -> list[Path]:
     if not path.is_dir() or (path / "data.jsonl").exists():
         return []
     files = sorted(p for p in path.iterdir() if p.suffix.lower() in TABLE_SUFFIXES)
-    return [p for p in files if p.name.startswith("test")] or [p for p in files if _is_held_out(p.name)]
+    return [p for p in files if p.name.startswith("test")] or [p for p in files if is_held_out(p.name)]
 
 
-def _is_held_out(name: str) -> bool:
-    return name.lower().startswith(("test", "valid", "dev"))
+def is_held_out(name: str) -> bool:
+    """Whether a file, folder or section is called what evaluation data are."""
+    return name.lower().startswith(("test", "valid", "dev")) or name.lower().partition(".")[0] == "val"
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:

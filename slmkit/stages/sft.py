@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from slmkit.data.lengths import spread
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.fit import finish, fit
 from slmkit.models.guards import predictions
@@ -181,10 +182,7 @@ def _label(run: Run, loaded: Loaded, found: Found, training: Training, *, what: 
         run.note(f"{counted}: dropped, see too_long_{what}.jsonl")
         run.table(f"too_long_{what}", [{"id": row.id, "tokens": len(row.input_ids)} for row in dropped])
     kept = [row for row in rows if len(row.input_ids) <= longest]
-    lengths = sorted(len(row.input_ids) for row in kept)
+    lengths = [len(row.input_ids) for row in kept]
     share = sum(row.num_trained for row in kept) / sum(lengths)
-    run.note(
-        f"{what} rows of {lengths[0]} to {lengths[-1]} tokens, median {lengths[len(lengths) // 2]}; "
-        f"loss on {share:.0%} of them"
-    )
+    run.note(f"{what}: {spread(lengths)}; loss on {share:.0%} of the tokens")
     return kept

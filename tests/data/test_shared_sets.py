@@ -62,6 +62,15 @@ def test_documents_are_asked_about_themselves(shared_data):
     assert len(found.rows) > 9_000
 
 
+def test_splits_that_stand_in_one_file_are_said(shared_data):
+    notes = []
+    read_canonical(shared_data / "clinc150" / "data_full.json", on_note=notes.append)
+    assert any("holds several splits" in note and "train 15,000" in note and "test 4,500" in note for note in notes)
+    notes.clear()
+    read_canonical(shared_data / "snips", on_note=notes.append)
+    assert not any("several splits" in note for note in notes)
+
+
 def test_files_that_are_not_utf8_are_read_and_said(shared_data):
     for name, words in (
         ("sms_spam/spam.csv", "read as mac_roman"),
