@@ -1,15 +1,19 @@
 """The map of the curriculum holds: 100 items, each with recipes, and every recipe that teaches names its items."""
 
+import shlex
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project_files import REPOSITORY, write
+from project_files import REPOSITORY, Finished, write
 
 from slmkit import names
+from slmkit.commands.learn import find_lesson
 from slmkit.curriculum import LEVELS, lesson_of, read_curriculum
 from slmkit.errors import SlmkitError
-from slmkit.recipe import load_recipe
+from slmkit.plan import make_plan
+from slmkit.recipe import load_recipe, read_value
 
 MAP = read_curriculum()
 WRITTEN = MAP.there
@@ -75,3 +79,22 @@ def test_a_lesson_of_a_wrong_form_is_refused_with_its_line(project: Path, lesson
 def test_the_map_is_no_recipe() -> None:
     assert (REPOSITORY / "recipes/curriculum.yaml").is_file()
     assert "curriculum" not in names.names("recipes")
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.usefixtures("project")
+def test_what_a_lesson_tells_to_try_is_accepted(name: str, slmkit: Callable[..., Finished]) -> None:
+    lesson = lesson_of(load_recipe(name, profile="tiny"))
+    assert lesson is not None
+    for line in lesson.explore:
+        words = shlex.split(line.partition(" #")[0])
+        if words[:2] == ["slmkit", "learn"]:
+            lesson_name, *values = words[2:]
+            given = {
+                key: read_value(value) for key, _, value in (word.partition("=") for word in values if "=" in word)
+            }
+            assert make_plan(find_lesson(lesson_name), given=given, profile="tiny").steps
+        elif words[:1] == ["slmkit"] and words[1] != "chat":
+            dry = [] if words[1] in ("fit", "show", "ls") else ["--dry-run"]
+            done = slmkit(*words[1:], *dry)
+            assert done.code == 0, f"{line}\n{done.err}"
