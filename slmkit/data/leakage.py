@@ -19,7 +19,7 @@ from slmkit.data.normalise import normalise
 
 _STRETCH = 4  # words
 _BATCH_ROWS = 4096
-_PATTERN_ROWS = 3  # more rows than these near one gold text follow a pattern
+_PATTERN_ROWS = 2  # more rows than these near one gold text follow a pattern
 _MOST_COMMON = 0.25  # of the gold texts may share an answer that still tells two texts are the same
 
 
@@ -83,7 +83,7 @@ class _Index:
                     self.short[shorter].append(i)
         holders: dict[int, list[int]] = defaultdict(list)
         for i, words in enumerate(self.words):
-            if len(words) >= FEWEST_WORDS:
+            if len(words) >= (_STRETCH if answers else FEWEST_WORDS):
                 for key in set(self._keys([[*map(self.ids.__getitem__, words)]])[0].tolist()):
                     holders[key].append(i)
         self.least = np.ones(len(texts), np.int64)  # stretches that a row must share with each gold text
@@ -106,19 +106,25 @@ class _Index:
             known = found.get(i)
             if edits is not None and (known is None or known.kind == "contains" or edits < known.edits):
                 found[i] = Leak(start + i, j, "near" if edits else "exact", edits, same_answer)
-            elif known is None and len(self.words[j]) >= FEWEST_WORDS and f" {self.texts[j]} " in f" {batch[i]} ":
-                found[i] = Leak(start + i, j, "contains")
+            elif (
+                known is None
+                and len(self.words[j]) >= (_STRETCH if same_answer else FEWEST_WORDS)
+                and f" {self.texts[j]} " in f" {batch[i]} "
+            ):
+                found[i] = Leak(start + i, j, "contains", same_answer=same_answer)
         return [found[i] for i in sorted(found)]
 
     def without_patterns(self, leaks: list[Leak]) -> list[Leak]:
-        near = Counter(leak.gold for leak in leaks if leak.kind == "near")
-        return [
-            leak
-            for leak in leaks
-            if leak.kind != "near"
-            or near[leak.gold] <= _PATTERN_ROWS
-            or (leak.same_answer and leak.edits <= edits_allowed(len(self.words[leak.gold])))
-        ]
+        """Without rows near a gold text, or around a short one, that are too many to be anything but a pattern."""
+
+        def is_sure(leak: Leak) -> bool:
+            num_words = len(self.words[leak.gold])
+            if leak.kind == "contains":
+                return num_words >= FEWEST_WORDS
+            return leak.kind == "exact" or (leak.same_answer and leak.edits <= edits_allowed(num_words))
+
+        unsure = Counter(leak.gold for leak in leaks if not is_sure(leak))
+        return [leak for leak in leaks if is_sure(leak) or unsure[leak.gold] <= _PATTERN_ROWS]
 
     def _short_candidates(self, words: list[list[str]]) -> Iterator[tuple[int, int]]:
         """Pairs of short texts that one word put in, left out or replaced makes equal; for these answers decide."""

@@ -3,7 +3,7 @@
 Measured by word edits (words put in, left out or replaced) in the normalised texts. The number allowed grows with the
 length, since in a short question one word is the question: "change my PIN" is not "change my name".
 
-    words                  1-3   4-7   8-13   14-17   20   40   100
+    words                    1   2-7   8-13   14-17   20   40   100
     edits                    0     0      1       2    3    8    23
     with the same answer     0     1      1       2    3    8    23
 
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from slmkit.data.normalise import normalise
 
 FEWEST_WORDS = 8  # shorter texts are alike only when they are equal, or have the same answer
-_FEWEST_SAME = 4
+_FEWEST_SAME = 2
 
 
 def edits_allowed(num_words: int, *, same_answer: bool = False) -> int:

@@ -51,7 +51,7 @@ def plant(gold, kind, rng, vocabulary):
         ("punctuation", 1.0),
         ("10 % of words", 0.99),
         ("20 % of words", 0.3),  # two of ten words changed is another question to a bank: a limit of counting words
-        ("inside a longer row", 0.6),  # questions of 8 words and more: 68 % of them
+        ("inside a longer row", 0.95),  # all but questions of three words and fewer
     ],
 )
 def test_two_hundred_planted_leaks_are_found(banking, kind, least):
@@ -122,6 +122,24 @@ def test_data_written_by_a_pattern_are_no_leak():
     rome = ["could you please tell me what the weather in Rome is"]
     assert find_leaks(long, rome, answers=(cities, ["Rome"])) == []  # other answers: other questions
     assert len(find_leaks(long, rome, answers=(["sun"] * 6, ["sun"]))) == 6  # one answer: the question reworded
+
+
+def test_a_short_text_in_a_longer_row_of_its_answer_is_a_leak_but_not_in_many():
+    gold, answers = ["where is my card", "play jazz", "x", "y", "z"], ["arrival", "music", "a", "b", "c"]
+    kinds = [
+        [(leak.kind, leak.gold) for leak in find_leaks(rows, gold, answers=([given] * len(rows), answers))]
+        for rows, given in (
+            (["hello, where is my card? thanks"], "arrival"),
+            (["hello, where is my card? thanks"], "other"),
+            (
+                [f"where is my card {word}" for word in ("now", "please", "of old", "and pin")],
+                "arrival",
+            ),
+            (["play blues"], "music"),
+            (["play blues"], "other"),
+        )
+    ]
+    assert kinds == [[("contains", 0)], [], [], [("near", 1)], []]
 
 
 def test_near_duplicates_are_found_and_keep_the_first(banking):

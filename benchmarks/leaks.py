@@ -1,0 +1,103 @@
+"""Planted leaks found, and false alarms, on public sets: python benchmarks/leaks.py [--seeds 11 12] [--markdown FILE]
+
+200 gold texts of each set are planted in six ways, 200 rows of each way; 10,000 training rows that equal no gold text
+are the clean ones. Words are replaced by words of the set; at least one, however short the text, so that "10 %" of a
+text of three words is a third of it. Rules were chosen on seeds 0 and 2 to 4; the figures of leaks.md are of
+seeds 11 to 13, other gold texts and other words. Most false alarms are repeats that the sets hold: "What are
+the currency exchange fees?", "What are your currency exchange fees?".
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from slmkit.data.canonical import read_canonical
+from slmkit.data.leakage import find_leaks
+from slmkit.data.normalise import normalise
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+SETS = {
+    "banking77": ("banking77/train.csv", "banking77/test.csv"),
+    "clinc150": ("clinc150", "clinc150"),
+    "snips": ("snips", "snips"),
+}
+TEMPLATES = (
+    "hi there, {} thanks",
+    "i was wondering: {}",
+    "could you please help me with this? {}",
+    "{} i would like to know",
+    "one more thing. {} thank you so much",
+)
+Rows = list[tuple[str, str]]  # text, answer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--markdown", type=Path, help="write the table here too")
+    given = parser.parse_args()
+    lines = ["Share found of 200 planted leaks a kind, and false alarms among clean rows: `benchmarks/leaks.py`.", ""]
+    lines += ["| set | seed | " + " | ".join(PLANTS) + " | false alarms |", "|---" * (len(PLANTS) + 3) + "|"]
+    for name, paths in SETS.items():
+        for seed in given.seeds:
+            found, alarms, num_clean = measure(*(given.data / path for path in paths), seed=seed)
+            shares = " | ".join(f"{share:.1%}" for share in found.values())
+            lines.append(f"| {name} | {seed} | {shares} | {alarms / num_clean:.2%} of {num_clean:,} |")
+            print(lines[-1], flush=True)
+    if given.markdown:
+        given.markdown.write_text("\n".join(lines) + "\n")
+
+
+def measure(train: Path, test: Path, *, seed: int) -> tuple[dict[str, float], int, int]:
+    """Share found by kind, false alarms, and how many clean rows there were."""
+    rng = random.Random(seed)
+    rows = [(row.input, row.target) for row in read_canonical(train).rows]
+    if train == test:  # one set for both: every text once, cut in two
+        rows = list({normalise(text): (text, answer) for text, answer in rows}.values())
+        rng.shuffle(rows)
+        held, rows = rows[:3000], rows[3000:]
+    else:
+        held = [(row.input, row.target) for row in read_canonical(test).rows]
+    gold = rng.sample(held, 200)
+    same = {normalise(text) for text, _ in gold}
+    clean = [row for row in rows if normalise(row[0]) not in same]
+    clean = rng.sample(clean, min(10_000, len(clean)))
+    words = sorted({word for text, _ in rows for word in text.split()})
+    found = {kind: _found([(plant(text, rng, words), a) for text, a in gold], gold) for kind, plant in PLANTS.items()}
+    return found, _count(clean, gold), len(clean)
+
+
+def _found(planted: Rows, gold: Rows) -> float:
+    return _count(planted, gold) / len(planted)
+
+
+def _count(rows: Rows, gold: Rows) -> int:
+    (texts, answers), (asked, targets) = zip(*rows, strict=True), zip(*gold, strict=True)
+    return len({leak.row for leak in find_leaks(texts, asked, answers=(answers, targets))})
+
+
+def _change_words(share: float) -> Callable[[str, random.Random, list[str]], str]:
+    def change(text: str, rng: random.Random, words: list[str]) -> str:
+        changed = text.split()
+        for i in rng.sample(range(len(changed)), max(1, round(share * len(changed)))):
+            changed[i] = rng.choice(words)
+        return " ".join(changed)
+
+    return change
+
+
+PLANTS: dict[str, Callable[[str, random.Random, list[str]], str]] = {
+    "exact": lambda text, rng, words: text,
+    "case and space": lambda text, rng, words: f"  {text.upper().replace(' ', '  ')}\n",
+    "punctuation": lambda text, rng, words: f"«{text.rstrip('?.!')}»..!",
+    "10 % of words": _change_words(0.1),
+    "20 % of words": _change_words(0.2),
+    "template": lambda text, rng, words: rng.choice(TEMPLATES).format(text),
+}
+
+if __name__ == "__main__":
+    main()
