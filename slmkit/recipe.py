@@ -225,6 +225,9 @@ def _check_keys(layer: Layer, path: Path) -> None:
             raise SlmkitError(
                 f"{key!r} cannot be {value!r}", where=layer.where((key,)), fix=f"give {_KIND_NAMES[kinds]}"
             )
+    _check_bounds(layer, ("expect",))
+    for profile in layer.value.get("profiles") or {}:
+        _check_bounds(layer, ("profiles", profile, "expect"))
     for key in layer.value:
         if key not in KEYS:
             raise SlmkitError(
@@ -232,6 +235,23 @@ def _check_keys(layer: Layer, path: Path) -> None:
             )
     if layer.value.get("with") is None:
         layer.value["with"] = {}
+
+
+def _check_bounds(layer: Layer, place: Place) -> None:
+    """Refuses a claim that no number can keep, before anything runs."""
+    claims = _inner(layer, place)
+    for name, bounds in (claims.value if claims else {}).items():
+        where = layer.where((*place, name))
+        is_pair = isinstance(bounds, list) and len(bounds) == 2
+        if not is_pair or any(isinstance(end, bool) or not isinstance(end, int | float | None) for end in bounds):
+            raise SlmkitError(f"expect.{name} is {bounds!r}", where=where, fix="give [low, high]; null for no bound")
+        low, high = bounds
+        if low is not None and high is not None and low > high:
+            raise SlmkitError(
+                f"expect.{name} is {bounds!r}: the low bound is above the high one",
+                where=where,
+                fix=f"[{high}, {low}]",
+            )
 
 
 _KINDS: dict[str, Any] = {

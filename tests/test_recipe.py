@@ -80,6 +80,10 @@ def test_a_part_given_by_name_takes_a_dotted_value() -> None:
         ("", 1, "found nothing"),
         ("stage: sft\ntitel: x\n", 2, "unknown key 'titel'"),
         ("stage: sft\nwith: 3\n", 2, "'with' cannot be 3"),
+        ("stage: sft\nexpect:\n  a: [1, 2]\n  b: [9, 1]\n", 4, "low bound is above"),
+        ("stage: sft\nexpect:\n  a: 0.9\n", 3, "expect.a is 0.9"),
+        ("stage: sft\nexpect:\n  a: [low, 1]\n", 3, "expect.a is"),
+        ("stage: sft\nprofiles:\n  gpu: {expect: {a: [1]}}\n", 3, "expect.a is"),
         ("stage: sft\nwith: !!python/object:os.x [a]\n", 0, "a YAML tag is not allowed"),
     ],
 )

@@ -5,6 +5,7 @@ A passage is some whole paragraphs (or sentences of a long one) of one document,
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,15 @@ def read_passages(
         pieces = chunk(text, chunk_size=chunk_size, chunk_overlap=chunk_overlap)
         found += [Passage(name if len(pieces) == 1 else f"{name}#{i}", piece) for i, piece in enumerate(pieces)]
     return found
+
+
+def stored_passages(documents: Path) -> list[Passage]:
+    """The passages as a prepared run has cut them, else cut here."""
+    path = documents / "documents.jsonl" if documents.is_dir() else documents
+    if path.name != "documents.jsonl" or not path.exists():
+        return read_passages(documents)
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    return [Passage(str(row["id"]), row["text"]) for row in rows]
 
 
 def own_documents(folder: Path) -> Path | None:

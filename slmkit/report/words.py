@@ -35,7 +35,7 @@ def number(value: Any) -> str:
 def score(value: Any) -> str:
     """A number as `number` writes it, but a small one always with three decimals, as in a column: 1.000, 0.865."""
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 10:
-        return f"{value:.3f}"
+        return f"{value:z.3f}"
     return number(value)
 
 
@@ -43,7 +43,9 @@ def signed(value: Any) -> str:
     """A difference with its sign: +0.120, −0.031, 0.000."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return number(value)
-    return f"{'+' if value > 0 else '−' if value < 0 else ''}{score(abs(value))}"
+    written = score(abs(value))
+    is_zero = not written.strip("0.")  # as written: -0.0004 has no sign
+    return f"{'' if is_zero else '+' if value > 0 else '−'}{written}"
 
 
 def interval(low: Any, high: Any) -> str:

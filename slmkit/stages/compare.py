@@ -129,7 +129,9 @@ def compare(
         f"cost of 1,000 answers at {price_per_hour:g} a machine hour, a training paid off over "
         f"{answers_per_training:,} answers; p-values adjusted by Holm over all pairs of arms"
     )
-    run.verdict(verdict.text, positive=verdict.is_positive)
+    blind = [name for name in measured if "labels_left_out" in file.setups[name]]
+    handicap = f" The {len(frozen.task.labels)} labels did not fit the prompt of {', '.join(blind)}." if blind else ""
+    run.verdict(verdict.text + handicap, positive=verdict.is_positive)
 
 
 def check(
@@ -210,7 +212,7 @@ def _noise_floor(
     for name, of in again.items():
         difference = paired_difference(measured[name].scores, measured[of].scores, clusters=clusters, seed=run.seed)
         rows.append({"system": name, "repeats": of} | asdict(difference))
-        run.note(f"{name} differs from {of}, which it repeats, by {difference.value:+.3f}")
+        run.note(f"{name} differs from {of}, which it repeats, by {difference.value:+z.3f}")
     if not rows:
         return 0.0
     noise = float(max(abs(row["value"]) for row in rows))

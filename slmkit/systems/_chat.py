@@ -37,6 +37,7 @@ class ChatModel:
     device: Device
     dtype: Dtype
     load_in_4bit: bool
+    score_targets: bool = False
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -70,7 +71,10 @@ class ChatModel:
         prompts = render(loaded.tokenizer, [[*opening, *its_turns] for its_turns in turns])
         extra = (preparing_seconds + time.perf_counter() - start) / max(1, len(examples))
 
+        targets = self._scored_targets(loaded, prompts, examples) if self.score_targets else {}
+
         def to_answer(index: int, output: Output) -> Answer:
+            target_logprob, target_tokens = targets.get(index, (None, 0))
             return Answer(
                 examples[index].id,
                 output.text,
@@ -81,6 +85,8 @@ class ChatModel:
                 error=output.error,
                 passages=passages[index] if passages else (),
                 confidence=output.confidence,
+                target_logprob=target_logprob,
+                target_tokens=target_tokens,
             )
 
         def tell(index: int, output: Output) -> None:
@@ -101,7 +107,21 @@ class ChatModel:
         from slmkit.models.identity import identity
 
         decoding = "labels" if self._picks_labels else f"greedy, up to {self.max_new_tokens} tokens"
-        return identity(self._loaded()) | {"decoding": decoding}
+        left_out = {"labels_left_out": f"{self._tokens_left_out:,} tokens"} if self._tokens_left_out else {}
+        return identity(self._loaded()) | {"decoding": decoding} | left_out
+
+    def _scored_targets(
+        self, loaded: Loaded, prompts: Sequence[Sequence[int]], examples: Sequence[Example]
+    ) -> dict[int, tuple[float, int]]:
+        """Log-probability and tokens of each target written as the answer, end of turn included, where both fit."""
+        from slmkit.models.choose import one_by_one, option_ids
+
+        endings = option_ids(loaded, [example.target for example in examples])
+        return {
+            index: (float(one_by_one(loaded, [prompt], [ending])[0, 0]), len(ending))
+            for index, (prompt, ending) in enumerate(zip(prompts, endings, strict=True))
+            if len(prompt) + len(ending) <= loaded.context_length
+        }
 
     @property
     def _picks_labels(self) -> bool:
@@ -114,17 +134,32 @@ class ChatModel:
 
     def _listed_labels(self) -> str:
         """The sentence that lists the labels; "auto": not to a model that a run trained, nor where it crowds out."""
-        text = f"Answer with exactly one of: {', '.join(self.task.labels)}."
+        text = _label_list(self.task)
         if self.show_labels != "auto":
             return text if self.show_labels else ""
-        if (Path(self.model.path) / "model").is_dir():  # its training prompts had no list
+        if self._is_trained:  # its training prompts had no list
             return ""
-        loaded = self._loaded()
-        tokens = len(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
-        if tokens <= _LABELS_SHARE * loaded.context_length:
+        if not self._tokens_left_out:
             return text
         self.notes.append(
-            f"the {len(self.task.labels)} labels are not listed in the prompt: they take {tokens:,} tokens of the "
-            f"model's {loaded.context_length:,} (show_labels=true lists them anyway)"
+            f"the {len(self.task.labels)} labels are not listed in the prompt: they take {self._tokens_left_out:,} "
+            f"tokens of the model's {self._loaded().context_length:,} (show_labels=true lists them anyway)"
         )
         return ""
+
+    @cached_property
+    def _tokens_left_out(self) -> int:
+        """The tokens of a list of labels that crowds out the rest of the prompt; 0 where nothing is left out."""
+        if not self.task.labels or self.show_labels != "auto" or self._is_trained:
+            return 0
+        loaded = self._loaded()
+        tokens = len(loaded.tokenizer(_label_list(self.task), add_special_tokens=False)["input_ids"])
+        return tokens if tokens > _LABELS_SHARE * loaded.context_length else 0
+
+    @property
+    def _is_trained(self) -> bool:
+        return (Path(self.model.path) / "model").is_dir()
+
+
+def _label_list(task: Task) -> str:
+    return f"Answer with exactly one of: {', '.join(task.labels)}."

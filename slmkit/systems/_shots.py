@@ -68,3 +68,11 @@ class Shots:
     def _without(self, question: Example, rows: Sequence[Example]) -> list[Example]:
         others = (row for row in rows if row.input.strip() != question.input.strip())
         return [row for row, _ in zip(others, range(self.num_shots), strict=False)]
+
+
+def chat_turns(opening: str, shots: Sequence[Example], question: str) -> list[dict[str, str]]:
+    """The chat of a question: the system turn where there is one, the solved examples, and the question."""
+    chat = [{"role": "system", "content": opening}] if opening else []
+    for shot in shots:
+        chat += [{"role": "user", "content": shot.input}, {"role": "assistant", "content": shot.target}]
+    return [*chat, {"role": "user", "content": question}]

@@ -14,7 +14,7 @@ from typing import Any
 
 from slmkit.errors import FailedError, SlmkitError
 from slmkit.systems._chat import ShowLabels
-from slmkit.systems._shots import Choice, Shots
+from slmkit.systems._shots import Choice, Shots, chat_turns
 from slmkit.types import Answer, Example, Input, System, Task
 
 _TRIES = 4  # of one question; waits 1, 2 and 4 seconds between them
@@ -105,10 +105,7 @@ class _Endpoint:
         return [answers[index] for index in range(len(questions))]
 
     def _ask(self, question: Example, shots: Sequence[Example]) -> Answer:
-        messages = [{"role": "system", "content": self.opening}] if self.opening else []
-        for shot in shots:
-            messages += [{"role": "user", "content": shot.input}, {"role": "assistant", "content": shot.target}]
-        messages.append({"role": "user", "content": question.input})
+        messages = chat_turns(self.opening, shots, question.input)
         body = {"model": self.model_name, "messages": messages, "max_tokens": self.max_new_tokens, "temperature": 0}
         start = time.perf_counter()
         reply = self._post(body)

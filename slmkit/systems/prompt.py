@@ -28,13 +28,15 @@ def prompt(
     device: Device = "auto",
     dtype: Dtype = "auto",
     load_in_4bit: bool = False,
+    score_targets: bool = False,
     seed: int = 0,
 ) -> System:
     """Asks a chat model, after num_shots solved examples from `examples`, a prepared run.
 
     instruction: None takes the task's own. show_labels "auto": not to a model that a run has trained, whose prompts
     had no list, nor where the list takes over a quarter of the context. decoding "auto": for label tasks "labels", the
-    label that the model finds likeliest; else "greedy", free text.
+    label that the model finds likeliest; else "greedy", free text. score_targets: also tells how likely it finds
+    each right answer, which perplexity and bits_per_byte need; it reads every prompt once more.
     """
     if num_shots and examples is None:
         raise SlmkitError(
@@ -53,6 +55,7 @@ def prompt(
             device=device,
             dtype=dtype,
             load_in_4bit=load_in_4bit,
+            score_targets=score_targets,
         ),
         Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None,
     )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from slmkit.data.documents import read_passages
+from slmkit.data.documents import stored_passages
 from slmkit.errors import SlmkitError
 from slmkit.models.load import Device, Dtype
 from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._chat import ChatModel, Decoding, ShowLabels
-from slmkit.types import Answer, Example, Hit, Input, Model, Passage, Retriever, RetrieverPart, System, Task
+from slmkit.types import Answer, Example, Hit, Input, Model, Retriever, RetrieverPart, System, Task
 
 
 def rag(
@@ -33,12 +32,13 @@ def rag(
     device: Device = "auto",
     dtype: Dtype = "auto",
     load_in_4bit: bool = False,
+    score_targets: bool = False,
 ) -> System:
     """Asks a chat model with the top_k passages of `documents` before the question.
 
     documents: a prepared run, a documents.jsonl of {"id", "text"} lines, or a folder of texts.
     notes: the user's turn, with the places {passages} (one a line, the best first) and {input}. instruction,
-    show_labels and decoding: as in `prompt`.
+    show_labels, decoding and score_targets: as in `prompt`.
     """
     if top_k < 1:
         raise SlmkitError(f"top_k is {top_k}", fix="give at least 1; without passages the system is `prompt`")
@@ -55,6 +55,7 @@ def rag(
             device=device,
             dtype=dtype,
             load_in_4bit=load_in_4bit,
+            score_targets=score_targets,
         ),
         documents,
         retriever,
@@ -95,21 +96,12 @@ class _Rag:
 
     @cached_property
     def index(self) -> Retriever:
-        return self.retriever(_passages(self.documents))
+        return self.retriever(stored_passages(self.documents))
 
     def _user(self, question: str, hits: Sequence[Hit]) -> str:
         """The user's turn; just the question where nothing was found."""
         passages = "\n".join(hit.passage.text for hit in hits)
         return self.form.format(passages=passages, input=question) if hits else question
-
-
-def _passages(documents: Path) -> list[Passage]:
-    """The passages as a prepared run has cut them, else cut here."""
-    path = documents / "documents.jsonl" if documents.is_dir() else documents
-    if path.name != "documents.jsonl" or not path.exists():
-        return read_passages(documents)
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    return [Passage(str(row["id"]), row["text"]) for row in rows]
 
 
 def _check_notes(notes: str) -> None:

@@ -156,3 +156,4 @@ def test_labels_that_crowd_the_prompt_are_left_out_and_it_is_said(nano, chats):
     system.answer(QUESTIONS[:1])
     assert chats[0][0]["content"] == "say it."
     assert "the 99 labels are not listed in the prompt" in system.notes[0]
+    assert "labels_left_out" in system.about and "labels_left_out" not in prompt(TASK, model=nano).about

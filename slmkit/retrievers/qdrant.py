@@ -1,0 +1,81 @@
+"""Vectors in a Qdrant server, for more passages than fit into memory, or that other programs ask too."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from slmkit.errors import SlmkitError
+from slmkit.retrievers._embedder import fit_embedder
+from slmkit.types import Hit, Passage, Retriever
+
+_BATCH = 256  # passages embedded and sent at once
+
+
+def qdrant(
+    passages: Sequence[Passage], *, url: str = ":memory:", embedder: str = "lsa", batch_size: int = 64
+) -> Retriever:
+    """Ranks passages by the cosine of their vectors, which a Qdrant at `url` holds and searches.
+
+    url: http://HOST:6333; ":memory:" keeps all in this process. The collection is named by a hash of passages and
+    embedder: the same passages are sent once. embedder: as in `dense`.
+    Source: Malkov and Yashunin 2018 (HNSW), https://arxiv.org/abs/1603.09320.
+    """
+    return _Qdrant([passage for passage in passages if passage.text.strip()], url, embedder, batch_size)
+
+
+class _Qdrant:
+    def __init__(self, passages: Sequence[Passage], url: str, embedder: str, batch_size: int) -> None:
+        self.passages = passages
+        if not passages:
+            return
+        self.client = _connect(url)
+        texts = [passage.text for passage in passages]
+        self.embed = fit_embedder(embedder, texts, batch_size=batch_size)
+        content = "\0".join([embedder, *(part for passage in passages for part in (passage.id, passage.text))])
+        self.collection = f"slmkit-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        self._fill()
+
+    def search(self, queries: Sequence[str], *, top_k: int) -> list[list[Hit]]:
+        """The top_k passages closest to each query, best first; none at a right angle to it."""
+        if not queries or not self.passages:
+            return [[] for _ in queries]
+        found = []
+        for vector in self.embed(queries):
+            points = self.client.query_points(self.collection, query=vector.tolist(), limit=top_k).points
+            found.append([Hit(self.passages[point.id], point.score) for point in points if point.score > 0])
+        return found
+
+    def _fill(self) -> None:
+        """Sends the passages, unless all of them are there."""
+        from qdrant_client.models import Distance, PointStruct, VectorParams
+
+        if self.client.collection_exists(self.collection):
+            if self.client.count(self.collection).count == len(self.passages):
+                return
+            self.client.delete_collection(self.collection)
+        for start in range(0, len(self.passages), _BATCH):
+            some = self.passages[start : start + _BATCH]
+            vectors = self.embed([passage.text for passage in some])
+            if start == 0:
+                size = VectorParams(size=vectors.shape[1], distance=Distance.COSINE)
+                self.client.create_collection(self.collection, vectors_config=size)
+            points = [
+                PointStruct(id=start + i, vector=vector.tolist(), payload={"id": passage.id, "text": passage.text})
+                for i, (passage, vector) in enumerate(zip(some, vectors, strict=True))
+            ]
+            self.client.upsert(self.collection, points)
+
+
+def _connect(url: str) -> Any:
+    try:
+        from qdrant_client import QdrantClient
+    except ImportError:
+        raise SlmkitError("qdrant needs the package qdrant-client", fix="pip install 'slmkit[qdrant]'") from None
+    client = QdrantClient(":memory:") if url == ":memory:" else QdrantClient(url=url, check_compatibility=False)
+    try:
+        client.get_collections()
+    except Exception as error:  # qdrant-client has an exception of its own for each transport
+        raise SlmkitError(f"no Qdrant answers at {url}: {error}", fix="start the server, or leave url out") from None
+    return client

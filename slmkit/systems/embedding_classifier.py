@@ -1,0 +1,70 @@
+"""The classical baseline of meaning: sentence embeddings and a logistic regression on top, with probabilities."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from slmkit.retrievers._embedder import fit_embedder
+from slmkit.systems import NotApplicable
+from slmkit.systems._rows import read_rows
+from slmkit.types import Answer, Example, Input, System, Task
+
+
+def embedding_classifier(
+    task: Task, *, train: Input, embedder: str = "lsa", C: float = 10.0, batch_size: int = 64
+) -> System:
+    """Classifies by a logistic regression on the embeddings of `train`, a prepared run, and says how sure it is.
+
+    embedder: as in the retriever `dense`; "lsa" is learned from the training texts and needs no network.
+    Source: Tunstall et al. 2022 (SetFit), https://arxiv.org/abs/2209.11055, its head without the contrastive step.
+    """
+    if task.kind != "classification":
+        raise NotApplicable("a classifier picks labels, and this task wants free text", fix="leave this arm out")
+    return _EmbeddingClassifier(train, embedder, C, batch_size)
+
+
+@dataclass(frozen=True)
+class _EmbeddingClassifier:
+    train: Path
+    embedder: str
+    C: float
+    batch_size: int
+
+    @property
+    def about(self) -> dict[str, str]:
+        return {"model": f"logistic regression on {self.embedder} embeddings"}
+
+    def answer(
+        self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
+    ) -> list[Answer]:
+        embed, model = self._fitted
+        start = time.perf_counter()
+        texts = [question.input for question in questions]
+        sure = model.predict_proba(embed(texts)) if texts else []
+        seconds = (time.perf_counter() - start) / max(1, len(questions))
+        answers = [
+            Answer(question.id, str(model.classes_[row.argmax()]), seconds=seconds, confidence=float(row.max()))
+            for question, row in zip(questions, sure, strict=True)
+        ]
+        for answer in answers:
+            if on_answer:
+                on_answer(answer)
+        return answers
+
+    @cached_property
+    def _fitted(self) -> tuple[Any, Any]:
+        """The embedder and the classifier on it; the commonest label where the training rows have one only."""
+        from sklearn.dummy import DummyClassifier
+        from sklearn.linear_model import LogisticRegression
+
+        rows = read_rows(self.train)
+        texts, targets = [row.input for row in rows], [row.target for row in rows]
+        embed = fit_embedder(self.embedder, texts, batch_size=self.batch_size)
+        several = len(set(targets)) > 1
+        model = LogisticRegression(C=self.C, max_iter=1000) if several else DummyClassifier(strategy="prior")
+        return embed, model.fit(embed(texts), targets)

@@ -1,0 +1,102 @@
+"""A GGUF file answered by llama.cpp in this process: what a laptop or a phone would run after `ship`.
+
+Not run by the tests: llama-cpp-python compiles from source. A llama.cpp server is asked by openai_endpoint.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from slmkit.errors import SlmkitError
+from slmkit.systems._shots import Choice, Shots, chat_turns
+from slmkit.types import Answer, Example, Input, System, Task
+
+
+def llama_cpp(
+    task: Task,
+    *,
+    gguf: Input,
+    num_shots: int = 0,
+    shots: Choice = "nearest",
+    examples: Input | None = None,
+    instruction: str | None = None,
+    max_new_tokens: int = 64,
+    context_length: int = 2048,
+    num_gpu_layers: int = -1,
+    seed: int = 0,
+) -> System:
+    """Asks a quantised model in a GGUF file, greedily, by the chat template that the file carries.
+
+    num_gpu_layers: -1 puts all on the GPU where llama.cpp was built with one. The others as in `prompt`.
+    """
+    if importlib.util.find_spec("llama_cpp") is None:
+        raise SlmkitError(
+            "the package llama-cpp-python is not installed",
+            fix="pip install llama-cpp-python (it compiles), or run llama-server and use openai_endpoint",
+        )
+    if num_shots and examples is None:
+        raise SlmkitError(
+            f"num_shots is {num_shots}, but there are no examples to show",
+            fix="add `examples: loop/prepare`, or the folder of a prepared run",
+        )
+    asked = task.instruction if instruction is None else instruction
+    solved = Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None
+    return _LlamaCpp(gguf, asked, solved, max_new_tokens, context_length, num_gpu_layers)
+
+
+@dataclass(frozen=True)
+class _LlamaCpp:
+    gguf: Path
+    opening: str
+    shots: Shots | None
+    max_new_tokens: int
+    context_length: int
+    num_gpu_layers: int
+
+    @property
+    def about(self) -> dict[str, str]:
+        from importlib.metadata import version
+
+        backend = f"llama-cpp-python {version('llama-cpp-python')}"
+        return {"model": str(self.gguf), "backend": backend, "decoding": f"greedy, up to {self.max_new_tokens} tokens"}
+
+    def answer(
+        self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
+    ) -> list[Answer]:
+        solved = self.shots(questions) if self.shots else [[] for _ in questions]
+        answers = []
+        for question, shots in zip(questions, solved, strict=True):
+            answers.append(self._ask(question, shots))
+            if on_answer:
+                on_answer(answers[-1])
+        return answers
+
+    def _ask(self, question: Example, shots: Sequence[Example]) -> Answer:
+        engine = self._engine
+        chat = chat_turns(self.opening, shots, question.input)
+        start = time.perf_counter()
+        try:
+            reply = engine.create_chat_completion(chat, max_tokens=self.max_new_tokens, temperature=0.0)
+        except ValueError as error:  # the prompt is longer than the context
+            return Answer(question.id, "", seconds=time.perf_counter() - start, error=str(error))
+        [choice], usage = reply["choices"], reply["usage"]
+        return Answer(
+            question.id,
+            (choice["message"]["content"] or "").strip(),
+            prompt_tokens=usage["prompt_tokens"],
+            completion_tokens=usage["completion_tokens"],
+            seconds=time.perf_counter() - start,
+            stopped=choice["finish_reason"] != "length",
+        )
+
+    @cached_property
+    def _engine(self) -> Any:
+        from llama_cpp import Llama
+
+        return Llama(str(self.gguf), n_ctx=self.context_length, n_gpu_layers=self.num_gpu_layers, verbose=False)

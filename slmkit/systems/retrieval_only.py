@@ -1,0 +1,75 @@
+"""The floor of retrieval: the best passage itself is the answer, and no model reads it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from slmkit.data.documents import stored_passages
+from slmkit.errors import SlmkitError
+from slmkit.retrievers.bm25 import bm25
+from slmkit.systems._rows import read_rows
+from slmkit.types import Answer, Example, Input, Passage, Retriever, RetrieverPart, System, Task
+
+
+def retrieval_only(
+    task: Task,
+    *,
+    documents: Input | None = None,
+    train: Input | None = None,
+    retriever: RetrieverPart = bm25,
+    top_k: int = 10,
+) -> System:
+    """Answers with the passage of `documents` nearest to the question, or the nearest row's answer of `train`.
+
+    What an arm that retrieves must beat; with gold that names its passages, the arm that measures a retriever alone.
+    top_k: how many passages count for recall, mrr and ndcg.
+    """
+    if (documents is None) == (train is None):
+        raise SlmkitError(
+            "retrieval_only answers from `documents` or from `train`",
+            fix="give one of them: passages, or the prepared run whose answers it repeats",
+        )
+    return _RetrievalOnly(documents, train, retriever, top_k)
+
+
+@dataclass(frozen=True)
+class _RetrievalOnly:
+    documents: Path | None
+    train: Path | None
+    retriever: RetrieverPart
+    top_k: int
+
+    @property
+    def about(self) -> dict[str, str]:
+        return {"model": f"none: {getattr(self.retriever, 'label', None) or self.retriever.__name__}"}
+
+    def answer(
+        self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
+    ) -> list[Answer]:
+        index, targets = self._index
+        start = time.perf_counter()
+        found = index.search([question.input for question in questions], top_k=self.top_k)
+        seconds = (time.perf_counter() - start) / max(1, len(questions))
+        answers = []
+        for question, hits in zip(questions, found, strict=True):
+            best = hits[0].passage if hits else None
+            text = "" if best is None else targets.get(best.id, best.text)
+            passages = () if self.train else tuple(hit.passage.id for hit in hits)
+            answers.append(Answer(question.id, text, seconds=seconds, passages=passages))
+            if on_answer:
+                on_answer(answers[-1])
+        return answers
+
+    @cached_property
+    def _index(self) -> tuple[Retriever, dict[str, str]]:
+        """The retriever, and by the id of each training row its answer."""
+        if self.documents is not None:
+            return self.retriever(stored_passages(self.documents)), {}
+        assert self.train is not None
+        rows = read_rows(self.train)
+        passages = [Passage(str(i), row.input) for i, row in enumerate(rows)]
+        return self.retriever(passages), {str(i): row.target for i, row in enumerate(rows)}

@@ -1,0 +1,131 @@
+"""A model that vLLM serves in this process: continuous batching on a GPU, the same prompts as `prompt`.
+
+Not run by the tests: vLLM needs its own environment (it pins another torch). An endpoint of `vllm serve` is asked by
+openai_endpoint, which needs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from slmkit.errors import SlmkitError
+from slmkit.systems._shots import Choice, Shots, chat_turns
+from slmkit.types import Answer, Example, Input, Model, ModelRef, System, Task
+
+
+def vllm(
+    task: Task,
+    *,
+    model: Model,
+    num_shots: int = 0,
+    shots: Choice = "nearest",
+    examples: Input | None = None,
+    instruction: str | None = None,
+    max_new_tokens: int = 64,
+    context_length: int | None = None,
+    gpu_memory_share: float = 0.9,
+    seed: int = 0,
+) -> System:
+    """Asks a model through vLLM, greedily; label tasks are held to their labels by guided decoding.
+
+    model: a merged model, or a run's adapter, which vLLM applies to its base. num_shots, shots, examples, instruction:
+    as in `prompt`. Source: Kwon et al. 2023, https://arxiv.org/abs/2309.06180.
+    """
+    if importlib.util.find_spec("vllm") is None:
+        raise SlmkitError(
+            "the package vllm is not installed",
+            fix="pip install vllm into an environment of its own, or run `vllm serve` there and use openai_endpoint",
+        )
+    if num_shots and examples is None:
+        raise SlmkitError(
+            f"num_shots is {num_shots}, but there are no examples to show",
+            fix="add `examples: loop/prepare`, or the folder of a prepared run",
+        )
+    asked = task.instruction if instruction is None else instruction
+    solved = Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None
+    return _Vllm(task, model, asked, solved, max_new_tokens, context_length, gpu_memory_share)
+
+
+@dataclass(frozen=True)
+class _Vllm:
+    task: Task
+    model: ModelRef
+    opening: str
+    shots: Shots | None
+    max_new_tokens: int
+    context_length: int | None
+    gpu_memory_share: float
+
+    @property
+    def about(self) -> dict[str, str]:
+        from importlib.metadata import version
+
+        decoding = f"greedy, up to {self.max_new_tokens} tokens" + (
+            ", guided to the labels" if self.task.labels else ""
+        )
+        return {"model": self.model.path, "backend": f"vllm {version('vllm')}", "decoding": decoding}
+
+    def answer(
+        self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
+    ) -> list[Answer]:
+        engine, adapter = self._engine
+        start = time.perf_counter()
+        solved = self.shots(questions) if self.shots else [[] for _ in questions]
+        chats = [
+            chat_turns(self.opening, shots, question.input) for question, shots in zip(questions, solved, strict=True)
+        ]
+        outputs = engine.chat(chats, self._sampling(), lora_request=adapter, use_tqdm=False)
+        seconds = (time.perf_counter() - start) / max(1, len(questions))
+        answers = []
+        for question, output in zip(questions, outputs, strict=True):
+            [said] = output.outputs
+            answers.append(
+                Answer(
+                    question.id,
+                    said.text.strip(),
+                    prompt_tokens=len(output.prompt_token_ids),
+                    completion_tokens=len(said.token_ids),
+                    seconds=seconds,
+                    stopped=said.finish_reason == "stop",
+                )
+            )
+            if on_answer:
+                on_answer(answers[-1])
+        return answers
+
+    @cached_property
+    def _engine(self) -> tuple[Any, Any]:
+        """The engine, and the adapter to apply where the model is one."""
+        import json
+
+        from vllm import LLM
+        from vllm.lora.request import LoRARequest
+
+        folder = Path(self.model.path) / "model"
+        folder = folder if folder.is_dir() else Path(self.model.path)
+        settings = {"max_model_len": self.context_length, "gpu_memory_utilization": self.gpu_memory_share}
+        config = folder / "adapter_config.json"
+        if not config.is_file():
+            return LLM(str(folder if folder.is_dir() else self.model.path), **settings), None
+        adapter = json.loads(config.read_text(encoding="utf-8"))
+        engine = LLM(
+            adapter["base_model_name_or_path"],
+            tokenizer=str(folder),
+            enable_lora=True,
+            max_lora_rank=max(8, int(adapter["r"])),
+            **settings,
+        )
+        return engine, LoRARequest("adapter", 1, str(folder))
+
+    def _sampling(self) -> Any:
+        from vllm import SamplingParams
+        from vllm.sampling_params import StructuredOutputsParams
+
+        held = StructuredOutputsParams(choice=list(self.task.labels)) if self.task.labels else None
+        return SamplingParams(temperature=0.0, max_tokens=self.max_new_tokens, structured_outputs=held)

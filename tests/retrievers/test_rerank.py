@@ -1,0 +1,59 @@
+"""A cross-encoder sorts anew what a first retriever found, by the scores that transformers itself gives the pairs."""
+
+import pytest
+
+from slmkit.errors import SlmkitError
+from slmkit.retrievers.bm25 import bm25
+from slmkit.retrievers.rerank import rerank
+from slmkit.types import Passage
+
+PASSAGES = [Passage(str(i), f"the oak {'grows slowly ' * i}near the river") for i in range(6)]
+
+
+@pytest.fixture(scope="module")
+def cross_encoder(tmp_path_factory):
+    """A real sequence classifier with random weights and the tokenizer of nano."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
+
+    from slmkit import names
+
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(names.PACKAGE / "assets" / "nano")
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_labels=1,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    folder = tmp_path_factory.mktemp("cross_encoder")
+    LlamaForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def test_the_order_is_that_of_the_cross_encoders_scores(cross_encoder):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(cross_encoder)
+    model = AutoModelForSequenceClassification.from_pretrained(cross_encoder).eval()
+    query = "where does the oak grow"
+    alone = {p.id: model(**tokenizer(query, p.text, return_tensors="pt")).logits.item() for p in PASSAGES}
+    [hits] = rerank(PASSAGES, cross_encoder=cross_encoder, batch_size=2).search([query], top_k=4)
+    assert [hit.passage.id for hit in hits] == sorted(alone, key=lambda id: -alone[id])[:4]
+    assert [hit.score for hit in hits] == pytest.approx([alone[hit.passage.id] for hit in hits], abs=1e-5)
+
+
+def test_only_the_depth_best_of_the_first_retriever_are_read(cross_encoder):
+    [first] = bm25(PASSAGES).search(["oak"], top_k=2)
+    [hits] = rerank(PASSAGES, cross_encoder=cross_encoder, depth=2).search(["oak"], top_k=2)
+    assert {hit.passage.id for hit in hits} == {hit.passage.id for hit in first}
+
+
+def test_a_model_that_is_not_there_is_told_with_its_name(tmp_path):
+    with pytest.raises(SlmkitError, match="cannot be loaded") as caught:
+        rerank(PASSAGES, cross_encoder=str(tmp_path)).search(["oak"], top_k=1)
+    assert str(tmp_path) in caught.value.what
