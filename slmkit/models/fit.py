@@ -5,6 +5,7 @@ The trainer is TRL's, made by the stage; `Recorder` is what a run offers, so tha
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,6 +21,8 @@ from slmkit.models.selected import Selection
 from slmkit.models.sharding import gathered, is_asked
 from slmkit.models.trainer import OnLog, OnStep
 from slmkit.types import ModelRef
+
+_ALIKE = 0.99  # share of probes on which a trained model and its base may not be the same
 
 
 class Recorder(Protocol):
@@ -100,6 +103,7 @@ def fit(
                 trainer.control.should_training_stop |= selection.is_over(log)
 
         trainer = make_trainer(on_step, on_log)
+        trainer.note = run.note
         if selection and trainer.eval_dataset is None:
             raise RefusedError(
                 "there are no validation rows to choose the best model by",
@@ -111,7 +115,7 @@ def fit(
             trainer.evaluate()
             _unprepare(trainer)
         if done < steps and not (selection and selection.is_over(log)):
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            _train(trainer, checkpoint)
         else:  # killed after the last step; train() would do one more where that step ends no epoch
             trainer._load_from_checkpoint(str(checkpoint))
             trainer.state.global_step = done
@@ -121,6 +125,21 @@ def fit(
     if selection:
         step = _select(run, trainer, selection, log, steps=steps)
     return Fitted(trainer, log, step)
+
+
+def _train(trainer: Any, checkpoint: Path | None) -> None:
+    """Trains; of a checkpoint only tensors and plain values are read, since a pickle could run any code.
+
+    Raises: RefusedError where torch's reader of plain values finds anything else.
+    """
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except pickle.UnpicklingError as error:
+        raise RefusedError(
+            f"the checkpoint is damaged or holds more than tensors: {str(error).splitlines()[0][:100]}",
+            where=str(checkpoint),
+            fix="delete this folder; the same command then starts from the beginning",
+        ) from error
 
 
 def _select(run: Recorder, trainer: Any, selection: Selection, log: list[dict[str, float]], *, steps: int) -> int:
@@ -162,14 +181,14 @@ def finish(run: Recorder, fitted: Fitted, ref: ModelRef, *, say: Callable[[Any],
     finish_saved(folder, ref)
     check_saved(trainer.model, folder, say)
     after = say(trainer.model)
-    if before.losses == after.losses:
+    if sum(a == b for a, b in zip(before.losses, after.losses, strict=True)) >= _ALIKE * len(before.losses):
         raise FailedError(
             "the trained model answers exactly as its base does",
             where=f"{len(before.losses)} rows compared",
             fix="raise learning_rate or num_train_epochs",
         )
     same = sum(a == b for a, b in zip(before.tokens, after.tokens, strict=True)) / len(before.losses)
-    if same >= 0.99:
+    if same >= _ALIKE:
         run.note(
             f"warning: {same:.0%} of {len(before.losses)} answers are as the base gives them; train longer or faster"
         )

@@ -75,6 +75,7 @@ def guarded(trainer_class: type) -> type:
             self.row_ids: list[str] = []  # of the current step, for messages
             self.step_loss, self.tokens_before = 0.0, 0
             self.best_step: int | None = None  # whose checkpoint is kept beside the newest
+            self.note: Callable[[str], None] = lambda text: None  # where an automatic choice is said
             super().__init__(*args, **kwargs)
             if "ref" in getattr(self.model, "peft_config", {}):  # TRL's copy of the fresh adapter: off is the same
                 self.model.delete_adapter("ref")
@@ -99,7 +100,9 @@ def guarded(trainer_class: type) -> type:
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
             if self.is_world_process_zero():
-                publish(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}", self.best_step)
+                folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+                (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle that nobody reads
+                publish(folder, self.best_step)
             self.accelerator.wait_for_everyone()
 
         def create_model_card(self, *args: Any, **kwargs: Any) -> None:
