@@ -1,4 +1,4 @@
-"""Do the statistics keep their promises? By simulation: python benchmarks/statistics.py [--draws 1000] [--processes 2]
+"""Do the statistics keep their promises? By simulation: benchmarks/error_rates.py [--draws 1000] [--processes 2]
 
 Binary scores, graded ones, and binary ones where several items share a document; n = 50, 200 and 1,000 items.
 
