@@ -44,11 +44,13 @@ def test_a_folder_here_is_named_as_data(tmp_path):
 
 
 def test_the_splits_of_a_saved_data_set_stay_apart(tmp_path):
-    DatasetDict({"train": some(30), "test": some(10, 500)}).save_to_disk(str(tmp_path / "saved"))
+    DatasetDict({"train": some(30), "test": some(10, 500), "unsupervised": some(10, 900)}).save_to_disk(
+        str(tmp_path / "saved")
+    )
     notes = []
     rows = [row.values["text"] for row in read_rows(tmp_path / "saved", on_note=notes.append)]
     assert rows == [f"text {i}" for i in range(30)]
-    assert "left test/data-00000-of-00001.arrow" in notes[0]
+    assert "left test/data-00000-of-00001.arrow, unsupervised/data-00000-of-00001.arrow" in notes[0]
     assert next(read_rows(tmp_path / "saved" / "test")).values["text"] == "text 500"
 
 

@@ -330,11 +330,12 @@ def test_the_spread_of_lengths_and_the_reason_of_max_length_are_told(tmp_path):
 
 
 def chats(path, exchanges, count=4):
-    turns = [
-        {"role": role, "content": f"{role} word {i} here"} for i in range(exchanges) for role in ("user", "assistant")
-    ]
     rows = [
-        [{"role": "user", "content": f"chat {n}"}, {"role": "assistant", "content": "go on"}, *turns]
+        [
+            {"role": role, "content": f"{role} {n} word {i} here"}
+            for i in range(exchanges)
+            for role in ("user", "assistant")
+        ]
         for n in range(count)
     ]
     path.write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows))
@@ -346,7 +347,7 @@ def test_long_chats_are_split_between_exchanges_and_nothing_is_lost(tmp_path):
     options = {"data": data, "model": NANO, "steps": [], "instruction": "Be kind.", "validation_size": 0}
     run, files = run_prepare(tmp_path, **options, max_length=120, on_overflow="split")
     assert run.metrics["length_max"] > 120
-    assert len(files["train"]) > 4
+    assert 4 < len(files["train"]) <= 4 * 20 / 2
     assert files["dropped"] == []
     pieces = [row["messages"] for row in files["train"]]
     assert all(
@@ -366,9 +367,8 @@ def test_the_pieces_of_a_chat_stay_on_one_side_of_the_split(tmp_path):
     _, files = run_prepare(
         tmp_path, data=data, model=NANO, steps=[], max_length=120, on_overflow="split", validation_size=0.4
     )
-    per_chat = len([row for part in ("train", "validation") for row in files[part]]) // 12
-    assert len(files["validation"]) % per_chat == 0
-    assert len(files["validation"]) > 0
+    sides = [{row["messages"][0]["content"].split()[1] for row in files[part]} for part in ("train", "validation")]
+    assert sides[0] and sides[1] and not sides[0] & sides[1]
 
 
 def test_an_exchange_that_is_too_long_alone_is_refused_and_not_cut(tmp_path):
