@@ -1,16 +1,17 @@
-"""Every lesson of these tracks holds on the embedded model as it is written, and fails when its idea is broken."""
+"""Every lesson holds on the embedded models as it is written, and fails when its idea is broken."""
 
 from collections.abc import Callable
 
 import pytest
-from project_files import REPOSITORY, Finished
+from project_files import Finished
 
-TRACKS = ("foundations", "text", "transformer")
-LESSONS = sorted(
-    path.relative_to(REPOSITORY / "recipes").with_suffix("").as_posix()
-    for track in TRACKS
-    for path in (REPOSITORY / "recipes" / track).glob("*.yaml")
-)
+from slmkit.curriculum import read_curriculum
+
+TRAINING = ("loop", "retrieval")  # tracks whose lessons stand on models that their recipes train first: minutes
+LESSONS = [
+    pytest.param(name, marks=pytest.mark.slow if name.startswith(TRAINING) else ())
+    for name in read_curriculum().there
+]
 
 
 @pytest.mark.parametrize("name", LESSONS)
