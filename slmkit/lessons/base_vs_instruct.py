@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import random
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmkit import charts
 from slmkit.data.gold import read_gold
 from slmkit.data.world.corpus import DOCUMENTS, text_pieces
+from slmkit.errors import SlmkitError
 from slmkit.evidence.arms import Arm, arm_rows, ask_arms
-from slmkit.models.load import Device, Dtype, Loaded, load_model
+from slmkit.models.load import Device, Dtype, Loaded, load_model, model_folder, read_base
 from slmkit.run import Run
 from slmkit.systems.prompt import prompt
-from slmkit.types import Input, Model
+from slmkit.types import Input, Model, ModelRef
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +43,8 @@ def base_vs_instruct(
 
     tuned, tuned_base: `model` and `base` after the same few training examples.
     """
+    for trained, start in ((tuned, model), (tuned_base, base)):
+        check_start(trained, start)
     ask = partial(prompt, device=device, dtype=dtype)
     models = {
         "instruct": model,
@@ -76,6 +80,19 @@ def base_vs_instruct(
         perplexity_ratio=perplexities["instruct"] / perplexities["base"],
         head_start=arms["instruct, 100 examples"].score.value - arms["base, 100 examples"].score.value,
     )
+
+
+def check_start(trained: ModelRef, start: ModelRef) -> None:
+    """Refuses a model that was trained from another one than it is compared with."""
+    folder = model_folder(trained)
+    if folder is None or not (folder / "base.json").exists():
+        return
+    found = read_base(folder)
+    if Path(found.path).resolve() != Path(start.path).resolve():
+        raise SlmkitError(
+            f"{trained.name!r} was trained from {found.name!r}, and is compared with {start.name!r}",
+            fix="name the pair in the recipes, as their `profiles: gpu` does; model= reaches both trainings",
+        )
 
 
 def ends(arm: Arm) -> float:
