@@ -1,0 +1,247 @@
+"""Attention: each token looks at the tokens before it, and takes from those that matter.
+
+Read from top to bottom: the formula in five lines against the model's own, the rule that nobody looks ahead, and which
+heads do the reading: found by where they look, proved by switching them off.
+After Vaswani et al. 2017, https://arxiv.org/abs/1706.03762.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from slmkit.charts import PALETTE, clear_to, panels
+from slmkit.data.gold import read_gold
+from slmkit.evidence.measure import accuracy
+from slmkit.models.load import Device, Loaded, load_model
+from slmkit.run import Run
+from slmkit.types import Example, Input, Model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+Head = tuple[int, int]  # layer, head
+NUM_RANDOM = 8  # draws of other heads
+
+
+def attention_by_hand(
+    run: Run,
+    *,
+    model: Model,
+    gold: Input,
+    scale: bool = True,
+    num_heads: int = 2,
+    limit: int = 100,
+    device: Device = "auto",
+) -> None:
+    """Attention written out and compared with the model's; then the heads that read are found and switched off.
+
+    scale: divide the scores by the root of the head's width. num_heads: how many are switched off.
+    """
+    import torch
+
+    loaded = load_model(model, device=device, dtype="float32")
+    loaded.model.set_attn_implementation("eager")  # the one that shows its weights
+    frozen = read_gold(gold)
+    examples = random.Random(run.seed).sample(frozen.examples, min(limit, len(frozen.examples)))
+    readings = [read for example in examples if (read := find_answer(loaded, example))]
+
+    # 1. The formula, on the first layer of the model: the same numbers come out.
+    theirs = seen_in_first_layer(loaded, readings[0].input_ids)
+    with torch.inference_mode():
+        first = loaded.model.model.layers[0].self_attn
+        ours, weights = attention(first, theirs.hidden, *theirs.rotation, scale=scale)
+    run.metric(
+        attention_difference=float((ours - theirs.output).abs().max()),
+        weights_sum_off=float((weights.sum(-1) - 1).abs().max()),
+    )
+
+    # 2. Nobody looks ahead: change the last token, and all places before it stay as they were.
+    changed = readings[0].input_ids.clone()
+    changed[0, -1] = (changed[0, -1] + 1) % len(loaded.tokenizer)
+    with torch.inference_mode():
+        before, after = loaded.model(readings[0].input_ids).logits, loaded.model(changed).logits
+    run.metric(earlier_places_changed=float((before - after)[:, :-1].abs().max()))
+
+    # 3. At the moment of answering, which heads look at the answer in the notes?
+    looks = torch.stack([looks_at_answer(loaded, reading) for reading in readings]).mean(0)  # (layers, H)
+    order = looks.flatten().argsort(descending=True).tolist()
+    ranked: list[Head] = [divmod(number, looks.shape[1]) for number in order]
+    best, others = ranked[:num_heads], ranked[num_heads:]
+    run.metric(best_head_looks=float(looks.max()))
+    run.table("heads", [{"layer": i, "head": j, "weight on the answer": float(looks[i, j])} for i, j in ranked[:32]])
+
+    # 4. Proof: switch these heads off, and then as many others.
+    def score_without(heads: Sequence[Head]) -> float:
+        with switched_off(loaded, heads):
+            return accuracy(loaded, frozen, limit=limit, seed=run.seed).value
+
+    r = random.Random(run.seed)
+    whole, without_best = score_without([]), score_without(best)
+    without_others = [score_without(r.sample(others, num_heads)) for _ in range(NUM_RANDOM)]
+    run.metric(
+        accuracy=whole,
+        lost_without_best=whole - without_best,
+        lost_without_random=whole - sum(without_others) / NUM_RANDOM,
+    )
+    run.metric(best_against_random=run.metrics["lost_without_best"] - run.metrics["lost_without_random"])  # type: ignore
+
+    run.figure("map", _draw_map(loaded, readings[0], best[0]))
+    run.figure("heads", _draw_heads(looks, whole, without_best, without_others))
+    names = " and ".join(f"{layer}.{head}" for layer, head in best)
+    run.verdict(
+        f"Without heads {names}, which look at the answer, reading falls from {whole:.0%} to {without_best:.0%}; "
+        f"without as many others to {sum(without_others) / NUM_RANDOM:.0%} on average."
+    )
+
+
+def attention(layer: Any, hidden: Tensor, cos: Tensor, sin: Tensor, *, scale: bool) -> tuple[Tensor, Tensor]:
+    """softmax(Q K' / sqrt(C)) V, and its weights (H, T, T); hidden is (T, D), cos and sin (T, C) turn by position."""
+    import torch
+
+    T, C = len(hidden), layer.head_dim
+    Q, K, V = (to(hidden).view(T, -1, C) for to in (layer.q_proj, layer.k_proj, layer.v_proj))  # (T, heads, C)
+    if hasattr(layer, "q_norm"):  # Qwen3 normalises them
+        Q, K = layer.q_norm(Q), layer.k_norm(K)
+    Q, K, V = turned(Q.transpose(0, 1), cos, sin), turned(K.transpose(0, 1), cos, sin), V.transpose(0, 1)
+    K, V = (group.repeat_interleave(len(Q) // len(group), 0) for group in (K, V))  # queries share keys and values
+
+    scores = Q @ K.transpose(1, 2) / (C**0.5 if scale else 1)  # (H, T, T): how well each query fits each key
+    future = torch.ones(T, T, dtype=torch.bool, device=scores.device).triu(1)
+    weights = scores.masked_fill(future, float("-inf")).softmax(-1)  # nobody looks ahead
+    mixed = weights @ V  # (H, T, C): what was looked at, mixed
+    return layer.o_proj(mixed.transpose(0, 1).reshape(T, -1)), weights
+
+
+def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions: each pair of numbers is turned by an angle that grows with the position."""
+    import torch
+
+    first, second = x.chunk(2, -1)
+    return x * cos + torch.cat([-second, first], -1) * sin
+
+
+@dataclass(frozen=True)
+class FirstLayer:
+    """What went into the attention of the first layer and what came out."""
+
+    hidden: Tensor  # (T, D)
+    rotation: tuple[Tensor, Tensor]  # cos and sin (T, C)
+    output: Tensor  # (T, D)
+
+
+def seen_in_first_layer(loaded: Loaded, input_ids: Tensor) -> FirstLayer:
+    """Runs the model once and listens at its first layer."""
+    import torch
+
+    seen: list[FirstLayer] = []
+
+    def listen(_: Any, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+        hidden = named["hidden_states"] if "hidden_states" in named else arguments[0]
+        cos, sin = named["position_embeddings"]
+        seen.append(FirstLayer(hidden[0], (cos[0], sin[0]), output[0][0]))
+
+    hook = loaded.model.model.layers[0].self_attn.register_forward_hook(listen, with_kwargs=True)
+    with torch.inference_mode():
+        loaded.model(input_ids)
+    hook.remove()
+    return seen[0]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A question on notes as the model sees it, and where in the notes the answer stands."""
+
+    input_ids: Tensor  # (1, T), ending where the model is to answer
+    answer: list[int]  # places
+
+
+def find_answer(loaded: Loaded, example: Example) -> Reading | None:
+    """The rendered question and the tokens of the answer's first mention; None where the notes do not hold it."""
+    import torch
+
+    from slmkit.models.chat import render_text
+
+    [text] = render_text(loaded.tokenizer, [[{"role": "user", "content": example.input}]])
+    found = re.search(rf"\b{re.escape(example.target)}\b", text)
+    if found is None:
+        return None
+    cut = loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    places = [i for i, (a, b) in enumerate(cut["offset_mapping"]) if a < found.end() and b > found.start() and a < b]
+    return Reading(torch.tensor([cut["input_ids"]], device=loaded.model.device), places)
+
+
+def looks_at_answer(loaded: Loaded, reading: Reading) -> Tensor:
+    """How much weight each head puts on the answer in the notes, from the last place (layers, H)."""
+    import torch
+
+    with torch.inference_mode():
+        layers = loaded.model(reading.input_ids, output_attentions=True).attentions  # each (1, H, T, T)
+    return torch.stack([weights[0, :, -1, reading.answer].sum(-1).cpu() for weights in layers])
+
+
+@contextmanager
+def switched_off(loaded: Loaded, heads: Sequence[Head]) -> Iterator[None]:
+    """While it lasts, what these heads have found is replaced by zeros before it is passed on."""
+
+    def silence(chosen: list[int], width: int) -> Any:
+        def before(_: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+            mixed = arguments[0].clone()  # (B, T, H * C)
+            for head in chosen:
+                mixed[..., head * width : (head + 1) * width] = 0
+            return (mixed,)
+
+        return before
+
+    hooks = []
+    for layer, block in enumerate(loaded.model.model.layers):
+        chosen = [head for at, head in heads if at == layer]
+        hooks.append(block.self_attn.o_proj.register_forward_pre_hook(silence(chosen, block.self_attn.head_dim)))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _draw_map(loaded: Loaded, reading: Reading, head: Head) -> Figure:
+    """Where one head looks, from each token (row) to each token (column)."""
+    import torch
+
+    with torch.inference_mode():
+        weights = loaded.model(reading.input_ids, output_attentions=True).attentions[head[0]][0, head[1]].cpu()
+    names = [loaded.tokenizer.decode([id]).strip().replace("$", r"\$") for id in reading.input_ids[0].tolist()]
+    size = min(9.0, 1.5 + 0.14 * len(names))
+    figure, [axes] = panels(columns=1, height=size, width=size, titles=(f"layer {head[0]}, head {head[1]}",))
+    axes.imshow(weights.tolist(), cmap=clear_to(PALETTE[1]), vmin=0, vmax=1)
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=6)
+    axes.set_yticks(range(len(names)), names, fontsize=6)
+    axes.set(xlabel="is looked at", ylabel="looks")
+    axes.grid(visible=False)
+    return figure
+
+
+def _draw_heads(looks: Tensor, whole: float, without_best: float, without_others: Sequence[float]) -> Figure:
+    """Which heads look at the answer, and what is lost without them."""
+    titles = ("weight on the answer, when answering", "right answers")
+    figure, [left, right] = panels(columns=2, height=2.6, width=7.2, titles=titles)
+    left.imshow(looks.tolist(), cmap=clear_to(PALETTE[0]), vmin=0, vmax=1, aspect="auto")
+    if looks.numel() <= 64:
+        for layer, row in enumerate(looks.tolist()):
+            for head, weight in enumerate(row):
+                left.text(head, layer, f"{weight:.2f}", ha="center", va="center", fontsize=8)
+    left.set(xlabel="head", ylabel="layer")
+    left.locator_params(integer=True)
+    left.grid(visible=False)
+    bars = {"all heads": whole, "without\nthe best": without_best}
+    bars["without\nothers"] = sum(without_others) / len(without_others)
+    drawn = right.bar(list(bars), list(bars.values()), color=PALETTE[:3], width=0.5)
+    right.bar_label(drawn, [f"{value:.0%}" for value in bars.values()], padding=3)
+    right.plot([2.36] * len(without_others), without_others, "o", color=PALETTE[2], markersize=3)  # each draw
+    right.set(ylim=(0, 1.12), ylabel="share")
+    return figure
