@@ -40,6 +40,8 @@ def lesson_summary(run_dir: Path) -> Text:
     """What a lesson's reader sees: the claim, its checks, the small tables behind it, and where the page is."""
     run = read_run(run_dir)
     blocks = [[_headline(run)]]
+    if run.result.verdict and run.recipe.teaches:  # else the headline says it
+        blocks.append([Text(run.recipe.teaches)])
     if run.result.expect:
         named = [check.model_copy(update={"metric": check.metric.replace("_", " ")}) for check in run.result.expect]
         blocks.append(_checks(named))
