@@ -366,10 +366,10 @@ def gold_ls(as_json: AsJson = False) -> None:
 @gold.command("check")
 def gold_check(
     name: GoldName,
-    given: Annotated[list[str] | None, typer.Argument(metavar="[data=FILE] [documents=FOLDER]...")] = None,
+    given: Annotated[list[str] | None, typer.Argument(metavar="[data=|shots=|seeds=|documents=PATH]...")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Check a gold set: hash, schema, repeats, balance, what it can tell, and leaks into data and documents."""
+    """Check a gold set: hash, schema, repeats, balance, what it can tell, and leaks."""
     from slmkit.commands.gold import check_gold
 
     return check_gold(name, _parse([name, *(given or [])])[1], as_json=as_json)

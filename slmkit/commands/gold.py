@@ -11,7 +11,7 @@ from slmkit import names
 from slmkit.console import out
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_REFUSED, SlmkitError
 
-_CHECK_KEYS = ("data", "documents", "text_column", "label_column")
+_CHECK_KEYS = ("data", "shots", "seeds", "documents", "text_column", "label_column")
 
 
 def check_gold(name: str, values: dict[str, Any], *, as_json: bool) -> int:
@@ -23,7 +23,7 @@ def check_gold(name: str, values: dict[str, Any], *, as_json: bool) -> int:
         if key not in _CHECK_KEYS:
             fix = names.suggest(key, _CHECK_KEYS)
             raise SlmkitError(f"`gold check` takes no {key!r}", where=f"command line: {key}={value}", fix=fix)
-        if key in ("data", "documents"):
+        if key in ("data", "shots", "seeds", "documents"):
             values[key] = _existing(key, value)
     folder = find_gold(name)
     found = gold_check(folder, **values)

@@ -1,16 +1,12 @@
-"""What is wrong with a gold set before a verdict stands on it: schema, repeats, labels, balance, leaks, power."""
+"""What is wrong with a gold set before a verdict stands on it: power, schema, repeats, labels, balance, leaks."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from slmkit.data.canonical import read_canonical
-from slmkit.data.documents import read_passages
 from slmkit.data.gold import Gold, read_gold
-from slmkit.data.leakage import find_leaks
+from slmkit.data.gold_leaks import Finding, gold_leaks
 from slmkit.data.near_duplicates import near_duplicates
 from slmkit.data.normalise import normalise
 from slmkit.data.power import power_sentence
@@ -19,38 +15,34 @@ from slmkit.types import Example
 _FEWEST_IN_SLICE = 10  # fewer say nothing: the 95 % interval of 5 right of 10 is 0.24 to 0.76
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing to know: an error spoils the verdict, a warning weakens it, a note informs."""
-
-    severity: Literal["error", "warning", "note"]
-    check: str
-    text: str
-    where: str = ""  # file:line of the first case
-
-
 def gold_check(
     folder: Path,
     *,
     data: Path | None = None,
+    shots: Path | None = None,
+    seeds: Path | None = None,
     documents: Path | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
 ) -> list[Finding]:
-    """Every finding about a gold folder, errors first; `data` and `documents` are searched for its questions.
+    """Every finding about a gold folder: what it can show, then errors first.
+
+    Searched for its questions: training `data`, `shots` (examples that prompts show), `seeds` (what synthetic rows are
+    made from) and `documents`, these for the answers beside the questions too.
 
     Raises: SlmkitError when it cannot be read, RefusedError when it is not what was frozen.
     """
     gold = read_gold(folder)
+    columns = {"text_column": text_column, "label_column": label_column}
     findings = [
         *_schema(gold),
         *_repeats(gold),
         *_balance(gold),
-        *_leaks(gold, data, documents, text_column, label_column),
-        Finding("note", "power", power_sentence(len(gold.examples))),
+        *gold_leaks(gold, rows={"training": data, "few-shot": shots, "seed": seeds}, documents=documents, **columns),
     ]
     order = ("error", "warning", "note")
-    return sorted(findings, key=lambda finding: order.index(finding.severity))
+    findings.sort(key=lambda finding: order.index(finding.severity))
+    return [Finding("note", "power", power_sentence(len(gold.examples))), *findings]
 
 
 def _schema(gold: Gold) -> list[Finding]:
@@ -127,34 +119,6 @@ def _balance(gold: Gold) -> list[Finding]:
         if small:
             text += f"; {small} have fewer than {_FEWEST_IN_SLICE}: too few to say anything of each"
         findings.append(Finding("warning" if absent else "note", "balance", text))
-    return findings
-
-
-def _leaks(
-    gold: Gold, data: Path | None, documents: Path | None, text_column: str | None, label_column: str | None
-) -> list[Finding]:
-    asked = [example.input for example in gold.examples]
-    findings = []
-    found = find_leaks([example.input for example in gold.dev], asked)
-    if found:
-        text = f"{len(found):,} development examples stand in the gold set"
-        findings.append(Finding("error", "leak", text, f"{gold.folder / 'dev.jsonl'}:{found[0].row + 1}"))
-    if data is not None:
-        rows = read_canonical(data, text_column=text_column, label_column=label_column).rows
-        answers = [row.target for row in rows], [example.target for example in gold.examples]
-        found = find_leaks([row.input for row in rows], asked, answers=answers)
-        if found:
-            kinds = ", ".join(f"{n:,} {kind}" for kind, n in Counter(leak.kind for leak in found).most_common())
-            text = f"{len(found):,} of {len(rows):,} training rows stand in gold ({kinds}); prepare drops them"
-            findings.append(Finding("warning", "leak", text, rows[found[0].row].where))
-    if documents is not None:
-        passages = read_passages(documents)
-        found = find_leaks([passage.text for passage in passages], asked)
-        if found:
-            text = (
-                f"{len(found):,} passages hold a gold question word for word: retrieval will find the question itself"
-            )
-            findings.append(Finding("warning", "leak", text, passages[found[0].row].id))
     return findings
 
 

@@ -25,7 +25,7 @@ def check(tmp_path, examples, dev=(), **options):
 def test_a_sound_set_has_only_notes(tmp_path):
     findings = check(tmp_path, [example(i, input=f"{chr(97 + i) * 3} question {i}") for i in range(20)])
     assert {finding.severity for finding in findings} == {"note"}
-    assert "20 items can see 37 points" in findings[-1].text
+    assert "20 items can see 37 points" in findings[0].text
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_sound_set_has_only_notes(tmp_path):
 def test_a_planted_fault_is_an_error_with_its_line(tmp_path, changes, name, words):
     examples = [example(i, input=f"{chr(97 + i) * 3} question {i}") for i in range(20)]
     examples[7] = replace(examples[7], **changes)
-    error = check(tmp_path, examples)[0]
+    error = check(tmp_path, examples)[1]  # after what the set can show
     assert (error.severity, error.check) == ("error", name)
     assert words in error.text
 
@@ -72,8 +72,25 @@ def test_leaks_into_data_documents_and_development_are_found(tmp_path):
     findings = check(
         tmp_path, examples, dev=[examples[9]], data=tmp_path / "data.csv", documents=tmp_path / "faq.md",
     )  # fmt: skip
+    told = next(finding.text for finding in findings if "passages" in finding.text)
+    assert "1 passages hold a gold question word for word, 0 of them with its answer" in told
     leaks = {finding.severity: finding for finding in findings if finding.check == "leak"}
     assert "development" in leaks["error"].text
     assert {finding.where.rpartition("/")[2] for finding in findings if finding.check == "leak"} == {
         "dev.jsonl:1", "data.csv:3", "faq.md",
     }  # fmt: skip
+
+
+def test_shots_seeds_and_rewordings_are_found(tmp_path):
+    words = [chr(97 + i) * 4 for i in range(16)]
+    rows = [f"where can i buy one {a} and another {b} in town" for a, b in zip(words, reversed(words), strict=True)]
+    examples = [example(i, input=text, target="card") for i, text in enumerate(rows)]
+    turned = "in town where one iiii and another hhhh can i buy"
+    (tmp_path / "shots.csv").write_text(f"text,label\n{rows[2]},card\nmy own question,cash\n")
+    (tmp_path / "seeds.csv").write_text(f"text,label\n{turned},card\nsomething else altogether,cash\n")
+    found = check(tmp_path, examples, shots=tmp_path / "shots.csv", seeds=tmp_path / "seeds.csv")
+    leaks = [(finding.severity, finding.where.rpartition("/")[2]) for finding in found if finding.check == "leak"]
+    assert leaks == [("warning", "shots.csv:2"), ("note", "seeds.csv:2")]
+    texts = [finding.text for finding in found if finding.check == "leak"]
+    assert "1 of 2 few-shot rows stand in gold (1 exact): leave them out" in texts[0]
+    assert "1 of 2 other seed rows" in texts[1] and turned in texts[1]
