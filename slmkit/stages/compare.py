@@ -9,6 +9,7 @@ from typing import Any
 from slmkit import charts
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
+from slmkit.evidence.caveats import differences, handicaps
 from slmkit.evidence.cost import cost_of_1000, model_of, peak_memory, train_seconds
 from slmkit.evidence.measure import (
     AnswerFile,
@@ -116,7 +117,9 @@ def compare(
     _report(run, arms, measured, verdict, file, examples)
     made_by = [{"system": arm.name, "gold": frozen.sha256[:12], "metric": metric_name} for arm in arms]
     run.table("provenance", [row | file.setups[row["system"]] for row in made_by])
-    for warning in _warnings(systems, measured, file):
+    uses = {name: systems[name].name for name in measured}  # type: ignore[attr-defined]
+    trained_arms = [name for name, arm in measured.items() if arm.train_seconds]
+    for warning in differences(uses, trained_arms, {n: arm.answers for n, arm in measured.items()}, file.setups):
         run.note(warning)
     for flip in flipped_slices(
         arms, verdict.chosen, [example.slice for example in examples], clusters=clusters, seed=run.seed
@@ -129,8 +132,8 @@ def compare(
         f"cost of 1,000 answers at {price_per_hour:g} a machine hour, a training paid off over "
         f"{answers_per_training:,} answers; p-values adjusted by Holm over all pairs of arms"
     )
-    blind = [name for name in measured if "labels_left_out" in file.setups[name]]
-    handicap = f" The {len(frozen.task.labels)} labels did not fit the prompt of {', '.join(blind)}." if blind else ""
+    summaries = {name: arm.summary for name, arm in measured.items()}
+    handicap = handicaps(len(frozen.task.labels), summaries, file.setups)
     run.verdict(verdict.text + handicap, positive=verdict.is_positive)
 
 
@@ -173,7 +176,6 @@ def check(
 
 
 _PROMPTING = ("prompt", "best_prompt", "openai_endpoint")
-_SAME_ANSWERS = 0.99  # from this share on, a trained arm is suspected of answering as its base does
 
 
 @dataclass(frozen=True)
@@ -227,28 +229,6 @@ def _by_model(systems: Mapping[str, SystemPart]) -> Callable[[str], tuple[int, i
     names = list(systems)
     models = [model_of(systems[name]) for name in names]
     return lambda name: (models.index(model_of(systems[name])), names.index(name))
-
-
-def _warnings(systems: Mapping[str, SystemPart], measured: Mapping[str, _Measured], file: AnswerFile) -> list[str]:
-    """What makes the arms hard to compare: a training that changed nothing, several templates or number types."""
-    found = []
-    use = {name: systems[name].name for name in measured}  # type: ignore[attr-defined]
-    plain = {use[name]: name for name, arm in measured.items() if not arm.train_seconds}
-    for name, arm in measured.items():
-        if arm.train_seconds and (other := plain.get(use[name])):
-            pairs = zip(arm.answers, measured[other].answers, strict=True)
-            same = sum(ours.text == theirs.text for ours, theirs in pairs) / len(arm.answers)
-            if same >= _SAME_ANSWERS:
-                found.append(f"{name} answers {same:.0%} of the items as {other} does: did its training do anything?")
-    for key in ("template", "decoding", "dtype", "device"):
-        having: dict[str, list[str]] = {}
-        for name in measured:
-            if key in file.setups[name]:
-                having.setdefault(str(file.setups[name][key]), []).append(name)
-        if len(having) > 1:
-            each = "; ".join(f"{value}: {', '.join(names)}" for value, names in having.items())
-            found.append(f"the arms differ in {key} ({each}), so not in the model alone")
-    return found
 
 
 def _report(

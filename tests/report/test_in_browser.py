@@ -62,6 +62,21 @@ def test_answers_are_filtered_ordered_and_searched(make_run):
         "Nothing matches.", "1–25 of 30", "arrival"]  # fmt: skip
 
 
+def test_of_three_thousand_items_only_a_page_is_drawn_whatever_is_filtered(make_run):
+    probe = """
+      const field = (name) => document.querySelector(`[name=${name}]`);
+      const drawn = () => document.querySelectorAll("#items .item").length;
+      const status = () => document.querySelector(".status").textContent;
+      const seen = [status(), drawn()];
+      field("show").value = "tuned wrong"; field("show").dispatchEvent(new Event("change"));
+      seen.push(status(), drawn());
+      document.body.dataset.seen = JSON.stringify(seen);"""
+    html, console = browse(write_report(make_run(num_items=3000)), probe=probe)
+    assert console == []
+    seen = json.loads(re.search(r'data-seen="([^"]*)"', html)[1].replace("&quot;", '"'))
+    assert seen == ["1–25 of 3,000", 25, "1–25 of 1,000", 25]
+
+
 def test_the_index_is_searched(make_run, tmp_path):
     make_run(name="loop/train")
     make_run(name="loop/eval", title="Evaluate")
