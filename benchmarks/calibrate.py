@@ -94,7 +94,7 @@ def margin(worst: float) -> float:
 def round_down(value: float) -> float:
     """To two digits after the point, or to two significant ones: 0.437 -> 0.43, 137.2 -> 130."""
     step = 0.01 if abs(value) <= 1 else 10 ** (math.floor(math.log10(abs(value))) - 1)
-    return round(math.floor(value / step) * step, 4)
+    return round(math.floor(round(value / step, 6)) * step, 4)  # 0.47 - 0.03 is a hair under 0.44
 
 
 def round_up(value: float) -> float:
