@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "commands": KERNEL | {"charts", "data", "models"},
     "data": {"models"},
     "models": {"data"},
-    "metrics": set(),
+    "metrics": {"models"},
     "evidence": {"data", "metrics", "models"},
     "retrievers": {"models", "data"},
     "systems": {"retrievers", "models", "data", "evidence"},

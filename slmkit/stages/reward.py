@@ -9,10 +9,10 @@ from typing import Any
 from slmkit.models.chat import render
 from slmkit.models.fit import finish, fit
 from slmkit.models.guards import Said
-from slmkit.models.load import Loaded
 from slmkit.models.lora import attach
 from slmkit.models.memory import plan
 from slmkit.models.pairs import Pair, check_lengths, pair_files, read_pairs
+from slmkit.models.scorer import with_score_head
 from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.models.training import Training, shared
 from slmkit.run import Run
@@ -38,7 +38,7 @@ def reward(run: Run, *, data: Input, model: Model, training: Keys[Training] = Tr
     loaded = training.load(model)
     limit = training.longest(loaded)
     longest = check_lengths(loaded.tokenizer, [*pairs, *validation], longest=limit)
-    scorer = _with_score_head(loaded, seed=run.seed)
+    scorer = with_score_head(loaded, seed=run.seed)
     say = partial(_judge, tokenizer=loaded.tokenizer, pairs=(validation or pairs)[:_NUM_PROBES])
     before = say(scorer)
     rate = training.rate(scorer, run.note)
@@ -89,21 +89,6 @@ def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:
     training.check(model, data)
     if data.exists():
         read_pairs(pair_files(data)[0], limit=100)
-
-
-def _with_score_head(loaded: Loaded, *, seed: int) -> Any:
-    """The loaded model's body, in 4 bit where it is, under a new head with one output."""
-    from transformers import AutoModelForSequenceClassification, set_seed
-
-    set_seed(seed)  # the head starts random
-    config = type(loaded.model.config).from_dict({**loaded.model.config.to_dict(), "num_labels": 1})
-    config.pad_token_id = loaded.tokenizer.pad_token_id
-    scorer = AutoModelForSequenceClassification.from_config(config, dtype=loaded.model.dtype)
-    setattr(scorer, scorer.base_model_prefix, loaded.model.base_model)
-    for name in ("is_loaded_in_4bit", "is_quantized", "quantization_method", "hf_quantizer"):
-        if hasattr(loaded.model, name):
-            setattr(scorer, name, getattr(loaded.model, name))
-    return scorer.to(loaded.model.device)
 
 
 def _judge(model: Any, *, tokenizer: Any, pairs: Sequence[Pair]) -> Said:

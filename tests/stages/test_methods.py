@@ -12,6 +12,7 @@ from project_files import call, read_jsonl
 import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError, RefusedError, SlmkitError
+from slmkit.metrics.reward_model import reward_model
 from slmkit.models.pairs import read_pairs
 from slmkit.run import Run
 from slmkit.signature import grouped
@@ -84,6 +85,19 @@ def test_a_reward_model_ranks_pairs_it_has_not_seen(tmp_path, pairs, adapter):
     )
     assert run.metrics["validation_reward_accuracy"] >= 0.75
     assert run.metrics["reward_margin"] > 0
+    model = ModelRef("reward", str(run.dir))
+    asked = read_jsonl(pairs / "validation.jsonl")
+    better = [
+        reward_model(Example("", row["prompt"], ""), Answer("", row["chosen"]), model=model)
+        > reward_model(Example("", row["prompt"], ""), Answer("", row["rejected"]), model=model)
+        for row in asked
+    ]
+    assert sum(better) / len(better) == pytest.approx(run.metrics["validation_reward_accuracy"], abs=1 / 16)
+
+
+def test_a_model_that_scores_nothing_is_no_reward_model():
+    with pytest.raises(SlmkitError, match="'nano' is no reward model"):
+        reward_model(Example("", "which?", ""), Answer("", "red"), model=NANO)
 
 
 def test_reinforcement_raises_the_reward_of_a_metric(tmp_path, chats):

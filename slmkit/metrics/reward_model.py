@@ -1,0 +1,21 @@
+"""What people would prefer, as a trained reward model guesses it."""
+
+from __future__ import annotations
+
+import math
+
+from slmkit.types import Answer, Example, Model
+
+
+def reward_model(example: Example, answer: Answer, *, model: Model) -> float:
+    """The reward model's score of the answer, squeezed into 0 to 1; `model` names a run of the reward stage.
+
+    A score of 0 -> 0.5, of 2 -> 0.88. Only the order of answers to one question means anything: as a reward for grpo,
+    or to pick the best of several. An answer that failed -> 0.
+    """
+    from slmkit.models.scorer import score
+
+    if answer.error:
+        return 0.0
+    turns = [{"role": "user", "content": example.input}, {"role": "assistant", "content": answer.text}]
+    return 1 / (1 + math.exp(-max(-50.0, min(50.0, score(model, turns)))))
