@@ -158,6 +158,16 @@ def test_why_names_what_a_number_stands_on(slmkit: Slmkit) -> None:
     assert "did you mean 'score'?" in slmkit("why", folder, "scor").err
 
 
+def test_why_tells_what_answered_for_the_arm_that_was_asked_about(slmkit: Slmkit) -> None:
+    folder = Path(slmkit("run", "score", "--json").json["dir"])
+    rows = [{"system": name, "weights": f"hash of {name}", "decoding": "greedy"} for name in ("score", "other")]
+    (folder / "provenance.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = slmkit("why", str(folder), "score", "--json").json["answered"]
+    assert told == {"score": {"weights": "hash of score", "decoding": "greedy"}}
+    assert set(slmkit("why", str(folder), "--json").json["answered"]) == {"score", "other"}
+    assert "hash of score" in slmkit("why", str(folder), "score").out
+
+
 def test_a_done_run_that_lost_or_changed_a_file_is_made_again(slmkit: Slmkit, project: Path) -> None:
     slmkit("run", "score")
     made = next((project / "runs/rows").iterdir())

@@ -35,6 +35,7 @@ def why(run: str, metric: str | None, *, as_json: bool) -> None:
         "read": dict(_read(tree)),
         "trained": dict(_trained(tree)),
         "templates": dict(_templates(tree)),
+        "answered": _answered(folder, metric),
         "settings": _settings(tree["with"]),
         "environment": result["environment"],
         "command": tree["command"],
@@ -82,6 +83,17 @@ def _templates(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
             if (template := folder / "chat_template.jinja").is_file():
                 name = run["name"] if folder.name == "model" else folder.name
                 yield name, f"sha256 {hashlib.sha256(template.read_bytes()).hexdigest()}"
+
+
+def _answered(folder: Path, metric: str | None) -> dict[str, Any]:
+    """What each system said of itself as it answered: weights, template, backend, decoding; gold set and metric too.
+
+    Of a metric that is an arm's name, that arm alone.
+    """
+    path = folder / "provenance.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    rows = {row.pop("system"): row for row in map(json.loads, lines)}
+    return {metric: rows[metric]} if metric in rows else rows
 
 
 def _settings(values: Any, at: str = "") -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 import json
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from project_files import read_jsonl
@@ -250,3 +253,32 @@ def test_arms_that_are_asked_unlike_are_named(tmp_path, nano, gold):
 
 def notes(run):
     return [row["text"] for row in read_jsonl(run.dir / "notes.jsonl")]
+
+
+@pytest.mark.slow
+def test_a_comparison_killed_at_three_moments_ends_in_the_same_verdict(tmp_path):
+    driver = Path(__file__).with_name("compare_driver.py")
+    done = subprocess.run(
+        [sys.executable, str(driver), str(tmp_path)], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    said = {(row["system"], row["example_id"]): row["answer"] for row in read_jsonl(tmp_path / "whole/answers.jsonl")}
+    for moment in ("some answers", "before setup", "half a line"):
+        rows = [row for row in read_jsonl(tmp_path / moment / "answered.jsonl") if "example_id" in row]
+        assert len({(row["system"], row["example_id"]) for row in rows}) == len(rows) == 90, moment
+        again = read_jsonl(tmp_path / moment / "answers.jsonl")
+        assert {(row["system"], row["example_id"]): row["answer"] for row in again} == said, moment
+        assert (tmp_path / moment / "verdict.txt").read_text() == (tmp_path / "whole/verdict.txt").read_text()
+        about = {row["system"]: row for row in read_jsonl(tmp_path / moment / "provenance.jsonl")}
+        assert about["best prompt"]["prompt"].startswith("chosen from 2 prompts by 20 answers"), moment
+
+
+def test_a_resumed_bar_starts_where_the_last_session_ended(tmp_path, systems, gold, monkeypatch):
+    run, seen = Run(tmp_path / "run"), {}
+    progress = run.progress
+    monkeypatch.setattr(run, "progress", lambda *words, done=0: seen.update({words[0]: (done, words[1])}) or
+                        progress(*words, done=done))  # fmt: skip
+    stage.compare(run, systems={"svm": systems["svm"]}, gold=gold, limit=12)
+    assert seen == {"answer svm": (0, 12)}
+    stage.compare(run, systems={"svm": systems["svm"]}, gold=gold, limit=30)
+    assert seen == {"answer svm": (12, 30)}
