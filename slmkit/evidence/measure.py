@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import statistics as stdlib_statistics
 import time
 from collections import Counter
@@ -32,6 +33,7 @@ Metric = Callable[[Example, Answer], float]
 
 # Metrics without arguments, which a gold card can name.
 _NAMED = {metric.__name__: metric for metric in (exact_match, contains, numeric, f1, rouge_l, json_fields, json_match)}
+_FINAL_NUMBER = re.compile(r"####\s*[-+]?\$?\d[\d,.]*\s*$")  # as GSM8K ends its worked answers
 _LONG_TARGET = 8  # words; above it two right answers are rarely worded alike
 _NUM_ALONE = 21  # first examples asked one at a time, to measure latency; the very first also warms up
 
@@ -195,7 +197,8 @@ def parses(task: Task, answer: Answer) -> bool:
 def default_metric(gold: Gold) -> Metric:
     """The metric that the gold card names, else one by the task.
 
-    exact_match for labels and short answers, json_fields for extraction, f1 where the targets are long.
+    exact_match for labels and short answers, json_fields for extraction, numeric where every target ends with its
+    number after ####, f1 where the targets are long.
     """
     if name := gold.card.get("metric"):
         if name not in _NAMED:
@@ -207,6 +210,8 @@ def default_metric(gold: Gold) -> Metric:
         return _NAMED[name]
     if gold.task.kind == "extraction":
         return json_fields
+    if gold.examples and all(_FINAL_NUMBER.search(example.target) for example in gold.examples):
+        return numeric
     words = [len(example.target.split()) for example in gold.examples] or [0]
     return f1 if gold.task.kind == "generation" and stdlib_statistics.median(words) > _LONG_TARGET else exact_match
 

@@ -17,6 +17,7 @@ from slmkit.evidence.statistics import mean_score
 from slmkit.metrics.calibration import ece
 from slmkit.metrics.fields import json_valid
 from slmkit.metrics.labels import macro_f1
+from slmkit.metrics.overlap import f1
 from slmkit.metrics.retrieval import mrr, ndcg, recall
 from slmkit.metrics.slots import slot_f1
 from slmkit.types import Answer, Example, Score, Task
@@ -67,7 +68,8 @@ def more_scores(
 ) -> dict[str, Score]:
     """Every further metric by name, with its 95 % interval; on_note hears which could not be told, and why.
 
-    None: macro F1 and calibration for labels, JSON validity and slot F1 for extraction; and everywhere recall, rank
+    None: macro F1 and calibration for labels, JSON validity and slot F1 for extraction, the words' F1 for
+    free text; and everywhere recall, rank
     and gain of the passages found, where the gold set names the right ones.
     """
     scores: dict[str, Score] = {}
@@ -119,7 +121,7 @@ def slice_rows(
 def _usual(task: Task, examples: Sequence[Example], answers: Sequence[Answer]) -> list[Callable[..., float]]:
     if task.kind == "classification":
         return [macro_f1, *([ece] if any(answer.confidence is not None for answer in answers) else [])]
-    return [json_valid, slot_f1] if task.kind == "extraction" else []
+    return [json_valid, slot_f1] if task.kind == "extraction" else [f1]
 
 
 def _set_score(

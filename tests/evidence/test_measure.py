@@ -141,3 +141,12 @@ def test_examples_with_the_same_passage_share_a_document():
     assert clusters[0] == clusters[1]
     assert len(set(clusters)) == 3
     assert shared_documents(examples[1:]) is None
+
+
+def test_worked_answers_that_end_with_their_number_are_scored_by_it(tmp_path):
+    chain = "Half of 48 is 24, and 48 and 24 make 72 in all.\n#### 72"
+    task = Task("sums")
+    worked = freeze_gold(tmp_path / "worked", examples=[Example("1", "?", chain)], task=task, source="made")
+    assert default_metric(worked).__name__ == "numeric"
+    plain = [Example("1", "?", chain), Example("2", "?", "Nobody can tell from this how many there were in all.")]
+    assert default_metric(freeze_gold(tmp_path / "plain", examples=plain, task=task, source="made")).__name__ == "f1"
