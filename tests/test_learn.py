@@ -78,6 +78,7 @@ def test_the_page_of_a_lesson_holds_what_the_terminal_says(slmkit: Slmkit) -> No
     html = Path(told["report"]).read_text()
     order = ["How many rows do you get", "exactly 10", "slmkit run rows --break", "must turn red", "Read on", "Next"]
     assert sorted(order, key=html.index) == order
+    assert "num_examples: 9" in html  # as YAML writes it
     assert "10 10 10 10 10" in " ".join(html.split())  # the five seeds
     assert "&lt;b&gt;Invented&lt;/b&gt; rows." in html
     assert told["lesson"] == "rows" and told["expect"][0]["ok"]

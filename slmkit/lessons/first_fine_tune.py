@@ -59,7 +59,7 @@ def first_fine_tune(
             {"way": "QLoRA", "weights trained": adapter, "weights frozen": weights, "bytes of these": bytes_4bit},
         ],
     )
-    run.figure("scores", charts.arms(arm_rows(arms)))
+    run.figure("arms", charts.arms(arm_rows(arms)))
     if curves := loss_curves({"LoRA": tuned, "QLoRA": tuned_4bit}):
         run.figure("loss_while_training", _curves(curves))
     run.metric(
