@@ -78,10 +78,10 @@ class Curriculum:
 
 @functools.cache
 def read_curriculum() -> Curriculum:
-    """The map as it ships."""
-    path = names.find("recipes", "curriculum")
-    if path is None:
-        raise SlmkitError("recipes/curriculum.yaml is missing", fix="reinstall slmkit")
+    """The map as it ships; a project of one's own has none."""
+    path = names.roots()[-1] / "recipes/curriculum.yaml"
+    if not path.is_file():
+        raise SlmkitError("recipes/curriculum.yaml is missing", where=str(path), fix="reinstall slmkit")
     values = read_yaml(path).value
     items = tuple(Item(**{**row, "recipes": tuple(row["recipes"])}) for row in values["items"])
     return Curriculum(items, {row["title"]: tuple(row["lessons"]) for row in values["chapters"]})

@@ -135,6 +135,13 @@ def test_what_was_read_is_kept_and_a_broken_file_is_no_obstacle(data_folder: Pat
     assert list(read_lessons()) == ["rows"]
 
 
+@pytest.mark.usefixtures("rows")
+def test_a_lesson_can_be_taken_where_nothing_can_be_kept(slmkit: Slmkit, data_folder: Path) -> None:
+    write(data_folder, "a file where a folder should be")
+    done = slmkit("learn", "rows")
+    assert done.code == 0 and "could not be kept" in done.err
+
+
 @pytest.mark.usefixtures("project")
 def test_the_list_of_lessons_is_filtered_and_counts_what_was_read(slmkit: Slmkit) -> None:
     mark_read("loop/01-pick-a-base")

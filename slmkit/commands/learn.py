@@ -57,7 +57,10 @@ def take(
     from slmkit.runner import execute
 
     outcome = execute(plan, force=force, verbose=verbose)
-    mark_read(name)
+    try:
+        mark_read(name)
+    except OSError as error:  # the lesson was taken all the same
+        console.print(f"  that you read this lesson could not be kept: {error}", markup=False)
     following = read_curriculum().next_after(name) or next_unread()
     if as_json:
         kept = {key: outcome.result[key] for key in ("metrics", "expect", "seconds")}
