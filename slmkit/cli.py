@@ -350,7 +350,9 @@ def report(
     out.print(json.dumps({"report": str(path)}) if as_json else str(path), markup=False)
 
 
-gold = typer.Typer(help="Check, label, freeze and compare gold sets.", no_args_is_help=True, rich_markup_mode=None)
+gold = typer.Typer(
+    help="Gold sets: check, label, add to, freeze, compare.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(gold, name="gold")
 GoldName = Annotated[str, typer.Argument(metavar="GOLD", help="A gold set: its name or folder.")]
 
@@ -373,6 +375,19 @@ def gold_check(
     from slmkit.commands.gold import check_gold
 
     return check_gold(name, _parse([name, *(given or [])])[1], as_json=as_json)
+
+
+@gold.command("add")
+def gold_add(
+    name: GoldName,
+    file: Annotated[str, typer.Argument(help="Rows to add, in any form that prepare reads.")],
+    given: Annotated[list[str] | None, typer.Argument(metavar="[data=FILE] [label_column=…]...")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add checked examples to a gold set and freeze it anew; repeats and leaks stay out."""
+    from slmkit.commands.gold import add
+
+    add(name, file, _parse([name, *(given or [])])[1], as_json=as_json)
 
 
 @gold.command("label")

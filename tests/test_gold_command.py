@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,19 @@ def test_a_diff_names_what_was_added_removed_and_answered_differently(slmkit: Sl
     assert told.code == 2
     assert (len(told.json["removed"]), len(told.json["added"]), len(told.json["changed"])) == (0, 0, 50)
     assert slmkit("gold", "diff", "a", "a").code == 0
+
+
+def test_what_two_people_agreed_on_is_added_and_the_change_is_told(slmkit: Slmkit, project: Path) -> None:
+    write(project / "bank.csv", ROWS)
+    assert slmkit("gold", "freeze", "data=bank.csv").code == 0
+    new = {"id": "x", "text": "a question nobody asked before", "label": "kind 1"}
+    write(project / "agreed.jsonl", json.dumps(new) + "\n" + json.dumps({**new, "id": "y"}) + "\n")
+    told = slmkit("gold", "add", "bank", "agreed.jsonl")
+    assert told.code == 0, told.err
+    assert "40 -> 41 examples" in told.out and "in gold already: agreed.jsonl:2" in told.out
+    assert slmkit("gold", "check", "bank").code == 0  # the hash of the card is the new one
+    assert slmkit("gold", "add", "bank", "agreed.jsonl", "--json").code == 4
+    assert slmkit("gold", "add", "bank", "agreed.jsonl", "dta=x").code == 3
 
 
 def test_a_misspelt_gold_set_and_key_are_refused(slmkit: Slmkit) -> None:

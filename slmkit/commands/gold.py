@@ -54,6 +54,29 @@ def freeze(values: dict[str, Any], *, as_json: bool) -> None:
     out.print(json.dumps({"gold": folder}) if as_json else folder, markup=False)
 
 
+def add(name: str, file: str, values: dict[str, Any], *, as_json: bool) -> None:
+    """Adds the rows of a file that are new to a gold set, freezes it anew and tells what changed."""
+    from slmkit.data.gold_add import add_to_gold
+
+    for key, value in values.items():
+        if key not in ("data", "text_column", "label_column"):
+            fix = names.suggest(key, ("data", "text_column", "label_column"))
+            raise SlmkitError(f"`gold add` takes no {key!r}", where=f"command line: {key}={value}", fix=fix)
+    if "data" in values:
+        values["data"] = _existing("data", values["data"])
+    done = add_to_gold(find_gold(name), _existing("file", file), **values)
+    if as_json:
+        told = {"gold": str(done.gold.folder), "added": len(done.added), "left_out": done.reasons}
+        print(json.dumps({**told, "examples": len(done.gold.examples), "sha256": done.gold.sha256}))
+        return
+    before = done.gold.card["history"][-1]
+    now = f"{done.gold.folder}: {before['count']:,} -> {len(done.gold.examples):,} examples"
+    out.print(f"{now}, sha256 {before['sha256'][:12]} -> {done.gold.sha256[:12]}", markup=False)
+    for reason, where in done.left_out:
+        out.print(f"left out, {reason}: {where}", markup=False)
+    out.print("scores on the two compare on the examples they share only: run eval and compare again")
+
+
 def diff(old: str, new: str, *, as_json: bool) -> int:
     """Prints what changed between two gold sets; exit code 2 if anything did."""
     from slmkit.data.gold import read_gold

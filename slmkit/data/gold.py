@@ -13,13 +13,13 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import slmkit
 from slmkit.data.canonical import Canonicals, read_canonical
 from slmkit.data.convert import Canonical
 from slmkit.data.files import sha256_of, to_yaml
@@ -55,7 +55,7 @@ def read_gold(folder: Path) -> Gold:
             raise SlmkitError(
                 f"no gold set: {needed.name} is missing", where=str(folder), fix="name a folder such as gold/NAME"
             )
-    card = _card(folder)
+    card = read_card(folder)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if sha256 != card["sha256"]:
         raise RefusedError(
@@ -64,28 +64,7 @@ def read_gold(folder: Path) -> Gold:
             fix="restore the file, or freeze the changed one as a gold set with another name",
         )
     task = Task(card["name"], card["kind"], card.get("instruction") or "", tuple(card.get("labels") or ()))
-    return Gold(folder, task, _read_examples(path), _read_examples(folder / "dev.jsonl"), sha256, card)
-
-
-def gold_folders() -> dict[str, Path]:
-    """Every frozen gold set by name: those that ship, and those of gold/ in the working directory, which win."""
-    package = Path(slmkit.__file__).parent
-    shipped = package / "shipped" if (package / "shipped").is_dir() else package.parent
-    return {card.parent.name: card.parent for root in (shipped, Path()) for card in root.glob("gold/*/card.yaml")}
-
-
-def gold_texts() -> dict[str, str]:
-    """Each question of each frozen gold set, dev too, as normalised text -> name of the set.
-
-    Without the sets whose card says `taught: true`: they ask what the model was taught, in one of few ways to ask it.
-    """
-    return {
-        normalise(example.input): name
-        for name, folder in sorted(gold_folders().items())
-        if not _card(folder).get("taught")
-        for file in ("dev.jsonl", "examples.jsonl")
-        for example in _read_examples(folder / file)
-    }
+    return Gold(folder, task, read_examples(path), read_examples(folder / "dev.jsonl"), sha256, card)
 
 
 def freeze_gold(
@@ -105,7 +84,7 @@ def freeze_gold(
     """
     if folder.exists():
         raise SlmkitError("this gold set is frozen already", where=str(folder), fix="choose another name")
-    text = _lines(examples)
+    text = as_lines(examples)
     card = {
         "name": task.name,
         "kind": task.kind,
@@ -119,7 +98,7 @@ def freeze_gold(
         "created": date.today().isoformat(),
         **(extra or {}),
     }
-    files = {"examples.jsonl": text, "card.yaml": to_yaml(card), **({"dev.jsonl": _lines(dev)} if dev else {})}
+    files = {"examples.jsonl": text, "card.yaml": to_yaml(card), **({"dev.jsonl": as_lines(dev)} if dev else {})}
     _write_folder(folder, files)
     return read_gold(folder)
 
@@ -159,9 +138,10 @@ def freeze_on_first_sight(
             where=rows.rows[0].where,
             fix="give gold=FILE with inputs and answers",
         )
+    held_parts: list[Canonicals] = []
     if held_out:
-        parts = [read_canonical(path, on_note=say, **columns) for path in held_out]  # type: ignore[arg-type]
-        candidates, counts = _examples([row for part in parts for row in part.rows], rows)
+        held_parts = [read_canonical(path, on_note=say, **columns) for path in held_out]  # type: ignore[arg-type]
+        candidates, counts = _examples([row for part in held_parts for row in part.rows], rows)
         examples = candidates
     else:
         candidates, counts = _examples(rows.rows, rows)
@@ -194,6 +174,11 @@ def freeze_on_first_sight(
             "synthetic": rows.is_synthetic,
         },
     )
+    if rows.kind == "classification" and len(labels) < 2:
+        say(f"every example has the label {labels[0]!r}: whatever always says so is right, and nothing can be told")
+    unusable = Counter(row.reason for row in (*rows.dropped, *(row for part in held_parts for row in part.dropped)))
+    if unusable:
+        say("not usable: " + ", ".join(f"{count:,} rows with {reason}" for reason, count in unusable.items()))
     removed = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
     say(
         f"froze {len(examples):,} examples as gold in {folder}"
@@ -250,7 +235,8 @@ def _rules(num_examples: int, num_candidates: int, is_given: bool, is_synthetic:
     return f"{how}; synthetic gap-fill questions made from documents" if is_synthetic else how
 
 
-def _card(folder: Path) -> dict[str, Any]:
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a gold folder."""
     from ruamel.yaml import YAML
 
     card = YAML(typ="safe").load((folder / "card.yaml").read_text(encoding="utf-8"))
@@ -263,7 +249,8 @@ def _card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def _read_examples(path: Path) -> list[Example]:
+def read_examples(path: Path) -> list[Example]:
+    """The examples of a file of a gold folder; none where it is not there."""
     if not path.exists():
         return []
     examples = []
@@ -278,7 +265,7 @@ def _read_examples(path: Path) -> list[Example]:
     return examples
 
 
-def _lines(examples: Sequence[Example]) -> str:
+def as_lines(examples: Sequence[Example]) -> str:
     return "".join(json.dumps(example.to_dict(), ensure_ascii=False) + "\n" for example in examples)
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.gold import gold_texts
+import slmkit
+from slmkit.data.gold import read_card, read_examples
 from slmkit.data.normalise import normalise
 from slmkit.errors import RefusedError
 
@@ -99,3 +100,24 @@ def _asked(row: Any) -> Iterator[str]:
             yield from (str(turn.get("content")) for turn in turns if turn.get("role") == "user")
         elif isinstance(value, str) and key != "chosen":
             yield value
+
+
+def gold_folders() -> dict[str, Path]:
+    """Every frozen gold set by name: those that ship, and those of gold/ in the working directory, which win."""
+    package = Path(slmkit.__file__).parent
+    shipped = package / "shipped" if (package / "shipped").is_dir() else package.parent
+    return {card.parent.name: card.parent for root in (shipped, Path()) for card in root.glob("gold/*/card.yaml")}
+
+
+def gold_texts() -> dict[str, str]:
+    """Each question of each frozen gold set, dev too, as normalised text -> name of the set.
+
+    Without the sets whose card says `taught: true`: they ask what the model was taught, in one of few ways to ask it.
+    """
+    return {
+        normalise(example.input): name
+        for name, folder in sorted(gold_folders().items())
+        if not read_card(folder).get("taught")
+        for file in ("dev.jsonl", "examples.jsonl")
+        for example in read_examples(folder / file)
+    }

@@ -83,7 +83,7 @@ def test_the_sets_that_ship_are_looked_at_but_those_that_ask_what_was_taught(pro
 
 
 def first_of(name):
-    from slmkit.data.gold import gold_folders
+    from slmkit.data.refuse_gold import gold_folders
 
     with open(gold_folders()[name] / "examples.jsonl", encoding="utf-8") as file:
         return json.loads(file.readline())["input"]
