@@ -32,6 +32,7 @@ def sft_trainer(
     validation: Sequence[Row],
     shuffle: Shuffle,
     micro_batch: Plan,
+    in_bfloat16: bool = False,
     on_step: OnStep,
     on_log: OnLog,
 ) -> Any:
@@ -56,6 +57,7 @@ def sft_trainer(
         on_log=on_log,
         max_tokens=micro_batch.max_tokens,
         overhead=micro_batch.overhead_tokens,
+        in_bfloat16=in_bfloat16,
     )
 
 
@@ -69,13 +71,16 @@ def lean(trainer_class: type) -> type:
     class Lean(trainer_class):  # type: ignore[misc]
         loss_is_scaled_for_ga = True  # compute_loss divides by the trained tokens of the whole step
 
-        def __init__(self, *, args: Any, max_tokens: int, overhead: int, **kwargs: Any) -> None:
+        def __init__(
+            self, *, args: Any, max_tokens: int, overhead: int, in_bfloat16: bool = False, **kwargs: Any
+        ) -> None:
             max_rows = args.per_device_train_batch_size
             self.limits = {"max_tokens": max_tokens, "max_rows": max_rows, "overhead": overhead}
             self.is_probed = False
             self.keep: torch.Tensor | None = None  # (B, T) positions whose logits are wanted
             args.per_device_train_batch_size *= args.gradient_accumulation_steps
             args.gradient_accumulation_steps = 1
+            self.in_bfloat16 = in_bfloat16  # on a CPU, products of a training step; evaluations are in float32
             self.is_sharded = is_asked()  # then all processes must do the same number of forwards
             super().__init__(args=args, data_collator=self._collate, **kwargs)
             self.model.get_output_embeddings().register_forward_pre_hook(self._keep_labelled)
@@ -184,6 +189,7 @@ def lean(trainer_class: type) -> type:
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> torch.Tensor:
             """Cross-entropy summed over trained tokens, divided by those of the whole step: 1 x 8 equals 8 x 1."""
+            import torch
             from torch.nn import functional as F
 
             labels = inputs["labels"]
@@ -198,8 +204,10 @@ def lean(trainer_class: type) -> type:
             else:
                 mask = _shifted_mask(labels)
                 self.keep = F.pad(mask, (0, 1))  # position t predicts token t + 1
+                in_bfloat16 = self.in_bfloat16 and self.model.training
                 try:
-                    logits = model(input_ids=inputs["input_ids"], use_cache=False).logits  # (N, V)
+                    with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16):
+                        logits = model(input_ids=inputs["input_ids"], use_cache=False).logits  # (N, V)
                 finally:
                     self.keep = None
                 loss = F.cross_entropy(logits.float(), labels[:, 1:][mask], reduction="sum") / num_items_in_batch

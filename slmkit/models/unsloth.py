@@ -1,4 +1,4 @@
-"""The optional backend: Unsloth loads the model and puts the adapter on, with its own kernels; the trainer stays TRL's.
+"""The optional backend: Unsloth loads the model and puts the adapter on, with its kernels; the trainer stays TRL's.
 
 It needs CUDA and pins its own versions of transformers and TRL, so it is not a dependency, and it was not run where
 slmkit was built: what is here follows its documented calls, https://docs.unsloth.ai (FastLanguageModel).

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from slmkit.data.lengths import spread
 from slmkit.errors import RefusedError, SlmkitError
+from slmkit.models import precision
 from slmkit.models.fit import finish, fit
 from slmkit.models.guards import predictions
 from slmkit.models.labels import Chat, Row, label_chats, read_chats
@@ -75,6 +76,8 @@ def sft(
         gradient_checkpointing=training.gradient_checkpointing,
     )
     run.note(micro_batch.reason)
+    if reason := precision.why(tuned, training.dtype):
+        run.note(reason)
     if is_asked():
         if training.selection:
             raise RefusedError(
@@ -105,6 +108,7 @@ def sft(
             validation=validation,
             shuffle=shuffle,
             micro_batch=micro_batch,
+            in_bfloat16=precision.in_bfloat16(tuned, training.dtype),
             on_step=on_step,
             on_log=on_log,
         )
