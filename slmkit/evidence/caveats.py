@@ -43,8 +43,8 @@ def differences(
     plain = {use: name for name, use in uses.items() if name not in trained}
     for name in trained:
         if other := plain.get(uses[name]):
-            pairs = zip(answers[name], answers[other], strict=True)
-            same = sum(ours.text == theirs.text for ours, theirs in pairs) / len(answers[name])
+            pairs = [pair for pair in zip(answers[name], answers[other], strict=True) if not pair[0].error]
+            same = sum(ours.text == theirs.text for ours, theirs in pairs) / max(1, len(pairs))
             if same >= _SAME_ANSWERS:
                 found.append(f"{name} answers {same:.0%} of the items as {other} does: did its training do anything?")
     for key in ("template", "decoding", "dtype", "device"):

@@ -31,3 +31,5 @@ def test_a_training_that_changed_no_answer_and_another_template_are_said():
     assert "did its training do anything" in idle and "the arms differ in template (x: prompt; y: tuned)" in template
     other = {"prompt": SAID, "tuned": [Answer("1", "z"), SAID[1]]}
     assert differences(uses, ["tuned"], other, {"prompt": {}, "tuned": {}}) == []
+    silent = [Answer("1", "", error="too long"), Answer("2", "", error="too long")]
+    assert differences(uses, ["tuned"], {"prompt": silent, "tuned": silent}, {"prompt": {}, "tuned": {}}) == []
