@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--items", type=int, help="500 for labels, 200 for generate")
     parser.add_argument("--reference-items", type=int, help="of which one pass a label is run, and scaled up")
+    parser.add_argument("--shots", type=int, default=0, help="solved examples that open every prompt of generate")
     parser.add_argument("--threads", type=int, help="of torch")
     asked = parser.parse_args()
     quiet_libraries()
@@ -118,7 +119,13 @@ def generate(loaded: Any, asked: argparse.Namespace) -> None:
     from slmkit.models.generate import generate as answer
 
     gold = read_gold(names.PACKAGE.parent / "gold" / "reading")
-    chats = [[{"role": "user", "content": example.input}] for example in gold.examples[: asked.items or 200]]
+    opening = [
+        {"role": role, "content": content}
+        for shot in gold.dev[: asked.shots]
+        for role, content in (("user", shot.input), ("assistant", shot.target))
+    ]
+    examples = gold.examples[: asked.items or 200]
+    chats = [[*opening, {"role": "user", "content": example.input}] for example in examples]
     texts = render_text(loaded.tokenizer, chats)
     prompts = loaded.tokenizer(texts, add_special_tokens=False)["input_ids"]
     harness = HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=8)

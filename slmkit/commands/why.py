@@ -93,7 +93,7 @@ def _answered(folder: Path, metric: str | None) -> dict[str, Any]:
     path = folder / "provenance.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     rows = {row.pop("system"): row for row in map(json.loads, lines)}
-    return {metric: rows[metric]} if metric in rows else rows
+    return {name: row for name, row in rows.items() if name == metric or metric not in rows}
 
 
 def _settings(values: Any, at: str = "") -> dict[str, Any]:
