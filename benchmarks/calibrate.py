@@ -80,7 +80,7 @@ def bounds(row: list[float], low: float | None, high: float | None) -> tuple[flo
     """The bounds that follow from five scores; those that are there where all five are equal."""
     if len(set(row)) == 1:
         return low, high
-    if low is not None:
+    if low:  # 0, as 1 above, is where a share ends
         low = round_down(min(row) - margin(min(row)))
     if high is not None and (low is None or high != 1):
         high = round_up(max(row) + margin(max(row)))

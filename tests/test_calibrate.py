@@ -35,7 +35,7 @@ def calibrate() -> ModuleType:
     ("scores", "low", "high", "expected"),
     [
         ([0.5, 0.47, 0.52, 0.6, 0.5], 0.1, 1, (0.44, 1)),  # the worst, less three points
-        ([0.02, 0.01, 0.0, 0.01, 0.03], 0, 0.2, (-0.03, 0.06)),
+        ([0.02, 0.01, 0.0, 0.01, 0.03], 0, 0.2, (0, 0.06)),
         ([80, 70, 75, 71, 72], None, 90, (None, 88)),  # a tenth above the worst
         ([0.3] * 5, 0.1, 1, (0.1, 1)),  # depends on no seed
     ],
