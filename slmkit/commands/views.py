@@ -216,7 +216,9 @@ def recipe_schema(stage: str | None) -> dict[str, Any]:
     if stage is not None:
         return json_schema(names.load_stage(stage))
     stages = [*names.part_files("stages"), *names.part_files("lessons")]
-    texts = {key: {"type": ["string", "null"]} for key in ("title", "teaches", "source", "honest")}
+    texts: dict[str, Any] = {key: {"type": ["string", "null"]} for key in ("title", "teaches")}
+    lines = {"type": ["string", "array", "null"], "items": {"type": "string"}}
+    texts |= {"source": lines, "honest": lines}
     bounds = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": ["number", "null"]}}
     properties = {
         **texts,

@@ -9,8 +9,7 @@ from slmkit.curriculum import read_curriculum
 
 TRAINING = ("loop", "retrieval")  # tracks whose lessons stand on models that their recipes train first: minutes
 LESSONS = [
-    pytest.param(name, marks=pytest.mark.slow if name.startswith(TRAINING) else ())
-    for name in read_curriculum().there
+    pytest.param(name, marks=pytest.mark.slow if name.startswith(TRAINING) else ()) for name in read_curriculum().there
 ]
 
 
