@@ -60,6 +60,7 @@ CHANGED: dict[str, Any] = {
     "early_stopping_patience": 2,
     "report_to": "wandb",
     "allow_gold": True,
+    "backend": "unsloth",
     "beta": 0.5,
     "loss_type": "ipo",
     "label_smoothing": 0.1,
