@@ -63,8 +63,9 @@ class Browser:
                 return told["result"]
 
     def open(self, url: str) -> None:
+        self.js("window.isLeft = true")  # the page before this one is complete too
         self.tell("Page.navigate", url=url)
-        self.wait("document.readyState === 'complete'")
+        self.wait("!window.isLeft && document.readyState === 'complete'")
 
     def js(self, code: str) -> Any:
         told = self.tell("Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True)

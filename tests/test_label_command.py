@@ -32,7 +32,14 @@ class Server:
     def __init__(self, *words: str) -> None:
         command = [sys.executable, "-m", "slmkit", "gold", "label", *words]
         env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )
         lines = []
         while not lines or "?token=" not in lines[-1]:
             lines.append(self.process.stdout.readline())

@@ -69,11 +69,11 @@ def check(
     *, model: Model, tasks: list[str], before: Model | None = None, max_loss: float | None = None, **_: object
 ) -> None:
     """Tells a missing harness, an empty list of tasks, or a limit without a model to hold it against."""
-    check_installed()
     if not tasks:
         raise SlmkitError("there are no tasks to run", fix="add tasks=[hellaswag], or your own by task_folder=FOLDER")
     if max_loss is not None and before is None:
         raise SlmkitError("max_loss needs a model to compare with", fix="add before=MODEL, the one before training")
+    check_installed()
     for ref in (model, before):
         if ref is not None:
             check_model(ref, needs_chat_template=False)

@@ -1,4 +1,4 @@
-"""bfloat16 on a CPU is chosen by a measurement, never against the recipe, and without touching random numbers."""
+"""bfloat16 on a CPU follows from the machine and the model, so that training repeats; a recipe settles it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,21 @@ import torch
 from slmkit.models import precision
 
 
-def model(*, in_4bit: bool = False) -> Any:
-    config = SimpleNamespace(get_text_config=lambda: SimpleNamespace(hidden_size=64))
+def model(width: int, *, in_4bit: bool = False) -> Any:
+    config = SimpleNamespace(get_text_config=lambda: SimpleNamespace(hidden_size=width))
     return SimpleNamespace(device=torch.device("cpu"), config=config, is_loaded_in_4bit=in_4bit)
 
 
-@pytest.mark.parametrize(("gain", "chosen"), [(5.0, True), (1.1, False)])
-def test_what_is_faster_is_chosen_and_said(monkeypatch: pytest.MonkeyPatch, gain: float, chosen: bool) -> None:
-    monkeypatch.setattr(precision, "cpu_gain", lambda width: gain)
-    assert precision.in_bfloat16(model()) is chosen
-    said = precision.why(model(), "auto")
+@pytest.mark.parametrize(("able", "width", "chosen"), [(True, 576, True), (True, 128, False), (False, 576, False)])
+def test_a_wide_model_on_a_cpu_with_the_instructions_computes_in_bfloat16(monkeypatch, able, width, chosen):
+    monkeypatch.setattr(precision, "has_instructions", lambda: able)
+    assert precision.in_bfloat16(model(width)) is chosen
+    said = precision.why(model(width), "auto")
     assert said.startswith("products in bfloat16" if chosen else "products in float32")
-    assert precision.in_bfloat16(model(), "float32") is False
-    assert precision.in_bfloat16(model(in_4bit=True)) is False
-    assert precision.why(model(), "float32") == ""
 
 
-def test_the_measurement_draws_no_random_number_of_training() -> None:
-    torch.manual_seed(1)
-    expected = torch.rand(3)
-    torch.manual_seed(1)
-    assert precision.cpu_gain.__wrapped__(32) > 0
-    torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
+def test_what_the_recipe_or_the_weights_settle_is_not_chosen(monkeypatch):
+    monkeypatch.setattr(precision, "has_instructions", lambda: True)
+    assert precision.in_bfloat16(model(576), "float32") is False
+    assert precision.in_bfloat16(model(576, in_4bit=True)) is False
+    assert precision.why(model(576), "float32") == ""
