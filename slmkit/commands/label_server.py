@@ -66,6 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             length = -1
         if self.path != "/act" or not 0 <= length <= _MOST_BYTES:
+            self.rfile.read(min(max(length, 0), 10 * _MOST_BYTES))  # who still sends hears no answer
             self._send(404 if self.path != "/act" else 413, {"error": "not taken"})
             return
         try:
