@@ -11,10 +11,12 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 # Standard error, so that standard output stays what --json and pipes expect.
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -63,6 +65,15 @@ class Ticker:
             self._bar = None
 
     def _open_bar(self) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
         self._bar = Progress(
             *columns, TimeRemainingColumn(), TextColumn("{task.fields[shown]}"), console=console, transient=True

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from slmkit.data.refuse_gold import refuse_gold
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
 from slmkit.models.lora import Adapter, Lora, auto_learning_rate
@@ -102,6 +101,8 @@ class Training:
     def refuse_gold(self, *data: Path | None) -> None:
         """Refuses rows that stand in a frozen gold set, unless allow_gold."""
         if not self.allow_gold:
+            from slmkit.data.refuse_gold import refuse_gold
+
             refuse_gold(*data)
 
     def load(self, model: ModelRef) -> Loaded:
