@@ -482,6 +482,8 @@ def _parse(given: list[str] | None, default: str | None = None) -> tuple[str, di
     recipe, values = default, {}
     for i, word in enumerate(given or []):
         key, equals, text = word.partition("=")
+        if equals and key in values:
+            raise SlmkitError(f"{key} is given twice", where="command line", fix="give it once")
         if equals:
             values[key] = read_value(text)
         elif i == 0:

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
+from annotated_types import Ge
+
 
 @dataclass(frozen=True)
 class Example:
@@ -140,6 +142,7 @@ class KeysOf:
 
 _Group = TypeVar("_Group")
 Keys = Annotated[_Group, KeysOf()]
+Count = Annotated[int, Ge(1)]  # of rows or examples: none at all would tell nothing
 Input = Annotated[Path, Reads("input")]
 Model = Annotated[ModelRef, Reads("model")]
 MetricPart = Annotated[Callable[[Example, Answer], float], PartOf("metrics")]

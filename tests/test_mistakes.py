@@ -171,3 +171,21 @@ def test_an_error_as_json(slmkit: Slmkit) -> None:
     assert told.code == 3
     assert told.json["exit_code"] == 3
     assert "nanoo" in told.json["error"]["what"]
+
+
+@pytest.mark.parametrize("words", ["run loop/prepare max_rows=-5", "run foundations/01-what-is-a-model limit=0"])
+def test_a_count_that_leaves_nothing(slmkit: Slmkit, words: str) -> None:
+    refused(slmkit(*words.split()), 3, words.rpartition(" ")[2].replace("=", " is "))
+
+
+def test_steps_below_none(slmkit: Slmkit) -> None:
+    refused(slmkit("train", "max_steps=-3"), 3, "nothing would be trained")
+
+
+def test_a_key_given_twice(slmkit: Slmkit) -> None:
+    refused(slmkit("train", "max_steps=3", "max_steps=4"), 3, "max_steps is given twice")
+
+
+def test_a_gold_set_without_its_card(slmkit: Slmkit, project: Path) -> None:
+    write(project / "gold/mine/examples.jsonl", '{"id": "1", "input": "a", "target": "b"}\n')
+    refused(slmkit("gold", "check", "mine"), 3, "no card.yaml", "gold/mine")

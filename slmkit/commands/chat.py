@@ -42,7 +42,8 @@ def _model(name: str) -> ModelRef:
 
 def _read_line() -> str:
     try:
-        return input("> " if sys.stdin.isatty() else "").strip()
+        line = input("> " if sys.stdin.isatty() else "").strip()
+        return line.encode(errors="surrogateescape").decode(errors="replace")  # piped bytes that are no UTF-8
     except EOFError:
         return ""
     except UnicodeDecodeError as error:

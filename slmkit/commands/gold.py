@@ -104,6 +104,9 @@ def find_gold(name: str) -> Path:
     for folder in (Path(name), *(root / "gold" / name for root in names.roots())):
         if (folder / "card.yaml").is_file():
             return folder
+        if (folder / "examples.jsonl").is_file():
+            fix = "bring card.yaml back: it holds the hash that says the examples are the frozen ones"
+            raise SlmkitError("the gold set has no card.yaml", where=str(folder), fix=fix)
     options = {p.parent.name for root in names.roots() for p in (root / "gold").glob("*/card.yaml")}
     fix = names.suggest(name, options, "`slmkit gold freeze data=FILE` makes one")
     raise SlmkitError(f"no gold set {name!r}", where="command line", fix=fix)

@@ -19,7 +19,7 @@ from slmkit.data.gold import read_gold
 from slmkit.evidence.measure import accuracy
 from slmkit.models.load import Device, Loaded, load_model
 from slmkit.run import Run
-from slmkit.types import Example, Input, Model
+from slmkit.types import Count, Example, Input, Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ def attention_by_hand(
     gold: Input,
     scale: bool = True,
     num_heads: int = 2,
-    limit: int = 100,
+    limit: Count = 100,
     device: Device = "auto",
 ) -> None:
     """Attention written out and compared with the model's; then the heads that read are found and switched off.

@@ -16,7 +16,7 @@ from slmkit.evidence.arms import Arm, arm_rows, ask_arms
 from slmkit.models.load import Device, Dtype, Loaded, load_model, model_folder, read_base
 from slmkit.run import Run
 from slmkit.systems.prompt import prompt
-from slmkit.types import Input, Model, ModelRef
+from slmkit.types import Count, Input, Model, ModelRef
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def base_vs_instruct(
     tuned: Model,
     tuned_base: Model,
     gold: Input,
-    limit: int | None = None,
+    limit: Count | None = None,
     num_documents: int = 200,
     device: Device = "auto",
     dtype: Dtype = "auto",

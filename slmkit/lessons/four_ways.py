@@ -13,7 +13,7 @@ from slmkit.models.load import Device, Dtype
 from slmkit.run import Run
 from slmkit.systems.prompt import prompt
 from slmkit.systems.rag import rag
-from slmkit.types import Input, Model, System, Task
+from slmkit.types import Count, Input, Model, System, Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def four_ways(
     documents: dict[str, Input],
     tuned: dict[str, Model],
     num_shots: int = 4,
-    limit: int = 100,
+    limit: Count = 100,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:

@@ -16,7 +16,7 @@ from slmkit.data.world.gold import draw
 from slmkit.models.generate import stop_ids
 from slmkit.models.load import Device, Loaded, load_model
 from slmkit.run import Run
-from slmkit.types import Example, Input, Model
+from slmkit.types import Count, Example, Input, Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ def next_token(
     model: Model,
     gold: Input,
     offset: int = 1,
-    limit: int = 50,
+    limit: Count = 50,
     device: Device = "auto",
 ) -> None:
     """One distribution over the vocabulary for each place of a text: its sums, its loop, its loss, and its honesty.

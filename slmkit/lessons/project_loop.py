@@ -17,7 +17,7 @@ from slmkit.evidence.statistics import paired_difference
 from slmkit.models.load import Device, Dtype
 from slmkit.run import Run
 from slmkit.systems.prompt import prompt
-from slmkit.types import Input, Model
+from slmkit.types import Count, Input, Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def project_loop(
     mended: Model,
     gold: Input,
     bar: float = 0.75,
-    limit: int | None = None,
+    limit: Count | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:

@@ -22,7 +22,7 @@ from slmkit.retrievers.bm25 import bm25
 from slmkit.run import Run
 from slmkit.systems.prompt import prompt
 from slmkit.systems.rag import rag
-from slmkit.types import Example, Input, Model, Passage, System, Task
+from slmkit.types import Count, Example, Input, Model, Passage, System, Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,8 +48,8 @@ def rag_pipeline(
     chunk_sizes: list[int] = [4, 16, 48, 120],  # noqa: B006 - never changed
     notes_per_page: int = 20,
     top_k: int = 3,
-    limit: int | None = None,
-    sweep_limit: int = 100,
+    limit: Count | None = None,
+    sweep_limit: Count = 100,
     instruction: str | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",

@@ -70,7 +70,7 @@ class Training:
                 where="load_in_4bit, adapter",
                 fix="adapter: lora, or merge the first adapter and train on the merged model",
             )
-        if self.max_steps == 0 or (self.max_steps < 0 and self.num_train_epochs <= 0):
+        if self.max_steps == 0 or self.max_steps < -1 or (self.max_steps < 0 and self.num_train_epochs <= 0):
             fix = "num_train_epochs: 3"
             raise SlmkitError("nothing would be trained", where="num_train_epochs, max_steps", fix=fix)
         if self.lora.r < 1:

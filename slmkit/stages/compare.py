@@ -27,7 +27,7 @@ from slmkit.evidence.verdict import Arm, Verdict, conclude, flipped_slices
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.systems import NotApplicable
-from slmkit.types import Answer, Example, Input, MetricPart, SystemPart
+from slmkit.types import Answer, Count, Example, Input, MetricPart, SystemPart
 
 
 def compare(
@@ -37,7 +37,7 @@ def compare(
     gold: Input,
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     bar: float | None = None,
     margin: float = 0.05,
     reference: str | None = None,

@@ -11,7 +11,7 @@ from slmkit.evidence.more_metrics import check_metrics, more_scores
 from slmkit.metrics.labels import label_rows
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
-from slmkit.types import Input, MetricPart, Score, SystemPart
+from slmkit.types import Count, Input, MetricPart, Score, SystemPart
 
 
 def eval(
@@ -21,7 +21,7 @@ def eval(
     gold: Input,
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     bar: float | None = None,
 ) -> None:
     """Scores one system on a gold set, with a 95 % interval, parse rate, stop rate, tokens and latency.

@@ -11,7 +11,7 @@ from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default
 from slmkit.evidence.statistics import Difference, mean_score, paired_difference
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
-from slmkit.types import Answer, Input, MetricPart, Score, SystemPart
+from slmkit.types import Answer, Count, Input, MetricPart, Score, SystemPart
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def forgetting(
     gold: Input,
     keep: list[Input],
     metric: MetricPart | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     max_loss: float | None = None,
 ) -> None:
     """Asks a model before and after its training the same questions: of its new task, and of what it could do.

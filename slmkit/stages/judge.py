@@ -28,7 +28,7 @@ from slmkit.evidence.measure import AnswerFile, ask
 from slmkit.evidence.statistics import mean_score
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
-from slmkit.types import Input, SystemPart
+from slmkit.types import Count, Input, SystemPart
 
 Row = dict[str, Any]
 
@@ -45,7 +45,7 @@ def judge(
     labels: Input | None = None,
     min_kappa: float = 0.4,
     bar: float | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
 ) -> None:
     """Lets a system rule on the answers of a compare or eval run: whether each is right, or better than another arm's.
 

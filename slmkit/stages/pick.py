@@ -32,7 +32,7 @@ from slmkit.models.selection import (
 )
 from slmkit.run import Run
 from slmkit.systems.prompt import prompt
-from slmkit.types import Example, Input, ModelRef
+from slmkit.types import Count, Example, Input, ModelRef
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,7 +70,7 @@ def pick(
     price_per_hour: float | None = None,
     embedded: bool = False,
     gold: Input | None = None,
-    limit: int = 60,
+    limit: Count = 60,
 ) -> None:
     """Picks the smallest base model that meets every constraint, and writes the decision record pick.md.
 

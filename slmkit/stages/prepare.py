@@ -29,7 +29,7 @@ from slmkit.errors import SlmkitError
 from slmkit.models.load import check_model
 from slmkit.models.template_check import Thinking
 from slmkit.run import Run, write_atomically
-from slmkit.types import Input, Keys, Model, Passage
+from slmkit.types import Count, Input, Keys, Model, Passage
 
 _STEPS: list[Step] = ["duplicates", "near_duplicates"]
 _CHECK_SECONDS = 0.4  # how long the pre-flight reads: all of most files, the head of a very long one
@@ -53,7 +53,7 @@ def prepare(
     steps: list[Step] | None = None,
     filters: Keys[Filters] = Filters(),  # noqa: B008 - frozen
     leaks: Leaks = "near",
-    max_rows: int | None = None,
+    max_rows: Count | None = None,
     max_length: int | Literal["auto"] = "auto",
     on_overflow: OnOverflow = "error",
     thinking: Thinking | None = None,

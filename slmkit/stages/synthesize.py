@@ -17,7 +17,7 @@ from slmkit.errors import SlmkitError
 from slmkit.evidence.measure import AnswerFile, ask
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
-from slmkit.types import Example, Input, SystemPart, Task
+from slmkit.types import Count, Example, Input, SystemPart, Task
 
 
 def synthesize(
@@ -28,7 +28,7 @@ def synthesize(
     method: Method = "paraphrase",
     gold: Input | None = None,
     num_per_row: int = 1,
-    limit: int | None = None,
+    limit: Count | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
     encoding: str = "auto",
