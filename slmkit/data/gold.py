@@ -18,17 +18,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from slmkit.data.canonical import Canonicals, read_canonical
-from slmkit.data.convert import Canonical
 from slmkit.data.files import sha256_of, to_yaml
-from slmkit.data.leakage import find_leaks
 from slmkit.data.normalise import normalise, text_hash
-from slmkit.data.read import data_files, held_out_files
 from slmkit.data.split import hash_share
 from slmkit.errors import FailedError, RefusedError, SlmkitError
 from slmkit.types import Example, Task
+
+if TYPE_CHECKING:
+    from slmkit.data.canonical import Canonicals
+    from slmkit.data.convert import Canonical
 
 _FEWEST_ROWS = 20  # below this no part of the data can be kept apart and still say anything
 
@@ -121,6 +121,10 @@ def freeze_on_first_sight(
     aside. Half as many other rows of the data (at most a tenth) become dev. Rows are chosen by the hash of their text.
     Raises: SlmkitError when `folder` was frozen from another file than these.
     """
+    from slmkit.data.canonical import read_canonical
+    from slmkit.data.leakage import find_leaks
+    from slmkit.data.read import data_files, held_out_files
+
     say = on_note or (lambda text: None)
     if gold is not None and (gold / "card.yaml").is_file():
         return read_gold(gold)

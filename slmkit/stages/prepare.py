@@ -11,8 +11,6 @@ from typing import Any, Literal
 
 from slmkit import charts
 from slmkit.data.canonical import Canonicals, Dropped, read_canonical
-from slmkit.data.card import data_card
-from slmkit.data.card_page import card_page
 from slmkit.data.convert import Canonical
 from slmkit.data.documents import own_documents, read_passages
 from slmkit.data.files import to_yaml
@@ -140,6 +138,9 @@ def prepare(
     run.figure("lengths", _lengths_figure(fit.lengths if fit else [], done.rows))
     if run.is_main:
         notes = [json.loads(line)["text"] for line in run.path("notes.jsonl").read_text(encoding="utf-8").splitlines()]
+        from slmkit.data.card import data_card
+        from slmkit.data.card_page import card_page
+
         card = data_card(
             data,
             found=found,
