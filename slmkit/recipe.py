@@ -7,7 +7,9 @@ YAML is read as 1.2: `on` and `12:30` are text, `2e-4` is a number.
 
 from __future__ import annotations
 
+import copy
 import datetime
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,26 +162,32 @@ def cuda_is_there() -> bool:
 
 def read_yaml(path: Path) -> Layer:
     """A YAML file as plain values with the line of each place; must be a mapping."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SlmkitError(f"not UTF-8: {error.reason}", where=_shown(path), fix="save the file as UTF-8") from None
+    return copy.deepcopy(_parsed(text, _shown(path)))  # layers are laid on top of each other in place
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(text: str, file: str) -> Layer:
+    """The layer of a file's text: a check of all recipes reads a profile, or an input of many, again and again."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
 
     try:
-        loaded = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
+        loaded = YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"{_shown(path)}:{mark.line + 1}" if mark else _shown(path)
+        where = f"{file}:{mark.line + 1}" if mark else file
         raise SlmkitError(
             f"not valid YAML: {error.problem or error.context}", where=where, fix=_yaml_fix(error)
         ) from None
-    except UnicodeDecodeError as error:
-        raise SlmkitError(f"not UTF-8: {error.reason}", where=_shown(path), fix="save the file as UTF-8") from None
     if not isinstance(loaded, Mapping):
         found = "nothing" if loaded is None else type(loaded).__name__
-        raise SlmkitError(
-            f"a mapping of keys was expected, found {found}", where=f"{_shown(path)}:1", fix="see `slmkit show`"
-        )
+        raise SlmkitError(f"a mapping of keys was expected, found {found}", where=f"{file}:1", fix="see `slmkit show`")
     lines: dict[Place, str] = {}
-    return Layer(_plain(loaded, (), lines, _shown(path)), lines)
+    return Layer(_plain(loaded, (), lines, file), lines)
 
 
 def read_value(text: str) -> Any:
