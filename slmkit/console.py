@@ -9,11 +9,13 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -23,8 +25,41 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 # Results: standard output. A pipe has no width, and a hash folded in two cannot be searched for.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else 200)
 
+_NARROWEST = 12  # a last column is folded into no less
 _SECONDS_BEFORE_BAR = 2.0
 _SECONDS_BETWEEN_LINES = 15.0  # progress lines where there is no terminal
+
+
+def aligned(
+    rows: Sequence[Sequence[str | Text]], *, right: Collection[int] = (), indent: int = 2, width: int | None = None
+) -> list[Text]:
+    """Rows as lines, each column as wide as its widest cell; the columns in `right` end at one place.
+
+    A row of one cell is a line of its own. width: the last cell of a longer line is folded under itself.
+    """
+    full = [row for row in rows if len(row) > 1]  # a line of its own sets no width
+    widths = [max(cell_len(str(cell)) for cell in column) for column in zip(*full, strict=True)]
+    start = indent + sum(widths[:-1]) + 2 * (len(widths) - 1)  # of the last column
+    lines = []
+    for row in rows:
+        line = Text(" " * indent)
+        for index, cell in enumerate(row):
+            space = " " * (widths[index] - cell_len(str(cell)) if len(row) > 1 else 0)
+            shown = cell
+            if width and index == len(widths) - 1 and start + cell_len(str(cell)) > width >= start + _NARROWEST:
+                shown = Text("\n" + " " * start).join(Text.assemble(cell).wrap(out, width - start))
+                space = ""
+            line.append_text(
+                Text.assemble("  " if index else "", *((space, shown) if index in right else (shown, space)))
+            )
+        line.rstrip()
+        lines.append(line)
+    return lines
+
+
+def print_rows(rows: Sequence[Sequence[str | Text]], *, right: Collection[int] = ()) -> None:
+    """Prints rows on standard output, aligned, and folded to the terminal where there is one."""
+    out.print(Text("\n").join(aligned(rows, right=right, indent=0, width=out.width if out.is_terminal else None)))
 
 
 class Ticker:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.cells import cell_len
 from rich.text import Text
 
+from slmkit.console import aligned
 from slmkit.report import words
 from slmkit.report.headline import headline
 from slmkit.report.read_run import Arm, Expectation, Measured, RunFiles, Table, read_run, read_tables
@@ -69,7 +69,7 @@ def _table(table: Table) -> list[Text]:
         for index, column in enumerate(table.columns)
         if all(isinstance(row.get(column), int | float | None) for row in table.rows)
     }
-    return [Text(table.name.replace("_", " "), "bold"), *_aligned(rows, right=numeric)]
+    return [Text(table.name.replace("_", " "), "bold"), *aligned(rows, right=numeric)]
 
 
 def _cell(value: object) -> str:
@@ -95,7 +95,7 @@ def _arms(arms: Sequence[Arm]) -> list[Text]:
         difference = f"{words.signed(arm.difference)} {ends}".rstrip()
         cost = [words.number(arm.cost_per_1000)] if has_costs else []
         rows.append([Text(arm.system, "bold" if arm.chosen else ""), score, difference, *cost])
-    return _aligned(rows, right={1, 2, 3})
+    return aligned(rows, right={1, 2, 3})
 
 
 def _metrics(metrics: dict[str, Measured]) -> list[Text]:
@@ -105,7 +105,7 @@ def _metrics(metrics: dict[str, Measured]) -> list[Text]:
         rows.append([Text(name, "dim"), _value(metric), words.interval(metric.low, metric.high) + n])
     if len(metrics) > _MOST_METRICS:
         rows.append([Text(f"and {len(metrics) - _MOST_METRICS} more in the report", "dim")])
-    return _aligned(rows, right={1})
+    return aligned(rows, right={1})
 
 
 def _value(metric: Measured) -> str:
@@ -117,21 +117,4 @@ def _checks(checks: Sequence[Expectation]) -> list[Text]:
     for check in checks:
         mark = Text("✓ holds", "green") if check.ok else Text("✗ broken", "red")
         rows.append([mark, check.metric, words.number(check.value), f"expected {words.bounds(check.low, check.high)}"])
-    return _aligned(rows, right={2})
-
-
-def _aligned(rows: Sequence[Sequence[str | Text]], *, right: set[int]) -> list[Text]:
-    """Rows as indented lines, each column as wide as its widest cell; the columns in `right` end at one place."""
-    full = [row for row in rows if len(row) > 1]  # a line of its own sets no width
-    widths = [max(cell_len(str(cell)) for cell in column) for column in zip(*full, strict=True)]
-    lines = []
-    for row in rows:
-        line = Text("  ")
-        for index, cell in enumerate(row):
-            space = " " * (widths[index] - cell_len(str(cell)) if len(row) > 1 else 0)
-            line.append_text(
-                Text.assemble("  " if index else "", *((space, cell) if index in right else (cell, space)))
-            )
-        line.rstrip()
-        lines.append(line)
-    return lines
+    return aligned(rows, right={2})

@@ -199,6 +199,7 @@ def test_twenty_items_are_labelled_by_keyboard_through_a_kill(serve, project):
         browser.type(name)
         browser.key("Enter")
         browser.wait("!document.querySelector('#work').hidden")
+        assert browser.js("document.querySelector('#person').textContent") == name
 
     try:
         enter(server.url, "anna")

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from slmkit import names
-from slmkit.console import out
+from slmkit.console import out, print_rows
 from slmkit.errors import SlmkitError
 from slmkit.models.card import Card, read_card
 from slmkit.models.footprint import METHODS, PRECISIONS, Footprint, answering, training
@@ -58,17 +58,12 @@ def _row(use: str, need: Footprint) -> dict[str, Any]:
 
 
 def _print(card: Card, rows: list[dict[str, Any]], context_length: int, batch_size: int) -> None:
-    from rich.table import Table
-
     title = f"{card.name}: {card.num_parameters:,} parameters; GB at {batch_size} x {context_length:,} tokens"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("use")
-    for heading in ("weights", "states", "activations", "logits", "cache", "total", "fits on"):
-        table.add_column(heading, justify="right")
+    parts = ("weights", "states", "activations", "logits", "cache", "total")
+    lines = [[title], ["use", *parts, "fits on"]]
     for row in rows:
-        values = [row[key] for key in ("weights", "states", "activations", "logits", "cache", "total")]
         fits = f"{row['fits_gb']} GB" if row["fits_gb"] else "none of these"
-        table.add_row(row["use"], *(f"{value / 1e9:.2f}" if value else "" for value in values), fits)
-    out.print(table)
+        lines.append([row["use"], *(f"{row[part] / 1e9:.2f}" if row[part] else "" for part in parts), fits])
+    print_rows(lines, right=range(1, len(parts) + 2))
     if card.context_length and context_length > card.context_length:
         out.print(f"its context is {card.context_length:,} tokens: it cannot use {context_length:,}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from rich.table import Table
+from rich.text import Text
 
 from slmkit import names
 from slmkit.commands.progress import read_lessons
 from slmkit.commands.views import about
-from slmkit.console import out
+from slmkit.console import out, print_rows
 from slmkit.curriculum import LEVELS, SOURCES, Curriculum, read_curriculum
 from slmkit.errors import SlmkitError
 from slmkit.recipe import read_yaml
@@ -133,19 +133,19 @@ def _entry(known: Curriculum, chapter: str, name: str, is_read: bool) -> Entry:
     )
 
 
+_STYLES = ("green", "cyan", "", "dim", "dim")
+
+
 def _print(entries: list[Entry]) -> None:
     for chapter in dict.fromkeys(entry.chapter for entry in entries):
-        table = Table(
-            title=chapter, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False
-        )
-        for style in ("green", "cyan", None, "dim", "dim"):
-            table.add_column(style=style, no_wrap=True)
+        rows: list[list[str | Text]] = [[Text(chapter, "bold")]]
         for entry in entries:
             if entry.chapter == chapter:
                 mark = "✓" if entry.is_read else "·" if entry.is_there else " "
                 reading = entry.reading if entry.is_there else "coming"
-                table.add_row(mark, entry.name, entry.title, reading, " ".join(entry.items))
-        out.print(table)
+                cells = (mark, entry.name, entry.title, reading, " ".join(entry.items))
+                rows.append([Text(*cell) for cell in zip(cells, _STYLES, strict=True)])
+        print_rows(rows)
         out.print()
     there = [entry for entry in entries if entry.is_there]
     read = sum(entry.is_read for entry in there)

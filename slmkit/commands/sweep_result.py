@@ -6,9 +6,11 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
 from slmkit import charts
 from slmkit.commands.search_space import Search, text, told
-from slmkit.console import out
+from slmkit.console import out, print_rows
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError
 from slmkit.plan import RUNS, Plan, files_of
 from slmkit.report import write_report
@@ -98,17 +100,14 @@ def record_search(search: Search, folder: Path, made: list[tuple[str, Plan]]) ->
 
 
 def print_result(search: Search, rows: list[dict[str, Any]], result: dict[str, Any], folder: Path) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("trial", *search.space, search.metric, ""):
-        table.add_column(column, justify="right" if column in ("trial", search.metric) else "left")
+    columns = ("trial", *search.space, search.metric, "")
+    lines: list[list[str | Text]] = [[Text(column, "dim") for column in columns]]
     for row in rows[:_MOST_SHOWN]:
         value = "" if row[search.metric] is None else f"{row[search.metric]:.4g}"
         ended = "" if row["ended"] == "done" else f"{row['ended']} {row['why']}".strip()
-        table.add_row(str(row["trial"]), *(text(row[key]) for key in search.space), value, ended)
+        lines.append([str(row["trial"]), *(text(row[key]) for key in search.space), value, ended])
     out.print()
-    out.print(table)
+    print_rows(lines, right={0, len(columns) - 2})
     out.print()
     out.print(summary(folder))
     out.print(f"\nbest    {result['best']['command']}", markup=False)

@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.text import Text
 
 from slmkit import names
 from slmkit.bind import json_schema, plain
-from slmkit.console import out
+from slmkit.console import out, print_rows
 from slmkit.curriculum import lesson_of
 from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
 from slmkit.plan import RUNS, bind_one, find_run, lineage, make_plan, read_result, remove_run
@@ -32,12 +32,8 @@ def listing(kind: str | None, *, as_json: bool) -> None:
         print(json.dumps({one: dict(rows) for one, rows in found.items()}, ensure_ascii=False))
         return
     for one, rows in found.items():
-        table = Table(title=one, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
-        table.add_column(style="cyan", no_wrap=True)
-        table.add_column()
-        for name, about in rows:
-            table.add_row(name, about)
-        out.print(table)
+        named: list[list[str | Text]] = [[Text(name, "cyan"), about] for name, about in rows]
+        print_rows([[Text(one, "bold")], *named])
         out.print()
 
 
@@ -97,10 +93,8 @@ def _show_recipe(name: str, values: dict[str, Any], profile: str, seed: int, as_
     if teaches := call.recipe.get("teaches"):
         out.print(teaches, style="dim", markup=False)
     out.print(f"stage {call.recipe.stage}, profile {profile}\n")
-    table = _table("key", "value", "from")
-    for place, value in _flat(shown, ""):
-        table.add_row(place, _brief(value), _origin(call.origins, place))
-    out.print(table)
+    rows = [[place, _brief(value), _origin(call.origins, place)] for place, value in _flat(shown, "")]
+    print_rows([_heading("key", "value", "from"), *rows])
     reads = [f"{place} <- {reference.name}" for place, reference in call.references() if reference.kind == "recipe"]
     if reads:
         out.print(f"\nreads {', '.join(reads)}")
@@ -127,13 +121,13 @@ def _show_part(kind: str, name: str, as_json: bool) -> None:
         return
     out.print(f"[bold]{name}[/]  {kind}\n")
     out.print(inspect.getdoc(function) or "", markup=False)
-    table = _table("key", "type", "default")
+    rows = [_heading("key", "type", "default")]
     for key, parameter in parameters(function).items():
         default = parameter.default
         shown = "(needed)" if default is inspect.Parameter.empty else getattr(default, "__name__", repr(default))
-        table.add_row(key, _type_name(function, key), shown)
+        rows.append([key, _type_name(function, key), shown])
     out.print()
-    out.print(table)
+    print_rows(rows)
 
 
 def _type_name(function: Any, key: str) -> str:
@@ -313,11 +307,8 @@ def _is_locked(folder: Path) -> bool:
         return True
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+def _heading(*columns: str) -> list[str | Text]:
+    return [Text(column, "dim") for column in columns]
 
 
 def _brief(value: Any) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.text import Text
 
 from slmkit import names
-from slmkit.console import out
+from slmkit.console import print_rows
 from slmkit.errors import SlmkitError
 from slmkit.plan import content_hash, find_run, lineage, read_result
 
@@ -43,13 +43,12 @@ def why(run: str, metric: str | None, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(told, ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in told.items():
-        for name, inner in value.items() if isinstance(value, dict) else [("", value)]:
-            table.add_row(f"{key} {name}".strip(), inner if isinstance(inner, str) else json.dumps(inner))
-    out.print(table)
+    rows: list[list[str | Text]] = [
+        [Text(f"{key} {name}".strip(), "dim"), inner if isinstance(inner, str) else json.dumps(inner)]
+        for key, value in told.items()
+        for name, inner in (value.items() if isinstance(value, dict) else [("", value)])
+    ]
+    print_rows(rows)
 
 
 def _runs(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
