@@ -47,8 +47,10 @@ def aligned(
             space = " " * (widths[index] - cell_len(str(cell)) if len(row) > 1 else 0)
             shown = cell
             if width and index == len(widths) - 1 and start + cell_len(str(cell)) > width >= start + _NARROWEST:
-                shown = Text("\n" + " " * start).join(Text.assemble(cell).wrap(out, width - start))
-                space = ""
+                folded = Text.assemble(cell).wrap(out, width - start)
+                for part in folded:
+                    part.rstrip()
+                shown, space = Text("\n" + " " * start).join(folded), ""
             line.append_text(
                 Text.assemble("  " if index else "", *((space, shown) if index in right else (shown, space)))
             )

@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "launch": {"console", "names", "plan", "recipe", "run", "runner"},
     "runner": {"bind", "console", "curriculum", "launch", "names", "plan", "report", "run", "signature"},
     "report": {"charts", "run"},
-    "summary": {"report"},
+    "summary": {"console", "report"},
     "charts": set(),
     "cli": {"commands", "console", "launch", "names", "plan", "recipe", "report", "runner", "summary"},
     "commands": KERNEL | {"charts", "data", "models"},
