@@ -3,8 +3,11 @@
 200 gold texts of each set are planted in six ways, 200 rows of each way; 10,000 training rows that equal no gold text
 are the clean ones. Words are replaced by words of the set; at least one, however short the text, so that "10 %" of a
 text of three words is a third of it. Rules were chosen on seeds 0 and 2 to 4; the figures of leaks.md are of
-seeds 11 to 13, other gold texts and other words. Most false alarms are repeats that the sets hold: "What are
-the currency exchange fees?", "What are your currency exchange fees?".
+seeds 11 to 13, other gold texts and other words.
+
+Rows that equal no gold text are not all clean: the sets repeat themselves ("What are the currency exchange fees?", "What
+are your currency exchange fees?"). Their own labels say which alarms are surely false, those for a gold text of another
+label; these have a column of their own.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slmkit.data.canonical import read_canonical
-from slmkit.data.leakage import find_leaks
+from slmkit.data.leakage import Leak, find_leaks
 from slmkit.data.normalise import normalise
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -40,20 +43,26 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--markdown", type=Path, help="write the table here too")
     given = parser.parse_args()
-    lines = ["Share found of 200 planted leaks a kind, and false alarms among clean rows: `benchmarks/leaks.py`.", ""]
-    lines += ["| set | seed | " + " | ".join(PLANTS) + " | false alarms |", "|---" * (len(PLANTS) + 3) + "|"]
+    lines = [
+        "Share found of 200 planted leaks a kind, and rows called leaks among 10,000 that equal no gold text: all of them,",
+        "and those whose label is another than the gold text's, which are surely false alarms. Most of the others repeat",
+        'it in all but the letter ("Why was my card declined?", "Why was my card payment declined?"). `benchmarks/leaks.py`',
+        "",
+        "| set | seed | " + " | ".join(PLANTS) + " | called leaks | surely false |",
+        "|---" * (len(PLANTS) + 4) + "|",
+    ]
     for name, paths in SETS.items():
         for seed in given.seeds:
-            found, alarms, num_clean = measure(*(given.data / path for path in paths), seed=seed)
+            found, alarms, false, num_clean = measure(*(given.data / path for path in paths), seed=seed)
             shares = " | ".join(f"{share:.1%}" for share in found.values())
-            lines.append(f"| {name} | {seed} | {shares} | {alarms / num_clean:.2%} of {num_clean:,} |")
+            lines.append(f"| {name} | {seed} | {shares} | {alarms / num_clean:.2%} | {false / num_clean:.2%} |")
             print(lines[-1], flush=True)
     if given.markdown:
         given.markdown.write_text("\n".join(lines) + "\n")
 
 
-def measure(train: Path, test: Path, *, seed: int) -> tuple[dict[str, float], int, int]:
-    """Share found by kind, false alarms, and how many clean rows there were."""
+def measure(train: Path, test: Path, *, seed: int) -> tuple[dict[str, float], int, int, int]:
+    """Share found by kind, alarms among rows that equal no gold text, the surely false ones, and how many rows."""
     rng = random.Random(seed)
     rows = [(row.input, row.target) for row in read_canonical(train).rows]
     if train == test:  # one set for both: every text once, cut in two
@@ -68,16 +77,18 @@ def measure(train: Path, test: Path, *, seed: int) -> tuple[dict[str, float], in
     clean = rng.sample(clean, min(10_000, len(clean)))
     words = sorted({word for text, _ in rows for word in text.split()})
     found = {kind: _found([(plant(text, rng, words), a) for text, a in gold], gold) for kind, plant in PLANTS.items()}
-    return found, _count(clean, gold), len(clean)
+    alarms = _leaks(clean, gold)
+    return found, len(alarms), sum(clean[leak.row][1] != gold[leak.gold][1] for leak in alarms), len(clean)
 
 
 def _found(planted: Rows, gold: Rows) -> float:
-    return _count(planted, gold) / len(planted)
+    return len(_leaks(planted, gold)) / len(planted)
 
 
-def _count(rows: Rows, gold: Rows) -> int:
+def _leaks(rows: Rows, gold: Rows) -> list[Leak]:
+    """One leak at most a row, with the gold text that is most like it."""
     (texts, answers), (asked, targets) = zip(*rows, strict=True), zip(*gold, strict=True)
-    return len({leak.row for leak in find_leaks(texts, asked, answers=(answers, targets))})
+    return find_leaks(texts, asked, answers=(answers, targets))
 
 
 def _change_words(share: float) -> Callable[[str, random.Random, list[str]], str]:
