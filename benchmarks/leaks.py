@@ -5,9 +5,9 @@ are the clean ones. Words are replaced by words of the set; at least one, howeve
 text of three words is a third of it. Rules were chosen on seeds 0 and 2 to 4; the figures of leaks.md are of
 seeds 11 to 13, other gold texts and other words.
 
-Rows that equal no gold text are not all clean: the sets repeat themselves ("What are the currency exchange fees?", "What
-are your currency exchange fees?"). Their own labels say which alarms are surely false, those for a gold text of another
-label; these have a column of their own.
+Rows that equal no gold text are not all clean: the sets repeat themselves ("What are the currency exchange fees?",
+"What are your currency exchange fees?"). Their own labels say which alarms are surely false, those for a gold text of
+another label; these have a column of their own.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path, help="write the table here too")
     given = parser.parse_args()
     lines = [
-        "Share found of 200 planted leaks a kind, and rows called leaks among 10,000 that equal no gold text: all of them,",
-        "and those whose label is another than the gold text's, which are surely false alarms. Most of the others repeat",
-        'it in all but the letter ("Why was my card declined?", "Why was my card payment declined?"). `benchmarks/leaks.py`',
+        "Share found of 200 planted leaks a kind, and rows called leaks among 10,000 that equal no gold text: all of",
+        "them, and those of another label than the gold text's, which are surely false alarms. Most of the others repeat",
+        'it but for a word ("Why was my card declined?", "Why was my card payment declined?"). `benchmarks/leaks.py`',
         "",
         "| set | seed | " + " | ".join(PLANTS) + " | called leaks | surely false |",
         "|---" * (len(PLANTS) + 4) + "|",
