@@ -45,7 +45,7 @@ def main() -> None:
     given = parser.parse_args()
     lines = [
         "Share found of 200 planted leaks a kind, and rows called leaks among 10,000 that equal no gold text: all of",
-        "them, and those of another label than the gold text's, which are surely false alarms. Most of the others repeat",
+        "them, and those of another label than the gold text's, which are surely false. Most of the others repeat",
         'it but for a word ("Why was my card declined?", "Why was my card payment declined?"). `benchmarks/leaks.py`',
         "",
         "| set | seed | " + " | ".join(PLANTS) + " | called leaks | surely false |",
