@@ -3,17 +3,18 @@
     python benchmarks/real_text.py train.csv test.csv --model nano
 
 The embedded model with a classification head, all weights trained; the same architecture from random weights; TF-IDF
-of words and word pairs with a linear SVM. Columns `text` and `label`; everything in lower case, as the models know it.
+of words and word pairs with a linear SVM. Files as `prepare` reads them; all in lower case, as the models know it.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import random
+from pathlib import Path
 from typing import Any
 
 from slmkit import names
+from slmkit.data.canonical import read_canonical
 from slmkit.evidence.statistics import paired_difference, wilson
 
 
@@ -41,8 +42,7 @@ def main() -> None:
 
 def read(path: str) -> list[tuple[str, str]]:
     """Rows (text, label), the text in lower case."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return [(row["text"].lower(), row["label"]) for row in csv.DictReader(file)]
+    return [(row.input.lower(), row.target) for row in read_canonical(Path(path)).rows]
 
 
 def linear_svm(train: list[tuple[str, str]], test: list[tuple[str, str]]) -> list[float]:
