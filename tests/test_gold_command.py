@@ -11,6 +11,8 @@ ROWS = "text,label\n" + "".join(f"the {i} of {i * 7} cards is {i * 13},kind {i %
 def test_a_gold_set_is_frozen_checked_and_searched_for_leaks(slmkit: Slmkit, project: Path) -> None:
     write(project / "rows.csv", ROWS)
     folder = slmkit("gold", "freeze", "data=rows.csv", "--json").json["gold"]
+    again = slmkit("gold", "freeze", "data=rows.csv")
+    assert "nothing changed" in again.err and "40 examples, 16 for development" in again.out
     clean = slmkit("gold", "check", folder, "--json")
     assert clean.code == 0
     assert clean.json["examples"] == 40
@@ -18,6 +20,9 @@ def test_a_gold_set_is_frozen_checked_and_searched_for_leaks(slmkit: Slmkit, pro
     leaking = slmkit("gold", "check", folder, "data=rows.csv", "--json")
     assert leaking.code == 0  # a warning: prepare drops such rows
     assert any(finding["check"] == "leak" for finding in leaking.json["findings"])
+    write(project / "other.csv", "text,label\nnothing of the kind,kind 1\nnor this one,kind 2\n")
+    told = slmkit("gold", "check", folder, "data=other.csv")
+    assert "none of 2 training rows stands in gold" in told.out
 
 
 def test_a_diff_names_what_was_added_removed_and_answered_differently(slmkit: Slmkit, project: Path) -> None:

@@ -46,12 +46,19 @@ def freeze(values: dict[str, Any], *, as_json: bool) -> None:
     """Freezes the gold set of a data file into gold/<name>/, or finds it frozen."""
     from slmkit.commands.own_data import freeze_gold_of
     from slmkit.console import console
+    from slmkit.data.gold import read_gold
 
     if "data" not in values:
         raise SlmkitError("no data named", where="command line", fix="slmkit gold freeze data=FILE")
     console.quiet = as_json
-    folder = freeze_gold_of(values)["gold"]
-    out.print(json.dumps({"gold": folder}) if as_json else folder, markup=False)
+    folder = Path(freeze_gold_of(values)["gold"])
+    gold = read_gold(folder)
+    if as_json:
+        told = {"gold": str(folder), "examples": len(gold.examples), "dev": len(gold.dev), "sha256": gold.sha256}
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    count = f"{len(gold.examples):,} examples, {len(gold.dev):,} for development, sha256 {gold.sha256[:12]}"
+    out.print(f"{folder}: {count}", markup=False)
 
 
 def add(name: str, file: str, values: dict[str, Any], *, as_json: bool) -> None:

@@ -134,6 +134,7 @@ def freeze_on_first_sight(
     if folder.exists():
         found = read_gold(folder)
         _check_source(found, sources)
+        say(f"{folder} was frozen before, from the same data: nothing changed")
         return found
     rows = read_canonical(data, on_note=say, **columns)  # type: ignore[arg-type]
     if rows.rows and "messages" not in rows.rows[0].values:

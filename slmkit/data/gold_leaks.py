@@ -57,7 +57,10 @@ def gold_leaks(
     if documents is not None:
         passages = read_passages(documents)
         found = find_leaks([passage.text for passage in passages], asked)
-        if found:
+        if not found:
+            text = f"no gold question stands in the {len(passages):,} passages"
+            findings.append(Finding("note", "leak", text))
+        else:
             answered = sum(
                 f" {normalise(gold.examples[leak.gold].target)} " in f" {normalise(passages[leak.row].text)} "
                 for leak in found
@@ -91,6 +94,8 @@ def _in_rows(gold: Gold, rows: Sequence[Canonical], use: str) -> list[Finding]:
             f"look whether {rest[row].input[:60]!r} asks what {asked[example][:60]!r} asks"
         )
         findings.append(Finding("note", "leak", text, rest[row].where))
+    if not findings:
+        findings.append(Finding("note", "leak", f"none of {len(rows):,} {use} rows stands in gold"))
     return findings
 
 
