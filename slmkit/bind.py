@@ -202,7 +202,7 @@ class _Binder:
             where = self.layer.where(place) if place != ("with",) else self._top()
             return SlmkitError(f"{what} needs a value for {loc[-1]!r}", where=where, fix=f"add `{loc[-1]}: …`")
         here = [one for one in error.errors() if _within(self.layer.value, place, one["loc"]) == loc]
-        wanted = [one["msg"].replace("Input should be ", "").replace("Value error, ", "") for one in here]
+        wanted = [_wanted(one["msg"]) for one in here]
         dotted = ".".join(str(step) for step in loc)
         return SlmkitError(
             f"{dotted} is {first['input']!r}", where=where, fix=f"give {', or '.join(dict.fromkeys(wanted))}"
@@ -216,6 +216,22 @@ class _Binder:
 class _Pending:
     marker: Any  # Reads or PartOf
     value: Any
+
+
+_PHRASES = {
+    "Input should be ": "",
+    "Value error, ": "",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "more than",
+}
+
+
+def _wanted(message: str) -> str:
+    """What pydantic asks for, in fewer words."""
+    for phrase, ours in _PHRASES.items():
+        message = message.replace(phrase, ours)
+    return message
 
 
 def _field(name: str) -> str:

@@ -11,16 +11,18 @@ import io
 import json
 import os
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 from slmkit import __version__
+from slmkit.commands.given import parse
+from slmkit.commands.gold_app import AsJson, gold
+from slmkit.commands.run_recipe import announce, run_recipe
 from slmkit.console import console, out, quiet_libraries
-from slmkit.errors import EXIT_DONE, EXIT_FAILED, EXIT_MISTAKE, EXIT_NEGATIVE, SlmkitError
-from slmkit.launch import Launch, read_launch
+from slmkit.errors import EXIT_DONE, EXIT_FAILED, EXIT_MISTAKE, SlmkitError
+from slmkit.launch import read_launch
 from slmkit.names import find
 
 VERBS = {
@@ -47,7 +49,6 @@ Given = Annotated[list[str] | None, typer.Argument(metavar="[RECIPE] [KEY=VALUE]
 Profile = Annotated[str, typer.Option("--profile", help="A machine size of configs/profiles; auto looks for CUDA.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Random seed of every stage.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, print what would run, run nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Run again even if a result is there.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Also show what the libraries print.")]
 Processes = Annotated[int, typer.Option("--num-processes", min=1, help="Processes (GPUs) here for the last step.")]
@@ -111,9 +112,9 @@ def _verb(name: str, about: str) -> None:
         fsdp: Fsdp = False,
         machine: Machine = None,
     ) -> int:
-        recipe, values = _parse(given, default=f"loop/{name}")
+        recipe, values = parse(given, default=f"loop/{name}")
         launch = read_launch(num_processes, fsdp=fsdp, machine=machine)
-        return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, launch)
+        return run_recipe(recipe, values, profile, seed, dry_run, as_json, force, verbose, launch)
 
     app.command(name, help=about)(command)
 
@@ -137,12 +138,12 @@ def prepare(
     verbose: Verbose = False,
 ) -> int:
     """Turn a data file into training rows."""
-    recipe, values = _parse(given, default="loop/prepare")
+    recipe, values = parse(given, default="loop/prepare")
     if "data" in values and "gold" not in values and recipe == "loop/prepare":
         from slmkit.commands.own_data import known_gold_of
 
         values["gold"] = known_gold_of(values["data"])
-    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, show_mask=show_mask)
+    return run_recipe(recipe, values, profile, seed, dry_run, as_json, force, verbose, show_mask=show_mask)
 
 
 @app.command()
@@ -156,8 +157,8 @@ def loop(
     verbose: Verbose = False,
 ) -> int:
     """Run the whole loop on one task: prepare, train, compare, verdict. `data=FILE` runs it on your own."""
-    recipe, values = _parse(given, default="loop/compare")
-    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, freeze="data" in values)
+    recipe, values = parse(given, default="loop/compare")
+    return run_recipe(recipe, values, profile, seed, dry_run, as_json, force, verbose, freeze="data" in values)
 
 
 @app.command()
@@ -177,9 +178,9 @@ def run(
     ] = False,
 ) -> int:
     """Run one recipe, and first the recipes it reads."""
-    recipe, values = _parse(given)
+    recipe, values = parse(given)
     launch = read_launch(num_processes, fsdp=fsdp, machine=machine)
-    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose, launch, breaks)
+    return run_recipe(recipe, values, profile, seed, dry_run, as_json, force, verbose, launch, breaks)
 
 
 @app.command()
@@ -196,7 +197,7 @@ def learn(
     """Take a lesson: a question, a run that answers it, its claim checked, and where to go on."""
     from slmkit.commands.learn import find_lesson, take
 
-    recipe, values = _parse(given, default="")
+    recipe, values = parse(given, default="")
     name = find_lesson(recipe)
     console.quiet = as_json
     if not verbose:
@@ -221,11 +222,11 @@ def sweep(
     """Search keys of a recipe, each trial a run: `slmkit sweep loop/train learning_rate=1e-4..1e-2 lora.r=[4,8]`."""
     from slmkit.commands.sweep import sweep as search
 
-    recipe, values = _parse(given, default="loop/train")
+    recipe, values = parse(given, default="loop/train")
     return search(
         recipe,
         values,
-        profile=_announce(profile, seed, as_json),
+        profile=announce(profile, seed, as_json),
         seed=seed,
         num_trials=trials,
         minimize=minimize,
@@ -271,7 +272,7 @@ def show(
     """Show a recipe's values and their origins, a run's lineage down to raw files, or what a part takes."""
     from slmkit.commands.views import show_name
 
-    _, values = _parse([name, *(given or [])])
+    _, values = parse([name, *(given or [])])
     show_name(name, values, profile=profile, seed=seed, as_json=as_json)
 
 
@@ -315,7 +316,7 @@ def new(
     """Write an editable project on your own data: recipes/, gold/ and a README."""
     from slmkit.commands.own_data import new_project
 
-    _, values = _parse([name, *(given or [])])
+    _, values = parse([name, *(given or [])])
     folder = new_project(name, values)
     out.print(f"wrote {folder}/. Next: cd {folder} && slmkit loop")
 
@@ -352,76 +353,7 @@ def report(
     out.print(json.dumps({"report": str(path)}) if as_json else str(path), markup=False)
 
 
-gold = typer.Typer(
-    help="Gold sets: check, label, add to, freeze, compare.", no_args_is_help=True, rich_markup_mode=None
-)
 app.add_typer(gold, name="gold")
-GoldName = Annotated[str, typer.Argument(metavar="GOLD", help="A gold set: its name or folder.")]
-
-
-@gold.command("ls")
-def gold_ls(as_json: AsJson = False) -> None:
-    """List the frozen gold sets."""
-    from slmkit.commands.views import listing
-
-    listing("gold", as_json=as_json)
-
-
-@gold.command("check")
-def gold_check(
-    name: GoldName,
-    given: Annotated[list[str] | None, typer.Argument(metavar="[data=|shots=|seeds=|documents=PATH]...")] = None,
-    as_json: AsJson = False,
-) -> int:
-    """Check a gold set: hash, schema, repeats, balance, what it can tell, and leaks."""
-    from slmkit.commands.gold import check_gold
-
-    return check_gold(name, _parse([name, *(given or [])])[1], as_json=as_json)
-
-
-@gold.command("add")
-def gold_add(
-    name: GoldName,
-    file: Annotated[str, typer.Argument(help="Rows to add, in any form that prepare reads.")],
-    given: Annotated[list[str] | None, typer.Argument(metavar="[data=FILE] [label_column=…]...")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Add checked examples to a gold set and freeze it anew; repeats and leaks stay out."""
-    from slmkit.commands.gold import add
-
-    add(name, file, _parse([name, *(given or [])])[1], as_json=as_json)
-
-
-@gold.command("label")
-def gold_label(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A frozen gold set to check, or a name for new items.")],
-    given: Annotated[list[str] | None, typer.Argument(metavar="[data=FILE] [labels=[a,b]] [limit=200]...")] = None,
-    status: Annotated[bool, typer.Option("--status", help="Only tell progress and agreement.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Label items by hand on a local page, two people or more, and see how far they agree (Cohen's kappa)."""
-    from slmkit.commands.label import label
-
-    label(name, _parse([name, *(given or [])])[1], status=status, as_json=as_json)
-
-
-@gold.command("freeze")
-def gold_freeze(
-    given: Annotated[list[str], typer.Argument(metavar="data=FILE [gold=FILE] [label_column=…]...")],
-    as_json: AsJson = False,
-) -> None:
-    """Freeze a gold set from a data file, as the loop does on first sight."""
-    from slmkit.commands.gold import freeze
-
-    freeze(_parse(["", *given])[1], as_json=as_json)
-
-
-@gold.command("diff")
-def gold_diff(old: GoldName, new_name: GoldName, as_json: AsJson = False) -> int:
-    """Compare two gold sets: examples added, removed, and answered differently."""
-    from slmkit.commands.gold import diff
-
-    return diff(old, new_name, as_json=as_json)
 
 
 @app.command()
@@ -475,135 +407,6 @@ def _version(value: bool) -> None:
 @app.callback()
 def _top(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False) -> None:
     pass
-
-
-def _parse(given: list[str] | None, default: str | None = None) -> tuple[str, dict[str, Any]]:
-    """The recipe's name and the key=value pairs of a command line."""
-    from slmkit.recipe import read_value
-
-    recipe, values = default, {}
-    for i, word in enumerate(given or []):
-        key, equals, text = word.partition("=")
-        if equals and key in values:
-            raise SlmkitError(f"{key} is given twice", where="command line", fix="give it once")
-        if equals:
-            values[key] = read_value(text)
-        elif i == 0:
-            recipe = word
-        else:
-            raise SlmkitError(f"unexpected {word!r}", where="command line", fix="values are given as key=value")
-    if recipe is None:
-        raise SlmkitError("no recipe named", where="command line", fix="`slmkit ls` prints every recipe")
-    return recipe, values
-
-
-def _announce(profile: str, seed: int, as_json: bool) -> str:
-    """The profile's name with auto resolved; says it as the first line a user sees."""
-    from slmkit.recipe import load_profile
-
-    console.quiet = as_json
-    name = load_profile(profile)[0]
-    why = {"gpu": " (CUDA is here)", "tiny": " (no CUDA here)"}[name] if profile == "auto" else ""
-    console.print(f"profile {name}{why}, seed {seed}")
-    return name
-
-
-def _run(
-    name: str,
-    values: dict[str, Any],
-    profile: str,
-    seed: int,
-    dry_run: bool,
-    as_json: bool,
-    force: bool,
-    verbose: bool,
-    launch: Launch = Launch(),  # noqa: B008 - frozen
-    breaks: bool = False,
-    freeze: bool = False,
-    show_mask: bool = False,
-) -> int:
-    """Plans, runs, prints what came out, and returns the exit code; freeze=True freezes gold of new data first."""
-    from slmkit.plan import make_plan
-
-    profile = _announce(profile, seed, as_json)
-    if freeze:
-        from slmkit.commands.own_data import freeze_gold_of
-
-        values = freeze_gold_of(values, dry_run=dry_run)
-    plan = make_plan(name, given=values, profile=profile, seed=seed, breaks=breaks)
-    if dry_run:
-        from slmkit.launch import check_launch
-
-        check_launch(plan.target, launch)
-        return _print_plan(plan, as_json, force, checked=not freeze or Path(str(values["gold"])).is_dir())
-    if not verbose:
-        quiet_libraries()
-    from slmkit.runner import assist, execute
-
-    if not launch.holds_the_run:
-        assist(plan, launch, verbose=verbose)
-        console.print(f"[green]✓[/] machine {launch.machine_rank} has done its share; machine 0 keeps the run")
-        return EXIT_DONE
-    outcome = execute(plan, force=force, launch=launch, verbose=verbose)
-    code = _judge_break(outcome) if breaks else outcome.exit_code
-    if as_json:
-        print(json.dumps(_as_json(outcome, code), ensure_ascii=False))
-    else:
-        from slmkit.summary import summary
-
-        out.print()
-        out.print(summary(outcome.dir))
-        if show_mask:
-            from slmkit.commands.show_mask import show_mask as show_it
-
-            show_it(outcome.dir)
-    return code
-
-
-def _print_plan(plan: Any, as_json: bool, force: bool, *, checked: bool) -> int:
-    """Prints what would run, after the same pre-flight checks; without them while the gold set is not frozen yet."""
-    todo = plan.to_run(force=force)
-    if checked:
-        from slmkit.runner import preflight
-
-        preflight(plan, todo)
-    rows = [{"name": s.name, "state": s.state, "run": s in todo, "dir": str(s.dir)} for s in plan.steps]
-    if as_json:
-        print(json.dumps({"steps": rows}, ensure_ascii=False))
-        return EXIT_DONE
-    words = {"new": "run", "unfinished": "resume", "done": "run again"}
-    for row in rows:
-        word = words[row["state"]] if row["run"] else "found" if row["state"] == "done" else "not needed"
-        out.print(f"{word:<10} {row['name']:<24} {row['dir']}", markup=False)
-    return EXIT_DONE
-
-
-def _judge_break(outcome: Any) -> int:
-    """With --break a recipe succeeds only if every expectation that `breaks.red` names turned red."""
-    red = outcome.plan.target.call.recipe.get("breaks", {}).get("red", [])
-    ok = {row["metric"]: row["ok"] for row in outcome.result["expect"]}
-    for name in red:
-        if name not in ok:
-            where = str(outcome.plan.target.call.recipe.path)
-            raise SlmkitError(
-                f"breaks.red names {name!r}, which `expect` does not bound", where=where, fix="add it there"
-            )
-    green = [name for name in red if ok[name]]
-    for name in red:
-        console.print(f"  {name}: {'still green' if name in green else 'red, as it should be'}", markup=False)
-    return EXIT_NEGATIVE if green or not red else EXIT_DONE
-
-
-def _as_json(outcome: Any, code: int) -> dict[str, Any]:
-    kept = {key: outcome.result[key] for key in ("metrics", "verdict", "expect", "seconds")}
-    target = outcome.plan.target
-    told = {
-        "recipe": target.name,
-        "key": target.key,
-        "dir": str(outcome.dir),
-        "report": str(outcome.dir / "report.html"),
-    }
-    return {**told, **kept, "ran": outcome.ran, "exit_code": code}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Le, Lt
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,13 @@ class KeysOf:
 
 _Group = TypeVar("_Group")
 Keys = Annotated[_Group, KeysOf()]
-Count = Annotated[int, Ge(1)]  # of rows or examples: none at all would tell nothing
+# Numbers with a range, which the binder holds a recipe to.
+Count = Annotated[int, Ge(1)]  # of rows, tokens, examples: none at all would tell nothing
+Whole = Annotated[int, Ge(0)]
+Share = Annotated[float, Ge(0), Le(1)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Rate = Annotated[float, Gt(0), Lt(1)]  # of learning
 Input = Annotated[Path, Reads("input")]
 Model = Annotated[ModelRef, Reads("model")]
 MetricPart = Annotated[Callable[[Example, Answer], float], PartOf("metrics")]

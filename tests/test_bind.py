@@ -10,12 +10,12 @@ from slmkit.bind import Call, Fill, Part, Reference, bind, json_schema, plain, r
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Layer, Recipe
 from slmkit.signature import grouped
-from slmkit.types import Input, Keys, MetricPart, Model, SystemPart
+from slmkit.types import Count, Input, Keys, MetricPart, Model, Share, SystemPart
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    r: int = 16
+    r: Count = 16
     target_modules: str | list[str] = "all-linear"
 
 
@@ -36,6 +36,7 @@ def stage(  # type: ignore[no-untyped-def]
     systems: dict[str, SystemPart] | None = None,
     metric: MetricPart | None = None,
     limit: int | None = None,
+    share: Share | Literal["auto"] = "auto",
     shared: Keys[Shared] = Shared(max_steps=5),
 ): ...
 
@@ -119,6 +120,8 @@ def test_references_become_paths_and_models() -> None:
         ({"learning_ratee": 1}, "has no key 'learning_ratee'", "r.yaml:5: with.learning_ratee", "'learning_rate'"),
         ({"group": {"rr": 4}}, "has no key 'rr'", "r.yaml:5: with.group.rr", "did you mean 'r'"),
         ({"group": {"r": "x"}}, "group.r is 'x'", "with.group.r", "valid integer"),
+        ({"group": {"r": 0}}, "group.r is 0", "r.yaml:5: with.group.r", "give at least 1"),
+        ({"share": 1.5}, "share is 1.5", "r.yaml:5: with.share", "give at most 1, or 'auto'"),
         ({"learning_rate": "fast"}, "learning_rate is 'fast'", "with.learning_rate", "a valid number, or 'auto'"),
         ({"max_steps": "x"}, "max_steps is 'x'", "r.yaml:5: with.max_steps", "valid integer"),
         ({"max_step": 3}, "has no key 'max_step'", "r.yaml:5: with.max_step", "'max_steps'"),
@@ -156,6 +159,7 @@ def test_a_missing_value_says_which() -> None:
 def test_the_schema_lists_every_key() -> None:
     schema = json_schema(stage)
     assert set(schema["properties"]) == {
-        "data", "model", "group", "learning_rate", "names", "systems", "metric", "limit", "max_steps", "inner",
+        "data", "model", "group", "learning_rate", "names", "systems", "metric", "limit", "share", "max_steps",
+        "inner",
     }  # fmt: skip
     assert schema["additionalProperties"] is False

@@ -173,9 +173,25 @@ def test_an_error_as_json(slmkit: Slmkit) -> None:
     assert "nanoo" in told.json["error"]["what"]
 
 
-@pytest.mark.parametrize("words", ["run loop/prepare max_rows=-5", "run foundations/01-what-is-a-model limit=0"])
-def test_a_count_that_leaves_nothing(slmkit: Slmkit, words: str) -> None:
-    refused(slmkit(*words.split()), 3, words.rpartition(" ")[2].replace("=", " is "))
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run loop/prepare max_rows=-5",
+        "run foundations/01-what-is-a-model limit=0",
+        "train lora.r=-4",
+        "train learning_rate=3",
+        "train warmup_ratio=7",
+        "train per_device_train_batch_size=0",
+        "train max_length=0",
+        "train early_stopping_patience=0",
+        "compare limit=0",
+        "compare systems.RAG.top_k=0",
+        "run methods/merge num_prompts=0",
+    ],
+)
+def test_a_number_outside_its_range(slmkit: Slmkit, words: str) -> None:
+    key, _, value = words.rpartition(" ")[2].partition("=")
+    refused(slmkit(*words.split()), 3, f"{key.rpartition('.')[2]} is {value}")
 
 
 def test_steps_below_none(slmkit: Slmkit) -> None:

@@ -18,6 +18,7 @@ from slmkit.data.label_suspects import label_suspects
 from slmkit.data.language import find_language
 from slmkit.data.split import hash_share
 from slmkit.errors import SlmkitError
+from slmkit.types import Count, Whole
 
 _NEEDS = {"language": "language", "min_words": "length", "max_words": "length", "max_per_label": "balance"}
 _OF_LABELS = ("label_suspects", "balance")
@@ -28,9 +29,9 @@ class Filters:
     """What the filtering steps go by."""
 
     language: str | None = None  # two letters: en; None: the language of most rows
-    min_words: int | None = None  # of a row, input and target together
-    max_words: int | None = None
-    max_per_label: int | None = None  # rows that balance keeps of each label
+    min_words: Whole | None = None  # of a row, input and target together
+    max_words: Whole | None = None
+    max_per_label: Count | None = None  # rows that balance keeps of each label
 
     def check(self, steps: Sequence[str], *, kind: str | None = None) -> None:
         """Refuses a value that no step reads, a step without its value, and steps on labels where there are none."""

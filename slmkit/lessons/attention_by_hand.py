@@ -35,7 +35,7 @@ def attention_by_hand(
     model: Model,
     gold: Input,
     scale: bool = True,
-    num_heads: int = 2,
+    num_heads: Count = 2,
     limit: Count = 100,
     device: Device = "auto",
 ) -> None:

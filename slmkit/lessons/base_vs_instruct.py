@@ -35,7 +35,7 @@ def base_vs_instruct(
     tuned_base: Model,
     gold: Input,
     limit: Count | None = None,
-    num_documents: int = 200,
+    num_documents: Count = 200,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:

@@ -13,7 +13,7 @@ from slmkit.models.load import Device, Dtype
 from slmkit.run import Run
 from slmkit.systems.prompt import prompt
 from slmkit.systems.rag import rag
-from slmkit.types import Count, Input, Model, System, Task
+from slmkit.types import Count, Input, Model, System, Task, Whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def four_ways(
     data: dict[str, Input],
     documents: dict[str, Input],
     tuned: dict[str, Model],
-    num_shots: int = 4,
+    num_shots: Whole = 4,
     limit: Count = 100,
     device: Device = "auto",
     dtype: Dtype = "auto",

@@ -46,8 +46,8 @@ def rag_pipeline(
     gold: Input,
     documents: Input,
     chunk_sizes: list[int] = [4, 16, 48, 120],  # noqa: B006 - never changed
-    notes_per_page: int = 20,
-    top_k: int = 3,
+    notes_per_page: Count = 20,
+    top_k: Count = 3,
     limit: Count | None = None,
     sweep_limit: Count = 100,
     instruction: str | None = None,

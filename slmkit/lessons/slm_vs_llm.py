@@ -13,7 +13,7 @@ from slmkit.evidence.arms import Arm, ask_arms
 from slmkit.models.load import Device, Dtype, Loaded, load_model
 from slmkit.run import Run
 from slmkit.systems.prompt import prompt
-from slmkit.types import Count, Input, Model
+from slmkit.types import Count, Input, Model, Whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ def slm_vs_llm(
     narrow: Input,
     broad: Input,
     examples: Input,
-    num_shots: int = 4,
+    num_shots: Whole = 4,
     limit: Count | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",

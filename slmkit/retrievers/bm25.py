@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slmkit.types import Hit, Passage, Retriever
+from slmkit.types import Hit, NotNegative, Passage, Retriever, Share
 
 
-def bm25(passages: Sequence[Passage], *, k1: float = 1.2, b: float = 0.75) -> Retriever:
+def bm25(passages: Sequence[Passage], *, k1: NotNegative = 1.2, b: Share = 0.75) -> Retriever:
     """Ranks passages by the words they share with the query (BM25, in Lucene's form).
 
     k1: how soon repeating a word stops to help; b: how much long passages are held back. Both as in Lucene.

@@ -8,7 +8,7 @@ from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
-from slmkit.types import Hit, Passage, Retriever, RetrieverPart
+from slmkit.types import Count, Hit, Passage, Retriever, RetrieverPart
 
 
 def rerank(
@@ -16,9 +16,9 @@ def rerank(
     *,
     cross_encoder: str,
     first: RetrieverPart = bm25,
-    depth: int = 50,
-    max_length: int = 512,
-    batch_size: int = 32,
+    depth: Count = 50,
+    max_length: Count = 512,
+    batch_size: Count = 32,
 ) -> Retriever:
     """Sorts the `depth` best passages of `first` by how well a cross-encoder finds that each answers the query.
 
@@ -26,8 +26,6 @@ def rerank(
     has several outputs, the last is taken. Pairs beyond max_length tokens lose the end of the passage.
     Source: Nogueira and Cho 2019, https://arxiv.org/abs/1901.04085.
     """
-    if depth < 1:
-        raise SlmkitError(f"depth is {depth}", fix="give at least 1; 50 is usual")
     return _Rerank(first(passages), cross_encoder, depth, max_length, batch_size)
 
 

@@ -7,7 +7,7 @@ from slmkit.evidence.harness import Measured, check_installed, run_tasks
 from slmkit.evidence.statistics import Difference, holm, mean_score, paired_difference
 from slmkit.models.load import Device, Dtype, check_model, load_model
 from slmkit.run import Run
-from slmkit.types import Count, Input, Model
+from slmkit.types import Count, Input, Model, Whole
 
 
 def benchmark(
@@ -19,9 +19,9 @@ def benchmark(
     before: Model | None = None,
     max_loss: float | None = None,
     limit: Count | None = None,
-    num_fewshot: int | None = None,
+    num_fewshot: Whole | None = None,
     chat: bool = True,
-    batch_size: int = 16,
+    batch_size: Count = 16,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:

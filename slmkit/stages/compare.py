@@ -27,7 +27,7 @@ from slmkit.evidence.verdict import Arm, Verdict, conclude, flipped_slices
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.systems import NotApplicable
-from slmkit.types import Answer, Count, Example, Input, MetricPart, SystemPart
+from slmkit.types import Answer, Count, Example, Input, MetricPart, NotNegative, SystemPart
 
 
 def compare(
@@ -39,12 +39,12 @@ def compare(
     more_metrics: list[MetricPart] | None = None,
     limit: Count | None = None,
     bar: float | None = None,
-    margin: float = 0.05,
+    margin: NotNegative = 0.05,
     reference: str | None = None,
     ladder: bool = False,
     repeats: dict[str, str] | None = None,
-    price_per_hour: float = 1.0,
-    answers_per_training: int = 100_000,
+    price_per_hour: NotNegative = 1.0,
+    answers_per_training: Count = 100_000,
 ) -> None:
     """Asks several systems the same gold questions and says which to take: the cheapest not worse than the best.
 
@@ -153,8 +153,6 @@ def check(
     """Tries the metrics, and builds every system, which tells a missing model, template or key before any work."""
     if not systems:
         raise SlmkitError("there are no systems to compare", fix="add `systems: {prompt: {use: prompt}, …}`")
-    if limit is not None and limit < 1:
-        raise SlmkitError(f"limit is {limit}", fix="give at least 1, or leave it out for the whole gold set")
     if reference is not None and reference not in systems:
         raise SlmkitError(f"reference {reference!r} is none of the systems", fix=f"one of {', '.join(systems)}")
     if ladder and bar is None:

@@ -10,7 +10,7 @@ from slmkit.models.preference import prepare_preferences
 from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.models.training import Training
 from slmkit.run import Run
-from slmkit.types import Input, Keys, Model
+from slmkit.types import Input, Keys, Model, Share
 
 DISTRIBUTED = ("ddp",)  # ways in which several processes can run this stage
 
@@ -22,7 +22,7 @@ def dpo(
     model: Model,
     beta: float = 0.1,
     loss_type: Literal["sigmoid", "ipo", "hinge", "robust", "exo_pair", "bco_pair", "apo_zero"] = "sigmoid",
-    label_smoothing: float = 0.0,
+    label_smoothing: Share = 0.0,
     training: Keys[Training] = Training(),
 ) -> None:
     """Teach a model to prefer the better of two answers, held near where it started.

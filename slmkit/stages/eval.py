@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from slmkit.data.gold import read_gold
-from slmkit.errors import SlmkitError
 from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric, shared_documents, summarise
 from slmkit.evidence.more_metrics import check_metrics, more_scores
 from slmkit.metrics.labels import label_rows
@@ -88,8 +87,6 @@ def check(
     **_: object,
 ) -> None:
     """Tries the metrics, and builds the system, which tells a missing model, template or key before any work."""
-    if limit is not None and limit < 1:
-        raise SlmkitError(f"limit is {limit}", fix="give at least 1, or leave it out for the whole gold set")
     check_metrics(metric, more_metrics)
     if gold.exists():
         system(read_gold(gold).task)

@@ -11,7 +11,7 @@ from slmkit.models.prompts import prepare_prompts, prompt_file, read_prompts
 from slmkit.models.trainer import OnLog, OnStep, guarded
 from slmkit.models.training import Training
 from slmkit.run import Run
-from slmkit.types import Answer, Example, Input, Keys, MetricPart, Model
+from slmkit.types import Answer, Count, Example, Input, Keys, MetricPart, Model, NotNegative
 
 
 def grpo(
@@ -21,9 +21,9 @@ def grpo(
     model: Model,
     rewards: list[MetricPart],
     reward_weights: list[float] | None = None,
-    num_generations: int = 8,
-    max_new_tokens: int = 64,
-    temperature: float = 1.0,
+    num_generations: Count = 8,
+    max_new_tokens: Count = 64,
+    temperature: NotNegative = 1.0,
     beta: float = 0.0,
     training: Keys[Training] = Training(per_device_train_batch_size=16),
 ) -> None:
@@ -84,7 +84,7 @@ def check(
     model: Model,
     rewards: list[MetricPart],
     reward_weights: list[float] | None = None,
-    num_generations: int = 8,
+    num_generations: Count = 8,
     training: Training,
     **_: Any,
 ) -> None:

@@ -42,8 +42,6 @@ def check(
     max_rows: int | None = None,
 ) -> None:
     """Asks the hub for the data set, so that a wrong name, config or split, or no network, shows at once."""
-    if max_rows is not None and max_rows < 1:
-        raise SlmkitError(f"max_rows is {max_rows}", where="with.max_rows", fix="give at least 1, or leave it out")
     if Path(dataset).exists():
         fix = f"name it as data: data={dataset}; of a folder with splits data={dataset}/{split}"
         raise SlmkitError(f"{dataset!r} is a file or folder here", where="with.dataset", fix=fix)

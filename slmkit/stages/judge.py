@@ -100,8 +100,6 @@ def check(
     **_: object,
 ) -> None:
     """Refuses a bar without at least 30 labels by people, and names that are not in the run."""
-    if limit is not None and limit < 1:
-        raise SlmkitError(f"limit is {limit}", fix="give at least 1, or leave it out for all answers")
     if system == against:
         raise SlmkitError(f"{system!r} is held against itself", fix="name another arm in `against`")
     judge(judge_task(pairs=against is not None, criterion=criterion))

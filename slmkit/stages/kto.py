@@ -10,7 +10,7 @@ from slmkit.models.preference import prepare_preferences
 from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.models.training import Training
 from slmkit.run import Run
-from slmkit.types import Input, Keys, Model
+from slmkit.types import Input, Keys, Model, NotNegative
 
 DISTRIBUTED = ("ddp",)  # ways in which several processes can run this stage
 
@@ -21,8 +21,8 @@ def kto(
     data: Input,
     model: Model,
     beta: float = 0.1,
-    desirable_weight: float = 1.0,
-    undesirable_weight: float = 1.0,
+    desirable_weight: NotNegative = 1.0,
+    undesirable_weight: NotNegative = 1.0,
     training: Keys[Training] = Training(),
 ) -> None:
     """Teach a model from thumbs up and thumbs down: each answer of a pair counts by itself.

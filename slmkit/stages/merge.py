@@ -15,7 +15,7 @@ from slmkit.models.load import Device, Loaded, check_model, load_model, load_tok
 from slmkit.models.lora import finish_saved
 from slmkit.models.prompts import prompt_file, read_prompts
 from slmkit.run import Run
-from slmkit.types import Input, Model, ModelRef
+from slmkit.types import Count, Input, Model, ModelRef, Share
 
 
 def merge(
@@ -24,9 +24,9 @@ def merge(
     model: Model,
     data: Input,
     save_dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16",
-    num_prompts: int = 50,
-    max_new_tokens: int = 64,
-    min_same_answers: float = 1.0,
+    num_prompts: Count = 50,
+    max_new_tokens: Count = 64,
+    min_same_answers: Share = 1.0,
     load_in_4bit: bool = False,
     device: Device = "auto",
 ) -> None:
@@ -75,9 +75,6 @@ def check(*, model: Model, data: Input, num_prompts: int = 50, min_same_answers:
     if folder is not None and not (folder / "adapter_config.json").exists():
         fix = "name the run or folder of an adapter; a plain model needs no merge"
         raise SlmkitError(f"model {model.name!r} is not an adapter", where="model", fix=fix)
-    if num_prompts < 1 or not 0 <= min_same_answers <= 1:
-        where = "num_prompts, min_same_answers"
-        raise SlmkitError("nothing would be checked", where=where, fix="at least one prompt, a share from 0 to 1")
     if data.exists():
         read_prompts(prompt_file(data), limit=num_prompts)
 

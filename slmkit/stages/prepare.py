@@ -27,7 +27,7 @@ from slmkit.errors import SlmkitError
 from slmkit.models.load import check_model
 from slmkit.models.template_check import Thinking
 from slmkit.run import Run, write_atomically
-from slmkit.types import Count, Input, Keys, Model, Passage
+from slmkit.types import Count, Input, Keys, Model, Passage, Whole
 
 _STEPS: list[Step] = ["duplicates", "near_duplicates"]
 _CHECK_SECONDS = 0.4  # how long the pre-flight reads: all of most files, the head of a very long one
@@ -52,13 +52,13 @@ def prepare(
     filters: Keys[Filters] = Filters(),  # noqa: B008 - frozen
     leaks: Leaks = "near",
     max_rows: Count | None = None,
-    max_length: int | Literal["auto"] = "auto",
+    max_length: Count | Literal["auto"] = "auto",
     on_overflow: OnOverflow = "error",
     thinking: Thinking | None = None,
     find_label_suspects: bool = False,
     validation_size: float = 0.1,
-    chunk_size: int = 120,
-    chunk_overlap: int = 0,
+    chunk_size: Count = 120,
+    chunk_overlap: Whole = 0,
 ) -> None:
     """Turns a data file into training and validation rows without duplicates and without gold.
 

@@ -12,7 +12,7 @@ from slmkit.data.world.engine import rng
 from slmkit.errors import SlmkitError
 from slmkit.models.checkpoints import PARTIAL, publish, rewind_log
 from slmkit.run import Run, write_json
-from slmkit.types import Model, ModelRef
+from slmkit.types import Model, ModelRef, NotNegative, Positive, Share, Whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,10 +55,10 @@ def pretrain(
     model: Model | None = None,
     shape: Shape | None = None,
     learning_rate: float = 1e-2,
-    embedding_learning_rate: float = 8e-3,
-    warmup_steps: int = 60,
-    hold: float = 0.5,
-    weight_decay: float = 0.1,
+    embedding_learning_rate: Positive = 8e-3,
+    warmup_steps: Whole = 60,
+    hold: Share = 0.5,
+    weight_decay: NotNegative = 0.1,
     dtype: Literal["float32", "bfloat16"] = "float32",
     compile: bool = False,
 ) -> None:

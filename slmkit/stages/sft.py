@@ -23,7 +23,7 @@ from slmkit.models.trainer import OnLog, OnStep, Shuffle
 from slmkit.models.training import Training
 from slmkit.models.unsloth import attach_unsloth, check_unsloth, load_unsloth
 from slmkit.run import Run
-from slmkit.types import Input, Keys, Model
+from slmkit.types import Input, Keys, Model, Share
 
 DISTRIBUTED = ("ddp", "fsdp")  # ways in which several processes can run this stage
 _MAX_SHARE_TOO_LONG = 0.01  # more rows than this over max_length is a mistake in the settings, not an outlier
@@ -39,7 +39,7 @@ def sft(
     data: Input,
     model: Model,
     replay: Input | None = None,
-    replay_ratio: float = 0.25,
+    replay_ratio: Share = 0.25,
     backend: Literal["transformers", "unsloth"] = "transformers",
     training: Keys[Training] = Training(num_train_epochs=3.0),
 ) -> None:
@@ -128,7 +128,7 @@ def check(
     data: Input,
     model: Model,
     replay: Input | None = None,
-    replay_ratio: float = 0.25,
+    replay_ratio: Share = 0.25,
     backend: Literal["transformers", "unsloth"] = "transformers",
     training: Training,
     **_: Any,

@@ -27,12 +27,12 @@ def synthesize(
     system: SystemPart,
     method: Method = "paraphrase",
     gold: Input | None = None,
-    num_per_row: int = 1,
+    num_per_row: Count = 1,
     limit: Count | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
     encoding: str = "auto",
-    chunk_size: int = 120,
+    chunk_size: Count = 120,
 ) -> None:
     """Writes new rows by asking a system: paraphrases, examples like those there, or questions about documents.
 
@@ -87,10 +87,8 @@ def synthesize(
 
 def check(*, system: SystemPart, num_per_row: int = 1, limit: int | None = None, **_: Any) -> None:
     """Builds the system, which tells a missing model or key before any work, and looks at the counts."""
-    if not 1 <= num_per_row <= len(STYLES):
+    if num_per_row > len(STYLES):
         raise SlmkitError(f"num_per_row is {num_per_row}", where="with.num_per_row", fix=f"give 1 to {len(STYLES)}")
-    if limit is not None and limit < 1:
-        raise SlmkitError(f"limit is {limit}", where="with.limit", fix="give at least 1, or leave it out")
     system(Task("synthesize"))
 
 

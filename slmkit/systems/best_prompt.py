@@ -16,7 +16,7 @@ from slmkit.evidence.measure import default_metric
 from slmkit.models.load import Device, Dtype
 from slmkit.systems._shots import Choice
 from slmkit.systems.prompt import prompt
-from slmkit.types import Answer, Example, Input, Model, System, Task
+from slmkit.types import Answer, Count, Example, Input, Model, System, Task
 
 _FEWEST = 10  # development items a prompt is judged by
 
@@ -29,9 +29,9 @@ def best_prompt(
     examples: Input | None = None,
     instructions: list[str] | None = None,
     num_shots: list[int] | None = None,
-    budget: int = 400,
-    max_new_tokens: int = 64,
-    batch_size: int | None = None,
+    budget: Count = 400,
+    max_new_tokens: Count = 64,
+    batch_size: Count | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     load_in_4bit: bool = False,

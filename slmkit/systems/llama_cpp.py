@@ -15,19 +15,19 @@ from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.systems._shots import Choice, Shots, chat_turns
-from slmkit.types import Answer, Example, Input, System, Task
+from slmkit.types import Answer, Count, Example, Input, System, Task, Whole
 
 
 def llama_cpp(
     task: Task,
     *,
     gguf: Input,
-    num_shots: int = 0,
+    num_shots: Whole = 0,
     shots: Choice = "nearest",
     examples: Input | None = None,
     instruction: str | None = None,
-    max_new_tokens: int = 64,
-    context_length: int = 2048,
+    max_new_tokens: Count = 64,
+    context_length: Count = 2048,
     num_gpu_layers: int = -1,
     seed: int = 0,
 ) -> System:

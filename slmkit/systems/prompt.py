@@ -10,21 +10,21 @@ from slmkit.errors import SlmkitError
 from slmkit.models.load import Device, Dtype
 from slmkit.systems._chat import ChatModel, Decoding, ShowLabels
 from slmkit.systems._shots import Choice, Shots
-from slmkit.types import Answer, Example, Input, Model, System, Task
+from slmkit.types import Answer, Count, Example, Input, Model, System, Task, Whole
 
 
 def prompt(
     task: Task,
     *,
     model: Model,
-    num_shots: int = 0,
+    num_shots: Whole = 0,
     shots: Choice = "nearest",
     examples: Input | None = None,
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
     decoding: Decoding = "auto",
-    max_new_tokens: int = 64,
-    batch_size: int | None = None,
+    max_new_tokens: Count = 64,
+    batch_size: Count | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     load_in_4bit: bool = False,

@@ -13,7 +13,7 @@ from slmkit.errors import SlmkitError
 from slmkit.models.load import Device, Dtype
 from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._chat import ChatModel, Decoding, ShowLabels
-from slmkit.types import Answer, Example, Hit, Input, Model, Retriever, RetrieverPart, System, Task
+from slmkit.types import Answer, Count, Example, Hit, Input, Model, Retriever, RetrieverPart, System, Task
 
 
 def rag(
@@ -22,13 +22,13 @@ def rag(
     model: Model,
     documents: Input,
     retriever: RetrieverPart = bm25,
-    top_k: int = 3,
+    top_k: Count = 3,
     notes: str = "{passages}\n{input}",
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
     decoding: Decoding = "auto",
-    max_new_tokens: int = 64,
-    batch_size: int | None = None,
+    max_new_tokens: Count = 64,
+    batch_size: Count | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     load_in_4bit: bool = False,
@@ -40,8 +40,6 @@ def rag(
     notes: the user's turn, with the places {passages} (one a line, the best first) and {input}. instruction,
     show_labels, decoding and score_targets: as in `prompt`.
     """
-    if top_k < 1:
-        raise SlmkitError(f"top_k is {top_k}", fix="give at least 1; without passages the system is `prompt`")
     _check_notes(notes)
     return _Rag(
         ChatModel(

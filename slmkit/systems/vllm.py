@@ -16,20 +16,20 @@ from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.systems._shots import Choice, Shots, chat_turns
-from slmkit.types import Answer, Example, Input, Model, ModelRef, System, Task
+from slmkit.types import Answer, Count, Example, Input, Model, ModelRef, Share, System, Task, Whole
 
 
 def vllm(
     task: Task,
     *,
     model: Model,
-    num_shots: int = 0,
+    num_shots: Whole = 0,
     shots: Choice = "nearest",
     examples: Input | None = None,
     instruction: str | None = None,
-    max_new_tokens: int = 64,
-    context_length: int | None = None,
-    gpu_memory_share: float = 0.9,
+    max_new_tokens: Count = 64,
+    context_length: Count | None = None,
+    gpu_memory_share: Share = 0.9,
     seed: int = 0,
 ) -> System:
     """Asks a model through vLLM, greedily; label tasks are held to their labels by guided decoding.

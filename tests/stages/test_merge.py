@@ -87,5 +87,3 @@ def test_what_cannot_be_merged_is_refused_before_anything_is_loaded(data: Path, 
     check(model=adapter, data=data)
     with pytest.raises(SlmkitError, match="is not an adapter"):
         check(model=NANO, data=data)
-    with pytest.raises(SlmkitError, match="nothing would be checked"):
-        check(model=adapter, data=data, num_prompts=0)

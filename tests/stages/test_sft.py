@@ -126,8 +126,6 @@ def test_few_rows_too_long_are_dropped_and_counted_many_are_refused(tmp_path, da
         ({"adapter": "full", "load_in_4bit": True}, "4-bit weights cannot be trained"),
         ({"replay_ratio": 1.0}, "replay_ratio is 1.0"),
         ({"max_steps": 0}, "nothing would be trained"),
-        ({"learning_rate": 3.0}, "learning_rate is 3.0"),
-        ({"lora": Lora(r=0)}, "rank 0"),
         ({"data": Path("absent.jsonl")}, None),
         ({"model": ModelRef("x", "no/such/folder/here")}, None),
     ],

@@ -1,0 +1,120 @@
+"""Running one recipe from the command line: what is said first, what would run, what came out, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from slmkit.console import console, out, quiet_libraries
+from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, SlmkitError
+from slmkit.launch import Launch
+
+
+def run_recipe(
+    name: str,
+    values: dict[str, Any],
+    profile: str,
+    seed: int,
+    dry_run: bool,
+    as_json: bool,
+    force: bool,
+    verbose: bool,
+    launch: Launch = Launch(),  # noqa: B008 - frozen
+    breaks: bool = False,
+    freeze: bool = False,
+    show_mask: bool = False,
+) -> int:
+    """Plans, runs, prints what came out, and returns the exit code; freeze=True freezes gold of new data first."""
+    from slmkit.plan import make_plan
+
+    profile = announce(profile, seed, as_json)
+    if freeze:
+        from slmkit.commands.own_data import freeze_gold_of
+
+        values = freeze_gold_of(values, dry_run=dry_run)
+    plan = make_plan(name, given=values, profile=profile, seed=seed, breaks=breaks)
+    if dry_run:
+        from slmkit.launch import check_launch
+
+        check_launch(plan.target, launch)
+        return _print_plan(plan, as_json, force, checked=not freeze or Path(str(values["gold"])).is_dir())
+    if not verbose:
+        quiet_libraries()
+    from slmkit.runner import assist, execute
+
+    if not launch.holds_the_run:
+        assist(plan, launch, verbose=verbose)
+        console.print(f"[green]✓[/] machine {launch.machine_rank} has done its share; machine 0 keeps the run")
+        return EXIT_DONE
+    outcome = execute(plan, force=force, launch=launch, verbose=verbose)
+    code = _judge_break(outcome) if breaks else outcome.exit_code
+    if as_json:
+        print(json.dumps(_as_json(outcome, code), ensure_ascii=False))
+    else:
+        from slmkit.summary import summary
+
+        out.print()
+        out.print(summary(outcome.dir))
+        if show_mask:
+            from slmkit.commands.show_mask import show_mask as show_it
+
+            show_it(outcome.dir)
+    return code
+
+
+def announce(profile: str, seed: int, as_json: bool) -> str:
+    """The profile's name with auto resolved; says it as the first line a user sees."""
+    from slmkit.recipe import load_profile
+
+    console.quiet = as_json
+    name = load_profile(profile)[0]
+    why = {"gpu": " (CUDA is here)", "tiny": " (no CUDA here)"}[name] if profile == "auto" else ""
+    console.print(f"profile {name}{why}, seed {seed}")
+    return name
+
+
+def _print_plan(plan: Any, as_json: bool, force: bool, *, checked: bool) -> int:
+    """Prints what would run, after the same pre-flight checks; without them while the gold set is not frozen yet."""
+    todo = plan.to_run(force=force)
+    if checked:
+        from slmkit.runner import preflight
+
+        preflight(plan, todo)
+    rows = [{"name": s.name, "state": s.state, "run": s in todo, "dir": str(s.dir)} for s in plan.steps]
+    if as_json:
+        print(json.dumps({"steps": rows}, ensure_ascii=False))
+        return EXIT_DONE
+    words = {"new": "run", "unfinished": "resume", "done": "run again"}
+    for row in rows:
+        word = words[row["state"]] if row["run"] else "found" if row["state"] == "done" else "not needed"
+        out.print(f"{word:<10} {row['name']:<24} {row['dir']}", markup=False)
+    return EXIT_DONE
+
+
+def _judge_break(outcome: Any) -> int:
+    """With --break a recipe succeeds only if every expectation that `breaks.red` names turned red."""
+    red = outcome.plan.target.call.recipe.get("breaks", {}).get("red", [])
+    ok = {row["metric"]: row["ok"] for row in outcome.result["expect"]}
+    for name in red:
+        if name not in ok:
+            where = str(outcome.plan.target.call.recipe.path)
+            raise SlmkitError(
+                f"breaks.red names {name!r}, which `expect` does not bound", where=where, fix="add it there"
+            )
+    green = [name for name in red if ok[name]]
+    for name in red:
+        console.print(f"  {name}: {'still green' if name in green else 'red, as it should be'}", markup=False)
+    return EXIT_NEGATIVE if green or not red else EXIT_DONE
+
+
+def _as_json(outcome: Any, code: int) -> dict[str, Any]:
+    kept = {key: outcome.result[key] for key in ("metrics", "verdict", "expect", "seconds")}
+    target = outcome.plan.target
+    told = {
+        "recipe": target.name,
+        "key": target.key,
+        "dir": str(outcome.dir),
+        "report": str(outcome.dir / "report.html"),
+    }
+    return {**told, **kept, "ran": outcome.ran, "exit_code": code}
