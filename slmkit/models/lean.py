@@ -193,21 +193,21 @@ def lean(trainer_class: type) -> type:
             from torch.nn import functional as F
 
             labels = inputs["labels"]
+            given = {name: inputs[name] for name in ("input_ids", "position_ids") if name in inputs}
             if labels.is_cuda:  # TRL's fused head scores only labelled positions there
-                outputs = model(
-                    input_ids=inputs["input_ids"],
+                loss = model(
+                    **given,
                     labels=labels,
                     fused_lm_head=True,
                     num_items_in_batch=num_items_in_batch,
-                )
-                loss = outputs.loss
+                ).loss
             else:
                 mask = _shifted_mask(labels)
                 self.keep = F.pad(mask, (0, 1))  # position t predicts token t + 1
                 in_bfloat16 = self.in_bfloat16 and self.model.training
                 try:
                     with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16):
-                        logits = model(input_ids=inputs["input_ids"], use_cache=False).logits  # (N, V)
+                        logits = model(**given, use_cache=False).logits  # (N, V)
                 finally:
                     self.keep = None
                 loss = F.cross_entropy(logits.float(), labels[:, 1:][mask], reduction="sum") / num_items_in_batch

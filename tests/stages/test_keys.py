@@ -61,6 +61,7 @@ CHANGED: dict[str, Any] = {
     "report_to": "wandb",
     "allow_gold": True,
     "backend": "unsloth",
+    "packing": True,
     "beta": 0.5,
     "loss_type": "ipo",
     "label_smoothing": 0.1,
