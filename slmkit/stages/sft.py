@@ -64,7 +64,11 @@ def sft(
     run.note(
         f"{len(found):,} rows to train on, {len(found_validation):,} to validate, {len(found_replay):,} to replay"
     )
-    loaded = load_unsloth(model, load_in_4bit=training.quantized) if backend == "unsloth" else training.load(model)
+    loaded = (
+        load_unsloth(model, load_in_4bit=training.quantized)
+        if backend == "unsloth"
+        else training.load(model, run.note)
+    )
     rows = _label(run, loaded, found, training, what="train")
     validation = _label(run, loaded, found_validation, training, what="validation")[:_MAX_VALIDATION]
     replayed = _label(run, loaded, found_replay, training, what="replay")

@@ -54,6 +54,7 @@ CHANGED: dict[str, Any] = {
     "load_in_4bit": True,
     "device": "cuda",
     "dtype": "bfloat16",
+    "attn_implementation": "eager",
     "adapter": "full",
     "load_best_model_at_end": True,
     "metric_for_best_model": "accuracy",

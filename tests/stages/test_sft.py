@@ -91,9 +91,11 @@ def test_automatic_choices_say_why_and_can_be_set(tmp_path, data):
     call(sft, run, data=data, model=NANO, max_steps=1, device="cpu")
     assert "learning_rate 0.0032: the usual one for lora at width 128" in notes(run)
     assert "micro-batches of up to" in notes(run)
+    assert "attention sdpa: torch's fused kernels" in notes(run)
     run = Run(tmp_path / "set")
-    call(sft, run, data=data, model=NANO, max_steps=1, learning_rate=0.5, device="cpu")
+    call(sft, run, data=data, model=NANO, max_steps=1, learning_rate=0.5, attn_implementation="eager", device="cpu")
     assert "learning_rate" not in notes(run)
+    assert "attention eager: as asked" in notes(run)
     assert read_jsonl(run.dir / "log.jsonl")[1]["learning_rate"] == 0.5
 
 
@@ -146,6 +148,7 @@ def test_few_rows_too_long_are_dropped_and_counted_many_are_refused(tmp_path, da
         ({"replay_ratio": 1.0}, "replay_ratio is 1.0"),
         ({"max_steps": 0}, "nothing would be trained"),
         ({"learning_rate": 3.0}, "learning_rate is 3.0"),
+        ({"attn_implementation": "flash_attention_2"}, "'flash_attention_2', which is not installed"),
         ({"lora": Lora(r=0)}, "rank 0"),
         ({"data": Path("absent.jsonl")}, None),
         ({"model": ModelRef("x", "no/such/folder/here")}, None),
