@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmkit.models.batching import cut, pad
 from slmkit.models.labels import IGNORED, Row
-from slmkit.models.load import out_of_memory
+from slmkit.models.load import is_out_of_memory, out_of_memory
 from slmkit.models.memory import Plan
 from slmkit.models.sharding import is_asked
 from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
@@ -152,8 +152,8 @@ def lean(trainer_class: type) -> type:
                     with torch.random.fork_rng():
                         self._try(batch)
                     return
-                except (torch.OutOfMemoryError, RuntimeError) as error:
-                    if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+                except RuntimeError as error:
+                    if not is_out_of_memory(error):
                         raise
                 self.model.zero_grad(set_to_none=True)
                 if count == 1:

@@ -10,8 +10,8 @@ from project_files import call, read_jsonl
 
 import slmkit
 from slmkit.console import console
-from slmkit.errors import RefusedError
-from slmkit.models import memory
+from slmkit.errors import FailedError, RefusedError
+from slmkit.models import memory, preference
 from slmkit.models.memory import plan
 from slmkit.models.training import Training
 from slmkit.run import Run
@@ -87,3 +87,30 @@ def test_pairs_that_do_not_fit_at_once_give_the_same_steps(tmp_path, monkeypatch
         losses[name] = [row["loss"] for row in read_jsonl(run.dir / "log.jsonl") if "loss" in row]
     assert "do not fit" in (tmp_path / "parts" / "notes.jsonl").read_text()
     assert losses["parts"] == pytest.approx(losses["whole"], rel=1e-3)
+
+
+@pytest.mark.parametrize("asked", [{}, {"gradient_checkpointing": False, "per_device_train_batch_size": 1}])
+def test_memory_that_runs_out_in_a_step_names_step_and_parameters(tmp_path, monkeypatch, asked):
+    import torch
+
+    plain, calls = preference.attach, [0]
+
+    def attach(*args, **kwargs):
+        model = plain(*args, **kwargs)
+
+        def forward(module, given):
+            calls[0] += module.training
+            if calls[0] > 2:
+                raise torch.OutOfMemoryError("planted")
+
+        model.register_forward_pre_hook(forward)
+        return model
+
+    monkeypatch.setattr(preference, "attach", attach)
+    data = tmp_path / "train.jsonl"
+    rows = [{"prompt": f"cup {i}", "chosen": "red", "rejected": "blue"} for i in range(16)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(FailedError, match=r"out of memory while training, at step [23]") as error:
+        call(dpo, Run(tmp_path / "run"), data=data, model=NANO, max_steps=4, device="cpu", **asked)
+    halved = "per_device_train_batch_size: 4 with as many more gradient_accumulation_steps"
+    assert error.value.fix.startswith("adapter: qlora" if asked else halved)
