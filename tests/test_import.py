@@ -200,7 +200,7 @@ def test_axolotl_qlora(slmkit: Slmkit) -> None:
     arguments = bound("mine/ax")
     assert (arguments["model"], arguments["adapter"]) == ("HuggingFaceTB/SmolLM2-135M", "qlora")
     assert arguments["lora"]["target_modules"] == "all-linear"
-    assert arguments["gradient_checkpointing"] is True
+    assert arguments["gradient_checkpointing"] is arguments["packing"] is True
     lost = {row["key"]: row["reason"] for row in told["lost"]}
     assert set(lost) == {"optimizer", "lr_scheduler", "warmup_steps", "special_tokens", "plugins"}
     assert lost["plugins"] == "not known here"

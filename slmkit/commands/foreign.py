@@ -30,7 +30,8 @@ _SAVING = "ten checkpoints a run; the same command resumes from the newest"
 _EVALUATION = "the validation rows are measured up to ten times a run"
 _CURVES = "curves stand in the run's report.html"
 _SPEED = "changes speed, not the result"
-_LENGTHS = "rows of like length share a micro-batch here, without padding or packing"
+_LENGTHS = "rows of like length share a micro-batch here, with little padding"
+_PACKING = "only sft packs rows, best fit first, and no document sees another"
 _PROCESSES = "how many processes is an option of the command: --num-processes N"
 _HARDWARE = "chosen by what the hardware computes in"
 _ADAMW = "the optimizer here is AdamW, its moments in float32"
@@ -55,7 +56,7 @@ DROPPED: dict[str, str] = {
     **dict.fromkeys(("use_unsloth", "gradient_checkpointing_kwargs", "do_train", "local_rank", "strict"), _SPEED),
     **dict.fromkeys(("bf16", "fp16", "pure_bf16", "float16", "bfloat16"), _HARDWARE),
     **dict.fromkeys(("group_by_length", "train_sampling_strategy", "pad_to_sequence_len", "padding_free"), _LENGTHS),
-    **dict.fromkeys(("packing", "neat_packing", "sample_packing", "packing_strategy"), _LENGTHS),
+    **dict.fromkeys(("packing", "neat_packing", "sample_packing", "packing_strategy"), _PACKING),
     **dict.fromkeys(("deepspeed", "fsdp", "fsdp_config", "fsdp_version"), _PROCESSES),
     **dict.fromkeys(("push_to_hub", "hub_model_id", "hub_strategy", "hub_private_repo"), _UPLOAD),
     **dict.fromkeys(("optim", "optimizer", "optim_args", "adam_beta1", "adam_beta2", "adam_epsilon"), _ADAMW),
@@ -156,6 +157,7 @@ AXOLOTL = Tool(
         "weight_decay": "weight_decay",
         "max_grad_norm": "max_grad_norm",
         "gradient_checkpointing": "gradient_checkpointing",
+        "sample_packing": "packing",
         "val_set_size": "prepare.validation_size",
         "rl_beta": "beta",
         "dpo_beta": "beta",
@@ -243,6 +245,7 @@ UNSLOTH = Tool(
         "training.lr_scheduler_type": "lr_scheduler_type",
         "training.random_seed": "--seed",
         "training.gradient_checkpointing": "gradient_checkpointing",
+        "training.packing": "packing",
         "lora.lora_r": "lora.r",
         "lora.lora_alpha": "lora.lora_alpha",
         "lora.lora_dropout": "lora.lora_dropout",

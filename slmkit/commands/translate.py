@@ -225,7 +225,7 @@ def _converted(ours: str, key: str, value: Any, flat: Mapping[str, Any], known: 
 def _drop(done: Translated, key: str, value: Any, tool: Tool, known: Mapping[str, Any]) -> None:
     """One key without a counterpart: bookkeeping, a difference, or a key nobody here knows."""
     leaf = key.rpartition(".")[2]
-    if leaf in known and "." not in key and leaf not in ("data", "model", "lora", "adapter"):
+    if leaf in known and "." not in key and leaf not in ("data", "model", "lora", "adapter", "attn_implementation"):
         done.values[leaf] = (value, key)  # a stage that has the key under the tool's own name
         return
     reason = tool.lost.get(key) or tool.dropped.get(key) or DROPPED.get(leaf)

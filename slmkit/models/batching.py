@@ -6,7 +6,9 @@ padding the whole step would give, and only the work differs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from slmkit.models.labels import IGNORED, Row
@@ -46,18 +48,25 @@ def cut(lengths: Sequence[int], *, max_tokens: int, max_rows: int, overhead: int
 
 
 def pad(rows: Sequence[Row] | Sequence[dict[str, Any]], *, pad_token_id: int) -> dict[str, torch.Tensor]:
-    """input_ids and labels of the rows, (B, T), padded on the right.
+    """input_ids and labels of the rows, (B, T), padded on the right; of packed rows also position_ids.
 
     There is no attention_mask: with causal attention a token never sees what follows it, so padding on the right
-    changes nothing before it, and without a mask the attention kernels take their fast causal path.
+    changes nothing before it, and without a mask the attention kernels take their fast causal path. position_ids that
+    start again at each document, with no mask and no cache, are how transformers knows to keep documents apart.
     """
     import torch
 
-    values = [row if isinstance(row, dict) else {"input_ids": row.input_ids, "labels": row.labels} for row in rows]
+    values = [row if isinstance(row, dict) else asdict(row) for row in rows]
     longest = max(len(value["input_ids"]) for value in values)
     input_ids = torch.full((len(values), longest), pad_token_id)
     labels = torch.full((len(values), longest), IGNORED)
     for i, value in enumerate(values):
         input_ids[i, : len(value["input_ids"])] = torch.tensor(value["input_ids"])
         labels[i, : len(value["labels"])] = torch.tensor(value["labels"])
-    return {"input_ids": input_ids, "labels": labels}
+    if not any(value.get("seq_lengths") for value in values):
+        return {"input_ids": input_ids, "labels": labels}
+    position_ids = torch.arange(longest).repeat(len(values), 1)
+    for i, value in enumerate(values):
+        for start in itertools.accumulate(value["seq_lengths"]):  # padding counts from 0 too
+            position_ids[i, start:] = torch.arange(longest - start)
+    return {"input_ids": input_ids, "labels": labels, "position_ids": position_ids}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from slmkit.errors import FailedError, RefusedError
 from slmkit.models.checkpoints import clear, rewind_log
 from slmkit.models.guards import Said, check_saved
+from slmkit.models.load import is_out_of_memory, out_of_memory
 from slmkit.models.lora import finish_saved, trainable_share
 from slmkit.models.selected import Selection
 from slmkit.models.sharding import gathered, is_asked
@@ -112,10 +113,12 @@ def fit(
             )
         started = time.monotonic()
         if trainer.eval_dataset is not None and checkpoint is None:
-            trainer.evaluate()
+            with _memory_explained(trainer):
+                trainer.evaluate()
             _unprepare(trainer)
         if done < steps and not (selection and selection.is_over(log)):
-            _train(trainer, checkpoint)
+            with _memory_explained(trainer):
+                _train(trainer, checkpoint)
         else:  # killed after the last step; train() would do one more where that step ends no epoch
             trainer._load_from_checkpoint(str(checkpoint))
             trainer.state.global_step = done
@@ -125,6 +128,20 @@ def fit(
     if selection:
         step = _select(run, trainer, selection, log, steps=steps)
     return Fitted(trainer, log, step)
+
+
+@contextmanager
+def _memory_explained(trainer: Any) -> Iterator[None]:
+    """Memory that runs out in a step names the step and the parameters to change."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        rows = trainer.args.per_device_train_batch_size
+        fewer = f"per_device_train_batch_size: {max(1, rows // 2)} with as many more gradient_accumulation_steps"
+        change = f"{fewer}, gradient_checkpointing: true, or adapter: qlora" if rows > 1 else "adapter: qlora"
+        raise out_of_memory(f"training, at step {trainer.state.global_step + 1}", change) from error
 
 
 def _train(trainer: Any, checkpoint: Path | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class Row:
     id: str
     input_ids: list[int]
     labels: list[int]
+    seq_lengths: list[int] = field(default_factory=list)  # of the documents packed into it; none: it is one document
 
     @property
     def num_trained(self) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmkit.models.batching import cut, pad
 from slmkit.models.labels import IGNORED, Row
-from slmkit.models.load import out_of_memory
+from slmkit.models.load import is_out_of_memory, out_of_memory
 from slmkit.models.memory import Plan
 from slmkit.models.sharding import is_asked
 from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
@@ -152,8 +152,8 @@ def lean(trainer_class: type) -> type:
                     with torch.random.fork_rng():
                         self._try(batch)
                     return
-                except (torch.OutOfMemoryError, RuntimeError) as error:
-                    if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+                except RuntimeError as error:
+                    if not is_out_of_memory(error):
                         raise
                 self.model.zero_grad(set_to_none=True)
                 if count == 1:
@@ -193,21 +193,21 @@ def lean(trainer_class: type) -> type:
             from torch.nn import functional as F
 
             labels = inputs["labels"]
+            given = {name: inputs[name] for name in ("input_ids", "position_ids") if name in inputs}
             if labels.is_cuda:  # TRL's fused head scores only labelled positions there
-                outputs = model(
-                    input_ids=inputs["input_ids"],
+                loss = model(
+                    **given,
                     labels=labels,
                     fused_lm_head=True,
                     num_items_in_batch=num_items_in_batch,
-                )
-                loss = outputs.loss
+                ).loss
             else:
                 mask = _shifted_mask(labels)
                 self.keep = F.pad(mask, (0, 1))  # position t predicts token t + 1
                 in_bfloat16 = self.in_bfloat16 and self.model.training
                 try:
                     with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16):
-                        logits = model(input_ids=inputs["input_ids"], use_cache=False).logits  # (N, V)
+                        logits = model(**given, use_cache=False).logits  # (N, V)
                 finally:
                     self.keep = None
                 loss = F.cross_entropy(logits.float(), labels[:, 1:][mask], reduction="sum") / num_items_in_batch

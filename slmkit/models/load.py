@@ -287,6 +287,13 @@ def _explanation(error: Exception, ref: ModelRef) -> SlmkitError | None:
     return None
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: torch has an error of its own for a GPU, and a plain one for a CPU."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
 def out_of_memory(doing: str, change: str) -> FailedError:
     """The error for memory that ran out while doing something, with the parameter to change."""
     return FailedError(f"out of memory while {doing}", fix=change)

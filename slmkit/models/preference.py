@@ -55,7 +55,7 @@ def prepare_preferences(
     pairs = read_pairs(train_file)
     validation = read_pairs(validation_file) if validation_file else []
     run.note(f"{len(pairs):,} pairs to train on, {len(validation):,} to validate with")
-    loaded = training.load(model)
+    loaded = training.load(model, run.note)
     limit = training.longest(loaded)
     longest = check_lengths(loaded.tokenizer, [*pairs, *validation], longest=limit)
     probes = label_chats(loaded.tokenizer, [pair.chat(pair.chosen) for pair in (validation or pairs)[:_NUM_PROBES]])
@@ -69,6 +69,7 @@ def prepare_preferences(
         longest=2 * longest,  # a pair is two rows
         gradient_checkpointing=training.gradient_checkpointing,
     )
+    run.note(micro_batch.reason)
     training = training.with_micro_batch(micro_batch.max_tokens // (2 * longest), run.note)
     steps = training.steps(len(pairs) * rows_per_pair)
     arguments = shared(

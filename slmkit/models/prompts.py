@@ -87,7 +87,7 @@ def prepare_prompts(
     file = prompt_file(data)
     prompts = read_prompts(file)
     run.note(f"{len(prompts):,} prompts")
-    loaded = training.load(model)
+    loaded = training.load(model, run.note)
     limit = training.longest(loaded)
     lengths = [len(ids) for ids in render(loaded.tokenizer, [prompt.turns for prompt in prompts])]
     over = [i for i, length in enumerate(lengths) if length + max_new_tokens > limit]
@@ -108,6 +108,7 @@ def prepare_prompts(
         longest=longest,
         gradient_checkpointing=training.gradient_checkpointing,
     )
+    run.note(micro_batch.reason)
     training = training.with_micro_batch(micro_batch.max_tokens // longest, run.note)
     steps = training.steps(len(prompts) * rows_per_prompt)
     arguments = shared(

@@ -20,6 +20,7 @@ from slmkit.models.selected import Selection, curve_name
 from slmkit.types import Count, ModelRef, NotNegative, Positive, Rate, Share
 
 Tracker = Literal["none", "trackio", "tensorboard", "wandb", "mlflow"]
+Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
 Scheduler = Literal["linear", "cosine", "constant", "constant_with_warmup"]
 
 
@@ -43,6 +44,7 @@ class Training:
     load_in_4bit: bool = False
     device: Device = "auto"
     dtype: Dtype = "auto"
+    attn_implementation: Attention = "auto"
     load_best_model_at_end: bool = False  # by the validation split; else the model after the last step
     metric_for_best_model: str = "loss"  # of the validation split; all but a loss are better when greater
     early_stopping_patience: Count | None = None  # evaluations without a better metric before training stops
@@ -73,6 +75,9 @@ class Training:
         if self.max_steps == 0 or self.max_steps < -1:
             fix = "max_steps: -1, and num_train_epochs says how long"
             raise SlmkitError("nothing would be trained", where=f"max_steps: {self.max_steps}", fix=fix)
+        if self.attn_implementation == "flash_attention_2" and importlib.util.find_spec("flash_attn") is None:
+            what, fix = "attn_implementation is 'flash_attention_2', which is not installed", "pip install flash-attn"
+            raise SlmkitError(what, where="attn_implementation", fix=f"{fix}; or auto, which needs nothing")
         if self.report_to != "none" and importlib.util.find_spec(self.report_to) is None:
             what, fix = f"report_to is {self.report_to!r}, which is not installed", f"pip install {self.report_to}"
             raise SlmkitError(what, where="report_to", fix=fix)
@@ -96,10 +101,16 @@ class Training:
 
             refuse_gold(*data)
 
-    def load(self, model: ModelRef) -> Loaded:
+    def load(self, model: ModelRef, note: Callable[[str], None]) -> Loaded:
         """The model to train; all weights train in float32, an adapter stands on weights of `dtype`."""
         dtype = "float32" if self.adapter == "full" else self.dtype
-        return load_model(model, device=self.device, dtype=dtype, load_in_4bit=self.quantized)
+        loaded = load_model(model, device=self.device, dtype=dtype, load_in_4bit=self.quantized)
+        if self.attn_implementation != "auto":
+            loaded.model.set_attn_implementation(self.attn_implementation)
+        chosen = loaded.model.config.get_text_config()._attn_implementation
+        why = {"sdpa": "torch's fused kernels, nothing to install", "eager": "this model has no fused attention"}
+        note(f"attention {chosen}: {'as asked' if chosen == self.attn_implementation else why.get(chosen, 'its own')}")
+        return loaded
 
     def longest(self, loaded: Loaded) -> int:
         """The most tokens a row may have: max_length, and never more than the model's context."""

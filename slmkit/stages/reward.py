@@ -35,7 +35,7 @@ def reward(run: Run, *, data: Input, model: Model, training: Keys[Training] = Tr
     pairs = read_pairs(train_file)
     validation = read_pairs(validation_file) if validation_file else []
     run.note(f"{len(pairs):,} pairs to train on, {len(validation):,} to validate with")
-    loaded = training.load(model)
+    loaded = training.load(model, run.note)
     limit = training.longest(loaded)
     longest = check_lengths(loaded.tokenizer, [*pairs, *validation], longest=limit)
     scorer = with_score_head(loaded, seed=run.seed)
@@ -48,6 +48,7 @@ def reward(run: Run, *, data: Input, model: Model, training: Keys[Training] = Tr
         longest=2 * longest,  # a pair is two rows
         gradient_checkpointing=training.gradient_checkpointing,
     )
+    run.note(micro_batch.reason)
     training = training.with_micro_batch(micro_batch.max_tokens // (2 * longest), run.note)
     steps = training.steps(len(pairs))
 

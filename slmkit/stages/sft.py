@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from slmkit.models.lean import sft_trainer, trained_tokens
 from slmkit.models.load import Loaded
 from slmkit.models.lora import attach
 from slmkit.models.memory import plan
+from slmkit.models.packing import check_apart, pack
 from slmkit.models.sharding import is_asked, kept_share, shard
 from slmkit.models.texts import DEFAULT_LENGTH, Text, holds_texts, label_texts, read_texts
 from slmkit.models.trainer import OnLog, OnStep, Shuffle
@@ -40,6 +42,7 @@ def sft(
     model: Model,
     replay: Input | None = None,
     replay_ratio: Share = 0.25,
+    packing: bool = False,
     backend: Literal["transformers", "unsloth"] = "transformers",
     training: Keys[Training] = Training(num_train_epochs=3.0),
 ) -> None:
@@ -50,7 +53,10 @@ def sft(
     per_device_train_batch_size * gradient_accumulation_steps rows a device, at most per_device_train_batch_size of
     them in memory at once. `replay` names rows of another kind, `replay_ratio` of each epoch, so that the model keeps
     what it could do; chats may be replayed among texts. A chat over max_length is dropped and counted, never cut.
-    backend unsloth: its kernels, where it is installed.
+    packing: rows laid into sequences of max_length (auto: 1,024 tokens), none seeing another, and a step sees so many
+    sequences. Off, since rows of like length in one micro-batch have little padding to save: on a CPU, chats of 20 to
+    300 tokens packed to 512 ran at 0.90 of the tokens a second, to 1,024 at 0.68 (attention goes over the whole
+    sequence). backend unsloth: its kernels, where it is installed.
     """
     training.refuse_gold(data, replay)
     found, found_validation = _read(data)
@@ -58,11 +64,19 @@ def sft(
     run.note(
         f"{len(found):,} rows to train on, {len(found_validation):,} to validate, {len(found_replay):,} to replay"
     )
-    loaded = load_unsloth(model, load_in_4bit=training.quantized) if backend == "unsloth" else training.load(model)
+    loaded = (
+        load_unsloth(model, load_in_4bit=training.quantized)
+        if backend == "unsloth"
+        else training.load(model, run.note)
+    )
     rows = _label(run, loaded, found, training, what="train")
     validation = _label(run, loaded, found_validation, training, what="validation")[:_MAX_VALIDATION]
     replayed = _label(run, loaded, found_replay, training, what="replay")
     probes = (validation or rows)[:_NUM_PROBES]
+    if packing:
+        rows, replayed, training = _pack(run, loaded, rows, replayed, training)
+    else:
+        run.note("no packing: rows of like length share a micro-batch, with little padding to save")
     say = partial(predictions, rows=probes)
     before = say(loaded.model)
     rate = training.rate(loaded.model, run.note)
@@ -141,6 +155,27 @@ def check(
     training.check(model, data, replay, needs_chat_template=has_chats)
     if not 0 <= replay_ratio < 1:
         raise SlmkitError(f"replay_ratio is {replay_ratio}", where="replay_ratio", fix="a share from 0 to below 1")
+
+
+def _pack(
+    run: Run, loaded: Loaded, rows: list[Row], replayed: list[Row], training: Training
+) -> tuple[list[Row], list[Row], Training]:
+    """Rows and replayed rows as full sequences; a flash kernel keeps documents apart in one sequence at a time."""
+    check_apart(loaded.model)
+    attention = loaded.model.config.get_text_config()._attn_implementation
+    most = training.longest(loaded)
+    if training.max_length == "auto":
+        most = max(min(most, DEFAULT_LENGTH), *(len(row.input_ids) for row in (*rows, *replayed)))
+    packed, packed_replayed = pack(rows, max_length=most), pack(replayed, max_length=most)
+    full = sum(len(row.input_ids) for row in packed) / (len(packed) * most)
+    run.note(
+        f"packing: {len(rows):,} rows in {len(packed):,} sequences of up to {most:,} tokens, {full:.0%} full; "
+        f"{attention} attention keeps them apart, as tried out on this model"
+    )
+    if "flash" in attention and training.per_device_train_batch_size > 1:
+        run.note("micro-batches of one sequence: in more than one, flash attention would not tell documents apart")
+        training = replace(training, per_device_train_batch_size=1, gradient_accumulation_steps=training.rows_per_step)
+    return packed, packed_replayed, training
 
 
 def _read(path: Path) -> tuple[Found, Found]:

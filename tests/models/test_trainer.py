@@ -13,6 +13,7 @@ from slmkit.models.labels import Chat, label_chats
 from slmkit.models.lean import sft_trainer, trained_tokens
 from slmkit.models.lora import Lora, attach
 from slmkit.models.memory import Plan
+from slmkit.models.packing import pack
 from slmkit.models.trainer import Shuffle
 from slmkit.models.training import Training
 
@@ -37,20 +38,32 @@ def chats(number: int = 16) -> list[Chat]:
     ]
 
 
-def trainer_on(nano, rows, tmp_path, *, losses, adapter="full", max_rows=ROWS_PER_STEP, max_tokens=64):
+def trainer_on(
+    nano,
+    rows,
+    tmp_path,
+    *,
+    losses,
+    adapter="full",
+    rows_per_step=ROWS_PER_STEP,
+    max_rows=None,
+    max_tokens=64,
+    steps=STEPS,
+):
+    max_rows = max_rows or rows_per_step
     model = attach(nano.model, Lora(), adapter=adapter, seed=0)
     training = Training(
         adapter=adapter,
         learning_rate=1e-2,
-        max_steps=STEPS,
+        max_steps=steps,
         per_device_train_batch_size=max_rows,
-        gradient_accumulation_steps=ROWS_PER_STEP // max_rows,
+        gradient_accumulation_steps=rows_per_step // max_rows,
         lr_scheduler_type="constant",
         warmup_ratio=0.0,
         device="cpu",
     )
     arguments = training.arguments(
-        tmp_path / "checkpoints", model=model, steps=STEPS, learning_rate=1e-2, gradient_checkpointing=False, seed=0
+        tmp_path / "checkpoints", model=model, steps=steps, learning_rate=1e-2, gradient_checkpointing=False, seed=0
     )
     return sft_trainer(
         model=model,
@@ -115,6 +128,24 @@ def test_one_row_eight_times_equals_eight_rows_once(nano, tmp_path):
     again = load_model(nano.ref, device="cpu")
     trainer_on(again, rows, tmp_path / "b", losses=alone, max_rows=1).train()
     torch.testing.assert_close(torch.tensor(alone), torch.tensor(together), rtol=1e-4, atol=1e-4)
+
+
+def test_a_step_on_packed_rows_is_the_step_on_the_rows(nano, tmp_path):
+    from slmkit.models.load import load_model
+
+    rows = label_chats(nano.tokenizer, chats())
+    packed = pack(rows, max_length=128)
+    losses: dict[str, list[float]] = {"rows": [], "packed": []}
+    weights = {}
+    for name, given in (("rows", rows), ("packed", packed)):
+        loaded = load_model(nano.ref, device="cpu")
+        trainer = trainer_on(loaded, given, tmp_path / name, losses=losses[name], rows_per_step=len(given), steps=2)
+        trainer.train()
+        assert trainer.state.num_input_tokens_seen == 2 * sum(len(row.input_ids) for row in rows)
+        weights[name] = trainer.model.state_dict()
+    torch.testing.assert_close(losses["packed"], losses["rows"], rtol=1e-4, atol=1e-4)
+    for name, weight in weights["rows"].items():
+        torch.testing.assert_close(weights["packed"][name], weight, rtol=0, atol=2e-3, msg=name)  # as of TRL
 
 
 def test_the_first_loss_that_is_not_finite_stops_the_run_with_step_and_rows(nano, tmp_path):

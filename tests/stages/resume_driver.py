@@ -41,6 +41,7 @@ def vowels(example: Example, answer: Answer) -> float:
 METHODS: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
     "sft": (sft, {"per_device_train_batch_size": 4}),
     "sft_best": (sft, {"per_device_train_batch_size": 4, "load_best_model_at_end": True, "learning_rate": 0.02}),
+    "sft_packed": (sft, {"per_device_train_batch_size": 2, "packing": True, "max_length": 64}),
     "dpo": (dpo, {"per_device_train_batch_size": 4, "learning_rate": 1e-3}),
     "grpo": (grpo, {"rewards": [vowels], "num_generations": 4, "max_new_tokens": 4, "learning_rate": 1e-3}),
 }

@@ -62,6 +62,11 @@ def test_sft_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, chats):
 
 
 @pytest.mark.slow
+def test_sft_on_packed_rows_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, chats):
+    check_resume("sft_packed", tmp_path, chats)
+
+
+@pytest.mark.slow
 def test_dpo_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, pairs):
     check_resume("dpo", tmp_path, pairs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -90,9 +91,11 @@ def test_automatic_choices_say_why_and_can_be_set(tmp_path, data):
     call(sft, run, data=data, model=NANO, max_steps=1, device="cpu")
     assert "learning_rate 0.0032: the usual one for lora at width 128" in notes(run)
     assert "micro-batches of up to" in notes(run)
+    assert "attention sdpa: torch's fused kernels" in notes(run)
     run = Run(tmp_path / "set")
-    call(sft, run, data=data, model=NANO, max_steps=1, learning_rate=0.5, device="cpu")
+    call(sft, run, data=data, model=NANO, max_steps=1, learning_rate=0.5, attn_implementation="eager", device="cpu")
     assert "learning_rate" not in notes(run)
+    assert "attention eager: as asked" in notes(run)
     assert read_jsonl(run.dir / "log.jsonl")[1]["learning_rate"] == 0.5
 
 
@@ -102,6 +105,24 @@ def test_replay_mixes_its_share_into_each_epoch(tmp_path, data):
     call(sft, run, data=data, model=NANO, replay=replay, replay_ratio=0.25, num_train_epochs=1, device="cpu")
     assert run.metrics["steps"] == 8  # 48 rows and 16 replayed, 8 a step
     assert "40 to replay" in notes(run)
+
+
+def test_packed_rows_are_counted_in_sequences_and_trained_in_tokens(tmp_path, data):
+    keys = {"data": data, "model": NANO, "device": "cpu", "num_train_epochs": 2, "per_device_train_batch_size": 2}
+    plain, packed, mixed = (Run(tmp_path / name) for name in ("plain", "packed", "mixed"))
+    call(sft, plain, max_steps=1, **keys)
+    assert "no packing: rows of like length" in notes(plain)
+    call(sft, packed, packing=True, max_length=128, **keys)
+    [(num, most)] = re.findall(r"packing: 48 rows in (\d+) sequences of up to (\d+) tokens, 9\d% full", notes(packed))
+    assert int(most) == 128
+    assert packed.metrics["steps"] == 2 * -(-int(num) // 2) < 24
+    assert packed.metrics["trained_tokens"] == 2 * 48 * 2  # as unpacked: a colour and its end, each epoch
+    log = read_jsonl(packed.dir / "log.jsonl")
+    assert log[0]["validation_loss"] == read_jsonl(plain.dir / "log.jsonl")[0]["validation_loss"]
+    assert log[-1]["validation_loss"] < log[0]["validation_loss"] - 0.5
+    replay = write_rows(tmp_path / "general.jsonl", 40, seed=7)
+    call(sft, mixed, packing=True, max_length=128, replay=replay, replay_ratio=0.5, **keys)
+    assert mixed.metrics["steps"] == 2 * packed.metrics["steps"]  # as many sequences again
 
 
 def test_few_rows_too_long_are_dropped_and_counted_many_are_refused(tmp_path, data):
@@ -126,6 +147,7 @@ def test_few_rows_too_long_are_dropped_and_counted_many_are_refused(tmp_path, da
         ({"adapter": "full", "load_in_4bit": True}, "4-bit weights cannot be trained"),
         ({"replay_ratio": 1.0}, "replay_ratio is 1.0"),
         ({"max_steps": 0}, "nothing would be trained"),
+        ({"attn_implementation": "flash_attention_2"}, "'flash_attention_2', which is not installed"),
         ({"data": Path("absent.jsonl")}, None),
         ({"model": ModelRef("x", "no/such/folder/here")}, None),
     ],
