@@ -1,6 +1,6 @@
 """Do the statistics keep their promises? By simulation: benchmarks/error_rates.py [--draws 1000] [--processes 2]
 
-Binary scores, graded ones, and binary ones where several items share a document; n = 50, 200 and 1,000 items.
+Binary scores and graded ones, of items alone and of items that share a document; n = 50, 200 and 1,000 items.
 
     false      arms that are all alike: the share of comparisons whose verdict tells any two apart (at most 5 %)
     found      a true difference of the size stated as detectable: the share of comparisons that find it (80 % or more)
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations, product
 
 import numpy as np
@@ -23,7 +24,7 @@ from slmkit.data.power import detectable_difference
 from slmkit.evidence.statistics import ALPHA, design_effect, mean_score, paired_difference
 from slmkit.evidence.verdict import Arm, conclude
 
-KINDS = ("binary", "graded", "shared documents")
+KINDS = ("binary", "graded", "binary, shared", "graded, shared")
 SIZES = (50, 200, 1000)
 NUM_ARMS = 4
 SHARED, DOCUMENT = 0.4, 0.3  # of the variance of an answer: what all arms find hard, and what its document brings
@@ -40,6 +41,14 @@ class Case:
     draws: int
     first: int
 
+    @property
+    def graded(self) -> bool:
+        return self.kind.startswith("graded")
+
+    @property
+    def shared(self) -> bool:
+        return self.kind.endswith("shared")
+
 
 def main() -> None:
     """Prints one line for each kind of score and number of items."""
@@ -49,6 +58,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--kinds", nargs="+", default=list(KINDS))
     asked = parser.parse_args()
+    print(f"{asked.draws:,} draws, seeds 0 to {asked.draws - 1:,}\n")
     print(f"{'scores':<18}{'n':>6}{'false':>9}{'found':>9}{'covered: score':>17}{'difference':>12}")
     with ProcessPoolExecutor(asked.processes) as pool:
         for kind, n in product(asked.kinds, asked.sizes):
@@ -63,7 +73,7 @@ def simulate(case: Case) -> tuple[int, int, int, int]:
     false = found = score_covered = difference_covered = 0
     for seed in range(case.first, case.first + case.draws):
         rng = np.random.default_rng([seed, case.n, KINDS.index(case.kind)])
-        clusters = documents(rng, case.n) if case.kind == "shared documents" else None
+        clusters = documents(rng, case.n) if case.shared else None
         false += tells_apart(rng, case, clusters, seed)
         found += finds(rng, case, clusters, seed)
         a, b = (scores(rng, case, clusters, [RATE, OTHER])[i].tolist() for i in (0, 1))
@@ -89,14 +99,20 @@ def tells_apart(rng: np.random.Generator, case: Case, clusters: list[str] | None
 def finds(rng: np.random.Generator, case: Case, clusters: list[str] | None, seed: int) -> bool:
     """Whether a pair of arms that differ by the detectable difference is told apart, as one of NUM_ARMS arms."""
     tests = NUM_ARMS * (NUM_ARMS - 1) // 2
-    size = rng.uniform(0, 1, case.n) if case.kind == "graded" else np.ones(case.n)
-    mean, square = (1 / 2, 1 / 3) if case.kind == "graded" else (1.0, 1.0)
+    size = rng.uniform(0, 1, case.n) if case.graded else np.ones(case.n)
+    mean, square = (1 / 2, 1 / 3) if case.graded else (1.0, 1.0)
     pilot = steps(rng, clusters, size, 0.0).tolist()
     items = round(case.n / design_effect(pilot, clusters, tests=tests))
-    shift = detectable_difference(items, discordance=DISCORDANCE * square, tests=tests)
+    shift = detectable(items, DISCORDANCE * square, tests)
     drawn = steps(rng, clusters, size, shift / mean)
     a, b = np.maximum(drawn, 0), np.maximum(-drawn, 0)
     return paired_difference(a.tolist(), b.tolist(), clusters=clusters, seed=seed).p_value * tests < ALPHA
+
+
+@cache
+def detectable(items: int, discordance: float, tests: int) -> float:
+    """The stated detectable difference, worked out once for many draws."""
+    return detectable_difference(items, discordance=discordance, tests=tests)
 
 
 def steps(rng: np.random.Generator, clusters: list[str] | None, size: np.ndarray, shift: float) -> np.ndarray:
@@ -125,7 +141,7 @@ def scores(rng: np.random.Generator, case: Case, clusters: list[str] | None, rat
         by_document = rng.standard_normal((len(rates), at.max() + 1))[:, at]
         noise = (1 - DOCUMENT) ** 0.5 * noise + DOCUMENT**0.5 * by_document
     latent = latent + own**0.5 * noise + norm.ppf(rates)[:, None]
-    return graded(latent) if case.kind == "graded" else (latent > 0).astype(float)
+    return graded(latent) if case.graded else (latent > 0).astype(float)
 
 
 def graded(latent: np.ndarray) -> np.ndarray:
@@ -135,7 +151,7 @@ def graded(latent: np.ndarray) -> np.ndarray:
 
 def true_mean(kind: str, rate: float) -> float:
     """What a score of this rate is in expectation: the sum over the steps of the chance to reach each."""
-    if kind != "graded":
+    if not kind.startswith("graded"):
         return rate
     return float(np.mean([norm.sf((k - 0.5) / 5 - 0.5 - norm.ppf(rate)) for k in range(1, 6)]))
 

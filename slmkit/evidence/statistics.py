@@ -1,6 +1,6 @@
 """How sure a score is: intervals, paired tests on the same items, and correction for many arms.
 
-Tests and bootstraps are by scipy; the short formulas are here and equal statsmodels. Scores are one number an item;
+Short formulas are here, and equal what scipy and statsmodels have of them. Scores are one number an item;
 binary means that each is 0 or 1. `clusters` names the document each item is about: questions on one document are
 alike, so many of them tell less than their number, and intervals and tests treat them as one draw.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 from typing import Any
 
@@ -18,6 +19,8 @@ from slmkit.types import Score
 ALPHA = 0.05
 _Z = 1.959963984540054  # two-sided 95 % of the normal distribution
 _NUM_RESAMPLES = 4_000  # Monte Carlo error of a p-value of 0.05: 0.0034
+_BATCH = 500  # resamples at a time, for memory
+_TIED = 1e-12  # means that differ by less are equal but for rounding
 
 
 @dataclass(frozen=True)
@@ -125,32 +128,52 @@ def newcombe_paired(a: Sequence[float], b: Sequence[float], *, design_effect: fl
 def bca(values: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0) -> tuple[float, float]:
     """The bias-corrected and accelerated bootstrap 95 % interval of the mean; a point where all values are equal.
 
-    What is drawn again is clusters, each with all its items.
-    Source: Efron 1987, https://doi.org/10.2307/2289144; by scipy.stats.bootstrap.
+    What is drawn again is clusters, each with all its items. The level is expanded as t exceeds z, since resamples
+    spread less than samples do: by 0.3 points for 50 draws, by 1.7 for 17, where 95 % would cover 92 (benchmarks/).
+    Source: Efron 1987, https://doi.org/10.2307/2289144; expanded as by Hesterberg 2015, section 5.1,
+    https://doi.org/10.1080/00031305.2015.1089789. Equals scipy.stats.bootstrap, whose jackknife takes n * n steps.
     """
-    sums, sizes = _by_cluster(values, clusters)
-    if len(sums) < 2 or min(values) == max(values):
-        mean = sum(values) / len(values)
-        return mean, mean
     import numpy as np
-    from scipy.stats import bootstrap
+    from scipy.special import ndtr, ndtri
+    from scipy.stats import t
 
-    def mean_of(sums: Any, sizes: Any, axis: int) -> Any:
-        return sums.sum(axis) / sizes.sum(axis)
+    sums, sizes = (np.asarray(column, dtype=float) for column in _by_cluster(values, clusters))
+    m, mean = len(sums), float(sums.sum() / sizes.sum())
+    if m < 2 or min(values) == max(values):
+        return mean, mean
+    drawn = _resampled(sums, seed) / _resampled(sizes, seed)
+    below, at = (drawn < mean - _TIED).mean(), (abs(drawn - mean) <= _TIED).mean()
+    bias = ndtri(below + at / 2)
+    influence = sums.sum() / sizes.sum() - (sums.sum() - sums) / (sizes.sum() - sizes)
+    influence -= influence.mean()
+    acceleration = (influence**3).sum() / (influence**2).sum() ** 1.5 / 6
+    reach = bias + sqrt(m / (m - 1)) * t.ppf([ALPHA / 2, 1 - ALPHA / 2], m - 1)
+    low, high = np.quantile(drawn, ndtr(bias + reach / (1 - acceleration * reach)))
+    return float(low), float(high)
 
-    same_size = len(set(sizes)) == 1
-    data = (np.asarray(sums) / sizes[0],) if same_size else (np.asarray(sums), np.asarray(sizes))
-    found = bootstrap(
-        data,
-        np.mean if same_size else mean_of,
-        paired=not same_size,
-        vectorized=True,
-        n_resamples=_NUM_RESAMPLES,
-        batch=500,
-        method="BCa",
-        rng=seed,
-    )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+def _resampled(values: Any, seed: int) -> Any:
+    """The sum of each resample of the values."""
+    import numpy as np
+
+    if (values == values[0]).all():
+        return np.full(_NUM_RESAMPLES, values.sum())
+    counts = _counts(len(values), seed)
+    return np.concatenate([counts[i : i + _BATCH] @ values for i in range(0, _NUM_RESAMPLES, _BATCH)])
+
+
+@lru_cache(maxsize=1)  # all arms of a comparison are drawn alike, and drawing takes longer than summing
+def _counts(m: int, seed: int) -> Any:
+    """How often each resample (row) holds each of m things (column): 4 kB a thing."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    counts = np.empty((_NUM_RESAMPLES, m), dtype=np.uint8)
+    rows = np.arange(_BATCH)[:, None] * m
+    for i in range(0, _NUM_RESAMPLES, _BATCH):
+        drawn = rng.integers(0, m, size=(_BATCH, m)) + rows
+        counts[i : i + _BATCH] = np.bincount(drawn.ravel(), minlength=_BATCH * m).reshape(_BATCH, m)
+    return counts
 
 
 def sign_flip(differences: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0) -> float:
@@ -167,10 +190,12 @@ def sign_flip(differences: Sequence[float], *, clusters: Sequence[str] | None = 
         return 1.0
     rng = np.random.default_rng(seed)
     observed = abs(values.sum()) - 1e-9
+    width = -(-len(values) // 8)  # bytes that hold a bit a value
     reached = 0
-    for _ in range(0, _NUM_RESAMPLES, 500):
-        signs = rng.integers(0, 2, size=(500, len(values)), dtype=np.int8) * 2 - 1
-        reached += int((abs(signs @ values) >= observed).sum())
+    for _ in range(0, _NUM_RESAMPLES, _BATCH):
+        bits = np.frombuffer(rng.bytes(_BATCH * width), dtype=np.uint8).reshape(_BATCH, width)
+        is_kept = np.unpackbits(bits, axis=1, count=len(values))
+        reached += int((abs(2 * (is_kept @ values) - values.sum()) >= observed).sum())
     return (reached + 1) / (_NUM_RESAMPLES + 1)
 
 
