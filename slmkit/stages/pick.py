@@ -69,7 +69,7 @@ def pick(
     gold: Input | None = None,
     limit: Count = 40,
     num_shots: int = 4,
-    probe_steps: int = 32,
+    probe_steps: int = 16,
     probe_minutes: float = 10.0,
 ) -> None:
     """Picks the smallest base model that meets every constraint, and writes the decision record pick.md.
@@ -157,7 +157,7 @@ def check(
     measure: bool = False,
     gold: Input | None = None,
     num_shots: int = 4,
-    probe_steps: int = 32,
+    probe_steps: int = 16,
     probe_minutes: float = 10.0,
     **_: Any,
 ) -> None:
@@ -182,7 +182,7 @@ def check(
 
 
 def _memory(run: Run, gpu: str | None, memory_gb: float | None, precision: str, training: str) -> dict[str, Any]:
-    """Gigabytes and precision: of the GPU named, of the memory given, or of this machine."""
+    """Gigabytes, whether a CPU's, and precision: of the GPU named, of the memory given, or of this machine."""
     on_gpu = True
     if memory_gb is None and gpu:
         memory_gb = GPUS[gpu].memory_gb
@@ -191,7 +191,7 @@ def _memory(run: Run, gpu: str | None, memory_gb: float | None, precision: str, 
         run.note(f"memory: {memory_gb:.1f} GB, {'this GPU' if on_gpu else 'what is free here, no GPU'}")
     if precision == "auto":
         precision = "nf4" if training == "qlora" else "bfloat16" if on_gpu else "float32"
-    return {"memory_gb": memory_gb, "precision": precision}
+    return {"memory_gb": memory_gb, "on_cpu": not on_gpu, "precision": precision}
 
 
 def _counted(run: Run, cards: Sequence[Card], rows: Sequence[Any], max_new_tokens: int) -> dict[str, int]:
