@@ -26,7 +26,6 @@ from slmkit.launch import read_launch
 from slmkit.names import find
 
 VERBS = {
-    "pick": "Pick a base model by a checklist.",
     "train": "Train a model on prepared rows.",
     "eval": "Score one system on a gold set.",
     "compare": "Compare prompting, RAG and fine-tuning on one gold set.",
@@ -122,6 +121,34 @@ def _verb(name: str, about: str) -> None:
 for _name, _about in VERBS.items():
     if find("recipes", f"loop/{_name}"):
         _verb(_name, _about)
+
+
+@app.command()
+def pick(
+    given: Given = None,
+    answer: Annotated[
+        list[str] | None, typer.Option("--answer", metavar="KEY=VALUE", help="Answer a question beforehand.")
+    ] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure the models that are on this machine.")] = False,
+    profile: Profile = "auto",
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    force: Force = False,
+    verbose: Verbose = False,
+) -> int:
+    """Pick a base model by a checklist; in a terminal and without values it asks for the few it needs."""
+    from slmkit.commands.pick import ask, is_asked, read_answers
+
+    recipe, values = _parse(given, default="loop/pick")
+    values |= ask() if is_asked(given, answer, as_json=as_json) else read_answers(answer or [])
+    if measure:
+        values["measure"] = True
+        if "data" in values and "gold" not in values:
+            from slmkit.commands.own_data import known_gold_of
+
+            values["gold"] = known_gold_of(values["data"])
+    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose)
 
 
 @app.command()

@@ -19,6 +19,7 @@ METHODS: tuple[Method, ...] = ("lora", "qlora", "full")
 # 4 bits, and 0.127 more for block constants that are quantised themselves: Dettmers et al. 2023,
 # https://arxiv.org/abs/2305.14314, section 3.
 _NF4_BYTES = (4 + 0.127) / 8
+_LARGEST_IN_HEAP = 32 * 2**20  # bytes: glibc's DEFAULT_MMAP_THRESHOLD_MAX, malloc(3); larger blocks are given back
 _FUSED_QKV = ("gpt_neox", "phi3")
 _UNGATED = ("gpt_neox", "phi")
 
@@ -32,10 +33,11 @@ class Footprint:
     activations: int = 0  # kept for backward
     logits: int = 0
     cache: int = 0  # keys and values
+    heap: int = 0  # on a CPU: freed blocks that malloc keeps
 
     @property
     def total(self) -> int:
-        return self.weights + self.states + self.activations + self.logits + self.cache
+        return self.weights + self.states + self.activations + self.logits + self.cache + self.heap
 
 
 def answering(card: Card, *, context_length: int, batch_size: int = 1, precision: Precision = "bfloat16") -> Footprint:
@@ -55,6 +57,7 @@ def training(
     precision: Literal["float32", "bfloat16"] = "bfloat16",
     r: int = 16,
     loss_share: float = 0.5,
+    on_cpu: bool = False,
 ) -> Footprint:
     """The peak of a training step on batch_size rows of max_length tokens, when backward begins.
 
@@ -62,8 +65,10 @@ def training(
     adapter's weights are float32 too; full training in bfloat16 is mixed, its master weights are float32.
     Logits: three float32 copies (logits, log-probabilities, their gradient) of the tokens with a label, which are
     the loss_share of all: slmkit's trainer computes no others.
-    This is what is live. On a CPU glibc also keeps freed blocks: a float32 LoRA step of 135M weights was resident
-    with 1.4 to 1.6 times as much, and with 1.03 to 1.07 times as much under MALLOC_MMAP_THRESHOLD_=65536.
+    on_cpu: glibc keeps the holes that freed blocks leave between those still in use, and the heap shrinks only at its
+    end. After a step or two its holes were as large as all that it holds of a step, 0.8 to 1.1 times as large in
+    benchmarks/memory.md, by malloc's own count; blocks of 32 MiB and more come from mmap and leave none. Under
+    MALLOC_MMAP_THRESHOLD_=65536 there were no holes either, at twice the time of a step on a busy machine.
     Source: Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054, section 3.1.
     """
     tokens = max_length * batch_size
@@ -80,7 +85,11 @@ def training(
     if gradient_checkpointing:
         kept = card.num_hidden_layers * bytes_per_value * card.hidden_size + layer
     logits = 3 * 4 * card.vocab_size
-    return Footprint(weights, states, int(tokens * kept), int(tokens * loss_share * logits))
+    activations, all_logits = int(tokens * kept), int(tokens * loss_share * logits)
+    heap = 0
+    if on_cpu:
+        heap = activations + (all_logits if tokens * loss_share * 4 * card.vocab_size < _LARGEST_IN_HEAP else 0)
+    return Footprint(weights, states, activations, all_logits, heap=heap)
 
 
 def weights_bytes(card: Card, precision: Precision) -> int:
@@ -119,14 +128,15 @@ def activation_values(card: Card, *, method: Method, r: int = 16) -> int:
     """Values that one layer keeps for backward for each token, with attention that does not keep its H * T scores.
 
     The two inputs of the norms and their two outputs: 4 D (6 where the norms train). Queries, keys and values as the
-    attention reads them, its output and that output's copy: C * (3 H + 2 K). Gate, its activation, up, their product:
-    4 I. An adapter keeps r for each matrix.
+    attention reads them, and its output: C * (2 H + 2 K). Gate, its activation, up, their product: 4 I. An adapter
+    keeps r for each matrix. torch's profiler found these tensors, and no others of their size, alive at the peak of a
+    step of the 135M shape.
     Source: the terms of Korthikanti et al. 2022, https://arxiv.org/abs/2205.05198, section 4.1, for today's layers.
     """
     assert card.hidden_size and card.num_attention_heads and card.num_key_value_heads
     assert card.head_dim and card.intermediate_size and card.num_hidden_layers
     norms = 6 if method == "full" else 4
-    attention = card.head_dim * (3 * card.num_attention_heads + 2 * card.num_key_value_heads)
+    attention = card.head_dim * (2 * card.num_attention_heads + 2 * card.num_key_value_heads)
     mlp = (2 if card.model_type in _UNGATED else 4) * card.intermediate_size
     adapter = 0 if method == "full" else r * len(_matrices(card)) // card.num_hidden_layers
     return norms * card.hidden_size + attention + mlp + adapter

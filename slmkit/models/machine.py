@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -25,9 +27,24 @@ def machine_memory() -> tuple[float, bool]:
 
 def is_here(card: Card) -> bool:
     """Whether the model loads without a download: embedded, or whole in the hub's cache."""
-    return bool(card.folder) or all(
-        _cached(card, file) for file in ("config.json", "tokenizer.json", "model.safetensors")
-    )
+    if card.folder:
+        return True
+    if not all(_cached(card, file) for file in ("config.json", "tokenizer.json")):
+        return False
+    index = _cached(card, "model.safetensors.index.json")  # of weights in several files
+    files = set(json.loads(index.read_text("utf-8"))["weight_map"].values()) if index else {"model.safetensors"}
+    return all(_cached(card, file) for file in files)
+
+
+def revision(card: Card) -> str:
+    """Which version of the model is on this machine: the hub's commit, or a hash of an embedded one's files."""
+    if card.folder is None:
+        config = _cached(card, "config.json")  # …/snapshots/<commit>/config.json
+        return config.parent.name if config else "not here"
+    digest = hashlib.sha256()
+    for path in sorted(card.folder.iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def tokenizer_file(card: Card) -> Path | None:

@@ -33,6 +33,7 @@ class Constraints:
     min_parameters: int = 0
     max_parameters: int | None = None
     memory_gb: float | None = None
+    on_cpu: bool = False  # then malloc keeps freed memory too
     training: Method | Literal["none"] = "none"
     precision: Precision = "bfloat16"
     batch_size: int = 1
@@ -88,6 +89,7 @@ def train_footprint(card: Card, constraints: Constraints) -> Footprint | None:
         batch_size=constraints.batch_size,
         precision="float32" if constraints.precision == "float32" else "bfloat16",
         loss_share=constraints.loss_share,
+        on_cpu=constraints.on_cpu,
     )
 
 

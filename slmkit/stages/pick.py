@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit import charts
 from slmkit.data.canonical import read_canonical
+from slmkit.data.convert import Canonical, user_and_assistant
 from slmkit.data.gold import Gold, read_gold
+from slmkit.data.leakage import find_leaks
 from slmkit.data.need import find_need
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import AnswerFile, Metric, ask, default_metric
-from slmkit.evidence.statistics import mean_score
+from slmkit.evidence.candidate import Evidence, evidence_key, measure_candidate, read_evidence
+from slmkit.evidence.checklist import checklist, nearest
+from slmkit.evidence.decision import Cost, decision_record
+from slmkit.evidence.measure import default_metric
 from slmkit.models.card import Card, read_cards
-from slmkit.models.decision import Cost, Evidence, decision_record
 from slmkit.models.footprint import Method, Precision
 from slmkit.models.load import release_shared_model
-from slmkit.models.machine import is_here, machine_memory, token_counter, tokenizer_file
+from slmkit.models.machine import is_here, machine_memory, revision, token_counter, tokenizer_file
 from slmkit.models.roofline import GPUS
-from slmkit.models.selection import (
-    USABLE,
-    Candidate,
-    Constraints,
-    answer_footprint,
-    judge,
-    ladder,
-    marks,
-    tokens_per_second,
-    train_footprint,
-)
+from slmkit.models.selection import USABLE, Candidate, Constraints, answer_footprint, judge, ladder, train_footprint
 from slmkit.run import Run
 from slmkit.systems.prompt import prompt
-from slmkit.types import Count, Example, Input, ModelRef
+from slmkit.types import Count, Input, ModelRef, Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DEFAULT_CONTEXT = 2048  # tokens, where there are no rows to measure
 _MOST_BARS = 20
+_MOST_ROWS = 2_000  # spread over the data, to show, to learn from and to hold out
 
 
 def pick(
@@ -69,16 +65,22 @@ def pick(
     num_train_epochs: float = 3.0,
     price_per_hour: float | None = None,
     embedded: bool = False,
+    measure: bool = False,
     gold: Input | None = None,
-    limit: Count = 60,
+    limit: Count = 40,
+    num_shots: int = 4,
+    probe_steps: int = 16,
+    probe_minutes: float = 10.0,
 ) -> None:
     """Picks the smallest base model that meets every constraint, and writes the decision record pick.md.
 
     `data` tells the context (99 % of its rows fit) and the language, unless they are given. Memory is that of `gpu`
     or `memory_gb`, else of this machine. `precision` is that of answering; auto: nf4 with qlora, else bfloat16 on a
     GPU and float32 on a CPU. `embedded` lets the models that ship with slmkit take part.
-    With `gold`, the models that pass and are on this machine are asked the first `limit` of its dev questions: the
-    evidence that breaks ties. A row that was not measured says so.
+    With `measure` or `gold`, the models that pass and are on this machine are measured on the rows of `data` and on
+    the first `limit` dev questions of `gold`: how finely the tokenizer cuts the text, the template and its end token,
+    the score without and with num_shots solved rows, a probe fine-tune of probe_steps steps or probe_minutes, speed
+    and peak memory. The score breaks ties. A model that was not measured says so.
     """
     known = [card for card in read_cards(cards) if card.hub_id or embedded]
     rows = (
@@ -112,17 +114,35 @@ def pick(
         asked = replace(asked, measured_tokens=_counted(run, known, rows, max_new_tokens))
     candidates = judge(known, asked)
     passing = ladder(candidates)
-    evidence = _evidence(run, passing, read_gold(gold), limit) if gold else {}
-    passing = ladder(candidates, {name: found.score.value for name, found in evidence.items()})
-    table = [_row(candidate, asked, passing, evidence) for candidate in candidates]
-    run.table("candidates", sorted(table, key=lambda row: (row["state"] == "excluded", row["parameters"] or 0)))
+    evidence = {}
+    if measure or gold:
+        evidence = _evidence(
+            run,
+            passing,
+            rows,
+            read_gold(gold) if gold else None,
+            limit=limit,
+            num_shots=num_shots,
+            probe_steps=probe_steps,
+            probe_minutes=probe_minutes,
+        )
+    scores = {name: found.best.value for name, found in evidence.items() if found.best}
+    passing = ladder(candidates, scores)
+    run.table("candidates", checklist(candidates, asked, passing, evidence))
     cost = Cost(gpu, asked.gpu, need.num_rows * need.mean_tokens * num_train_epochs if need else None, price_per_hour)
     record = decision_record(
-        asked, candidates, passing, cost=cost, how_counted=str(need) if need else "", evidence=evidence
+        asked,
+        candidates,
+        passing,
+        cost=cost,
+        how_counted=str(need) if need and context_length is None else "",
+        evidence=evidence,
     )
     run.path("pick.md").write_text(record, encoding="utf-8")
     if passing:
-        run.figure("memory", _chart(passing, asked))
+        run.figure("memory", _memory_chart(passing, asked))
+    if scores:
+        run.figure("quality", _quality_chart(passing, asked, evidence))
     run.metric(candidates=len(known), passing=len(passing), context_length=asked.context_length)
     _conclude(run, candidates, passing, asked)
 
@@ -133,13 +153,23 @@ def check(
     gpu: str | None = None,
     memory_gb: float | None = None,
     min_tokens_per_second: float = 0,
+    data: Input | None = None,
+    measure: bool = False,
     gold: Input | None = None,
+    num_shots: int = 4,
+    probe_steps: int = 16,
+    probe_minutes: float = 10.0,
     **_: Any,
 ) -> None:
     """Reads the cards, and refuses a GPU that is not known, a speed asked of none, and gold without dev questions."""
     if gold is not None and gold.exists() and not read_gold(gold).dev:
         fix = "freeze it with dev questions: test questions that choose a model are spent"
         raise SlmkitError("the gold set has no dev.jsonl to measure on", where=str(gold), fix=fix)
+    if measure and gold is None and data is None:
+        raise SlmkitError("there is nothing to measure on", where="measure", fix="data=FILE, gold=FOLDER, or both")
+    for key, value in {"num_shots": num_shots, "probe_steps": probe_steps, "probe_minutes": probe_minutes}.items():
+        if value < 0:
+            raise SlmkitError(f"{key} is {value:g}", where=f"with.{key}", fix=f"{key}=0 leaves it out")
     if gpu is not None and gpu not in GPUS:
         fix = f"one of {', '.join(GPUS)}; or leave it out and give memory_gb"
         raise SlmkitError(f"unknown gpu {gpu!r}", where="with.gpu", fix=fix)
@@ -152,7 +182,7 @@ def check(
 
 
 def _memory(run: Run, gpu: str | None, memory_gb: float | None, precision: str, training: str) -> dict[str, Any]:
-    """Gigabytes and precision: of the GPU named, of the memory given, or of this machine."""
+    """Gigabytes, whether a CPU's, and precision: of the GPU named, of the memory given, or of this machine."""
     on_gpu = True
     if memory_gb is None and gpu:
         memory_gb = GPUS[gpu].memory_gb
@@ -161,7 +191,7 @@ def _memory(run: Run, gpu: str | None, memory_gb: float | None, precision: str, 
         run.note(f"memory: {memory_gb:.1f} GB, {'this GPU' if on_gpu else 'what is free here, no GPU'}")
     if precision == "auto":
         precision = "nf4" if training == "qlora" else "bfloat16" if on_gpu else "float32"
-    return {"memory_gb": memory_gb, "precision": precision}
+    return {"memory_gb": memory_gb, "on_cpu": not on_gpu, "precision": precision}
 
 
 def _counted(run: Run, cards: Sequence[Card], rows: Sequence[Any], max_new_tokens: int) -> dict[str, int]:
@@ -175,86 +205,133 @@ def _counted(run: Run, cards: Sequence[Card], rows: Sequence[Any], max_new_token
     return found
 
 
-def _evidence(run: Run, cards: Sequence[Card], gold: Gold, limit: int) -> dict[str, Evidence]:
-    """What was measured of each card whose model is on this machine, on dev questions, never on those of the test."""
-    examples, metric, file = gold.dev[:limit], default_metric(gold), AnswerFile(run.path("answered.jsonl"))
+def _evidence(
+    run: Run,
+    cards: Sequence[Card],
+    rows: Sequence[Canonical],
+    gold: Gold | None,
+    *,
+    limit: int,
+    num_shots: int,
+    probe_steps: int,
+    probe_minutes: float,
+) -> dict[str, Evidence]:
+    """What was measured of each card whose model is on this machine, on dev questions, never on those of the test.
+
+    Evidence that an earlier run of this recipe has of the same revision on the same rows is taken from there.
+    """
     here = [card for card in cards if is_here(card)]
-    with run.progress("measure", len(here) * len(examples), "answers") as bar:
-        found = {card.name: _measured(card, gold, examples, metric, file, bar.advance) for card in here}
-    release_shared_model()
-    run.note(f"{len(here)} of {len(cards)} models that pass are on this machine and were measured")
-    run.table("evidence", [{"model": name, **asdict(evidence)} for name, evidence in found.items()])
-    return found
+    run.note(f"{len(here)} of {len(cards)} models that pass are on this machine and are measured")
+    rows = _apart_from(gold, rows[:: max(1, len(rows) // _MOST_ROWS)], run)
+    if not gold:
+        run.note("no dev score: there is no gold set; `slmkit gold freeze data=FILE` makes one, then gold=FOLDER")
+    elif not rows:
+        run.note("no few-shot score and no probe: there are no solved rows; give data=FILE")
+    task = gold.task if gold else Task("own data", "generation", "")
+    dev = gold.dev[:limit] if gold else []
+    settings = [limit, num_shots, probe_steps, probe_minutes, run.seed]
+    asked = [task, [asdict(example) for example in dev], [row.id for row in rows]]
+    keys = {card.name: evidence_key(revision(card), settings, asked) for card in here}
+    table = [row for row in _measured_before(run) if row["key"] == keys.get(row["model"])]
+    new = [card for card in here if card.name not in {row["model"] for row in table}]
+    shots = run.path("shots/train.jsonl")
+    shots.write_text("".join(_shot(row, task) for row in rows if row.target), encoding="utf-8")
+    with run.progress("measure", len(new) * len(dev) * (2 if rows and num_shots else 1), "answers") as bar:
+        for card in new:
+            ref = ModelRef(card.name, str(card.folder or card.hub_id))
+            found = measure_candidate(
+                ref,
+                task=task,
+                rows=rows,
+                dev=dev,
+                metric=default_metric(gold) if gold else None,
+                make_system=lambda count, ref=ref: prompt(  # type: ignore[misc]
+                    task, model=ref, num_shots=count, examples=shots.parent if count else None
+                ),
+                num_shots=num_shots,
+                probe_steps=probe_steps,
+                probe_minutes=probe_minutes,
+                seed=run.seed,
+                on_answer=lambda _: bar.advance(),
+            )
+            release_shared_model()
+            about = {"key": keys[card.name], "revision": revision(card), "date": f"{date.today():%Y-%m-%d}"}
+            table.append({"model": card.name, **about, **asdict(found)})
+            run.table("evidence", table)  # after each model: a killed run measures none twice
+    run.table("evidence", table)
+    if reused := len(here) - len(new):
+        run.note(f"{reused} of them were measured before, at the same revision on the same rows")
+    found_all = {row["model"]: read_evidence(row) for row in table}
+    run.table("measured", [{"model": name, **evidence.facts} for name, evidence in found_all.items()])
+    return found_all
 
 
-def _measured(
-    card: Card, gold: Gold, examples: Sequence[Example], metric: Metric, file: AnswerFile, on_answer: Callable[[], Any]
-) -> Evidence:
-    ref = ModelRef(card.name, str(card.folder or card.hub_id))
-    answers = ask(
-        lambda: prompt(gold.task, model=ref), card.name, examples, file=file, on_answer=lambda _: on_answer()
-    )
-    scores = [metric(example, answer) for example, answer in zip(examples, answers, strict=True)]
-    seconds = sum(answer.seconds for answer in answers)
-    texts = [example.input for example in examples]
-    tokenizer = tokenizer_file(card)
-    assert tokenizer is not None
-    return Evidence(
-        score=mean_score(scores),
-        stop_rate=sum(answer.stopped for answer in answers) / len(answers),
-        tokens_a_word=sum(token_counter(tokenizer)(texts)) / max(1, sum(len(text.split()) for text in texts)),
-        tokens_per_second=sum(a.prompt_tokens + a.completion_tokens for a in answers) / max(seconds, 1e-9),
-    )
+def _apart_from(gold: Gold | None, rows: Sequence[Canonical], run: Run) -> list[Canonical]:
+    """The rows that hold no question of the gold set: to learn one and then be asked it would prove nothing."""
+    if not gold or not rows:
+        return list(rows)
+    questions = [example.input for example in (*gold.examples, *gold.dev)]
+    leaks = {leak.row for leak in find_leaks([row.input for row in rows], questions)}
+    if leaks:
+        run.note(f"{len(leaks)} of {len(rows)} rows are questions of the gold set and are left out of measuring")
+    return [row for i, row in enumerate(rows) if i not in leaks]
 
 
-def _row(
-    candidate: Candidate, asked: Constraints, passing: Sequence[Card], evidence: Mapping[str, Evidence]
-) -> dict[str, Any]:
-    """A line of the checklist: a mark for each constraint, memory and speed, and the first thing that fails."""
-    card = candidate.card
-    answer, train = answer_footprint(card, asked), train_footprint(card, asked)
-    most = tokens_per_second(card, asked)
-    state = "excluded" if candidate.failed else "picked" if card is passing[0] else "passes"
-    return {
-        "model": card.name,
-        "state": state,
-        "parameters": card.num_parameters,
-        "licence": card.licence,
-        "context_length": card.context_length,
-        "answer_gb": answer and round(answer.total / 1e9, 2),
-        "train_gb": train and round(train.total / 1e9, 2),
-        "tokens_per_second_at_most": most and round(most),
-        "measured": str(evidence.get(card.name, "no")),
-        "failed": candidate.failed,
-        "reason": candidate.reason,
-        **{f"{name}?": "✓" if met else "✗" for name, met in marks(card, asked).items()},
-    }
+def _shot(row: Canonical, task: Task) -> str:
+    chat = user_and_assistant(row.input, row.target, system=task.instruction)
+    return json.dumps({"id": row.id, "messages": chat}, ensure_ascii=False) + "\n"
 
 
-def _chart(passing: Sequence[Card], asked: Constraints) -> Figure:
+def _measured_before(run: Run) -> list[dict[str, Any]]:
+    """Every line of evidence in the runs of this recipe, the newest of a key only."""
+    files = sorted(run.dir.parent.glob("*/evidence.jsonl"), key=lambda path: path.stat().st_mtime)
+    rows = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
+    return list({row["key"]: row for row in rows if "key" in row}.values())
+
+
+def _memory_chart(passing: Sequence[Card], asked: Constraints) -> Figure:
     """The memory of the smallest models that pass, the choice on top, against what is usable."""
-    from matplotlib.figure import Figure
-
-    shown = [(card, train_footprint(card, asked) or answer_footprint(card, asked)) for card in passing[:_MOST_BARS]]
-    names = [card.name for card, need in shown if need]
-    sizes = [need.total / 1e9 for _, need in shown if need]
-    figure = Figure(figsize=(6.4, 0.9 + 0.22 * len(names)), layout="constrained")
-    axes = figure.subplots()
-    axes.barh(names, sizes, color=charts.PALETTE[0], height=0.6)
+    sizes = {card.name: _gb(card, asked) for card in passing[:_MOST_BARS]}
+    known = {name: size for name, size in sizes.items() if size is not None}
+    figure, axes = charts.blank(height=0.9 + 0.22 * len(known))
+    axes.barh(list(known), list(known.values()), color=charts.PALETTE[0], height=0.6)
     usable = USABLE * (asked.memory_gb or 0)
     axes.axvline(usable, color=charts.PALETTE[1], linestyle="--", linewidth=1.5, label=f"usable: {usable:.1f} GB")
     axes.invert_yaxis()
-    axes.tick_params(labelsize=9, length=0)
-    axes.spines[["top", "right"]].set_visible(False)
-    what = "to answer" if asked.training == "none" else f"at the peak of {asked.training} training"
-    axes.set_xlabel(f"GB {what}", fontsize=9)
-    axes.legend(frameon=False, fontsize=9)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(_axis(asked))
+    figure.legend(loc="outside upper right", frameon=False, fontsize=9)
     return figure
+
+
+def _quality_chart(passing: Sequence[Card], asked: Constraints, evidence: Mapping[str, Evidence]) -> Figure:
+    """The better dev score of each measured model, with its interval, against the memory that it takes."""
+    rows = [
+        {
+            "system": card.name,
+            "score": score.value,
+            "low": score.low,
+            "high": score.high,
+            _axis(asked): _gb(card, asked),
+        }
+        for card in passing
+        if card.name in evidence and (score := evidence[card.name].best)
+    ]
+    return charts.score_against_cost(rows, cost=_axis(asked))
+
+
+def _axis(asked: Constraints) -> str:
+    return "GB to answer" if asked.training == "none" else f"GB at the peak of {asked.training} training"
+
+
+def _gb(card: Card, asked: Constraints) -> float | None:
+    need = train_footprint(card, asked) or answer_footprint(card, asked)
+    return need.total / 1e9 if need else None
 
 
 def _conclude(run: Run, candidates: Sequence[Candidate], passing: Sequence[Card], asked: Constraints) -> None:
     if not passing:
-        run.verdict(f"No model meets all constraints; {_nearest(candidates, asked)}", positive=False)
+        run.verdict(f"No model meets all constraints; {nearest(candidates, asked)}", positive=False)
         return
     choice = passing[0]
     run.metric(parameters=float(choice.num_parameters or 0))
@@ -266,11 +343,3 @@ def _conclude(run: Run, candidates: Sequence[Candidate], passing: Sequence[Card]
         f"Start with {choice.name}, the smallest of {len(passing)} that meet all constraints{then}; "
         f"{len(candidates) - len(passing)} are excluded, each with its reason in pick.md."
     )
-
-
-def _nearest(candidates: Sequence[Candidate], asked: Constraints) -> str:
-    """The model that fails the fewest constraints, the smallest of these, and which they are."""
-    broken = {c.card.name: [name for name, met in marks(c.card, asked).items() if not met] for c in candidates}
-    nearest = min(candidates, key=lambda c: (len(broken[c.card.name]), c.card.num_parameters or float("inf")))
-    failed = ", ".join(broken[nearest.card.name])
-    return f"{nearest.card.name} comes nearest and fails {failed}: {nearest.reason}."

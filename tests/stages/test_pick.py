@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from project_files import Finished
 
@@ -74,11 +75,52 @@ def test_the_embedded_tokenizer_counts_the_rows(slmkit: Slmkit, project: Path) -
     assert "tokenizers are on this machine" in (folder / "notes.jsonl").read_text()
 
 
-def test_embedded_models_are_measured_on_dev_questions(slmkit: Slmkit) -> None:
-    values = ("embedded=true", "max_parameters=2e6", "role=any", "licence=any", "context_length=256", "memory_gb=8")
-    done, folder = _run(slmkit, *values, "gold=gold/tickets", "limit=12")
+EMBEDDED = ("embedded=true", "max_parameters=2e6", "role=any", "licence=any", "languages=[]", "context_length=256")
+QUICK = ("limit=6", "num_shots=2", "probe_steps=4")
+
+
+def _evidence(folder: Path) -> dict[str, dict[str, Any]]:
+    return {row["model"]: row for row in map(json.loads, (folder / "evidence.jsonl").read_text().splitlines())}
+
+
+def test_embedded_models_are_measured_whole_and_once_a_revision(slmkit: Slmkit) -> None:
+    values = (*EMBEDDED, *QUICK, "gold=gold/tickets", "data=world/tickets")
+    done, folder = _run(slmkit, *values, "memory_gb=8")
     assert done.code == 0
-    evidence = [json.loads(line) for line in (folder / "evidence.jsonl").read_text().splitlines()]
-    assert evidence
-    assert all(row["score"]["n"] == 12 and row["tokens_per_second"] > 0 for row in evidence)
-    assert "- measured: " in (folder / "pick.md").read_text()
+    first = _evidence(folder)
+    assert set(first) == {"nano", "nano-base"}
+    for row in first.values():
+        assert row["zero_shot"]["n"] == row["few_shot"]["n"] == 6
+        assert row["tokens_a_word"] > 1
+        assert row["template"] == "sane"
+        assert row["end_learnt"] is True
+        assert row["probe"]["steps"] == 4
+        assert row["probe"]["after"] < row["probe"]["before"]  # it learns the rows
+        assert min(row["tokens_per_second"], row["answer_memory_bytes"], row["probe_memory_bytes"]) > 0
+    assert first["nano"]["stop_rate"] > first["nano-base"]["stop_rate"]  # a base model does not know when to stop
+    assert "- probe: " in (folder / "pick.md").read_text()
+    assert (folder / "figures" / "quality.svg").exists()
+
+    again, other = _run(slmkit, *values, "memory_gb=9")
+    assert again.code == 0
+    assert other != folder
+    assert _evidence(other) == first
+    assert "2 of them were measured before" in (other / "notes.jsonl").read_text()
+
+
+def test_rows_alone_measure_all_but_the_score(slmkit: Slmkit, project: Path) -> None:
+    rows = [{"input": f"Where is card {i}?", "target": "On its way."} for i in range(20)]
+    (project / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done, folder = _run(slmkit, *EMBEDDED, *QUICK, "memory_gb=8", "measure=true", "data=mine.jsonl")
+    assert done.code == 0
+    row = _evidence(folder)["nano"]
+    assert row["zero_shot"] is None
+    assert row["probe"]["steps"] == 4
+    assert "- zero-shot: not measured" in (folder / "pick.md").read_text()
+    assert "no dev score" in (folder / "notes.jsonl").read_text()
+
+
+def test_measuring_needs_something_to_measure_on(slmkit: Slmkit) -> None:
+    done = slmkit("pick", "measure=true", "memory_gb=8")
+    assert done.code == 3
+    assert "nothing to measure on" in done.err

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from slmkit.evidence.candidate import Evidence
 from slmkit.models.card import Card
 from slmkit.models.footprint import Footprint
 from slmkit.models.roofline import ASSUMED_SHARE, Gpu, training_hours
@@ -17,7 +18,6 @@ from slmkit.models.selection import (
     tokens_per_second,
     train_footprint,
 )
-from slmkit.types import Score
 
 _MOST_RUNGS = 4
 
@@ -30,22 +30,6 @@ class Cost:
     gpu: Gpu | None = None
     tokens: float | None = None
     price_per_hour: float | None = None
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What was measured of one model on the user's dev questions, asked without examples."""
-
-    score: Score
-    stop_rate: float  # answers it ended itself: its template and end token are sane
-    tokens_a_word: float  # how finely its tokenizer cuts this text
-    tokens_per_second: float  # read and written, on this machine
-
-    def __str__(self) -> str:
-        return (
-            f"{self.score} without examples, {self.stop_rate:.0%} of the answers ended, "
-            f"{self.tokens_a_word:.2f} tokens a word, {self.tokens_per_second:,.0f} tokens/s here"
-        )
 
 
 def decision_record(
@@ -82,7 +66,10 @@ def _choice(passing: Sequence[Card], asked: Constraints, cost: Cost, evidence: M
         lines.append(f"- context: {choice.context_length:,} tokens")
     lines += [f"- {fact}" for fact in _facts(choice, asked, cost)]
     found = evidence.get(choice.name)
-    lines.append(f"- measured: {found}" if found else "- not measured: its quality, fertility and speed on your data")
+    if found:
+        lines += ["", "Measured on this machine:", "", *(f"- {name}: {value}" for name, value in found.facts.items())]
+    else:
+        lines.append("- not measured: its quality, fertility and speed on your data")
     return "\n".join(lines)
 
 
@@ -145,7 +132,7 @@ def _rungs(passing: Sequence[Card], asked: Constraints, evidence: Mapping[str, E
             rungs.append(card)
     rows = "\n".join(
         f"| {card.name} | {(card.num_parameters or 0) / 1e6:,.0f} M | {_gb(answer_footprint(card, asked))} "
-        f"| {_gb(train_footprint(card, asked))} | {evidence[card.name].score if card.name in evidence else 'no'} |"
+        f"| {_gb(train_footprint(card, asked))} | {_measured(evidence.get(card.name))} |"
         for card in rungs[:_MOST_RUNGS]
     )
     return (
@@ -155,8 +142,19 @@ def _rungs(passing: Sequence[Card], asked: Constraints, evidence: Mapping[str, E
     )
 
 
+def _measured(found: Evidence | None) -> str:
+    """The best score and what the probe learnt, in the width of a table."""
+    if found is None:
+        return "no"
+    told = [str(found.best)] if found.best else []
+    told += [f"probe {found.probe.before:.2f} to {found.probe.after:.2f} bits a byte"] if found.probe else []
+    return ", ".join(told) or "no score"
+
+
 def _gb(need: Footprint | None) -> str:
-    return f"{need.total / 1e9:.2f} GB" if need else "not worked out"
+    if need is None:
+        return "not worked out"
+    return f"{need.total / 1e9:.2f} GB" if need.total >= 1e8 else f"{need.total / 1e6:.1f} MB"
 
 
 def _excluded(candidates: Sequence[Candidate]) -> str:
