@@ -140,7 +140,7 @@ def pick(
     """Pick a base model by a checklist; in a terminal and without values it asks for the few it needs."""
     from slmkit.commands.pick import ask, is_asked, read_answers
 
-    recipe, values = _parse(given, default="loop/pick")
+    recipe, values = parse(given, default="loop/pick")
     values |= ask() if is_asked(given, answer, as_json=as_json) else read_answers(answer or [])
     if measure:
         values["measure"] = True
@@ -148,7 +148,7 @@ def pick(
             from slmkit.commands.own_data import known_gold_of
 
             values["gold"] = known_gold_of(values["data"])
-    return _run(recipe, values, profile, seed, dry_run, as_json, force, verbose)
+    return run_recipe(recipe, values, profile, seed, dry_run, as_json, force, verbose)
 
 
 @app.command()

@@ -27,7 +27,7 @@ from slmkit.models.roofline import GPUS
 from slmkit.models.selection import USABLE, Candidate, Constraints, answer_footprint, judge, ladder, train_footprint
 from slmkit.run import Run
 from slmkit.systems.prompt import prompt
-from slmkit.types import Count, Input, ModelRef, Task
+from slmkit.types import Count, Input, ModelRef, NotNegative, Positive, Task, Whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,28 +49,28 @@ def pick(
     licence: Literal["open", "commercial", "any"] = "commercial",
     gated: bool = True,
     languages: list[str] | None = None,
-    context_length: int | None = None,
-    max_new_tokens: int = 256,
+    context_length: Count | None = None,
+    max_new_tokens: Count = 256,
     thinking: Literal["never", "possible", "any"] = "any",
     gguf: bool = False,
     released_since: str | None = None,
-    min_parameters: float = 0,
-    max_parameters: float | None = None,
+    min_parameters: NotNegative = 0,
+    max_parameters: Positive | None = None,
     gpu: str | None = None,
-    memory_gb: float | None = None,
+    memory_gb: Positive | None = None,
     training: Method | Literal["none"] = "lora",
     precision: Precision | Literal["auto"] = "auto",
-    batch_size: int = 1,
-    min_tokens_per_second: float = 0,
-    num_train_epochs: float = 3.0,
-    price_per_hour: float | None = None,
+    batch_size: Count = 1,
+    min_tokens_per_second: NotNegative = 0,
+    num_train_epochs: Positive = 3.0,
+    price_per_hour: NotNegative | None = None,
     embedded: bool = False,
     measure: bool = False,
     gold: Input | None = None,
     limit: Count = 40,
-    num_shots: int = 4,
-    probe_steps: int = 16,
-    probe_minutes: float = 10.0,
+    num_shots: Whole = 4,
+    probe_steps: Whole = 16,
+    probe_minutes: NotNegative = 10.0,
 ) -> None:
     """Picks the smallest base model that meets every constraint, and writes the decision record pick.md.
 
@@ -151,14 +151,10 @@ def check(
     *,
     cards: Input,
     gpu: str | None = None,
-    memory_gb: float | None = None,
     min_tokens_per_second: float = 0,
     data: Input | None = None,
     measure: bool = False,
     gold: Input | None = None,
-    num_shots: int = 4,
-    probe_steps: int = 16,
-    probe_minutes: float = 10.0,
     **_: Any,
 ) -> None:
     """Reads the cards, and refuses a GPU that is not known, a speed asked of none, and gold without dev questions."""
@@ -167,16 +163,11 @@ def check(
         raise SlmkitError("the gold set has no dev.jsonl to measure on", where=str(gold), fix=fix)
     if measure and gold is None and data is None:
         raise SlmkitError("there is nothing to measure on", where="measure", fix="data=FILE, gold=FOLDER, or both")
-    for key, value in {"num_shots": num_shots, "probe_steps": probe_steps, "probe_minutes": probe_minutes}.items():
-        if value < 0:
-            raise SlmkitError(f"{key} is {value:g}", where=f"with.{key}", fix=f"{key}=0 leaves it out")
     if gpu is not None and gpu not in GPUS:
         fix = f"one of {', '.join(GPUS)}; or leave it out and give memory_gb"
         raise SlmkitError(f"unknown gpu {gpu!r}", where="with.gpu", fix=fix)
     if min_tokens_per_second and gpu is None:
         raise SlmkitError("a speed can only be worked out for a named GPU", fix=f"gpu= one of {', '.join(GPUS)}")
-    if memory_gb is not None and memory_gb <= 0:
-        raise SlmkitError(f"memory_gb is {memory_gb:g}", where="with.memory_gb", fix="give the gigabytes of your GPU")
     if not read_cards(cards):
         raise SlmkitError("there are no model cards", where=str(cards), fix="cards=configs/models")
 
