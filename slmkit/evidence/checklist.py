@@ -7,6 +7,7 @@ from typing import Any
 
 from slmkit.evidence.candidate import Evidence
 from slmkit.models.card import Card
+from slmkit.models.footprint import Footprint
 from slmkit.models.selection import (
     Candidate,
     Constraints,
@@ -23,9 +24,22 @@ def checklist(
     passing: Sequence[Card],
     evidence: Mapping[str, Evidence],
 ) -> list[dict[str, Any]]:
-    """One line a candidate, those that pass first, the smallest first; passing is in order, the choice first."""
-    rows = [_row(candidate, asked, passing, evidence) for candidate in candidates]
-    return sorted(rows, key=lambda row: (row["state"] == "excluded", row["parameters"] or 0))
+    """One line a candidate: those that pass in their order, the choice first, then the excluded, smallest first."""
+    rank = {card.name: index for index, card in enumerate(passing)}
+    rows = [_row(candidate, asked, rank, evidence) for candidate in candidates]
+    return sorted(rows, key=lambda row: (rank.get(row["model"], len(rank)), row["parameters"] or 0))
+
+
+def mark_rows(rows: Sequence[Mapping[str, Any]], candidates: Sequence[Candidate], asked: Constraints) -> list[Any]:
+    """Of the checklist's rows, in their order: whether each constraint is met, not only the first that fails."""
+    cards = {candidate.card.name: candidate.card for candidate in candidates}
+    return [
+        {
+            "model": row["model"],
+            **{name: "✓" if met else "✗" for name, met in marks(cards[row["model"]], asked).items()},
+        }
+        for row in rows
+    ]
 
 
 def nearest(candidates: Sequence[Candidate], asked: Constraints) -> str:
@@ -37,24 +51,23 @@ def nearest(candidates: Sequence[Candidate], asked: Constraints) -> str:
 
 
 def _row(
-    candidate: Candidate, asked: Constraints, passing: Sequence[Card], evidence: Mapping[str, Evidence]
+    candidate: Candidate, asked: Constraints, rank: Mapping[str, int], evidence: Mapping[str, Evidence]
 ) -> dict[str, Any]:
     card = candidate.card
-    answer, train = answer_footprint(card, asked), train_footprint(card, asked)
     most = tokens_per_second(card, asked)
-    state = "excluded" if candidate.failed else "picked" if card is passing[0] else "passes"
     found = evidence.get(card.name)
     return {
         "model": card.name,
-        "state": state,
+        "state": "excluded" if candidate.failed else "passes" if rank[card.name] else "picked",
         "failed": candidate.failed,
         "reason": candidate.reason,
         "parameters": card.num_parameters,
-        "licence": card.licence,
-        "context_length": card.context_length,
-        "answer_gb": answer and round(answer.total / 1e9, 2),
-        "train_gb": train and round(train.total / 1e9, 2),
-        "tokens_per_second_at_most": most and round(most),
+        "answer_gb": _gb(answer_footprint(card, asked)),
+        "train_gb": _gb(train_footprint(card, asked)),
+        **({"tokens_per_second_at_most": most and round(most)} if asked.gpu else {}),
         "measured": "no" if found is None else str(found.best) if found.best else "without a score",
-        **{f"{name}?": "✓" if met else "✗" for name, met in marks(card, asked).items()},
     }
+
+
+def _gb(need: Footprint | None) -> float | None:
+    return float(f"{need.total / 1e9:.3g}") if need else None

@@ -65,10 +65,11 @@ def training(
     adapter's weights are float32 too; full training in bfloat16 is mixed, its master weights are float32.
     Logits: three float32 copies (logits, log-probabilities, their gradient) of the tokens with a label, which are
     the loss_share of all: slmkit's trainer computes no others.
-    on_cpu: glibc keeps the holes that freed blocks leave between those still in use, and the heap shrinks only at its
-    end. After a step or two its holes were as large as all that it holds of a step, 0.8 to 1.1 times as large in
-    benchmarks/memory.md, by malloc's own count; blocks of 32 MiB and more come from mmap and leave none. Under
-    MALLOC_MMAP_THRESHOLD_=65536 there were no holes either, at twice the time of a step on a busy machine.
+    on_cpu: glibc keeps the holes that freed blocks leave between those still in use, and its heap shrinks only at the
+    end. By malloc's own count (mallinfo2) they were, after a step or two, about as large as all that a step keeps in
+    the heap, 0.6 to 1.0 times; blocks of 32 MiB and more come from mmap and leave none. With recomputed layers, which
+    keep little, 250 MB of holes stood against 60 to 100 MB predicted: see benchmarks/memory.md. Under
+    MALLOC_MMAP_THRESHOLD_=65536 the holes were gone; threads' arenas and libraries' workspace had no part in them.
     Source: Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054, section 3.1.
     """
     tokens = max_length * batch_size

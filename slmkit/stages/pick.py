@@ -16,7 +16,7 @@ from slmkit.data.leakage import find_leaks
 from slmkit.data.need import find_need
 from slmkit.errors import SlmkitError
 from slmkit.evidence.candidate import Evidence, evidence_key, measure_candidate, read_evidence
-from slmkit.evidence.checklist import checklist, nearest
+from slmkit.evidence.checklist import checklist, mark_rows, nearest
 from slmkit.evidence.decision import Cost, decision_record
 from slmkit.evidence.measure import default_metric
 from slmkit.models.card import Card, read_cards
@@ -27,7 +27,7 @@ from slmkit.models.roofline import GPUS
 from slmkit.models.selection import USABLE, Candidate, Constraints, answer_footprint, judge, ladder, train_footprint
 from slmkit.run import Run
 from slmkit.systems.prompt import prompt
-from slmkit.types import Count, Input, ModelRef, NotNegative, Positive, Task, Whole
+from slmkit.types import Count, Input, ModelRef, NotNegative, Positive, Score, Task, Whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,7 +128,9 @@ def pick(
         )
     scores = {name: found.best.value for name, found in evidence.items() if found.best}
     passing = ladder(candidates, scores)
-    run.table("candidates", checklist(candidates, asked, passing, evidence))
+    table = checklist(candidates, asked, passing, evidence)
+    run.table("candidates", table)
+    run.table("marks", mark_rows(table, candidates, asked))
     cost = Cost(gpu, asked.gpu, need.num_rows * need.mean_tokens * num_train_epochs if need else None, price_per_hour)
     record = decision_record(
         asked,
@@ -285,7 +287,8 @@ def _memory_chart(passing: Sequence[Card], asked: Constraints) -> Figure:
     sizes = {card.name: _gb(card, asked) for card in passing[:_MOST_BARS]}
     known = {name: size for name, size in sizes.items() if size is not None}
     figure, axes = charts.blank(height=0.9 + 0.22 * len(known))
-    axes.barh(list(known), list(known.values()), color=charts.PALETTE[0], height=0.6)
+    bars = axes.barh(list(known), list(known.values()), color=charts.PALETTE[0], height=0.6)
+    axes.bar_label(bars, [f"{size:.2g}" for size in known.values()], padding=4, fontsize=9)
     usable = USABLE * (asked.memory_gb or 0)
     axes.axvline(usable, color=charts.PALETTE[1], linestyle="--", linewidth=1.5, label=f"usable: {usable:.1f} GB")
     axes.invert_yaxis()
@@ -297,16 +300,14 @@ def _memory_chart(passing: Sequence[Card], asked: Constraints) -> Figure:
 
 def _quality_chart(passing: Sequence[Card], asked: Constraints, evidence: Mapping[str, Evidence]) -> Figure:
     """The better dev score of each measured model, with its interval, against the memory that it takes."""
+    places: dict[tuple[float, Score], list[str]] = {}  # models at one place share a mark
+    for card in passing:
+        score, size = evidence[card.name].best if card.name in evidence else None, _gb(card, asked)
+        if score and size:
+            places.setdefault((size, score), []).append(card.name)
     rows = [
-        {
-            "system": card.name,
-            "score": score.value,
-            "low": score.low,
-            "high": score.high,
-            _axis(asked): _gb(card, asked),
-        }
-        for card in passing
-        if card.name in evidence and (score := evidence[card.name].best)
+        {"system": ", ".join(names), "score": score.value, "low": score.low, "high": score.high, _axis(asked): size}
+        for (size, score), names in places.items()
     ]
     return charts.score_against_cost(rows, cost=_axis(asked))
 

@@ -79,4 +79,12 @@ def test_what_a_lora_step_keeps_for_backward_is_predicted() -> None:
         hidden = model.base_model.model.model(input_ids, use_cache=False).last_hidden_state
     predicted = 4 * 3 * 2 * 64 * activation_values(Card(name="x", model_type="llama", **shape), method="lora")
     assert hidden.requires_grad
-    assert sum(saved.values()) == pytest.approx(predicted, rel=0.2)
+    assert sum(saved.values()) == pytest.approx(predicted, rel=0.1)
+
+
+def test_on_a_cpu_the_heap_has_holes_but_for_blocks_that_mmap_gives() -> None:
+    # A copy of the logits of 128 labelled tokens is 25 MB and in the heap, one of 256 is 50 MB and is not.
+    short, long = (training(SMALL, max_length=length, on_cpu=True) for length in (256, 512))
+    assert short.heap == short.activations + short.logits
+    assert long.heap == long.activations
+    assert training(SMALL, max_length=256).heap == 0
