@@ -14,6 +14,7 @@ from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.evidence.statistics import mean_score
+from slmkit.metrics.abstention import abstain_rate, abstains, false_abstain_rate
 from slmkit.metrics.calibration import ece
 from slmkit.metrics.fields import json_valid
 from slmkit.metrics.labels import macro_f1
@@ -68,9 +69,9 @@ def more_scores(
 ) -> dict[str, Score]:
     """Every further metric by name, with its 95 % interval; on_note hears which could not be told, and why.
 
-    None: macro F1 and calibration for labels, JSON validity and slot F1 for extraction, the words' F1 for
-    free text; and everywhere recall, rank
-    and gain of the passages found, where the gold set names the right ones.
+    None: macro F1 and calibration for labels, JSON validity and slot F1 for extraction, the words' F1 for free text,
+    with the rates of abstaining where some questions have no answer; and everywhere recall, rank and gain of the
+    passages found, where the gold set names the right ones.
     """
     scores: dict[str, Score] = {}
     for metric in _usual(task, examples, answers) if more is None else more:
@@ -121,7 +122,11 @@ def slice_rows(
 def _usual(task: Task, examples: Sequence[Example], answers: Sequence[Answer]) -> list[Callable[..., float]]:
     if task.kind == "classification":
         return [macro_f1, *([ece] if any(answer.confidence is not None for answer in answers) else [])]
-    return [json_valid, slot_f1] if task.kind == "extraction" else [f1]
+    if task.kind == "extraction":
+        return [json_valid, slot_f1]
+    unanswerable = sum(abstains(example, Answer(example.id, example.target)) for example in examples)
+    rates = [abstain_rate, *([false_abstain_rate] if unanswerable < len(examples) else [])]
+    return [f1, *(rates if unanswerable else [])]
 
 
 def _set_score(

@@ -50,7 +50,8 @@ def compare(
 
     metric None: the one the gold card names, else exact_match for labels and short answers, json_fields for
     extraction, f1 for long answers. more_metrics are measured beside it, for the table `more` alone: None takes macro
-    F1 and calibration for labels, JSON validity and slot F1 for extraction, F1 else.
+    F1 and calibration for labels, JSON validity and slot F1 for extraction, F1 else, with the rates of abstaining
+    where some questions have no answer.
     margin: a loss that still counts as none. bar: the score that the arm taken must reach, else the exit code is 2.
     reference: the arm that differences are measured to; None takes the best that only prompts an untrained model.
     ladder: asks one system after the other, in the order named, and stops at the first that reaches the bar.

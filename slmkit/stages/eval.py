@@ -27,7 +27,8 @@ def eval(
 
     metric None: the one the gold card names, else exact_match for labels and short answers, json_fields for
     extraction, f1 for long answers. more_metrics are measured beside it: None takes macro F1 and calibration for
-    labels, JSON validity and slot F1 for extraction, F1 else.
+    labels, JSON validity and slot F1 for extraction, F1 else, with the rates of abstaining where some questions have
+    no answer.
     limit: only the first examples of the gold set. bar: the score that must be reached, else the exit code is 2.
     """
     frozen = read_gold(gold)

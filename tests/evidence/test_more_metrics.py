@@ -40,6 +40,14 @@ def test_passages_found_are_measured_where_gold_names_the_right_ones():
     assert list(more_scores(Task("t"), None, examples, [Answer("1", "x")])) == ["f1"]
 
 
+def test_abstaining_is_measured_where_some_questions_have_no_answer():
+    examples = [Example("1", "?", "the notes do not say"), Example("2", "?", "oak"), Example("3", "?", "elm")]
+    answers = [Answer("1", "I do not know."), Answer("2", "The notes do not say."), Answer("3", "elm")]
+    found = more_scores(Task("t"), None, examples, answers)
+    assert (found["abstain_rate"].value, found["false_abstain_rate"].value) == (1.0, 0.5)
+    assert list(more_scores(Task("t"), None, examples[:1], answers[:1])) == ["f1", "abstain_rate"]
+
+
 def test_a_set_metric_cannot_be_the_score():
     assert is_set_metric(macro_f1) and not is_set_metric(exact_match)
     with pytest.raises(SlmkitError, match="item by item") as caught:
