@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +21,7 @@ from slmkit.types import ModelRef
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_BATCH_ROWS = 1_000  # an encoding holds far more than ids: 200,000 chats at once took 10 GB
 _TEMPLATE_ROWS = 200  # rows whose masks are checked; template faults show on the first of a kind
 _MENDED_BY_TRAINING = ("untrained token",)  # where modules_to_save names the embedding, which only training knows
 _NO_LIMIT = 1_000_000  # transformers writes 1e30 where a tokenizer names none
@@ -102,12 +105,19 @@ def _chats(rows: Sequence[Canonical], instruction: str) -> list[Chat]:
 
 
 def _count(tokenizer: PreTrainedTokenizerBase, values: Sequence[Mapping[str, Any]]) -> list[int]:
-    """The tokens of each row, chats as the template renders them."""
-    if values and "messages" in values[0]:
-        texts = tokenizer.apply_chat_template([one["messages"] for one in values], tokenize=False)
-    else:
-        texts = [one["text"] for one in values]
-    return [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    """The tokens of each row, chats as the template renders them; some rows at a time, on all cores."""
+    encode = tokenizer.backend_tokenizer.encode_batch_fast  # lets go of the interpreter lock
+
+    def count(start: int) -> list[int]:
+        batch = values[start : start + _BATCH_ROWS]
+        if "messages" in batch[0]:
+            texts = tokenizer.apply_chat_template([one["messages"] for one in batch], tokenize=False)
+        else:
+            texts = [one["text"] for one in batch]
+        return [len(encoding) for encoding in encode(texts, add_special_tokens=False)]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [length for lengths in pool.map(count, range(0, len(values), _BATCH_ROWS)) for length in lengths]
 
 
 def _overflowed(
