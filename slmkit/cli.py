@@ -113,7 +113,17 @@ def _verb(name: str, about: str) -> None:
     ) -> int:
         recipe, values = parse(given, default=f"loop/{name}")
         launch = read_launch(num_processes, fsdp=fsdp, machine=machine)
-        return run_recipe(recipe, values, profile, seed, dry_run, as_json, force, verbose, launch)
+        return run_recipe(
+            recipe,
+            values,
+            profile=profile,
+            seed=seed,
+            dry_run=dry_run,
+            as_json=as_json,
+            force=force,
+            verbose=verbose,
+            launch=launch,
+        )
 
     app.command(name, help=about)(command)
 
@@ -138,17 +148,25 @@ def pick(
     verbose: Verbose = False,
 ) -> int:
     """Pick a base model by a checklist; in a terminal and without values it asks for the few it needs."""
+    from slmkit.commands.gold import find_gold
     from slmkit.commands.pick import ask, is_asked, read_answers
 
     recipe, values = parse(given, default="loop/pick")
-    values |= ask() if is_asked(given, answer, as_json=as_json) else read_answers(answer or [])
+    answered = ask() if is_asked(given, answer, as_json=as_json) else read_answers(answer or [])
+    for key in values.keys() & answered.keys():
+        raise SlmkitError(f"{key} is given twice", where=f"--answer {key}", fix="give it once")
+    values |= answered
     if measure:
         values["measure"] = True
-        if "data" in values and "gold" not in values:
-            from slmkit.commands.own_data import known_gold_of
+    if values.get("measure") is True and "data" in values and "gold" not in values:
+        from slmkit.commands.own_data import known_gold_of
 
-            values["gold"] = known_gold_of(values["data"])
-    return run_recipe(recipe, values, profile, seed, dry_run, as_json, force, verbose)
+        gold_known = known_gold_of(values["data"])
+        if gold_known and (find_gold(gold_known) / "dev.jsonl").is_file():
+            values["gold"] = gold_known
+    return run_recipe(
+        recipe, values, profile=profile, seed=seed, dry_run=dry_run, as_json=as_json, force=force, verbose=verbose
+    )
 
 
 @app.command()
@@ -170,7 +188,17 @@ def prepare(
         from slmkit.commands.own_data import known_gold_of
 
         values["gold"] = known_gold_of(values["data"])
-    return run_recipe(recipe, values, profile, seed, dry_run, as_json, force, verbose, show_mask=show_mask)
+    return run_recipe(
+        recipe,
+        values,
+        profile=profile,
+        seed=seed,
+        dry_run=dry_run,
+        as_json=as_json,
+        force=force,
+        verbose=verbose,
+        show_mask=show_mask,
+    )
 
 
 @app.command()
@@ -185,7 +213,17 @@ def loop(
 ) -> int:
     """Run the whole loop on one task: prepare, train, compare, verdict. `data=FILE` runs it on your own."""
     recipe, values = parse(given, default="loop/compare")
-    return run_recipe(recipe, values, profile, seed, dry_run, as_json, force, verbose, freeze="data" in values)
+    return run_recipe(
+        recipe,
+        values,
+        profile=profile,
+        seed=seed,
+        dry_run=dry_run,
+        as_json=as_json,
+        force=force,
+        verbose=verbose,
+        freeze="data" in values,
+    )
 
 
 @app.command()
@@ -207,7 +245,18 @@ def run(
     """Run one recipe, and first the recipes it reads."""
     recipe, values = parse(given)
     launch = read_launch(num_processes, fsdp=fsdp, machine=machine)
-    return run_recipe(recipe, values, profile, seed, dry_run, as_json, force, verbose, launch, breaks)
+    return run_recipe(
+        recipe,
+        values,
+        profile=profile,
+        seed=seed,
+        dry_run=dry_run,
+        as_json=as_json,
+        force=force,
+        verbose=verbose,
+        launch=launch,
+        breaks=breaks,
+    )
 
 
 @app.command()

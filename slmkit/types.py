@@ -146,6 +146,7 @@ Keys = Annotated[_Group, KeysOf()]
 Count = Annotated[int, Ge(1)]  # of rows, tokens, examples: none at all would tell nothing
 Whole = Annotated[int, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
+PartOfOne = Annotated[float, Ge(0), Lt(1)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Rate = Annotated[float, Gt(0), Lt(1)]  # of learning

@@ -19,10 +19,12 @@ def test_a_gold_set_is_frozen_checked_and_searched_for_leaks(slmkit: Slmkit, pro
     assert any(finding["check"] == "power" for finding in clean.json["findings"])
     leaking = slmkit("gold", "check", folder, "data=rows.csv", "--json")
     assert leaking.code == 0  # a warning: prepare drops such rows
-    assert any(finding["check"] == "leak" for finding in leaking.json["findings"])
+    assert [f["severity"] for f in leaking.json["findings"] if f["check"] == "leak"] == ["warning"]
     write(project / "other.csv", "text,label\nnothing of the kind,kind 1\nnor this one,kind 2\n")
     told = slmkit("gold", "check", folder, "data=other.csv")
     assert "none of 2 training rows stands in gold" in told.out
+    write(project / "rows.csv", ROWS + "one more row,kind 1\n")
+    assert "the data have changed since" in slmkit("gold", "freeze", "data=rows.csv").err
 
 
 def test_a_diff_names_what_was_added_removed_and_answered_differently(slmkit: Slmkit, project: Path) -> None:

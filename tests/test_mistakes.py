@@ -183,6 +183,8 @@ def test_an_error_as_json(slmkit: Slmkit) -> None:
         "train warmup_ratio=7",
         "train per_device_train_batch_size=0",
         "train max_length=0",
+        "train replay_ratio=1",
+        "run methods/grpo temperature=0",
         "train early_stopping_patience=0",
         "compare limit=0",
         "compare systems.RAG.top_k=0",

@@ -43,7 +43,7 @@ def test_a_person_is_asked_and_a_wrong_answer_is_asked_again(project: Path) -> N
     assert code == 0, screen
     assert "there is no nowhere.csv" in screen
     assert "one of open, commercial, any" in screen
-    assert "slmkit pick data=mine.csv licence=open languages=[en,de] memory_gb=8.0 context_length=4096" in screen
+    assert "slmkit pick data=mine.csv licence=open 'languages=[en,de]' memory_gb=8.0 context_length=4096" in screen
     record = next(project.glob("runs/loop/pick/*/pick.md")).read_text()
     for row in ("| licence | open |", "| languages | en, de |", "| context | 4,096 tokens |", "| memory | 8.0 GB"):
         assert row in record

@@ -5,6 +5,7 @@ An answer is a value of the recipe, as if it were given as key=value; an empty l
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 from slmkit.console import console
 from slmkit.errors import SlmkitError
+from slmkit.names import find
 from slmkit.recipe import read_value
 
 
@@ -50,7 +52,7 @@ def ask() -> dict[str, Any]:
                 break
             except ValueError as error:
                 console.print(f"  {error}", markup=False)
-    told = " ".join(f"{key}={_shown(value)}" for key, value in values.items())
+    told = " ".join(shlex.quote(f"{key}={_shown(value)}") for key, value in values.items())
     console.print(f"the same without questions: slmkit pick {told or '--answer licence=commercial'}", markup=False)
     return values
 
@@ -61,6 +63,8 @@ def read_answers(answers: list[str]) -> dict[str, Any]:
     values = {}
     for answer in answers:
         key, equals, text = answer.partition("=")
+        if key in values:
+            raise SlmkitError(f"{key} is answered twice", where=f"--answer {answer}", fix="give it once")
         if not equals:
             fix = f"--answer key=value, such as --answer {QUESTIONS[1].key}=open"
             raise SlmkitError(f"an answer is {answer!r}", where="command line", fix=fix)
@@ -72,6 +76,8 @@ def read_answers(answers: list[str]) -> dict[str, Any]:
 
 
 def _file(text: str) -> str:
+    if find("recipes", text):
+        return text
     if not Path(text).expanduser().exists():
         raise ValueError(f"there is no {text}")
     return str(Path(text).expanduser())
@@ -95,7 +101,11 @@ def _memory(text: str) -> float:
 
 
 def _tokens(text: str) -> int:
-    return int(_above_zero(text.replace(",", ""), "tokens above 0, such as 4096"))
+    wanted = "tokens above 0, such as 4096"
+    value = _above_zero(text.replace(",", ""), wanted)
+    if value != int(value):
+        raise ValueError(wanted)
+    return int(value)
 
 
 def _above_zero(text: str, wanted: str) -> float:

@@ -14,6 +14,7 @@ from slmkit.launch import Launch
 def run_recipe(
     name: str,
     values: dict[str, Any],
+    *,
     profile: str,
     seed: int,
     dry_run: bool,

@@ -106,7 +106,9 @@ def _chats(rows: Sequence[Canonical], instruction: str) -> list[Chat]:
 
 def _count(tokenizer: PreTrainedTokenizerBase, values: Sequence[Mapping[str, Any]]) -> list[int]:
     """The tokens of each row, chats as the template renders them; some rows at a time, on all cores."""
-    encode = tokenizer.backend_tokenizer.encode_batch_fast  # lets go of the interpreter lock
+    backend = tokenizer.backend_tokenizer  # its encoding lets go of the interpreter lock
+    backend.no_truncation()  # a tokenizer.json may hold either, and it would count
+    backend.no_padding()
 
     def count(start: int) -> list[int]:
         batch = values[start : start + _BATCH_ROWS]
@@ -114,7 +116,7 @@ def _count(tokenizer: PreTrainedTokenizerBase, values: Sequence[Mapping[str, Any
             texts = tokenizer.apply_chat_template([one["messages"] for one in batch], tokenize=False)
         else:
             texts = [one["text"] for one in batch]
-        return [len(encoding) for encoding in encode(texts, add_special_tokens=False)]
+        return [len(encoding) for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return [length for lengths in pool.map(count, range(0, len(values), _BATCH_ROWS)) for length in lengths]

@@ -134,7 +134,9 @@ def freeze_on_first_sight(
     if folder.exists():
         found = read_gold(folder)
         _check_source(found, sources)
-        say(f"{folder} was frozen before, from the same data: nothing changed")
+        same = sha256_of(sources) == found.card.get("source_sha256")
+        since = "nothing changed" if same else "the data have changed since, the gold set has not"
+        say(f"{folder} was frozen before: {since}")
         return found
     rows = read_canonical(data, on_note=say, **columns)  # type: ignore[arg-type]
     if rows.rows and "messages" not in rows.rows[0].values:

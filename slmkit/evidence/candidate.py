@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slmkit import __version__
 from slmkit.data.convert import Canonical, user_and_assistant
 from slmkit.errors import SlmkitError
 from slmkit.evidence.cost import peak_memory
@@ -59,10 +61,11 @@ class Evidence:
     def facts(self) -> dict[str, str]:
         """Each figure under its name, in words; what was not measured says so."""
         no = "not measured"
+        learnt = f"end token {'learnt' if self.end_learnt else 'not learnt'}"
         ends = "" if self.stop_rate is None else f"; it ended {self.stop_rate:.0%} of its answers"
         return {
             "fertility": f"{self.tokens_a_word:.2f} tokens a word",
-            "template": f"{self.template}, end token {'learnt' if self.end_learnt else 'not learnt'}{ends}",
+            "template": no if self.template == no else f"{self.template}, {learnt}{ends}",
             "zero-shot": str(self.zero_shot or no),
             "few-shot": str(self.few_shot or no),
             "probe": str(self.probe or no),
@@ -104,7 +107,7 @@ def measure_candidate(
         Chat(str(i), f"row {i + 1}", user_and_assistant(text, target, system=task.instruction))
         for i, (text, target) in enumerate(asked)
     ]
-    fault, end_learnt = _template(loaded, chats[:_CHATS])
+    fault, end_learnt = _template(loaded, chats[:_CHATS]) if chats else ("not measured", False)
     answers: dict[int, list[Answer]] = {}
     zero: list[Answer] = []
     scores: dict[int, Score] = {}
@@ -112,7 +115,9 @@ def measure_candidate(
     answer_memory = None
     if dev and metric:
         with peak_memory() as peak:
-            for shots in (0, num_shots) if num_shots < len(solved) else (0,):
+            if not num_shots < len(solved):
+                missing.append(f"{num_shots} examples: there are {len(solved)} solved rows")
+            for shots in sorted({0, num_shots} if num_shots < len(solved) else {0}):
                 try:
                     answers[shots] = make_system(shots).answer(dev, on_answer=on_answer)
                 except SlmkitError as error:
@@ -151,10 +156,11 @@ def measure_candidate(
 
 
 def evidence_key(*parts: Any) -> str:
-    """The hash that cached evidence is found by: of what was measured, and of the code that measures."""
+    """The hash that cached evidence is found by: of what was measured, slmkit's version, the probe and this file."""
     digest = hashlib.sha256()
     for file in (Path(__file__), Path(str(probe_module.__file__))):
         digest.update(file.read_bytes())
+    digest.update(__version__.encode())
     digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
     return digest.hexdigest()[:12]
 
@@ -207,6 +213,8 @@ def _probe(
         for row, target in zip(label_chats(loaded.tokenizer, chats), targets, strict=True)
         if len(row.input_ids) <= loaded.context_length
     ]
+    labelled = list({tuple(row.input_ids): (row, target) for row, target in labelled}.values())  # each row once
+    random.Random(seed).shuffle(labelled)  # files are often sorted by their labels
     num_held_out = min(_HELD_OUT, len(labelled) // 3)
     if not num_held_out:
         raise SlmkitError(f"{len(labelled)} rows fit the context, too few to train on and to hold out")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from slmkit.models.labels import IGNORED, Row
@@ -56,7 +55,7 @@ def pad(rows: Sequence[Row] | Sequence[dict[str, Any]], *, pad_token_id: int) ->
     """
     import torch
 
-    values = [row if isinstance(row, dict) else asdict(row) for row in rows]
+    values = [row if isinstance(row, dict) else vars(row) for row in rows]
     longest = max(len(value["input_ids"]) for value in values)
     input_ids = torch.full((len(values), longest), pad_token_id)
     labels = torch.full((len(values), longest), IGNORED)

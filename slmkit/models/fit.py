@@ -139,9 +139,16 @@ def _memory_explained(trainer: Any) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         rows = trainer.args.per_device_train_batch_size
-        fewer = f"per_device_train_batch_size: {max(1, rows // 2)} with as many more gradient_accumulation_steps"
-        change = f"{fewer}, gradient_checkpointing: true, or adapter: qlora" if rows > 1 else "adapter: qlora"
-        raise out_of_memory(f"training, at step {trainer.state.global_step + 1}", change) from error
+        changes = ["a smaller max_length"]
+        if not getattr(trainer.model, "is_loaded_in_4bit", False):
+            changes.insert(0, "adapter: qlora")
+        if not trainer.args.gradient_checkpointing:
+            changes.insert(0, "gradient_checkpointing: true")
+        if rows > 1:
+            changes.insert(
+                0, f"per_device_train_batch_size: {rows // 2} with as many more gradient_accumulation_steps"
+            )
+        raise out_of_memory(f"training, at step {trainer.state.global_step + 1}", ", or ".join(changes)) from error
 
 
 def _train(trainer: Any, checkpoint: Path | None) -> None:

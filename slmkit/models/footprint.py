@@ -67,8 +67,8 @@ def training(
     the loss_share of all: slmkit's trainer computes no others.
     on_cpu: glibc keeps the holes that freed blocks leave between those still in use, and its heap shrinks only at the
     end. By malloc's own count (mallinfo2) they were, after a step or two, about as large as all that a step keeps in
-    the heap, 0.6 to 1.0 times; blocks of 32 MiB and more come from mmap and leave none. With recomputed layers, which
-    keep little, 250 MB of holes stood against 60 to 100 MB predicted: see benchmarks/memory.md. Under
+    the heap, 0.6 to 1.6 times; blocks of 32 MiB and more come from mmap and leave none. With recomputed layers, which
+    keep little, 250 to 300 MB of holes stood against 60 to 100 MB predicted: see benchmarks/memory.md. Under
     MALLOC_MMAP_THRESHOLD_=65536 the holes were gone; threads' arenas and libraries' workspace had no part in them.
     Source: Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054, section 3.1.
     """

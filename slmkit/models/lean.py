@@ -197,6 +197,7 @@ def lean(trainer_class: type) -> type:
             if labels.is_cuda:  # TRL's fused head scores only labelled positions there
                 loss = model(
                     **given,
+                    use_cache=False,  # with a cache packed documents would see each other
                     labels=labels,
                     fused_lm_head=True,
                     num_items_in_batch=num_items_in_batch,

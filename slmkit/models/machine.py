@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,6 +25,14 @@ def machine_memory() -> tuple[float, bool]:
     import psutil
 
     return psutil.virtual_memory().available / 1e9, False
+
+
+def machine() -> str:
+    """The processor that models run on here, as figures of speed and memory belong to it."""
+    memory_gb, on_gpu = machine_memory()
+    if on_gpu:
+        return f"GPU of {memory_gb:.0f} GB"
+    return f"{os.cpu_count()} x {platform.processor() or platform.machine()}"
 
 
 def is_here(card: Card) -> bool:

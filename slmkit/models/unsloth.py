@@ -18,12 +18,15 @@ _ADAPTERS = ("lora", "qlora", "rslora")
 _LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
-def check_unsloth(ref: ModelRef, adapter: Adapter) -> None:
+def check_unsloth(ref: ModelRef, adapter: Adapter, attn_implementation: str) -> None:
     """Refuses what Unsloth cannot train, before anything is loaded; imports nothing."""
     if adapter not in _ADAPTERS:
         raise SlmkitError(
             f"the backend unsloth has no adapter {adapter!r}", where="backend, adapter", fix=", ".join(_ADAPTERS)
         )
+    if attn_implementation != "auto":
+        fix = "attn_implementation: auto; it brings kernels of its own"
+        raise SlmkitError("the backend unsloth takes no attn_implementation", where="attn_implementation", fix=fix)
     if importlib.util.find_spec("unsloth") is None:
         raise SlmkitError(
             "the backend unsloth is not installed",

@@ -144,7 +144,6 @@ def check(
     gold: Input,
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
-    limit: int | None = None,
     bar: float | None = None,
     reference: str | None = None,
     ladder: bool = False,

@@ -11,7 +11,7 @@ from slmkit.models.prompts import prepare_prompts, prompt_file, read_prompts
 from slmkit.models.trainer import OnLog, OnStep, guarded
 from slmkit.models.training import Training
 from slmkit.run import Run
-from slmkit.types import Count, Input, Keys, Model, NotNegative
+from slmkit.types import Count, Input, Keys, Model, Positive
 
 
 def distill(
@@ -22,7 +22,7 @@ def distill(
     teacher: Model,
     beta: float = 1.0,
     max_new_tokens: Count = 64,
-    temperature: NotNegative = 1.0,
+    temperature: Positive = 1.0,
     training: Keys[Training] = Training(),
 ) -> None:
     """Move a student's next-token odds towards a teacher's, on answers that the student gives itself.

@@ -84,7 +84,6 @@ def check(
     gold: Input,
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
-    limit: int | None,
     **_: object,
 ) -> None:
     """Tries the metrics, and builds the system, which tells a missing model, template or key before any work."""

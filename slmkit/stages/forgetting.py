@@ -86,9 +86,7 @@ def forgetting(
     run.verdict(sentence + ".", positive=kept_enough)
 
 
-def check(
-    *, before: SystemPart, after: SystemPart, gold: Input, keep: list[Input], limit: int | None, **_: object
-) -> None:
+def check(*, before: SystemPart, after: SystemPart, gold: Input, keep: list[Input], **_: object) -> None:
     """Builds both systems, which tells a missing model or template; `keep` must name other gold sets."""
     if not keep:
         raise SlmkitError("no gold set says what is to be kept", where="with.keep", fix="keep: [gold/reading]")

@@ -11,7 +11,7 @@ from slmkit.models.prompts import prepare_prompts, prompt_file, read_prompts
 from slmkit.models.trainer import OnLog, OnStep, guarded
 from slmkit.models.training import Training
 from slmkit.run import Run
-from slmkit.types import Answer, Count, Example, Input, Keys, MetricPart, Model, NotNegative
+from slmkit.types import Answer, Count, Example, Input, Keys, MetricPart, Model, Positive
 
 
 def grpo(
@@ -23,7 +23,7 @@ def grpo(
     reward_weights: list[float] | None = None,
     num_generations: Count = 8,
     max_new_tokens: Count = 64,
-    temperature: NotNegative = 1.0,
+    temperature: Positive = 1.0,
     beta: float = 0.0,
     training: Keys[Training] = Training(per_device_train_batch_size=16),
 ) -> None:

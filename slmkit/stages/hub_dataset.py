@@ -39,7 +39,7 @@ def check(
     config: str | None = None,
     split: str = "train",
     revision: str | None = None,
-    max_rows: int | None = None,
+    **_: object,
 ) -> None:
     """Asks the hub for the data set, so that a wrong name, config or split, or no network, shows at once."""
     if Path(dataset).exists():

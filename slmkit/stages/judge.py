@@ -96,7 +96,6 @@ def check(
     criterion: str = "",
     labels: Input | None = None,
     bar: float | None = None,
-    limit: int | None = None,
     **_: object,
 ) -> None:
     """Refuses a bar without at least 30 labels by people, and names that are not in the run."""

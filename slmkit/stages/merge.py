@@ -68,7 +68,7 @@ def merge(
     run.verdict(f"The merged model, in {save_dtype}, answers {same:.0%} of {len(asked)} prompts as its adapter does.")
 
 
-def check(*, model: Model, data: Input, num_prompts: int = 50, min_same_answers: float = 1.0, **_: Any) -> None:
+def check(*, model: Model, data: Input, num_prompts: int = 50, **_: Any) -> None:
     """Refuses what cannot be merged, before anything is loaded."""
     check_model(model)
     folder = model_folder(model)

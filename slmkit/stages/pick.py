@@ -22,7 +22,7 @@ from slmkit.evidence.measure import default_metric
 from slmkit.models.card import Card, read_cards
 from slmkit.models.footprint import Method, Precision
 from slmkit.models.load import release_shared_model
-from slmkit.models.machine import is_here, machine_memory, revision, token_counter, tokenizer_file
+from slmkit.models.machine import is_here, machine, machine_memory, revision, token_counter, tokenizer_file
 from slmkit.models.roofline import GPUS
 from slmkit.models.selection import USABLE, Candidate, Constraints, answer_footprint, judge, ladder, train_footprint
 from slmkit.run import Run
@@ -215,15 +215,15 @@ def _evidence(
     """
     here = [card for card in cards if is_here(card)]
     run.note(f"{len(here)} of {len(cards)} models that pass are on this machine and are measured")
-    rows = _apart_from(gold, rows[:: max(1, len(rows) // _MOST_ROWS)], run)
+    rows = _apart_from(gold, rows[:: max(1, -(-len(rows) // _MOST_ROWS))], run)
     if not gold:
         run.note("no dev score: there is no gold set; `slmkit gold freeze data=FILE` makes one, then gold=FOLDER")
-    elif not rows:
-        run.note("no few-shot score and no probe: there are no solved rows; give data=FILE")
+    if not any(row.target for row in rows):
+        run.note("no few-shot score and no probe: no solved row is left apart from gold; give data=FILE with answers")
     task = gold.task if gold else Task("own data", "generation", "")
     dev = gold.dev[:limit] if gold else []
-    settings = [limit, num_shots, probe_steps, probe_minutes, run.seed]
-    asked = [task, [asdict(example) for example in dev], [row.id for row in rows]]
+    settings = [limit, num_shots, probe_steps, probe_minutes, run.seed, machine()]
+    asked = [task, gold and gold.card.get("metric"), [asdict(example) for example in dev], [row.id for row in rows]]
     keys = {card.name: evidence_key(revision(card), settings, asked) for card in here}
     table = [row for row in _measured_before(run) if row["key"] == keys.get(row["model"])]
     new = [card for card in here if card.name not in {row["model"] for row in table}]

@@ -12,7 +12,7 @@ from slmkit.data.world.engine import rng
 from slmkit.errors import SlmkitError
 from slmkit.models.checkpoints import PARTIAL, publish, rewind_log
 from slmkit.run import Run, write_json
-from slmkit.types import Model, ModelRef, NotNegative, Positive, Share, Whole
+from slmkit.types import Model, ModelRef, NotNegative, Positive, Rate, Share, Whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +54,7 @@ def pretrain(
     phases: list[Phase],
     model: Model | None = None,
     shape: Shape | None = None,
-    learning_rate: float = 1e-2,
+    learning_rate: Rate = 1e-2,
     embedding_learning_rate: Positive = 8e-3,
     warmup_steps: Whole = 60,
     hold: Share = 0.5,

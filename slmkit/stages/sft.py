@@ -25,7 +25,7 @@ from slmkit.models.trainer import OnLog, OnStep, Shuffle
 from slmkit.models.training import Training
 from slmkit.models.unsloth import attach_unsloth, check_unsloth, load_unsloth
 from slmkit.run import Run
-from slmkit.types import Input, Keys, Model, Share
+from slmkit.types import Input, Keys, Model, PartOfOne
 
 DISTRIBUTED = ("ddp", "fsdp")  # ways in which several processes can run this stage
 _MAX_SHARE_TOO_LONG = 0.01  # more rows than this over max_length is a mistake in the settings, not an outlier
@@ -41,7 +41,7 @@ def sft(
     data: Input,
     model: Model,
     replay: Input | None = None,
-    replay_ratio: Share = 0.25,
+    replay_ratio: PartOfOne = 0.25,
     packing: bool = False,
     backend: Literal["transformers", "unsloth"] = "transformers",
     training: Keys[Training] = Training(num_train_epochs=3.0),
@@ -142,19 +142,16 @@ def check(
     data: Input,
     model: Model,
     replay: Input | None = None,
-    replay_ratio: Share = 0.25,
     backend: Literal["transformers", "unsloth"] = "transformers",
     training: Training,
     **_: Any,
 ) -> None:
     """Refuses what cannot train, before anything is loaded."""
     if backend == "unsloth":
-        check_unsloth(model, training.adapter)
+        check_unsloth(model, training.adapter, training.attn_implementation)
     read = [_read_file(_train_file(path), limit=100) for path in (data, replay) if path and path.exists()]
     has_chats = not read or any(isinstance(rows[0], Chat) for rows in read)
     training.check(model, data, replay, needs_chat_template=has_chats)
-    if not 0 <= replay_ratio < 1:
-        raise SlmkitError(f"replay_ratio is {replay_ratio}", where="replay_ratio", fix="a share from 0 to below 1")
 
 
 def _pack(

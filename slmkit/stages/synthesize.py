@@ -85,7 +85,7 @@ def synthesize(
     )
 
 
-def check(*, system: SystemPart, num_per_row: int = 1, limit: int | None = None, **_: Any) -> None:
+def check(*, system: SystemPart, num_per_row: int = 1, **_: Any) -> None:
     """Builds the system, which tells a missing model or key before any work, and looks at the counts."""
     if num_per_row > len(STYLES):
         raise SlmkitError(f"num_per_row is {num_per_row}", where="with.num_per_row", fix=f"give 1 to {len(STYLES)}")

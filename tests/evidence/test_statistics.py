@@ -168,3 +168,10 @@ def test_a_test_on_shared_documents_flips_whole_documents():
     a, b = [max(0.0, d) for d in differences], [max(0.0, -d) for d in differences]
     assert statistics.paired_difference(a, b, clusters=clusters).p_value == by_document
     assert statistics.paired_difference(a, b).p_value < by_document
+
+
+def test_documents_with_equal_means_leave_a_point_and_no_error():
+    even = statistics.mean_score([0.2, 0.8, 0.2, 0.8, 0.8, 0.2], clusters=list("aabbcc"))
+    assert even.low == even.value == even.high == pytest.approx(0.5)
+    pairs = [str(i // 2) for i in range(12)]
+    assert statistics.paired_difference([0.2, 0.8] * 6, [0.5, 0.5] * 6, clusters=pairs).value == pytest.approx(0.0)

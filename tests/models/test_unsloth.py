@@ -30,4 +30,6 @@ def test_a_missing_backend_is_told_before_anything_is_loaded(project, slmkit: Ca
 
 def test_an_adapter_that_unsloth_has_not_is_refused() -> None:
     with pytest.raises(SlmkitError, match="no adapter 'dora'"):
-        check_unsloth(ModelRef("x", "org/model"), "dora")
+        check_unsloth(ModelRef("x", "org/model"), "dora", "auto")
+    with pytest.raises(SlmkitError, match="takes no attn_implementation"):
+        check_unsloth(ModelRef("x", "org/model"), "lora", "sdpa")

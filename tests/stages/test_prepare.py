@@ -423,3 +423,19 @@ def test_banking77_keeps_its_labels_as_written(tmp_path, shared_data):
     assert labels == set(json.loads((banking / "categories.json").read_text()))
     rows_out = len(files["train"]) + len(files["validation"]) + len(files["dropped"])
     assert rows_out == run.metrics["num_rows_in"] == 10003
+
+
+def test_a_tokenizer_that_is_saved_to_cut_and_pad_counts_whole_texts(tmp_path):
+    shutil.copytree(NANO.path, tmp_path / "base")
+    file = tmp_path / "base" / "tokenizer.json"
+    saved = json.loads(file.read_text())
+    saved["truncation"] = {"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0}
+    file.write_text(json.dumps(saved))
+    texts = [f"the cat of kerana number {i} is a quiet one. " * 9 for i in range(30)]
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    given = {"data": tmp_path / "texts.jsonl", "text_as": "text", "steps": []}
+    counted = [
+        run_prepare(tmp_path, name=name, model=ref, **given)[0].metrics["length_max"]
+        for name, ref in (("cut", ModelRef("base", str(tmp_path / "base"))), ("whole", NANO))
+    ]
+    assert counted[0] == counted[1] > 50

@@ -145,7 +145,6 @@ def test_few_rows_too_long_are_dropped_and_counted_many_are_refused(tmp_path, da
     ("change", "what"),
     [
         ({"adapter": "full", "load_in_4bit": True}, "4-bit weights cannot be trained"),
-        ({"replay_ratio": 1.0}, "replay_ratio is 1.0"),
         ({"max_steps": 0}, "nothing would be trained"),
         ({"attn_implementation": "flash_attention_2"}, "'flash_attention_2', which is not installed"),
         ({"data": Path("absent.jsonl")}, None),
