@@ -76,7 +76,7 @@ def simulate(case: Case) -> tuple[int, int, int, int]:
         clusters = documents(rng, case.n) if case.shared else None
         false += tells_apart(rng, case, clusters, seed)
         found += finds(rng, case, clusters, seed)
-        a, b = (scores(rng, case, clusters, [RATE, OTHER])[i].tolist() for i in (0, 1))
+        a, b = scores(rng, case, clusters, [RATE, OTHER]).tolist()  # one draw: an item is as hard for both
         truth = [true_mean(case.kind, rate) for rate in (RATE, OTHER)]
         own, gap = mean_score(a, clusters=clusters, seed=seed), paired_difference(a, b, clusters=clusters, seed=seed)
         score_covered += own.low <= truth[0] <= own.high
