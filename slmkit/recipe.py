@@ -177,6 +177,8 @@ def _parsed(text: str, file: str) -> Layer:
 
     try:
         loaded = YAML(typ="rt", pure=True).load(text)
+    except ValueError as error:  # 2024-13-45 looks like a date, and is none
+        raise SlmkitError(f"not valid YAML: {error}", where=file, fix="put what looks like a date in quotes") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}:{mark.line + 1}" if mark else file
@@ -197,7 +199,7 @@ def read_value(text: str) -> Any:
 
     try:
         return _plain(YAML(typ="rt", pure=True).load(text), (), {}, "")
-    except YAMLError:
+    except (YAMLError, ValueError):  # ValueError: 2024-13-45 looks like a date
         return text
 
 

@@ -54,3 +54,22 @@ def test_what_two_people_agreed_on_is_added_and_the_change_is_told(slmkit: Slmki
 def test_a_misspelt_gold_set_and_key_are_refused(slmkit: Slmkit) -> None:
     assert "did you mean 'tickets'?" in slmkit("gold", "check", "tickts").err
     assert slmkit("gold", "check", "tickets", "dta=x").code == 3
+
+
+def test_two_answers_of_one_file_to_one_text_both_stay_out(slmkit: Slmkit, project: Path) -> None:
+    write(project / "bank.csv", ROWS)
+    assert slmkit("gold", "freeze", "data=bank.csv").code == 0
+    new = "the same new text twice,kind 1\nthe same new text twice,kind 2\nanother new one,kind 3\n"
+    write(project / "more.csv", "text,label\n" + new)
+    told = slmkit("gold", "add", "bank", "more.csv", "--json").json
+    assert told["added"] == 1 and told["left_out"] == {"ambiguous: the file has another answer too": 2}
+
+
+def test_a_misspelt_key_and_a_broken_card_are_said(slmkit: Slmkit, project: Path) -> None:
+    write(project / "bank.csv", ROWS)
+    told = slmkit("gold", "freeze", "data=bank.csv", "labl_column=label")
+    assert told.code == 3 and "label_column" in told.err
+    assert slmkit("gold", "freeze", "data=bank.csv").code == 0
+    write(project / "gold/bank/card.yaml", "name: bank\nkind: [\n")
+    told = slmkit("gold", "check", "bank")
+    assert told.code == 3 and "card.yaml:" in told.err and "not valid YAML" in told.err

@@ -93,3 +93,10 @@ def test_broken_yaml_is_refused_with_its_line(project: Path, text: str, line: in
         load_recipe("r", profile="tiny")
     assert error.value.where.startswith(f"recipes/r.yaml:{line}" if line else "recipes/r.yaml")
     assert error.value.fix
+
+
+def test_what_looks_like_a_date_and_is_none_is_text_or_said(tmp_path):
+    assert read_value("2024-13-45") == "2024-13-45"
+    (tmp_path / "r.yaml").write_text("title: 2024-13-45\n")
+    with pytest.raises(SlmkitError, match="not valid YAML: month must be"):
+        read_yaml(tmp_path / "r.yaml")

@@ -44,12 +44,16 @@ def check_gold(name: str, values: dict[str, Any], *, as_json: bool) -> int:
 
 def freeze(values: dict[str, Any], *, as_json: bool) -> None:
     """Freezes the gold set of a data file into gold/<name>/, or finds it frozen."""
-    from slmkit.commands.own_data import freeze_gold_of
+    from slmkit.commands.own_data import FREEZE_KEYS, freeze_gold_of
     from slmkit.console import console
     from slmkit.data.gold import read_gold
 
     if "data" not in values:
         raise SlmkitError("no data named", where="command line", fix="slmkit gold freeze data=FILE")
+    for key, value in values.items():
+        if key not in FREEZE_KEYS:
+            fix = names.suggest(key, FREEZE_KEYS)
+            raise SlmkitError(f"`gold freeze` takes no {key!r}", where=f"command line: {key}={value}", fix=fix)
     console.quiet = as_json
     folder = Path(freeze_gold_of(values)["gold"])
     gold = read_gold(folder)

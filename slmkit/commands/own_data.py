@@ -11,6 +11,7 @@ from slmkit.console import console, out
 from slmkit.errors import SlmkitError
 from slmkit.recipe import read_yaml
 
+FREEZE_KEYS = ("data", "gold", "text_column", "label_column", "encoding")
 _READING_KEYS = ("text_column", "label_column", "encoding")  # of `prepare`: they also decide what gold reads
 _ANY_NAME = (
     "train",

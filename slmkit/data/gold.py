@@ -245,8 +245,16 @@ def _rules(num_examples: int, num_candidates: int, is_given: bool, is_synthetic:
 def read_card(folder: Path) -> dict[str, Any]:
     """The card of a gold folder."""
     from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
 
-    card = YAML(typ="safe").load((folder / "card.yaml").read_text(encoding="utf-8"))
+    path = folder / "card.yaml"
+    try:
+        card = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except (MarkedYAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        told = getattr(error, "problem", None) or str(error)
+        raise SlmkitError(f"not valid YAML: {told}", where=where, fix="restore the card as frozen") from None
     if not isinstance(card, dict) or not {"name", "kind", "sha256"} <= set(card):
         raise SlmkitError(
             "a gold card needs name, kind and sha256",

@@ -58,13 +58,18 @@ def add_to_gold(
     in_gold = _alike(texts, answers, [e.input for e in held], [e.target for e in held])
     in_data = _alike(texts, answers, [row.input for row in trained], [row.target for row in trained])
     added: dict[str, Example] = {}
+    said: dict[str, set[str]] = {}  # the answers that the file gives to each text
+    for row in found.rows:
+        said.setdefault(normalise(row.input), set()).add(row.target)
     for i, row in enumerate(found.rows):
         if gold.task.labels and row.target not in gold.task.labels:
             fix = f"one of {', '.join(gold.task.labels[:8])}; or freeze a new set"
             raise SlmkitError(f"{row.target!r} is no label of {gold.task.name}", where=row.where, fix=fix)
         key = normalise(row.input)
         earlier = held[in_gold[i]] if i in in_gold else added.get(key)
-        if earlier is not None:
+        if earlier is None and len(said[key]) > 1:
+            left_out.append(("ambiguous: the file has another answer too", row.where))
+        elif earlier is not None:
             same = row.target in (earlier.target, *earlier.aliases)
             left_out.append(("in gold already" if same else "in gold with another answer", row.where))
         elif i in in_data:

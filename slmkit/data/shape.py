@@ -7,6 +7,7 @@ the error lists the columns and the parameter to set. convert.py turns the rows 
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -96,13 +97,15 @@ def unused_columns(rows: Sequence[Row], shape: Shape) -> list[str]:
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, Any]:
-    """Each column that holds anything, with its first value that is not empty."""
-    seen: dict[str, Any] = {}
+    """Each column that holds anything, with its first value of the kind (text, list, record …) that it holds most."""
+    first: dict[str, dict[type, Any]] = {}
+    counts: dict[str, Counter[type]] = {}
     for row in rows:
         for column, value in row.values.items():
-            if column not in seen and value not in (None, "", [], {}):
-                seen[column] = value
-    return seen
+            if value not in (None, "", [], {}):
+                first.setdefault(column, {}).setdefault(type(value), value)
+                counts.setdefault(column, Counter())[type(value)] += 1
+    return {column: first[column][counts[column].most_common(1)[0][0]] for column in first}
 
 
 def _known_shape(seen: Mapping[str, Any]) -> Shape | None:
@@ -144,6 +147,9 @@ def _two_columns(
     needs_answers: bool,
 ) -> Shape:
     """A text and an answer: named by the caller, by a usual name, or the only two columns there are."""
+    if text_column is not None and text_column == label_column:
+        fix = "name the column of the answers in label_column"
+        raise SlmkitError(f"{text_column!r} cannot be both text and label", where=rows[0].where, fix=fix)
     usable = [
         column
         for column, value in seen.items()

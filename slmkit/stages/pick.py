@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
@@ -153,6 +154,7 @@ def check(
     *,
     cards: Input,
     gpu: str | None = None,
+    released_since: str | None = None,
     min_tokens_per_second: float = 0,
     data: Input | None = None,
     measure: bool = False,
@@ -165,6 +167,9 @@ def check(
         raise SlmkitError("the gold set has no dev.jsonl to measure on", where=str(gold), fix=fix)
     if measure and gold is None and data is None:
         raise SlmkitError("there is nothing to measure on", where="measure", fix="data=FILE, gold=FOLDER, or both")
+    if released_since is not None and not re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2])(-[0-3]\d)?)?", released_since):
+        fix = 'a date such as 2024-06, or "2024" in quotes'
+        raise SlmkitError(f"released_since is {released_since!r}", where="with.released_since", fix=fix)
     if gpu is not None and gpu not in GPUS:
         fix = f"one of {', '.join(GPUS)}; or leave it out and give memory_gb"
         raise SlmkitError(f"unknown gpu {gpu!r}", where="with.gpu", fix=fix)

@@ -219,3 +219,13 @@ def spoilt(values, junk, rng):
     else:
         holder[key] = deepcopy(rng.choice(junk))
     return values
+
+
+def test_a_column_is_what_most_of_its_values_are():
+    mixed = [{"question": f"where is {i}?", "label": {"a": 1} if i < 3 else f"kind {i % 3}"} for i in range(60)]
+    assert find_shape(rows(*mixed)).kind == "classification"
+
+
+def test_one_column_cannot_be_text_and_label():
+    with pytest.raises(SlmkitError, match="cannot be both text and label"):
+        find_shape(rows({"text": "a", "label": "b"}), text_column="label", label_column="label")
