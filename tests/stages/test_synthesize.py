@@ -153,9 +153,8 @@ def test_a_killed_run_asks_nothing_twice(tmp_path):
 def test_nothing_usable_is_a_negative_verdict_and_wrong_counts_are_refused(tmp_path):
     run, _, _, _ = made(tmp_path, lambda _: "", data=table(tmp_path / "data.csv"))
     assert not run.verdict_positive
-    for options in ({"num_per_row": 7}, {"limit": 0}):
-        with pytest.raises(SlmkitError):
-            check(system=Scribe(turned), **options)
+    with pytest.raises(SlmkitError, match="num_per_row is 7"):
+        check(system=Scribe(turned), num_per_row=7)
 
 
 def test_the_embedded_model_is_asked_from_the_command_line(slmkit):
