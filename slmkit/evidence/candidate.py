@@ -115,9 +115,10 @@ def measure_candidate(
     answer_memory = None
     if dev and metric:
         with peak_memory() as peak:
-            if not num_shots < len(solved):
+            counts = (0, num_shots) if 0 < num_shots < len(solved) else (0,)
+            if num_shots and len(counts) == 1:
                 missing.append(f"{num_shots} examples: there are {len(solved)} solved rows")
-            for shots in sorted({0, num_shots} if num_shots < len(solved) else {0}):
+            for shots in counts:
                 try:
                     answers[shots] = make_system(shots).answer(dev, on_answer=on_answer)
                 except SlmkitError as error:

@@ -16,7 +16,7 @@ from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.systems._shots import Choice, Shots, chat_turns
-from slmkit.types import Answer, Count, Example, Input, Model, ModelRef, PartOfOne, System, Task, Whole
+from slmkit.types import Answer, Count, Example, Input, Model, ModelRef, Share, System, Task, Whole
 
 
 def vllm(
@@ -29,7 +29,7 @@ def vllm(
     instruction: str | None = None,
     max_new_tokens: Count = 64,
     context_length: Count | None = None,
-    gpu_memory_share: PartOfOne = 0.9,
+    gpu_memory_share: Share = 0.9,
     seed: int = 0,
 ) -> System:
     """Asks a model through vLLM, greedily; label tasks are held to their labels by guided decoding.
