@@ -483,7 +483,3 @@ def _version(value: bool) -> None:
 @app.callback()
 def _top(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False) -> None:
     pass
-
-
-if __name__ == "__main__":
-    main()
