@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
+from typer.models import CommandInfo
 
 from slmkit import __version__
 from slmkit.commands.given import parse
@@ -64,6 +65,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show ✓ shows ? instead of ending the run
+    every_command, app.registered_commands = app.registered_commands, _needed()
     try:
         code = int(app(standalone_mode=False) or EXIT_DONE)
     except SlmkitError as error:
@@ -84,7 +86,16 @@ def main() -> None:
             raise
         code = EXIT_FAILED
         _print_error(SlmkitError(f"cannot write the output: {error.strerror}", fix="write it elsewhere"), False)
+    finally:
+        app.registered_commands = every_command
     sys.exit(code)
+
+
+def _needed() -> list[CommandInfo]:
+    """The command that is asked for, else all: typer prepares every one it is given, a tenth of the time of `ls`."""
+    named = {info.name or getattr(info.callback, "__name__", ""): info for info in app.registered_commands}
+    asked = named.get(sys.argv[1])
+    return [asked] if asked else app.registered_commands
 
 
 def _print_error(error: SlmkitError, as_json: bool) -> None:
