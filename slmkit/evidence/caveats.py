@@ -12,6 +12,8 @@ _SAME_ANSWERS = 0.99  # from this share on, a trained arm is suspected of answer
 _MANY_MISSING = 0.05  # of the questions without an answer: from there on the arm's score measures that
 _MANY_CUT = 0.5  # of the answers cut at max_new_tokens: the room is too small, or the model never stops
 
+SERVERS_TEMPLATE = "the server's, unknown"  # what a system states that sends messages and sees no prompt
+
 Setups = Mapping[str, Mapping[str, Any]]
 
 
@@ -35,7 +37,7 @@ def _shares(rates: Mapping[str, float], least: float) -> str:
 def differences(
     uses: Mapping[str, str], trained: Sequence[str], answers: Mapping[str, Sequence[Answer]], setups: Setups
 ) -> list[str]:
-    """What makes the arms hard to compare: a training that changed nothing, several templates or number types.
+    """What makes arms hard to compare: a training that changed nothing, several or unknown templates, number types.
 
     uses: the system that each arm is; trained: those on a model that a run trained.
     """
@@ -50,9 +52,14 @@ def differences(
     for key in ("template", "decoding", "dtype", "device"):
         having: dict[str, list[str]] = {}
         for name in uses:
-            if key in setups[name]:
+            if setups[name].get(key, SERVERS_TEMPLATE) != SERVERS_TEMPLATE:
                 having.setdefault(str(setups[name][key]), []).append(name)
         if len(having) > 1:
             each = "; ".join(f"{value}: {', '.join(names)}" for value, names in having.items())
             found.append(f"the arms differ in {key} ({each}), so not in the model alone")
+    unknown = [name for name in uses if setups[name].get("template") == SERVERS_TEMPLATE]
+    servers = {(setups[name].get("backend"), setups[name].get("model")) for name in unknown}
+    is_known_elsewhere = any("template" in setups[name] for name in uses if name not in unknown)
+    if unknown and (is_known_elsewhere or len(servers) > 1):
+        found.append(f"the template of {', '.join(unknown)} is the server's and unknown: the arms may differ in it")
     return found

@@ -1,7 +1,8 @@
 """What is measured beside the score: other metrics of one answer, and metrics of the whole set at once.
 
 A metric whose parameters are (example, answer) scores one answer, so that arms are compared item by item. One whose
-parameters are (examples, answers) needs them all, as macro F1 does; its interval is a bootstrap over the items.
+parameters are (examples, answers) needs them all, as macro F1 does; its interval is a bootstrap over the items, or
+over the documents where items share one.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from dataclasses import asdict
 from typing import Any
 
 from slmkit.errors import SlmkitError
+from slmkit.evidence.measure import shared_documents
 from slmkit.evidence.statistics import mean_score
 from slmkit.metrics.abstention import abstain_rate, abstains, false_abstain_rate
 from slmkit.metrics.calibration import ece
 from slmkit.metrics.fields import json_valid
 from slmkit.metrics.labels import macro_f1
+from slmkit.metrics.likelihood import bits_per_byte, perplexity
 from slmkit.metrics.overlap import f1
 from slmkit.metrics.retrieval import mrr, ndcg, recall
 from slmkit.metrics.slots import slot_f1
@@ -71,24 +74,28 @@ def more_scores(
 
     None: macro F1 and calibration for labels, JSON validity and slot F1 for extraction, the words' F1 for free text,
     with the rates of abstaining where some questions have no answer; and everywhere recall, rank and gain of the
-    passages found, where the gold set names the right ones.
+    passages found, where the gold set names the right ones. Items that share a document count as one draw, as for the
+    score; n is the number of items the metric stands on.
     """
     scores: dict[str, Score] = {}
+    clusters = shared_documents(examples)
     for metric in _usual(task, examples, answers) if more is None else more:
         name = metric_name(metric)
         try:
             if is_set_metric(metric):
-                scores[name] = _set_score(metric, examples, answers, seed)
+                scores[name] = _set_score(metric, examples, answers, clusters, seed)
             else:
                 values = [metric(*pair) for pair in zip(examples, answers, strict=True)]
-                scores[name] = mean_score(values, seed=seed)
+                scores[name] = mean_score(values, clusters=clusters, seed=seed)
         except SlmkitError as error:
             if on_note:
                 on_note(f"{name} is not measured: {error.what}")
     told = [(e, a) for e, a in zip(examples, answers, strict=True) if e.relevant]
     if any(answer.passages for _, answer in told):
+        inside = shared_documents([example for example, _ in told])
         for metric in (recall, mrr, ndcg):
-            scores.setdefault(metric.__name__, mean_score([metric(*pair) for pair in told], seed=seed))
+            values = [metric(*pair) for pair in told]
+            scores.setdefault(metric.__name__, mean_score(values, clusters=inside, seed=seed))
     return scores
 
 
@@ -124,24 +131,50 @@ def _usual(task: Task, examples: Sequence[Example], answers: Sequence[Answer]) -
         return [macro_f1, *([ece] if any(answer.confidence is not None for answer in answers) else [])]
     if task.kind == "extraction":
         return [json_valid, slot_f1]
-    unanswerable = sum(abstains(example, Answer(example.id, example.target)) for example in examples)
+    unanswerable = sum(_is_unanswerable(example) for example in examples)
     rates = [abstain_rate, *([false_abstain_rate] if unanswerable < len(examples) else [])]
     return [f1, *(rates if unanswerable else [])]
 
 
 def _set_score(
-    metric: Callable[..., float], examples: Sequence[Example], answers: Sequence[Answer], seed: int
+    metric: Callable[..., float],
+    examples: Sequence[Example],
+    answers: Sequence[Answer],
+    clusters: Sequence[str] | None,
+    seed: int,
 ) -> Score:
-    """The metric of the set, between the 2.5 % and 97.5 % points of the metric of sets drawn from it."""
+    """The metric of the set, between the 2.5 % and 97.5 % points of the metric of sets drawn from it.
+
+    Drawn are documents, each with all its items; without clusters, items.
+    """
     value = metric(examples, answers)
-    draw = random.Random(seed)
+    stands_on = _STANDS_ON.get(getattr(metric, "function", metric))
+    documents: dict[str, list[tuple[Example, Answer]]] = {}
+    for index, pair in enumerate(zip(examples, answers, strict=True)):
+        if stands_on is None or stands_on(*pair):
+            documents.setdefault(clusters[index] if clusters else str(index), []).append(pair)
+    drawn_from, draw = list(documents.values()), random.Random(seed)
     found = []
     for _ in range(_NUM_RESAMPLES):
-        at = draw.choices(range(len(examples)), k=len(examples))
+        pairs = [pair for document in draw.choices(drawn_from, k=len(drawn_from)) for pair in document]
         try:
-            found.append(metric([examples[i] for i in at], [answers[i] for i in at]))
-        except SlmkitError:  # none of what it needs was drawn
+            found.append(metric([example for example, _ in pairs], [answer for _, answer in pairs]))
+        except SlmkitError:  # a metric of the user's own that these cannot tell
             continue
     found.sort()
     low, high = (found[int(share * (len(found) - 1))] for share in (0.025, 0.975)) if found else (value, value)
-    return Score(value, min(low, value), max(high, value), len(examples))
+    return Score(value, min(low, value), max(high, value), sum(map(len, documents.values())))
+
+
+def _is_unanswerable(example: Example) -> bool:
+    return bool(abstains(example, Answer(example.id, example.target)))
+
+
+# Metrics of a set that some of its items count for, and which these are; for any other all of them do.
+_STANDS_ON: dict[Callable[..., float], Callable[[Example, Answer], bool]] = {
+    ece: lambda example, answer: answer.confidence is not None,
+    abstain_rate: lambda example, answer: _is_unanswerable(example),
+    false_abstain_rate: lambda example, answer: not _is_unanswerable(example),
+    perplexity: lambda example, answer: answer.target_logprob is not None,
+    bits_per_byte: lambda example, answer: answer.target_logprob is not None,
+}

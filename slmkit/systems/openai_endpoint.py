@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slmkit.errors import FailedError, SlmkitError
+from slmkit.evidence.caveats import SERVERS_TEMPLATE
 from slmkit.systems._chat import ShowLabels
 from slmkit.systems._shots import Choice, Shots, chat_turns
 from slmkit.types import Answer, Count, Example, Input, NotNegative, Positive, System, Task, Whole
@@ -81,6 +82,7 @@ class _Endpoint:
         return {
             "model": self.model_name,
             "backend": self.url,
+            "template": SERVERS_TEMPLATE,
             "decoding": f"greedy, up to {self.max_new_tokens} tokens",
         }
 

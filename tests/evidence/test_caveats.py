@@ -1,6 +1,6 @@
 """What handicapped an arm is said in the verdict, what makes arms unlike in the notes."""
 
-from slmkit.evidence.caveats import differences, handicaps
+from slmkit.evidence.caveats import SERVERS_TEMPLATE, differences, handicaps
 from slmkit.evidence.measure import summarise
 from slmkit.types import Answer, Task
 
@@ -33,3 +33,18 @@ def test_a_training_that_changed_no_answer_and_another_template_are_said():
     assert differences(uses, ["tuned"], other, {"prompt": {}, "tuned": {}}) == []
     silent = [Answer("1", "", error="too long"), Answer("2", "", error="too long")]
     assert differences(uses, ["tuned"], {"prompt": silent, "tuned": silent}, {"prompt": {}, "tuned": {}}) == []
+
+
+def test_a_template_that_only_the_server_knows_is_said_to_be_unknown():
+    def said(**setups: dict[str, str]) -> list[str]:
+        return differences(dict.fromkeys(setups, "x"), [], dict.fromkeys(setups, SAID), setups)
+
+    hosted = {"template": SERVERS_TEMPLATE, "backend": "http://a/v1", "model": "m"}
+    note = "the template of hosted is the server's and unknown: the arms may differ in it"
+    assert said(hosted=hosted, prompt={"template": "x"}) == [note]
+    assert said(hosted=hosted, prompt={"template": "x"}, tuned={"template": "y"}) == [
+        "the arms differ in template (x: prompt; y: tuned), so not in the model alone",
+        note,
+    ]
+    assert said(hosted=hosted, other=hosted | {"model": "n"}) == [note.replace("hosted", "hosted, other")]
+    assert said(hosted=hosted, shots=hosted, majority={}) == []  # one server, one model: one template

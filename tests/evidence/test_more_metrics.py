@@ -1,12 +1,19 @@
 """What is measured beside the score, with intervals, and what is said where it cannot be."""
 
+import dataclasses
+import random
+
 import pytest
 
 from slmkit.errors import SlmkitError
-from slmkit.evidence.more_metrics import check_metrics, is_set_metric, more_scores, slice_rows
-from slmkit.metrics.abstention import abstain_rate
+from slmkit.evidence.more_metrics import _STANDS_ON, check_metrics, is_set_metric, more_scores, slice_rows
+from slmkit.evidence.statistics import mean_score
+from slmkit.metrics.abstention import abstain_rate, false_abstain_rate
+from slmkit.metrics.calibration import ece
 from slmkit.metrics.labels import macro_f1
+from slmkit.metrics.likelihood import bits_per_byte, perplexity
 from slmkit.metrics.match import exact_match
+from slmkit.metrics.overlap import f1
 from slmkit.types import Answer, Example, Task
 
 LABELS = Task("t", "classification", "", ("a", "b"))
@@ -60,3 +67,53 @@ def test_slices_stand_in_the_order_in_which_the_systems_differ():
     rows = slice_rows(EXAMPLES, scores, labels=True)
     assert rows[0] == {"slice": "half=1", "n": 20, "x": 1.0, "y": 0.0}
     assert [row["slice"] for row in rows] == ["half=1", "label=a", "label=b", "half=0"]
+
+
+def on_documents(num: int, each: int) -> tuple[list[Example], list[Answer]]:
+    """`num` documents with `each` questions, answered alike on one document: right on some, wrong on others."""
+    draw = random.Random(0)
+    is_right = [draw.random() < 0.5 for _ in range(num)]
+    questions = [(str(d), i) for d in range(num) for i in range(each)]
+    examples = [Example(f"{d}.{i}", "?", "ab"[i % 2], slice={"document": d}) for d, i in questions]
+    answers = [Answer(e.id, e.target if is_right[int(e.slice["document"])] else "c") for e in examples]
+    return examples, answers
+
+
+def test_items_that_share_a_document_widen_the_interval_of_every_metric():
+    examples, answers = on_documents(num=40, each=9)
+    alone = [dataclasses.replace(example, slice={}) for example in examples]
+    metrics = [macro_f1, exact_match, f1]
+    together, apart = (more_scores(LABELS, metrics, rows, answers) for rows in (examples, alone))
+    for name in ("macro_f1", "exact_match", "f1"):
+        assert together[name].value == apart[name].value and together[name].n == apart[name].n == 360
+        # 9 items that are always alike count as one: sqrt(9) times as wide
+        ratio = (together[name].high - together[name].low) / (apart[name].high - apart[name].low)
+        assert ratio == pytest.approx(3, rel=0.25), name
+
+
+def test_passages_found_for_questions_on_one_document_count_as_one_draw():
+    examples = [Example(str(i), "?", "x", relevant=(f"p{i // 5}",)) for i in range(50)]
+    answers = [Answer(e.id, "x", passages=e.relevant if int(e.id) % 10 < 5 else ("q",)) for e in examples]
+    found = more_scores(Task("t"), [], examples, answers)["recall"]
+    apart = mean_score([float(answer.passages != ("q",)) for answer in answers])
+    assert (found.value, found.n) == (0.5, 50)
+    assert found.high - found.low > 1.5 * (apart.high - apart.low)
+
+
+SCORED = [Answer(str(i), "x", confidence=0.9, target_logprob=-1.0, target_tokens=1) for i in range(3)]
+UNANSWERED = [Example(str(i), "?", "x" if i else "I do not know") for i in range(10)]
+
+
+@pytest.mark.parametrize("metric", [ece, perplexity, bits_per_byte, abstain_rate, false_abstain_rate, macro_f1])
+def test_n_counts_the_items_that_the_metric_stands_on(metric):
+    answers = [*SCORED, *(Answer(e.id, "I do not know" if e.id < "6" else "x") for e in UNANSWERED[3:])]
+    n = {"ece": 3, "perplexity": 3, "bits_per_byte": 3, "abstain_rate": 1, "false_abstain_rate": 9, "macro_f1": 10}
+    found = more_scores(LABELS, [metric], UNANSWERED, answers)[metric.__name__]
+    assert found.n == n[metric.__name__]
+    on = _STANDS_ON.get(metric, lambda example, answer: True)
+    pairs = [pair for pair in zip(UNANSWERED, answers, strict=True) if on(*pair)]
+    assert found.value == metric(*zip(*pairs, strict=True)), "the others do not count"
+    if len(pairs) < 10:
+        others = [pair for pair in zip(UNANSWERED, answers, strict=True) if not on(*pair)]
+        with pytest.raises(SlmkitError):
+            metric(*zip(*others, strict=True))

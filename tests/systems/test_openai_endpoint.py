@@ -5,10 +5,16 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from project_files import read_jsonl
 
+from slmkit.bind import Part
+from slmkit.data.gold import freeze_gold
 from slmkit.errors import FailedError, SlmkitError
+from slmkit.run import Run
+from slmkit.stages.compare import compare
 from slmkit.systems import openai_endpoint as module
 from slmkit.systems.openai_endpoint import openai_endpoint
+from slmkit.systems.prompt import prompt
 from slmkit.types import Example, Task
 
 TASK = Task("bank", "classification", "say what it is about.", ("card lost", "top up"))
@@ -108,3 +114,17 @@ def test_a_server_that_is_not_there_is_said_to_be_so(server):
 def test_an_url_must_be_one():
     with pytest.raises(SlmkitError, match="url is 'localhost'"):
         openai_endpoint(TASK, url="localhost", model_name="m")
+
+
+def test_a_comparison_says_that_the_servers_template_is_unknown(server, tmp_path, nano):
+    freeze_gold(tmp_path / "gold" / "bank", examples=QUESTIONS, task=TASK, source="made by this test")
+    systems = {
+        "hosted": Part("systems", "openai_endpoint", openai_endpoint, {"url": server.url, "model_name": "m"}),
+        "prompt": Part("systems", "prompt", prompt, {"model": nano}),
+    }
+    run = Run(tmp_path / "run")
+    compare(run, systems=systems, gold=tmp_path / "gold" / "bank", limit=4)
+    templates = {row["system"]: row["template"] for row in read_jsonl(run.dir / "provenance.jsonl")}
+    assert templates["hosted"] == "the server's, unknown" and len(templates["prompt"]) == 12
+    notes = [row["text"] for row in read_jsonl(run.dir / "notes.jsonl")]
+    assert "the template of hosted is the server's and unknown: the arms may differ in it" in notes

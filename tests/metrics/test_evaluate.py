@@ -1,0 +1,164 @@
+"""Metrics under the conventions of Hugging Face `evaluate`, both ways and without a network: its modules, and ours."""
+
+import inspect
+import re
+from pathlib import Path
+
+import evaluate
+import pytest
+from project_files import write
+
+import slmkit.metrics
+from slmkit.errors import RefusedError, SlmkitError
+from slmkit.evidence.more_metrics import check_metrics, is_set_metric
+from slmkit.metrics import _load, load
+from slmkit.metrics.evaluate_module import hf_evaluate, hf_evaluate_set
+from slmkit.metrics.labels import macro_f1
+from slmkit.metrics.overlap import f1
+from slmkit.types import Answer, Example
+
+EXAMPLES = [Example("1", "?", "the oak table"), Example("2", "?", "elm", aliases=("an old tree",))]
+ANSWERS = [Answer("1", "a table of oak"), Answer("2", "old tree")]
+MODULE = """
+import datasets
+import evaluate
+
+
+class Words(evaluate.Metric):
+    def _info(self):
+        text = datasets.Value("string", id="sequence")
+        return evaluate.MetricInfo(description="", citation="", inputs_description="", features={features})
+
+    def _compute(self, predictions, references):
+        {compute}
+"""
+ONE = 'datasets.Features({"predictions": text, "references": text})'
+SEVERAL = '[datasets.Features({"predictions": text, "references": datasets.Sequence(text)}), ' + ONE + "]"
+SHARED = (
+    "hits = [len(set(p.split()) & set(r.split())) for p, r in zip(predictions, references)]\n"
+    '        return {"shared": sum(hits) / len(hits), "each": hits, "name": "words"}'
+)
+
+
+def module(folder: Path, *, name: str = "words", features: str = ONE, compute: str = SHARED) -> Path:
+    """A metric module as the hub has them: a folder with a script of the same name."""
+    text = MODULE.replace("{features}", features).replace("{compute}", compute)
+    write(folder / name / f"{name}.py", text)
+    return folder / name
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_caches(tmp_path_factory):
+    """The hub is never asked; scripts are copied to one folder a process, to be imported from there."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate.config, "HF_EVALUATE_OFFLINE", True)
+        patch.setattr(evaluate.config, "HF_MODULES_CACHE", str(folder / "modules"))
+        patch.setattr(evaluate.config, "HF_METRICS_CACHE", str(folder / "metrics"))
+        yield
+
+
+def test_a_module_scores_one_answer_and_all_as_its_own_compute_does(tmp_path):
+    path = module(tmp_path)
+    truth = evaluate.load(str(path))
+    assert hf_evaluate(EXAMPLES[0], ANSWERS[0], path=path, key="shared") == 2.0
+    assert hf_evaluate(EXAMPLES[0], ANSWERS[0], path=path / "words.py", key="each") == 2.0
+    wanted = truth.compute(predictions=["a table of oak", "old tree"], references=["the oak table", "elm"])
+    assert hf_evaluate_set(EXAMPLES, ANSWERS, path=path, key="shared") == wanted["shared"] == 1.0
+    assert is_set_metric(hf_evaluate_set) and not is_set_metric(hf_evaluate)
+
+
+def test_a_module_that_takes_several_references_is_given_the_aliases(tmp_path):
+    count = 'return {"references": sum(len(several) for several in references)}'
+    path = module(tmp_path, name="several", features=SEVERAL, compute=count)
+    assert hf_evaluate_set(EXAMPLES, ANSWERS, path=path) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("options", "compute", "what", "fix"),
+    [
+        ({"key": "f1"}, SHARED, "the module gives no number 'f1'", "key: one of shared, each"),
+        ({}, SHARED, "the module gives not one number", "key: one of shared, each"),
+        ({}, 'raise KeyError("inside")', "the module fails: KeyError: 'inside'", "mend"),
+        ({}, 'return {"x": float("nan")}', "the module's x is nan", "another key"),
+        ({}, "][", "the module cannot be loaded: SyntaxError", "mend"),
+        ({"hub_id": "exact_match"}, SHARED, "named in one way", "path: FOLDER or hub_id: NAME"),
+    ],
+)
+def test_what_a_module_does_not_give_is_told_before_any_work(tmp_path, options, compute, what, fix):
+    path = module(tmp_path, compute=compute)
+    with pytest.raises(SlmkitError) as caught:
+        check_metrics(lambda example, answer: hf_evaluate(example, answer, path=path, **options), None)
+    assert what in caught.value.what and fix in caught.value.fix
+
+
+def test_a_module_of_numbers_and_a_folder_without_one_are_refused(tmp_path):
+    numbers = ONE.replace("text", 'datasets.Value("int32")')
+    with pytest.raises(SlmkitError, match="compares no texts") as caught:
+        hf_evaluate(EXAMPLES[0], ANSWERS[0], path=module(tmp_path, name="numbers", features=numbers))
+    assert "macro_f1" in caught.value.fix
+    write(tmp_path / "empty/other.py", "")
+    with pytest.raises(SlmkitError, match="no module 'empty'") as caught:
+        hf_evaluate(EXAMPLES[0], ANSWERS[0], path=tmp_path / "empty")
+    assert "empty.py" in caught.value.fix
+
+
+def test_without_a_network_a_name_of_the_hub_is_refused_before_any_work(slmkit):
+    done = slmkit("run", "loop/eval", "metric={use: hf_evaluate, hub_id: exact_match}")
+    assert done.code == RefusedError.exit_code
+    _, what, where, fix = done.err.strip().splitlines()  # the first names the profile
+    assert "'exact_match' is not on this disk, and the hub does not answer" in what
+    assert "evaluate module exact_match" in where and "path: FOLDER" in fix
+
+
+def test_a_local_module_is_a_metric_of_a_recipe_by_its_content(slmkit, tmp_path):
+    module(tmp_path)
+    asked = ("run", "loop/eval", "metric={use: hf_evaluate, path: words, key: shared}", "--dry-run", "--json")
+    before = slmkit(*asked)
+    assert before.code == 0, before.err
+    module(tmp_path, compute='return {"shared": 1.0}')
+    assert slmkit(*asked).out != before.out
+
+
+def test_our_metrics_are_modules_of_evaluate():
+    said, right = [a.text for a in ANSWERS], [["the oak table"], ["elm", "an old tree"]]
+    found = load("f1").compute(predictions=said, references=right)
+    assert found == {"f1": (f1(EXAMPLES[0], ANSWERS[0]) + f1(EXAMPLES[1], ANSWERS[1])) / 2}
+    assert load("f1").compute(predictions=said, references=["the oak table", "elm"]) == {"f1": found["f1"] - 1 / 2}
+    labels = load("macro_f1")
+    for one in ("a", "b"):
+        labels.add(prediction="a", reference=one)
+    examples = [Example("1", "", "a"), Example("2", "", "b")]
+    assert labels.compute() == {"macro_f1": macro_f1(examples, [Answer("1", "a"), Answer("2", "a")])}
+    assert load("numeric").compute(predictions=["9"], references=["10"], tolerance=1.0) == {"numeric": 1.0}
+
+
+def test_our_metrics_combine_with_one_another_and_with_others(tmp_path):
+    other = evaluate.load(str(module(tmp_path)))
+    both = evaluate.combine([load("f1"), load("exact_match"), other])
+    found = both.compute(predictions=["oak"], references=["Oak."])
+    assert found == {"f1": 1.0, "exact_match": 1.0, "shared": 0.0, "each": [0], "name": "words"}
+    assert evaluate.combine([load("f1")], force_prefix=True).compute(predictions=["x"], references=["x"]) == {
+        "f1_f1": 1.0
+    }
+
+
+def test_a_metric_that_reads_more_than_texts_is_no_module_and_a_wrong_name_has_its_nearest():
+    with pytest.raises(SlmkitError, match="more of an answer") as caught:
+        load("recall")
+    assert "more_metrics: [recall]" in caught.value.fix
+    with pytest.raises(SlmkitError, match="unknown metric 'exact_mach'") as caught:
+        load("exact_mach")
+    assert "exact_match" in caught.value.fix
+    with pytest.raises(SlmkitError, match="unknown metric 'fields_of'"):
+        load("fields_of")
+
+
+def test_every_metric_that_reads_more_than_texts_is_listed():
+    more = re.compile(r"\.(confidence|passages|target_logprob|relevant|input)\b")
+    found = set()
+    for path in Path(slmkit.metrics.__file__).parent.glob("[!_]*.py"):
+        if more.search(source := path.read_text()):
+            found |= set(re.findall(r"^def ([a-z]\w*)\(", source, re.MULTILINE))
+    assert found == _load._NOT_OF_TEXT
+    assert "tolerance" in inspect.signature(_load._metric("numeric")).parameters
