@@ -7,7 +7,6 @@ YAML is read as 1.2: `on` and `12:30` are text, `2e-4` is a number.
 
 from __future__ import annotations
 
-import copy
 import datetime
 import functools
 from collections.abc import Mapping
@@ -166,7 +165,8 @@ def read_yaml(path: Path) -> Layer:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SlmkitError(f"not UTF-8: {error.reason}", where=_shown(path), fix="save the file as UTF-8") from None
-    return copy.deepcopy(_parsed(text, _shown(path)))  # layers are laid on top of each other in place
+    layer = _parsed(text, _shown(path))
+    return Layer(_copied(layer.value), dict(layer.lines))  # layers are laid on top of each other in place
 
 
 @functools.lru_cache(maxsize=512)
@@ -190,6 +190,13 @@ def _parsed(text: str, file: str) -> Layer:
         raise SlmkitError(f"a mapping of keys was expected, found {found}", where=f"{file}:1", fix="see `slmkit show`")
     lines: dict[Place, str] = {}
     return Layer(_plain(loaded, (), lines, file), lines)
+
+
+def _copied(value: Any) -> Any:
+    """As copy.deepcopy, which takes sixteen times as long for plain values."""
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
 def read_value(text: str) -> Any:

@@ -12,12 +12,14 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from slmkit.types import KeysOf
 
 
-def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+@functools.cache
+def parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     """The keys a stage or part takes, as keyword-only parameters with their annotations evaluated."""
     found: dict[str, inspect.Parameter] = {}
     for name, parameter in _declared(function).items():
@@ -29,7 +31,7 @@ def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         for field in dataclasses.fields(group):
             default = getattr(parameter.default, field.name)
             found[field.name] = parameter.replace(name=field.name, annotation=hints[field.name], default=default)
-    return found
+    return MappingProxyType(found)
 
 
 def grouped(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
