@@ -83,6 +83,14 @@ def _pair(row: Row, columns: Mapping[str, str]) -> list[Canonical]:
     return [Canonical(values, input, targets[0], row.file, row.line, aliases=tuple(targets[1:]))]
 
 
+def _labelled(row: Row, columns: Mapping[str, str]) -> list[Canonical]:
+    """A text and its one label; of several labels none may be left out."""
+    [canonical] = _pair(row, columns)
+    if canonical.aliases:
+        raise RowFault(f"{columns['label']} holds several labels, not one")
+    return [canonical]
+
+
 def _passage_question(row: Row, columns: Mapping[str, str]) -> list[Canonical]:
     passage = str(row.values.get(columns["passage"]) or "").strip()
     input = f"{passage}\n\n{_text(row, columns['text'])}".strip()
@@ -222,7 +230,7 @@ _CONVERTERS: dict[str, Callable[[Row, Mapping[str, str]], list[Canonical]]] = {
     "slots": _slots,
     "squad": _squad,
     "passage_question": _passage_question,
-    "classification": _pair,
+    "classification": _labelled,
     "input_target": _pair,
     "text": _plain,
 }
@@ -267,7 +275,7 @@ def _turns(row: Row, column: str, role: str) -> list[Message]:
     if isinstance(value, list):
         return _checked(value)
     if not isinstance(value, str) or not value.strip():
-        raise RowFault(f"empty {column}")
+        raise _missing(row, column)
     parts = _TURN.split(value)
     if len(parts) == 1:
         return [{"role": role, "content": value.strip()}]
@@ -287,10 +295,14 @@ def _joined(messages: list[Message]) -> str:
 def _text(row: Row, column: str) -> str:
     value = row.values.get(column)
     if value is None or not str(value).strip():
-        raise RowFault(f"empty {column}")
+        raise _missing(row, column)
     if isinstance(value, list | dict):
         raise RowFault(f"{column} holds a {'list' if isinstance(value, list) else 'record'}, not a text")
     return str(value).strip()
+
+
+def _missing(row: Row, column: str) -> RowFault:
+    return RowFault(f"empty {column}" if column in row.values else f"no {column}")
 
 
 def _texts(row: Row, column: str) -> list[str]:

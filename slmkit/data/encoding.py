@@ -131,7 +131,7 @@ def _detect(sample: bytes) -> str | None:
     windows = from_bytes(sample, cp_isolation=["cp1252"], threshold=1.0).best()
     if best is None:
         return None
-    if windows and windows.chaos <= best.chaos + 0.05 and windows.coherence >= best.coherence - 0.05:
+    if windows and windows.chaos <= best.chaos + 0.1 and windows.coherence >= best.coherence - 0.05:
         return "cp1252"
     return best.encoding
 

@@ -51,6 +51,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
         ("the café and the fiancée", "cp1252", "cp1252"),
         ("Съешь ещё этих мягких французских булок да выпей чаю", "cp1251", "cp1251"),
         ("Příliš žluťoučký kůň úpěl ďábelské ódy", "cp1250", "cp1250"),
+        ("Où est la carte déjà commandée ? Ça n'arrive pas à l'hôtel", "cp1252", "cp1252"),
     ],
 )
 def test_another_encoding_is_detected_and_said(tmp_path, text, encoding, found):
@@ -240,6 +241,14 @@ def test_a_folder_of_documents_is_a_row_a_file(tmp_path):
     write(tmp_path / "LICENSE.txt", "words")
     rows = [row.values for row in read_rows(tmp_path)]
     assert rows == [{"path": "b.html", "text": "One & two"}, {"path": "sub/a.md", "text": "# Head\n\nBody.\n"}]
+
+
+def test_an_empty_document_is_left_out_aloud(tmp_path):
+    write(tmp_path / "a.txt", b"one")
+    write(tmp_path / "b.html", b"")
+    notes = []
+    assert [row.values["path"] for row in read_rows(tmp_path, on_note=notes.append)] == ["a.txt"]
+    assert notes == [f"{tmp_path.name}/: 1 empty documents were not read: b.html"]
 
 
 def test_a_data_folder_gives_its_training_file_and_keeps_the_test_file(tmp_path):

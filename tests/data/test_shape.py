@@ -165,6 +165,8 @@ def test_several_right_answers_are_kept_as_aliases():
     [
         ({"text": "a", "label": ""}, "empty label"),
         ({"text": "  ", "label": "b"}, "empty text"),
+        ({"text": "a"}, "no label"),
+        ({"text": "a", "label": ["b", "c"]}, "label holds several labels, not one"),
         ({"messages": [TURNS[0]]}, "no assistant turn"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "a message without a known role"),
         ({"messages": [TURNS[0], {"role": "assistant", "content": " "}]}, "an empty assistant message"),
@@ -174,7 +176,7 @@ def test_several_right_answers_are_kept_as_aliases():
 )
 def test_an_unusable_row_says_why(values, reason):
     good = {"messages": {"messages": TURNS}, "text": {"text": "a", "label": "b"}}
-    shape = find_shape(rows(*(good[key] for key in good if key in values), values))
+    shape = find_shape(rows(*(good[key] for key in good if key in values), *([] if "text" in values else [values])))
     with pytest.raises(RowFault, match=reason):
         convert(rows(values)[0], shape)
 
