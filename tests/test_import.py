@@ -271,3 +271,12 @@ def test_a_recipe_that_is_there_is_not_overwritten(slmkit: Slmkit, project: Path
     assert (again.code, "is there already" in again.err) == (3, True)
     assert slmkit("import", "axolotl.yml", "--out", "../up").code == 3
     assert slmkit("import", "none.yml").code == 3
+
+
+def test_a_value_that_would_be_refused_is_named_at_once(slmkit: Slmkit, project: Path) -> None:
+    write(project / "wrong.yml", LLAMA_FACTORY.replace("learning_rate: 1.0e-4", "learning_rate: -1"))
+    done = slmkit("import", "wrong.yml", "--json")
+    [fault] = done.json["mend"]
+    assert fault.startswith("recipes/wrong.yaml:")
+    assert "learning_rate is -1" in fault
+    assert slmkit("import", "lf.yml", "--json").json["mend"] == []

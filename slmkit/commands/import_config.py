@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from slmkit.commands.translate import Translated, translate
 from slmkit.console import out
 from slmkit.errors import SlmkitError
 from slmkit.names import suggest_file
+from slmkit.plan import bind_one
 from slmkit.recipe import read_yaml
 from slmkit.run import write_atomically
 
@@ -38,10 +40,28 @@ def import_config(file: str, *, recipe: str | None, stage: str | None, as_json: 
     for one, content in written.items():
         one.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(one, content)
+    mend = _faults(done, written)
     if as_json:
-        print(json.dumps(_as_json(done, name, list(written)), ensure_ascii=False))
+        print(json.dumps({**_as_json(done, name, list(written)), "mend": mend}, ensure_ascii=False))
     else:
-        _print(done, name, list(written))
+        _print(done, name, list(written), mend)
+
+
+def _faults(done: Translated, written: Iterable[Path]) -> list[str]:
+    """Why a recipe that was written would be refused: the other tool's value may not be one of ours."""
+    if not _has_data(done):
+        return []
+    faults = []
+    for path in written:
+        try:
+            bind_one(path.relative_to("recipes").with_suffix("").as_posix())
+        except SlmkitError as error:
+            faults.append(f"{error.where or path}: {error.what}")
+    return faults
+
+
+def _has_data(done: Translated) -> bool:
+    return "data" in done.prepare or "data" in done.values
 
 
 def _recipe_name(text: str) -> str:
@@ -123,7 +143,7 @@ def _as_json(done: Translated, name: str, written: list[Path]) -> dict[str, Any]
     return {**told, "seed": done.seed, "carried": values, "lost": rows(done.lost), "dropped": rows(done.dropped)}
 
 
-def _print(done: Translated, name: str, written: list[Path]) -> None:
+def _print(done: Translated, name: str, written: list[Path], mend: list[str]) -> None:
     out.print(f"{done.tool}, stage {done.stage}: {len(done.values) + len(done.prepare)} values carried", markup=False)
     for heading, rows in (("not carried over", done.lost), ("left out, no loss", done.dropped)):
         if rows:
@@ -133,5 +153,6 @@ def _print(done: Translated, name: str, written: list[Path]) -> None:
             out.print(f"  {said:<44} {reason}", markup=False)
     out.print(f"\nwrote {' and '.join(map(str, written))}", markup=False)
     seed = f" --seed {done.seed}" if done.seed is not None else ""
-    has_data = "data" in done.prepare or "data" in done.values
-    out.print(f"next  slmkit run {name}{'' if has_data else ' data=FILE'}{seed}", markup=False)
+    for fault in mend:
+        out.print(f"mend  {fault}", markup=False)
+    out.print(f"next  slmkit run {name}{'' if _has_data(done) else ' data=FILE'}{seed}", markup=False)
