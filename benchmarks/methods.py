@@ -44,7 +44,7 @@ METHODS = {
     # Not its margin: it has no reference, and nano starts out surer of the pairs than one in seven flipped ones allow.
     "orpo": Method("orpo", 10, "validation_log_odds_ratio", True),
     "reward": Method("reward", 20, "validation_accuracy", True),
-    "grpo": Method("grpo", 40, "reward", True),  # nano is right nine times in ten from the start: little can move
+    "grpo": Method("grpo", 40, "reward", True),
     "distill": Method("distill", 20, "divergence", False),
 }
 MOST_APART = 1e-4  # in loss, as the guard of every training has it

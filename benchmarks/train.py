@@ -4,11 +4,13 @@ The same random-weight model, the same labelled rows in the same order, the same
 each round and the table gives medians. Tokens are those of the rows, padding not counted. Tokens by CPU second, with
 OMP_NUM_THREADS=1, compare the arms on a machine that has other work too.
 
-    slmkit        stages/sft.py's trainer as it is by default
-    trl_same      a TRL script with slmkit's settings: its number type, no checkpointing, padded batches
-    trl_defaults  a TRL script that sets nothing but the rows a step
-    trl_lengths   trl_same with train_sampling_strategy="group_by_length"
-    trl_packed    trl_same with packing and padding-free attention, as many tokens a step
+    slmkit              stages/sft.py's trainer as it is by default
+    slmkit_packed_512   the same with packing: true and max_length: 512, as many steps over the same tokens
+    slmkit_packed_1024  and with max_length: 1024
+    trl_same            a TRL script with slmkit's settings: its number type, no checkpointing, padded batches
+    trl_defaults        a TRL script that sets nothing but the rows a step
+    trl_lengths         trl_same with train_sampling_strategy="group_by_length"
+    trl_packed          trl_same with packing and padding-free attention, as many tokens a step
 
 Below each table stand the three ratios that are claimed: to trl_same at least 1.0, to trl_defaults at least 3.0 (2.0
 on a GPU), to the best of the other TRL arms at least 1.2. LLaMA-Factory and axolotl pin other versions of transformers
@@ -20,6 +22,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import platform
 import random
@@ -54,7 +57,8 @@ SHAPES = {shape: dict(zip(_NAMES, sizes, strict=True)) for shape, sizes in _SIZE
 # How each shape is measured unless options say otherwise: method, optimizer steps, rows a step. The larger ones take
 # minutes a round on a CPU.
 USUAL = {"tiny": ("full", 6, 16), **dict.fromkeys(list(SHAPES)[1:], ("lora", 3, 8))}
-ARMS = ("slmkit", "trl_same", "trl_defaults", "trl_lengths", "trl_packed")
+PACKED = {"slmkit_packed_512": 512, "slmkit_packed_1024": 1024}  # max_length
+ARMS = ("slmkit", *PACKED, "trl_same", "trl_defaults", "trl_lengths", "trl_packed")
 
 
 def main() -> None:
@@ -64,7 +68,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, help="tiny: 6, else 3, unless given")
     parser.add_argument("--rows", type=int, help="rows a step; tiny: 16, else 8, unless given")
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=[arm for arm in ARMS if arm not in PACKED])
     parser.add_argument("--json", type=Path, help="write the figures here too")
     given = parser.parse_args()
     quiet_libraries()
@@ -133,7 +137,7 @@ def run_arm(arm: str, rows: list[Any], options: argparse.Namespace) -> dict[str,
             model = _in_4bit(f"{folder}/base")
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        maker: Callable[..., Any] = _slmkit if arm == "slmkit" else _trl
+        maker: Callable[..., Any] = _slmkit if arm.startswith("slmkit") else _trl
         trainer = maker(arm, model, rows, options, Path(folder))
         with peak_memory() as peak:
             start, start_cpu = time.perf_counter(), time.process_time()
@@ -208,16 +212,23 @@ def _slmkit(arm: str, model: Any, rows: list[Any], options: argparse.Namespace, 
     from slmkit.models.lean import sft_trainer
     from slmkit.models.lora import Lora, attach
     from slmkit.models.memory import plan
+    from slmkit.models.packing import pack
     from slmkit.models.trainer import Shuffle
     from slmkit.models.training import Training
 
+    rows_a_step, longest = options.rows, 300
+    if arm in PACKED:
+        longest = PACKED[arm]
+        rows = pack(rows, max_length=longest)
+        rows_a_step = math.ceil(len(rows) / options.steps)  # the last step is what is left
+    steps = math.ceil(len(rows) / rows_a_step)
     training = Training(
         adapter=options.adapter,
         lora=Lora(),
         learning_rate=1e-3,
         num_train_epochs=1,
-        max_steps=options.steps,
-        per_device_train_batch_size=options.rows,
+        max_steps=steps,
+        per_device_train_batch_size=rows_a_step,
         gradient_accumulation_steps=1,
         lr_scheduler_type="constant",
         warmup_ratio=0.0,
@@ -229,11 +240,11 @@ def _slmkit(arm: str, model: Any, rows: list[Any], options: argparse.Namespace, 
         dtype="auto",
     )
     tuned = attach(model, Lora(), adapter=options.adapter, seed=0)
-    micro_batch = plan(tuned, longest=300)
+    micro_batch = plan(tuned, longest=longest)
     arguments = training.arguments(
         folder,
         model=tuned,
-        steps=options.steps,
+        steps=steps,
         learning_rate=1e-3,
         gradient_checkpointing=micro_batch.gradient_checkpointing,
         seed=0,
@@ -310,9 +321,9 @@ def report(table: dict[str, dict[str, float]], options: argparse.Namespace) -> d
     ceiling = matrix_tflops()
     print(f"\n{options.shape}, {options.adapter}, {options.rows} rows a step, {options.rounds} rounds, {device}")
     heads = ("tokens/s", "slmkit is", "tokens/CPU s", "slmkit is", "last loss", "peak GiB", "of matrix rate")
-    print(f"{'arm':<14}" + "".join(f"{head:>15}" for head in heads))
+    print(f"{'arm':<20}" + "".join(f"{head:>15}" for head in heads))
     for arm, figures in table.items():
-        cells = f"{arm:<14}"
+        cells = f"{arm:<20}"
         for name in ("tokens_per_second", "tokens_per_cpu_second"):
             ratio = table["slmkit"][name] / figures[name] if "slmkit" in table else float("nan")
             cells += f"{figures[name]:>15,.0f}{f'{ratio:.2f} x':>15}"
@@ -331,7 +342,8 @@ def report(table: dict[str, dict[str, float]], options: argparse.Namespace) -> d
 def claimed(table: dict[str, dict[str, float]], *, least: tuple[float, float, float]) -> list[dict[str, Any]]:
     """slmkit's tokens/s over those of each rival whose arm was run, and the least that is claimed."""
     speed = {arm: figures["tokens_per_second"] for arm, figures in table.items()}
-    best = max((arm for arm in speed if arm not in ("slmkit", "trl_defaults")), key=speed.__getitem__, default="")
+    others = [arm for arm in speed if arm.startswith("trl_") and arm != "trl_defaults"]
+    best = max(others, key=speed.__getitem__, default="")
     rivals = zip(("trl_same", "trl_defaults", best), least, strict=True)
     if "slmkit" not in speed:
         return []

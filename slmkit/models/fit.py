@@ -113,11 +113,11 @@ def fit(
             )
         started = time.monotonic()
         if trainer.eval_dataset is not None and checkpoint is None:
-            with _memory_explained(trainer):
+            with _memory_explained(trainer, "evaluating"):
                 trainer.evaluate()
             _unprepare(trainer)
         if done < steps and not (selection and selection.is_over(log)):
-            with _memory_explained(trainer):
+            with _memory_explained(trainer, "training"):
                 _train(trainer, checkpoint)
         else:  # killed after the last step; train() would do one more where that step ends no epoch
             trainer._load_from_checkpoint(str(checkpoint))
@@ -131,15 +131,15 @@ def fit(
 
 
 @contextmanager
-def _memory_explained(trainer: Any) -> Iterator[None]:
-    """Memory that runs out in a step names the step and the parameters to change."""
+def _memory_explained(trainer: Any, doing: str) -> Iterator[None]:
+    """Memory that runs out in a step, or in trying one, names the step and the parameters to change."""
     try:
         yield
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
         rows = trainer.args.per_device_train_batch_size
-        changes = ["a smaller max_length"]
+        changes = ["a smaller max_new_tokens" if trainer.longest_prompt else "a smaller max_length"]
         if not getattr(trainer.model, "is_loaded_in_4bit", False):
             changes.insert(0, "adapter: qlora")
         if not trainer.args.gradient_checkpointing:
@@ -148,7 +148,8 @@ def _memory_explained(trainer: Any) -> Iterator[None]:
             changes.insert(
                 0, f"per_device_train_batch_size: {rows // 2} with as many more gradient_accumulation_steps"
             )
-        raise out_of_memory(f"training, at step {trainer.state.global_step + 1}", ", or ".join(changes)) from error
+        doing = "trying a step with the longest rows" if trainer.is_trying else doing
+        raise out_of_memory(f"{doing}, at step {trainer.state.global_step + 1}", ", or ".join(changes)) from error
 
 
 def _train(trainer: Any, checkpoint: Path | None) -> None:

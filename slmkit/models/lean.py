@@ -18,6 +18,7 @@ from slmkit.models.load import is_out_of_memory, out_of_memory
 from slmkit.models.memory import Plan
 from slmkit.models.sharding import is_asked
 from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
+from slmkit.models.try_step import evaluate, forward_and_backward
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +77,6 @@ def lean(trainer_class: type) -> type:
         ) -> None:
             max_rows = args.per_device_train_batch_size
             self.limits = {"max_tokens": max_tokens, "max_rows": max_rows, "overhead": overhead}
-            self.is_probed = False
             self.keep: torch.Tensor | None = None  # (B, T) positions whose logits are wanted
             args.per_device_train_batch_size *= args.gradient_accumulation_steps
             args.gradient_accumulation_steps = 1
@@ -129,28 +129,20 @@ def lean(trainer_class: type) -> type:
                     total += super().training_step(model, batch, num_items_in_batch)
             return total
 
-        def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-            if not self.is_probed and not self.is_sharded:  # before the first batch is cut
-                self._probe()
-            return super().get_batch_samples(*args, **kwargs)
-
-        def _probe(self) -> None:
+        def try_step(self) -> None:
             """One forward and backward of the longest micro-batch, and one evaluation of it, before the first step.
 
-            What does not fit is halved: a step sees the same rows in more micro-batches. Random numbers and gradients
-            are left as they were. Raises: FailedError where not even the longest row fits.
+            What does not fit is halved: a step sees the same rows in more micro-batches. Raises: FailedError where not
+            even the longest row fits.
             """
-            import torch
-
-            self.is_probed = True
             rows = sorted(self.train_dataset, key=lambda row: -len(row["input_ids"]))[: self.limits["max_rows"]]
             longest = len(rows[0]["input_ids"])
             count = max(1, min(len(rows), self.limits["max_tokens"] // longest))
             while True:
                 batch = self._prepare_inputs(pad(rows[:count], pad_token_id=self.processing_class.pad_token_id or 0))
                 try:
-                    with torch.random.fork_rng():
-                        self._try(batch)
+                    forward_and_backward(self, batch, num_items_in_batch=_shifted_mask(batch["labels"]).sum())
+                    evaluate(self, batch, num_items_in_batch=1)
                     return
                 except RuntimeError as error:
                     if not is_out_of_memory(error):
@@ -162,20 +154,6 @@ def lean(trainer_class: type) -> type:
                 count //= 2
                 self.limits["max_tokens"] = count * longest
                 self.note(f"micro-batches of up to {count * longest:,} tokens: twice as many did not fit when tried")
-
-        def _try(self, batch: dict[str, Any]) -> None:
-            import torch
-
-            self.model.train()
-            num_items = _shifted_mask(batch["labels"]).sum()
-            with self.compute_loss_context_manager():
-                loss = self.compute_loss(self.model, batch, num_items_in_batch=num_items)
-            loss.backward()
-            self.model.zero_grad(set_to_none=True)
-            self.model.eval()
-            with torch.no_grad(), self.compute_loss_context_manager():
-                self.compute_loss(self.model, batch, num_items_in_batch=1)
-            self.model.train()
 
         def _track_num_input_tokens(self, inputs: dict[str, Any]) -> None:
             import torch

@@ -43,6 +43,7 @@ class Prompts:
     loaded: Loaded
     model: Any  # with its adapter
     prompts: list[Prompt]
+    longest: Prompt  # in tokens
     steps: int
     arguments: dict[str, Any]  # for the config of the TRL trainer
     say: Callable[[Any], Said]  # what a model says to the same few rows
@@ -121,4 +122,5 @@ def prepare_prompts(
             seed=seed,
         )
     )
-    return Prompts(loaded, tuned, prompts, steps, arguments, say, before)
+    longest_prompt = prompts[lengths.index(max(lengths))]
+    return Prompts(loaded, tuned, prompts, longest_prompt, steps, arguments, say, before)

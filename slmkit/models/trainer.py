@@ -16,6 +16,8 @@ from slmkit.errors import FailedError
 from slmkit.models.checkpoints import PARTIAL, publish
 from slmkit.models.guards import check_gradients
 from slmkit.models.selected import curve_name
+from slmkit.models.sharding import is_asked
+from slmkit.models.try_step import try_step, unchanged
 
 if TYPE_CHECKING:
     import torch
@@ -50,11 +52,12 @@ class Shuffle:
 
 
 def guarded(trainer_class: type) -> type:
-    """`trainer_class` with atomic checkpoints, exact data order, and a stop at the first non-finite loss or gradient.
+    """`trainer_class` with atomic checkpoints, exact data order, one step tried before the first, and a stop at the
+    first non-finite loss or gradient.
 
-    The class takes four more arguments: `shuffle`, the order of the rows (None: TRL's own, for a method that needs its
-    prompts repeated), `may_stand_still`, for a method whose step can rightly have no gradient, and the callbacks
-    `on_step` and `on_log`.
+    The class takes five more arguments: `shuffle`, the order of the rows (None: TRL's own, for a method that needs its
+    prompts repeated), `may_stand_still`, for a method whose step can rightly have no gradient, `longest_prompt`, for a
+    method whose model answers by itself (a row, for try_step), and the callbacks `on_step` and `on_log`.
     """
     from transformers import TrainerCallback
 
@@ -66,10 +69,12 @@ def guarded(trainer_class: type) -> type:
             on_log: OnLog,
             shuffle: Shuffle | None = None,
             may_stand_still: bool = False,
+            longest_prompt: dict[str, Any] | None = None,
             **kwargs: Any,
         ) -> None:
             from transformers.trainer_callback import PrinterCallback
 
+            self.longest_prompt, self.is_tried, self.is_trying = longest_prompt, False, False
             self.shuffle, self.may_stand_still = shuffle, may_stand_still
             self.order: Any = None  # the sampler in use
             self.row_ids: list[str] = []  # of the current step, for messages
@@ -107,6 +112,18 @@ def guarded(trainer_class: type) -> type:
 
         def create_model_card(self, *args: Any, **kwargs: Any) -> None:
             """Nothing: the run's own report says more, and a checkpoint needs no card."""
+
+        def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+            """Before the first rows are drawn, in this process or after a resume, one step is tried."""
+            if not self.is_tried and not is_asked():
+                self.is_tried = self.is_trying = True
+                with unchanged(self):
+                    if hasattr(super(), "try_step"):  # the lean trainer's own
+                        super().try_step()
+                    else:
+                        try_step(self, self.longest_prompt)
+                self.is_trying = False
+            return super().get_batch_samples(*args, **kwargs)
 
         def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
             loss = super().training_step(*args, **kwargs)

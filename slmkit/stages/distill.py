@@ -61,6 +61,7 @@ def distill(
                 **ready.arguments, beta=beta, max_completion_length=max_new_tokens, temperature=temperature
             ),
             train_dataset=Dataset.from_list([prompt.row() for prompt in ready.prompts]),
+            longest_prompt=ready.longest.row(),
             on_step=on_step,
             on_log=on_log,
         )

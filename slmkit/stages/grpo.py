@@ -31,7 +31,8 @@ def grpo(
 
     `data` is a prepare run or a .jsonl of messages: the last assistant turn is the target that the metrics compare
     with. Each prompt is answered num_generations times; a step sees per_device_train_batch_size *
-    gradient_accumulation_steps answers. beta: how strongly the start holds (0: no reference model).
+    gradient_accumulation_steps answers. beta: how strongly the start holds (0: no reference model). A step on
+    the longest prompt is tried before the first, so rewards are asked for once more than there are steps.
     Source: Shao et al. 2024, https://arxiv.org/abs/2402.03300.
     """
     ready = prepare_prompts(
@@ -62,6 +63,7 @@ def grpo(
                 beta=beta,
             ),
             train_dataset=Dataset.from_list([prompt.row() for prompt in ready.prompts]),
+            longest_prompt=ready.longest.row(),
             may_stand_still=True,
             on_step=on_step,
             on_log=on_log,
