@@ -233,7 +233,7 @@ def content_hash(path: Path, *, sample: bool = False) -> str:
 
 def _file_hash(path: Path, sample: bool) -> str:
     stat = path.stat()
-    return _hash_once(path.resolve(), stat.st_size, stat.st_mtime_ns, sample)
+    return _hash_once(path.absolute(), stat.st_size, stat.st_mtime_ns, sample)
 
 
 @functools.cache
@@ -256,7 +256,7 @@ def source_hash(call: Call) -> str:
         files |= _imported(Path(inspect.getfile(function)))
     digest = hashlib.sha256()
     for path in sorted(files):
-        digest.update(path.name.encode() + path.read_bytes())
+        digest.update(f"{path.name}\0{_file_hash(path, sample=False)}\n".encode())
     return digest.hexdigest()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,11 +172,11 @@ def read_yaml(path: Path) -> Layer:
 @functools.lru_cache(maxsize=512)
 def _parsed(text: str, file: str) -> Layer:
     """The layer of a file's text: a check of all recipes reads a profile, or an input of many, again and again."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
 
+    lines: dict[Place, str] = {}
     try:
-        loaded = YAML(typ="rt", pure=True).load(text)
+        value = _yaml_value(text, lines, file)
     except ValueError as error:  # 2024-13-45 looks like a date, and is none
         raise SlmkitError(f"not valid YAML: {error}", where=file, fix="put what looks like a date in quotes") from None
     except MarkedYAMLError as error:
@@ -185,11 +185,10 @@ def _parsed(text: str, file: str) -> Layer:
         raise SlmkitError(
             f"not valid YAML: {error.problem or error.context}", where=where, fix=_yaml_fix(error)
         ) from None
-    if not isinstance(loaded, Mapping):
-        found = "nothing" if loaded is None else type(loaded).__name__
+    if not isinstance(value, Mapping):
+        found = "nothing" if value is None else type(value).__name__
         raise SlmkitError(f"a mapping of keys was expected, found {found}", where=f"{file}:1", fix="see `slmkit show`")
-    lines: dict[Place, str] = {}
-    return Layer(_plain(loaded, (), lines, file), lines)
+    return Layer(value, lines)
 
 
 def _copied(value: Any) -> Any:
@@ -201,38 +200,54 @@ def _copied(value: Any) -> Any:
 
 def read_value(text: str) -> Any:
     """A value typed on the command line, read as YAML: 2e-4, true, [1, 2], {use: bm25}, plain text."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
-        return _plain(YAML(typ="rt", pure=True).load(text), (), {}, "")
-    except (YAMLError, ValueError):  # ValueError: 2024-13-45 looks like a date
+        return _yaml_value(text, {}, "")
+    except (YAMLError, ValueError, SlmkitError):  # 2024-13-45 looks like a date, !important like a tag
         return text
 
 
-def _plain(value: Any, place: Place, lines: dict[Place, str], file: str) -> Any:
-    """ruamel's line-keeping values as plain Python ones; fills `lines`."""
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+def _yaml_value(text: str, lines: dict[Place, str], file: str) -> Any:
+    """The plain value of a YAML 1.2 text; fills `lines`."""
+    from ruamel.yaml import YAML
 
-    if isinstance(value, CommentedMap | CommentedSeq) and (value.tag.value or len(place) > 40):
-        what = "a YAML tag" if value.tag.value else "an anchor that contains itself"
-        raise SlmkitError(f"{what} is not allowed in a recipe", where=file, fix="write the plain value")
-    if isinstance(value, CommentedMap):
-        for key in value:
-            lines[*place, key] = f"{file}:{value.lc.key(key)[0] + 1}"
-        return {key: _plain(inner, (*place, key), lines, file) for key, inner in value.items()}
-    if isinstance(value, CommentedSeq):
-        for i in range(len(value)):
-            lines[*place, i] = f"{file}:{value.lc.item(i)[0] + 1}"
-        return [_plain(inner, (*place, i), lines, file) for i, inner in enumerate(value)]
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    for kind in (int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return str(value)
+    yaml = YAML(typ="safe", pure=True)
+    node = yaml.compose(text)
+    if node is None:
+        return None
+    _note_lines(node, (), lines, file, yaml.constructor)
+    return _without_dates(yaml.constructor.construct_document(node))
+
+
+def _note_lines(node: Any, place: Place, lines: dict[Place, str], file: str, constructor: Any) -> None:
+    """Fills `lines` from a node, which knows where it stands, and refuses what no plain value is."""
+    if node.tag not in _PLAIN or len(place) > 40:
+        what = "an anchor that contains itself" if len(place) > 40 else "a YAML tag"
+        where = f"{file}:{node.start_mark.line + 1}"
+        raise SlmkitError(f"{what} is not allowed in a recipe", where=where, fix="write the plain value")
+    if node.id == "sequence":
+        inside = list(enumerate(zip(node.value, node.value, strict=True)))
+    elif node.id == "mapping":
+        constructor.flatten_mapping(node)  # <<: *anchor
+        inside = [(constructor.construct_object(key), (key, inner)) for key, inner in node.value]
+    else:
+        return
+    for step, (begin, inner) in inside:
+        if isinstance(step, Hashable):  # else constructing it says what is wrong
+            lines[*place, step] = f"{file}:{begin.start_mark.line + 1}"
+            _note_lines(inner, (*place, step), lines, file, constructor)
+
+
+_PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
+
+
+def _without_dates(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_dates(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_dates(inner) for inner in value]
+    return value.isoformat() if isinstance(value, datetime.date) else value
 
 
 def _check_keys(layer: Layer, path: Path) -> None:

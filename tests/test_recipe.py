@@ -84,15 +84,30 @@ def test_a_part_given_by_name_takes_a_dotted_value() -> None:
         ("stage: sft\nexpect:\n  a: 0.9\n", 3, "expect.a is 0.9"),
         ("stage: sft\nexpect:\n  a: [low, 1]\n", 3, "expect.a is"),
         ("stage: sft\nprofiles:\n  gpu: {expect: {a: [1]}}\n", 3, "expect.a is"),
-        ("stage: sft\nwith: !!python/object:os.x [a]\n", 0, "a YAML tag is not allowed"),
+        ("stage: sft\nwith: !!python/object:os.x [a]\n", 2, "a YAML tag is not allowed"),
+        ("stage: sft\nwith:\n  a: !mine 3\n", 3, "a YAML tag is not allowed"),
+        ("stage: sft\nwith: &all\n  a: *all\n", 2, "an anchor that contains itself"),
+        ("stage: sft\nwith:\n  ? {a: 1}\n  : 2\n", 3, "unhashable key"),
     ],
 )
 def test_broken_yaml_is_refused_with_its_line(project: Path, text: str, line: int, what: str) -> None:
     write(project / "recipes/r.yaml", text)
     with pytest.raises(SlmkitError, match=what) as error:
         load_recipe("r", profile="tiny")
-    assert error.value.where.startswith(f"recipes/r.yaml:{line}" if line else "recipes/r.yaml")
+    assert error.value.where.startswith(f"recipes/r.yaml:{line}")
     assert error.value.fix
+
+
+def test_a_mapping_laid_in_by_its_anchor_keeps_its_lines(project: Path) -> None:
+    path = write(project / "recipes/r.yaml", "stage: sft\nsweep: &few\n  a: 1\n  b: 2\nwith:\n  <<: *few\n  b: 3\n")
+    layer = read_yaml(path)
+    assert layer.value["with"] == {"a": 1, "b": 3}
+    assert layer.where(("with", "a")) == "recipes/r.yaml:3: with.a"
+    assert layer.where(("with", "b")) == "recipes/r.yaml:7: with.b"
+
+
+def test_what_looks_like_a_tag_is_text_on_the_command_line() -> None:
+    assert read_value("!important") == "!important"
 
 
 def test_what_looks_like_a_date_and_is_none_is_text_or_said(tmp_path):
