@@ -191,11 +191,12 @@ def peak_memory() -> Iterator[list[int]]:
 
 
 def matrix_tflops() -> float:
-    """The rate of one large bfloat16 matrix product on this device: the ceiling that utilisation is a share of."""
+    """The rate of one large matrix product on this device, which utilisation is a share of: in bfloat16 on a GPU, in
+    float32 on a CPU."""
     import torch
 
-    device, size = ("cuda", 8192) if torch.cuda.is_available() else ("cpu", 1024)
-    a = torch.randn(size, size, device=device, dtype=torch.bfloat16)
+    device, size, dtype = ("cuda", 8192, torch.bfloat16) if torch.cuda.is_available() else ("cpu", 1024, torch.float32)
+    a = torch.randn(size, size, device=device, dtype=dtype)
     best = float("inf")
     for _ in range(10):
         if device == "cuda":
