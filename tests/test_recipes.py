@@ -35,3 +35,8 @@ def test_check_says_that_all_is_well(slmkit: Callable[..., Finished]) -> None:
     done = slmkit("check")
     assert done.code == 0
     assert done.out.strip() == f"{len(RECIPES)} recipes checked, 0 with mistakes"
+
+
+def test_show_gives_each_value_a_line(slmkit: Callable[..., Finished]) -> None:
+    lines = slmkit("show", "loop/compare").out.splitlines()
+    assert any(r'"{passages}\n{input}"' in line and line.startswith("systems.RAG.notes") for line in lines)

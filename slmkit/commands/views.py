@@ -312,4 +312,5 @@ def _heading(*columns: str) -> list[str | Text]:
 
 
 def _brief(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+    """A value in one line."""
+    return value if isinstance(value, str) and "\n" not in value else json.dumps(value, ensure_ascii=False)
