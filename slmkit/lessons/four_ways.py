@@ -32,16 +32,20 @@ def four_ways(
     tuned: dict[str, Model],
     num_shots: Whole = 4,
     limit: Count = 100,
+    max_new_tokens: Count = 32,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
     """Asks each way each task's questions. The tasks are skills, fresh, tickets and fresh_tickets.
 
     golds, data, documents, tuned: of each task its questions, training rows, what can be looked up, and the model
-    trained on the rows. base: the model before it was taught to answer, left out
-    where it is None.
+    trained on the rows. base: the model before it was taught to answer, left out where it is None; it ends no answer
+    by itself, so that it writes max_new_tokens each time.
     """
-    ask, look_up = (partial(part, device=device, dtype=dtype, show_labels=False) for part in (prompt, rag))
+    ask, look_up = (
+        partial(part, device=device, dtype=dtype, show_labels=False, max_new_tokens=max_new_tokens)
+        for part in (prompt, rag)
+    )
     arms: dict[str, dict[str, Arm]] = {}
     for task, gold in golds.items():
         ways: dict[str, Callable[[Task], System]] = {
