@@ -144,7 +144,8 @@ def run_arm(arm: str, rows: list[Any], options: argparse.Namespace) -> dict[str,
             trainer.train()
             seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
     losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
-    num_tokens = sum(len(row.input_ids) for row in rows)
+    told = [log["num_tokens"] for log in trainer.state.log_history if "num_tokens" in log]
+    num_tokens = told[-1] if told else sum(len(row.input_ids) for row in rows)  # packed, a step may hold fewer
     figures = {
         "tokens_per_second": num_tokens / seconds,
         "tokens_per_cpu_second": num_tokens / cpu_seconds,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,19 +172,21 @@ def read_yaml(path: Path) -> Layer:
 @functools.lru_cache(maxsize=512)
 def _parsed(text: str, file: str) -> Layer:
     """The layer of a file's text: a check of all recipes reads a profile, or an input of many, again and again."""
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.error import YAMLError
 
     lines: dict[Place, str] = {}
     try:
         value = _yaml_value(text, lines, file)
-    except ValueError as error:  # 2024-13-45 looks like a date, and is none
-        raise SlmkitError(f"not valid YAML: {error}", where=file, fix="put what looks like a date in quotes") from None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+    except (ValueError, KeyError) as error:  # 2024-13-45 looks like a date, and is none; !!bool maybe
+        fix = "put what looks like a date in quotes, and write no tags"
+        raise SlmkitError(f"not valid YAML: {error}", where=file, fix=fix) from None
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = f"{file}:{mark.line + 1}" if mark else file
-        raise SlmkitError(
-            f"not valid YAML: {error.problem or error.context}", where=where, fix=_yaml_fix(error)
-        ) from None
+        problem = getattr(error, "problem", None) or getattr(error, "context", None) or str(error).splitlines()[0]
+        raise SlmkitError(f"not valid YAML: {problem}", where=where, fix=_yaml_fix(error)) from None
+    except RecursionError:
+        raise SlmkitError("not valid YAML: too deeply nested", where=file, fix="write it flatter") from None
     if not isinstance(value, Mapping):
         found = "nothing" if value is None else type(value).__name__
         raise SlmkitError(f"a mapping of keys was expected, found {found}", where=f"{file}:1", fix="see `slmkit show`")
@@ -204,7 +206,13 @@ def read_value(text: str) -> Any:
 
     try:
         return _yaml_value(text, {}, "")
-    except (YAMLError, ValueError, SlmkitError):  # 2024-13-45 looks like a date, !important like a tag
+    except (
+        YAMLError,
+        ValueError,
+        KeyError,
+        RecursionError,
+        SlmkitError,
+    ):  # 2024-13-45 looks like a date, !x like a tag
         return text
 
 
@@ -222,23 +230,29 @@ def _yaml_value(text: str, lines: dict[Place, str], file: str) -> Any:
 
 def _note_lines(node: Any, place: Place, lines: dict[Place, str], file: str, constructor: Any) -> None:
     """Fills `lines` from a node, which knows where it stands, and refuses what no plain value is."""
-    if node.tag not in _PLAIN or len(place) > 40:
-        what = "an anchor that contains itself" if len(place) > 40 else "a YAML tag"
-        where = f"{file}:{node.start_mark.line + 1}"
-        raise SlmkitError(f"{what} is not allowed in a recipe", where=where, fix="write the plain value")
+    where = f"{file}:{node.start_mark.line + 1}"
+    if len(place) > _DEEPEST:
+        what = f"nested deeper than {_DEEPEST} levels, or an anchor that contains itself"
+        raise SlmkitError(what, where=where, fix="write it flatter")
+    if node.tag not in _PLAIN:
+        fix = "write the plain value, in quotes where it begins with ! or ="
+        raise SlmkitError("a YAML tag is not allowed in a recipe", where=where, fix=fix)
     if node.id == "sequence":
         inside = list(enumerate(zip(node.value, node.value, strict=True)))
     elif node.id == "mapping":
         constructor.flatten_mapping(node)  # <<: *anchor
+        if odd := next((key for key, _ in node.value if key.id != "scalar"), None):
+            where = f"{file}:{odd.start_mark.line + 1}"
+            raise SlmkitError("a key must be a word, not a list or a mapping", where=where, fix="write key: value")
         inside = [(constructor.construct_object(key), (key, inner)) for key, inner in node.value]
     else:
         return
     for step, (begin, inner) in inside:
-        if isinstance(step, Hashable):  # else constructing it says what is wrong
-            lines[*place, step] = f"{file}:{begin.start_mark.line + 1}"
-            _note_lines(inner, (*place, step), lines, file, constructor)
+        lines[*place, step] = f"{file}:{begin.start_mark.line + 1}"
+        _note_lines(inner, (*place, step), lines, file, constructor)
 
 
+_DEEPEST = 40
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
 
 
@@ -263,7 +277,7 @@ def _check_keys(layer: Layer, path: Path) -> None:
     for key in layer.value:
         if key not in KEYS:
             raise SlmkitError(
-                f"unknown key {key!r} in a recipe", where=layer.where((key,)), fix=names.suggest(key, KEYS)
+                f"unknown key {key!r} in a recipe", where=layer.where((key,)), fix=names.suggest(str(key), KEYS)
             )
     if layer.value.get("with") is None:
         layer.value["with"] = {}
@@ -314,7 +328,7 @@ def _shown(path: Path) -> str:
 
 
 def _yaml_fix(error: Any) -> str:
-    if "duplicate key" in str(error.problem):
+    if "duplicate key" in str(error):
         return "keep one of the two"
     if "tab" in str(error).lower() or "\\t" in str(error):
         return "indent with spaces, not tabs"

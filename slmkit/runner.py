@@ -281,6 +281,8 @@ def _explained(step: Step) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise FailedError("stopped by Ctrl-C", where=str(step.dir), fix=_AGAIN) from None
+    except SystemExit as error:  # of the user's own stage: it is no end of ours
+        raise FailedError(f"the stage ended the program: {error.code}", where=str(step.dir), fix=_AGAIN) from error
     except Exception as error:
         told = _told(error, step)
         text = f"{told}\n" if isinstance(told, SlmkitError) else traceback.format_exc()

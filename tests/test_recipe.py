@@ -87,14 +87,20 @@ def test_a_part_given_by_name_takes_a_dotted_value() -> None:
         ("stage: sft\nwith: !!python/object:os.x [a]\n", 2, "a YAML tag is not allowed"),
         ("stage: sft\nwith:\n  a: !mine 3\n", 3, "a YAML tag is not allowed"),
         ("stage: sft\nwith: &all\n  a: *all\n", 2, "an anchor that contains itself"),
-        ("stage: sft\nwith:\n  ? {a: 1}\n  : 2\n", 3, "unhashable key"),
+        ("stage: sft\nwith:\n  ? {a: 1}\n  : 2\n", 3, "a key must be a word"),
+        ("stage: sft\nwith:\n  ? [a, b]\n  : !!set {x, y}\n", 3, "a key must be a word"),
+        ("stage: sft\n1: a\n", 2, "unknown key 1"),
+        ("title: !!bool maybe\n", 0, "not valid YAML"),
+        ("title: a\x07b\n", 0, "not valid YAML"),
+        ("stage: sft\nwith: {a: " + "[" * 60 + "]" * 60 + "}\n", 2, "nested deeper"),
+        ("a: " + "[" * 3000 + "]" * 3000 + "\n", 0, "too deeply nested"),
     ],
 )
 def test_broken_yaml_is_refused_with_its_line(project: Path, text: str, line: int, what: str) -> None:
     write(project / "recipes/r.yaml", text)
     with pytest.raises(SlmkitError, match=what) as error:
         load_recipe("r", profile="tiny")
-    assert error.value.where.startswith(f"recipes/r.yaml:{line}")
+    assert error.value.where.startswith(f"recipes/r.yaml:{line}" if line else "recipes/r.yaml")
     assert error.value.fix
 
 
@@ -107,7 +113,8 @@ def test_a_mapping_laid_in_by_its_anchor_keeps_its_lines(project: Path) -> None:
 
 
 def test_what_looks_like_a_tag_is_text_on_the_command_line() -> None:
-    assert read_value("!important") == "!important"
+    for text in ("!important", "!!bool x", "="):
+        assert read_value(text) == text
 
 
 def test_what_looks_like_a_date_and_is_none_is_text_or_said(tmp_path):

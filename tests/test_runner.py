@@ -269,3 +269,11 @@ def test_every_recipe_of_ours_passes_its_own_checks_before_it_runs(slmkit):
     for name in set(names) - {"data/hub"}:  # reaches out, and is refused here
         done = slmkit("run", name, "--dry-run")
         assert done.code == 0, (name, done.err)
+
+
+def test_a_stage_that_ends_the_program_has_failed(slmkit, project):
+    write(project / "own.py", "import sys\n\n\ndef own(run, *, x: int = 1):\n    sys.exit('no licence')\n")
+    write(project / "recipes/own.yaml", "stage: ./own.py:own\n")
+    done = slmkit("run", "own")
+    assert done.code == 1
+    assert "the stage ended the program: no licence" in done.err

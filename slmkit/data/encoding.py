@@ -21,6 +21,7 @@ _MAGIC = {  # first bytes of files that users take for tables -> what to do with
     b"\xd0\xcf\x11\xe0": "it is an old Office file: export it as CSV or text",
 }
 _WITH_ZEROS = ["utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"]  # these write zero bytes
+_REGIONAL = {f"cp{number}" for number in range(1250, 1257)} - {"cp1252"}  # where they seem to fit, they often do
 _MOSTLY = 0.5  # of the lines; chance alone makes hardly any line repairable
 _SAMPLE_BYTES = 65_536  # of lines that are not ASCII: enough for charset-normalizer, and read in 0.1 s
 
@@ -131,7 +132,8 @@ def _detect(sample: bytes) -> str | None:
     windows = from_bytes(sample, cp_isolation=["cp1252"], threshold=1.0).best()
     if best is None:
         return None
-    if windows and windows.chaos <= best.chaos + 0.1 and windows.coherence >= best.coherence - 0.05:
+    room = 0.05 if best.encoding in _REGIONAL else 0.1
+    if windows and windows.chaos <= best.chaos + room and windows.coherence >= best.coherence - 0.05:
         return "cp1252"
     return best.encoding
 

@@ -38,9 +38,10 @@ def label_report(rows: Sequence[Canonical], *, find_suspects: bool = False, seed
         told.notes.append(
             f"{label!r} is the label of {most / counts.total():.0%} of the rows, and right as often; {even}"
         )
-    for written in _alike(counts):
-        each = ", ".join(f"{label!r} ({counts[label]:,} rows)" for label in written)
-        told.notes.append(f"these labels differ only in capitals or spaces: {each}; write them in one way")
+    if alike := _alike(counts):
+        each = "; ".join(", ".join(f"{label!r} × {counts[label]:,}" for label in group) for group in alike[:3])
+        more = f"; and {len(alike) - 3:,} more" if len(alike) > 3 else ""
+        told.notes.append(f"labels that differ only in capitals or spaces: {each}{more}; write them in one way")
     if several:
         told.tables["conflicts"] = several
         told.notes.append(f"{len(several):,} texts carry different labels (conflicts.jsonl)")
@@ -59,5 +60,5 @@ def _alike(counts: Counter[str]) -> list[list[str]]:
     """Labels that are the same once capitals and spaces are set aside, the commonest first."""
     groups: dict[str, list[str]] = {}
     for label, _ in counts.most_common():
-        groups.setdefault(" ".join(label.casefold().split()), []).append(label)
+        groups.setdefault(" ".join(label.lower().split()), []).append(label)
     return [group for group in groups.values() if len(group) > 1]

@@ -70,11 +70,12 @@ def data_files(path: Path, *, on_note: Say | None = None) -> list[Path]:
         known = " ".join((*TABLE_SUFFIXES, *DOCUMENT_SUFFIXES))
         raise SlmkitError("the folder holds no data file", where=str(path), fix=f"give a file that ends in {known}")
     if not tables:
-        written = [p for p in documents if p.stat().st_size]
-        if written and len(written) < len(documents):
-            empty = ", ".join(p.relative_to(path).as_posix() for p in documents if p not in written)
-            say(f"{path.name}/: {len(documents) - len(written)} empty documents were not read: {_short(empty)}")
-        return written or documents
+        empty = [p for p in documents if not p.stat().st_size]
+        if not empty or len(empty) == len(documents):
+            return documents
+        named = ", ".join(p.relative_to(path).as_posix() for p in empty)
+        say(f"{path.name}/: not read because empty: {_short(named)} ({len(empty):,} of {len(documents):,} documents)")
+        return [p for p in documents if p.stat().st_size]
     if documents:
         say(f"{path.name}/: read its tables; {len(documents)} documents beside them were not read")
     chosen = (

@@ -209,6 +209,8 @@ def _by_content(rows: Sequence[Row], first: str, second: str) -> tuple[str | Non
 
 def _repeats(rows: Sequence[Row], column: str) -> bool:
     """Whether these are labels: short, and each seen three times on average."""
+    if any(isinstance(value := row.values.get(column), list) and len(value) > 1 for row in rows):
+        return False  # several right answers
     values = _filled(rows, column)
     return bool(values) and len(set(values)) * 3 <= len(values) and max(map(len, values)) <= 60
 

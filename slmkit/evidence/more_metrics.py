@@ -79,21 +79,23 @@ def more_scores(
     """
     scores: dict[str, Score] = {}
     clusters = shared_documents(examples)
+    told = [(e, a) for e, a in zip(examples, answers, strict=True) if e.relevant]
+    inside = shared_documents([example for example, _ in told])
     for metric in _usual(task, examples, answers) if more is None else more:
         name = metric_name(metric)
         try:
             if is_set_metric(metric):
                 scores[name] = _set_score(metric, examples, answers, clusters, seed)
+            elif told and getattr(metric, "function", metric) in _OF_PASSAGES:
+                scores[name] = mean_score([metric(*pair) for pair in told], clusters=inside, seed=seed)
             else:
                 values = [metric(*pair) for pair in zip(examples, answers, strict=True)]
                 scores[name] = mean_score(values, clusters=clusters, seed=seed)
         except SlmkitError as error:
             if on_note:
                 on_note(f"{name} is not measured: {error.what}")
-    told = [(e, a) for e, a in zip(examples, answers, strict=True) if e.relevant]
     if any(answer.passages for _, answer in told):
-        inside = shared_documents([example for example, _ in told])
-        for metric in (recall, mrr, ndcg):
+        for metric in _OF_PASSAGES:
             values = [metric(*pair) for pair in told]
             scores.setdefault(metric.__name__, mean_score(values, clusters=inside, seed=seed))
     return scores
@@ -169,6 +171,8 @@ def _set_score(
 def _is_unanswerable(example: Example) -> bool:
     return bool(abstains(example, Answer(example.id, example.target)))
 
+
+_OF_PASSAGES = (recall, mrr, ndcg)  # where no right passage is named they say nothing
 
 # Metrics of a set that some of its items count for, and which these are; for any other all of them do.
 _STANDS_ON: dict[Callable[..., float], Callable[[Example, Answer], bool]] = {

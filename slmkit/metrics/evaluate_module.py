@@ -48,10 +48,12 @@ def _computed(
         raise SlmkitError("an `evaluate` module is named in one way", fix="give either path: FOLDER or hub_id: NAME")
     name = hub_id or str(path)
     module = _module(path.resolve() if path else None, hub_id)
+    several = 1 + max(len(example.aliases) for example in examples)  # some modules want as many for each answer
+    references = [[e.target, *e.aliases] + [e.target] * (several - 1 - len(e.aliases)) for e in examples]
     try:
         found = module.compute(
             predictions=[answer.text for answer in answers],
-            references=[[e.target, *e.aliases] if _takes_several(module) else e.target for e in examples],
+            references=references if _takes_several(module) else [example.target for example in examples],
         )
     except Exception as error:  # whatever the module's own code raises
         what = f"the module fails: {type(error).__name__}: {_first_line(error)}"
@@ -68,16 +70,16 @@ def _module(path: Path | None, hub_id: str | None) -> Any:
     import evaluate
 
     where = f"evaluate module {hub_id or path}"
+    if path is not None and not (path / f"{path.name}.py" if path.is_dir() else path).is_file():
+        fix = f"a folder {path.name}/ holds the script {path.stem}.py, or name the script itself"
+        raise SlmkitError(f"there is no module {path.name!r}", where=where, fix=fix)
     try:
-        module = evaluate.load(hub_id or str(path), keep_in_memory=True)
-    except (FileNotFoundError, ConnectionError) as error:
-        if path is not None:
-            fix = f"a folder {path.name}/ holds the script {path.stem}.py, or name the script itself"
-            raise SlmkitError(f"there is no module {path.name!r}", where=where, fix=fix) from error
-        what = f"the module {hub_id!r} is not on this disk, and the hub does not answer or has none of this name"
-        fix = "connect once, or give a folder you have: path: FOLDER"
-        raise RefusedError(what, where=where, fix=fix) from error
+        module = evaluate.load(hub_id or str(path), keep_in_memory=True, seed=0)
     except Exception as error:  # whatever the module's own code raises
+        if hub_id is not None and isinstance(error, FileNotFoundError | ConnectionError):
+            what = f"the module {hub_id!r} is not on this disk, and the hub does not answer or has none of this name"
+            fix = "connect once, or give a folder you have: path: FOLDER"
+            raise RefusedError(what, where=where, fix=fix) from error
         what = f"the module cannot be loaded: {type(error).__name__}: {_first_line(error)}"
         raise SlmkitError(what, where=where, fix="install what it needs, or mend it") from error
     if not any(_is_text(option.get("predictions")) for option in _options(module)):

@@ -123,7 +123,8 @@ def fit(
             trainer._load_from_checkpoint(str(checkpoint))
             trainer.state.global_step = done
         if trainer.eval_dataset is not None and not (log and "validation_loss" in log[-1]):
-            trainer.evaluate()
+            with _memory_explained(trainer, "evaluating"):
+                trainer.evaluate()
     step = int(trainer.state.global_step)
     if selection:
         step = _select(run, trainer, selection, log, steps=steps)
@@ -144,10 +145,9 @@ def _memory_explained(trainer: Any, doing: str) -> Iterator[None]:
             changes.insert(0, "adapter: qlora")
         if not trainer.args.gradient_checkpointing:
             changes.insert(0, "gradient_checkpointing: true")
-        if rows > 1:
-            changes.insert(
-                0, f"per_device_train_batch_size: {rows // 2} with as many more gradient_accumulation_steps"
-            )
+        if rows > 1:  # a model that answers by itself answers all rows of a step at once
+            instead = "" if trainer.longest_prompt else " with as many more gradient_accumulation_steps"
+            changes.insert(0, f"per_device_train_batch_size: {rows // 2}{instead}")
         doing = "trying a step with the longest rows" if trainer.is_trying else doing
         raise out_of_memory(f"{doing}, at step {trainer.state.global_step + 1}", ", or ".join(changes)) from error
 

@@ -16,16 +16,23 @@ _COUNTED = ("_metrics", "_stored_metrics", "_logs", "_total_train_tokens", "_buf
 
 @contextmanager
 def unchanged(trainer: Any) -> Iterator[None]:
-    """Puts random numbers, gradients and all that the trainer counts back to what they were before the block."""
+    """Puts random numbers, train or eval mode, and what the trainer counts back to what they were before the block."""
+    import numpy as np
     import torch
 
     counted = {name: copy.deepcopy(vars(trainer)[name]) for name in _COUNTED if name in vars(trainer)}
-    tokens, state = trainer.state.num_input_tokens_seen, random.getstate()
-    with torch.random.fork_rng():
-        yield
-    random.setstate(state)
-    vars(trainer).update(counted)
-    trainer.state.num_input_tokens_seen = tokens
+    tokens, states = trainer.state.num_input_tokens_seen, (random.getstate(), np.random.get_state())
+    modes = [(module, module.training) for module in trainer.model.modules()]
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        for module, is_training in modes:
+            module.training = is_training
+        vars(trainer).update(counted)
+        trainer.state.num_input_tokens_seen = tokens
 
 
 def try_step(trainer: Any, longest_prompt: dict[str, Any] | None) -> None:
@@ -36,14 +43,17 @@ def try_step(trainer: Any, longest_prompt: dict[str, Any] | None) -> None:
     passes; fit says what to change.
     """
     args = trainer.args
+    trainer.model.train()  # else TRL takes its rows for an evaluation's
     trainer.current_gradient_accumulation_steps = args.gradient_accumulation_steps  # as the first step will set it
     if longest_prompt is None:
         batch = trainer._prepare_inputs(_longest(trainer, trainer.train_dataset, args.per_device_train_batch_size))
     else:
         number = args.per_device_train_batch_size * args.gradient_accumulation_steps
         trainer.generation_config.min_new_tokens = args.max_completion_length
-        batch = trainer._prepare_inputs([longest_prompt] * number)
-        trainer.generation_config.min_new_tokens = None
+        try:
+            batch = trainer._prepare_inputs([longest_prompt] * number)
+        finally:
+            trainer.generation_config.min_new_tokens = None
     forward_and_backward(trainer, batch)
     if trainer.eval_dataset is not None:
         rows = _longest(trainer, trainer.eval_dataset, args.per_device_eval_batch_size)

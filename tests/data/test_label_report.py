@@ -12,10 +12,8 @@ def rows(*labels):
 
 def test_labels_that_differ_only_in_capitals_are_named():
     [note] = label_report(rows("Cards", "loans", "cards", "loans", "cards")).notes
-    assert note == (
-        "these labels differ only in capitals or spaces: 'cards' (2 rows), 'Cards' (1 rows); write them in one way"
-    )
+    assert note == "labels that differ only in capitals or spaces: 'cards' × 2, 'Cards' × 1; write them in one way"
 
 
 def test_labels_that_differ_in_more_are_not_named():
-    assert label_report(rows("card", "cards", "loans")).notes == []
+    assert label_report(rows("card", "cards", "Maße", "Masse")).notes == []

@@ -51,6 +51,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
         ("the café and the fiancée", "cp1252", "cp1252"),
         ("Съешь ещё этих мягких французских булок да выпей чаю", "cp1251", "cp1251"),
         ("Příliš žluťoučký kůň úpěl ďábelské ódy", "cp1250", "cp1250"),
+        ("Kartım nerede? Ödeme reddedildi ve ücret olması gerekenden yüksek şaşırdım doğru değil", "cp1254", "cp1254"),
         ("Où est la carte déjà commandée ? Ça n'arrive pas à l'hôtel", "cp1252", "cp1252"),
     ],
 )
@@ -248,7 +249,7 @@ def test_an_empty_document_is_left_out_aloud(tmp_path):
     write(tmp_path / "b.html", b"")
     notes = []
     assert [row.values["path"] for row in read_rows(tmp_path, on_note=notes.append)] == ["a.txt"]
-    assert notes == [f"{tmp_path.name}/: 1 empty documents were not read: b.html"]
+    assert notes == [f"{tmp_path.name}/: not read because empty: b.html (1 of 2 documents)"]
 
 
 def test_a_data_folder_gives_its_training_file_and_keeps_the_test_file(tmp_path):

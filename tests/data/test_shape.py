@@ -160,6 +160,13 @@ def test_several_right_answers_are_kept_as_aliases():
     assert (found.target, found.aliases) == ("Scott", ("Russell",))
 
 
+def test_questions_whose_answers_repeat_in_lists_are_no_labels():
+    asked = [{"question": f"is {i} even?", "answers": [["no", "nope"], ["yes", "yeah"]][i % 2]} for i in range(12)]
+    shape = find_shape(rows(*asked))
+    assert shape.kind == "input_target"
+    assert convert(rows(asked[0])[0], shape)[0].aliases == ("nope",)
+
+
 @pytest.mark.parametrize(
     ("values", "reason"),
     [

@@ -14,6 +14,7 @@ from slmkit.metrics.labels import macro_f1
 from slmkit.metrics.likelihood import bits_per_byte, perplexity
 from slmkit.metrics.match import exact_match
 from slmkit.metrics.overlap import f1
+from slmkit.metrics.retrieval import recall
 from slmkit.types import Answer, Example, Task
 
 LABELS = Task("t", "classification", "", ("a", "b"))
@@ -117,3 +118,11 @@ def test_n_counts_the_items_that_the_metric_stands_on(metric):
         others = [pair for pair in zip(UNANSWERED, answers, strict=True) if not on(*pair)]
         with pytest.raises(SlmkitError):
             metric(*zip(*others, strict=True))
+
+
+def test_a_metric_of_passages_stands_on_the_examples_that_name_the_right_ones():
+    examples = [Example("0", "?", "a", relevant=("p",)), *(Example(str(i), "?", "a") for i in range(1, 10))]
+    answers = [Answer(e.id, "a", passages=("q",)) for e in examples]
+    for asked in (None, [recall]):
+        found = more_scores(Task("t"), asked, examples, answers)["recall"]
+        assert (found.value, found.n) == (0.0, 1)

@@ -68,10 +68,10 @@ def test_a_module_scores_one_answer_and_all_as_its_own_compute_does(tmp_path):
     assert is_set_metric(hf_evaluate_set) and not is_set_metric(hf_evaluate)
 
 
-def test_a_module_that_takes_several_references_is_given_the_aliases(tmp_path):
-    count = 'return {"references": sum(len(several) for several in references)}'
-    path = module(tmp_path, name="several", features=SEVERAL, compute=count)
-    assert hf_evaluate_set(EXAMPLES, ANSWERS, path=path) == 3.0
+def test_a_module_that_takes_several_references_is_given_as_many_for_each_answer(tmp_path):
+    joined = 'return {"right": float(references == [["the oak table"] * 2, ["elm", "an old tree"]])}'
+    path = module(tmp_path, name="several", features=SEVERAL, compute=joined)
+    assert hf_evaluate_set(EXAMPLES, ANSWERS, path=path) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from project_files import call, read_jsonl
@@ -14,6 +15,7 @@ import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError
 from slmkit.models import preference, prompts, trainer
+from slmkit.models import try_step as trying
 from slmkit.models.lora import Lora
 from slmkit.run import Run
 from slmkit.stages import reward
@@ -31,7 +33,8 @@ LONG = "which cup is in the box? " * 12  # over 60 tokens
 
 def vowels(example: Example, answer: Answer) -> float:
     """A reward that differs from answer to answer even for an untrained model, and draws random numbers of its own."""
-    return sum(letter in "aeiou" for letter in answer.text) / max(1, len(answer.text)) + random.random() / 8
+    drawn = random.random() + np.random.random()
+    return sum(letter in "aeiou" for letter in answer.text) / max(1, len(answer.text)) + drawn / 16
 
 
 ANSWERING = {"max_new_tokens": 16, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
@@ -124,3 +127,19 @@ def test_memory_that_runs_out_in_an_evaluation_is_told_as_such(tmp_path, monkeyp
     data = write(tmp_path / "data", "dpo", long_in="validation")
     with pytest.raises(FailedError, match="out of memory while evaluating, at step 1"):
         call(dpo, Run(tmp_path / "run"), data=data, model=NANO, max_steps=1, device="cpu")
+
+
+@pytest.mark.parametrize("method", ["grpo", "distill"])
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_what_is_tried_is_a_micro_batch_not_all_the_rows_of_a_step(tmp_path, monkeypatch, method, adapter):
+    stage, _, keys = METHODS[method]
+    seen, plain = [], trying.forward_and_backward
+
+    def look(trainer, batch, **given):
+        seen.append(len(next(value for value in batch.values() if isinstance(value, torch.Tensor))))
+        plain(trainer, batch, **given)
+
+    monkeypatch.setattr(trying, "forward_and_backward", look)
+    data = write(tmp_path / "data", method)
+    call(stage, Run(tmp_path / "run"), data=data, model=NANO, adapter=adapter, max_steps=1, device="cpu", **keys)
+    assert seen == [4]
