@@ -2,8 +2,8 @@
 
 The same random-weight model, the same labelled rows in the same order, the same rows a step; the arms take turns in
 each round and the table gives medians. Tokens are those of the rows, padding not counted. What is timed are the steps
-after the first, in which every arm warms up, and slmkit tries out the longest rows: its seconds have their own column. Tokens by CPU second, with
-OMP_NUM_THREADS=1, compare the arms on a machine that has other work too.
+after the first, in which every arm warms up and slmkit tries out the longest rows: its seconds have their own column.
+Tokens by CPU second, with OMP_NUM_THREADS=1, compare the arms on a machine that has other work too.
 
     slmkit              stages/sft.py's trainer as it is by default
     slmkit_packed_512   the same with packing: true and max_length: 512, as many steps over the same tokens
@@ -349,9 +349,8 @@ def report(table: dict[str, dict[str, float]], options: argparse.Namespace) -> d
         for name in ("tokens_per_second", "tokens_per_cpu_second"):
             ratio = table["slmkit"][name] / figures[name] if "slmkit" in table else float("nan")
             cells += f"{figures[name]:>15,.0f}{f'{ratio:.2f} x':>15}"
-        print(
-            f"{cells}{figures['last_loss']:>15.3f}{figures['first_step_seconds']:>15.1f}{figures['peak_gib']:>15.2f}{figures['tflops'] / ceiling:>15.1%}"
-        )
+        cells += f"{figures['last_loss']:>15.3f}{figures['first_step_seconds']:>15.1f}"
+        print(f"{cells}{figures['peak_gib']:>15.2f}{figures['tflops'] / ceiling:>15.1%}")
     claims = claimed(table, least=(1.0, 2.0 if on_gpu else 3.0, 1.2))
     for claim in claims:
         print(
