@@ -37,23 +37,24 @@ def aligned(
 
     A row of one cell is a line of its own. width: the last cell of a longer line is folded under itself.
     """
-    full = [row for row in rows if len(row) > 1]  # a line of its own sets no width
-    widths = [max(cell_len(str(cell)) for cell in column) for column in zip(*full, strict=True)]
+    lengths = [[cell_len(str(cell)) for cell in row] for row in rows]
+    several = [row for row in lengths if len(row) > 1]  # a line of its own sets no width
+    widths = [max(column) for column in zip(*several, strict=True)]
     start = indent + sum(widths[:-1]) + 2 * (len(widths) - 1)  # of the last column
     lines = []
-    for row in rows:
+    for row, row_lengths in zip(rows, lengths, strict=True):
         line = Text(" " * indent)
-        for index, cell in enumerate(row):
-            space = " " * (widths[index] - cell_len(str(cell)) if len(row) > 1 else 0)
+        for index, (cell, length) in enumerate(zip(row, row_lengths, strict=True)):
+            space = " " * (widths[index] - length if len(row) > 1 else 0)
             shown = cell
-            if width and index == len(widths) - 1 and start + cell_len(str(cell)) > width >= start + _NARROWEST:
+            if width and index == len(widths) - 1 and start + length > width >= start + _NARROWEST:
                 folded = Text.assemble(cell).wrap(out, width - start)
                 for part in folded:
                     part.rstrip()
                 shown, space = Text("\n" + " " * start).join(folded), ""
-            line.append_text(
-                Text.assemble("  " if index else "", *((space, shown) if index in right else (shown, space)))
-            )
+            line.append(("  " if index else "") + (space if index in right else ""))
+            line.append(shown)
+            line.append("" if index in right else space)
         line.rstrip()
         lines.append(line)
     return lines

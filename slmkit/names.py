@@ -35,13 +35,21 @@ def find(kind: str, name: str) -> Path | None:
     return next((path for root in roots() if (path := root / kind / f"{name}.yaml").is_file()), None)
 
 
-def names(kind: str) -> list[str]:
-    """Every name under <root>/<kind>/, sorted; "loop/train" for recipes/loop/train.yaml."""
-    found: set[str] = set()
-    for root in roots():
+def named_files(kind: str) -> dict[str, Path]:
+    """Every name under <root>/<kind>/ and its file, sorted; "loop/train" is recipes/loop/train.yaml."""
+    found: dict[str, Path] = {}
+    for root in roots()[::-1]:
         folder = root / kind
-        found |= {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
-    return sorted(found - {"curriculum"} if kind == "recipes" else found)  # the map of the lessons is no recipe
+        start = len(folder.as_posix()) + 1
+        found |= {path.as_posix()[start:].removesuffix(".yaml"): path for path in folder.rglob("*.yaml")}
+    if kind == "recipes":
+        found.pop("curriculum", None)  # the map of the lessons is no recipe
+    return dict(sorted(found.items()))
+
+
+def names(kind: str) -> list[str]:
+    """Every name under <root>/<kind>/, sorted."""
+    return list(named_files(kind))
 
 
 def find_recipe(name: str) -> tuple[str, Path]:

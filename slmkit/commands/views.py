@@ -44,7 +44,7 @@ def _named(kind: str) -> list[tuple[str, str]]:
         cards = {p.parent.name: p for root in names.roots()[::-1] for p in (root / "gold").glob("*/card.yaml")}
         return [(name, about(kind, card)) for name, card in sorted(cards.items())]
     folder = "recipes" if kind == "recipes" else f"configs/{kind}"
-    return [(name, about(kind, path)) for name in names.names(folder) if (path := names.find(folder, name))]
+    return [(name, about(kind, path)) for name, path in names.named_files(folder).items()]
 
 
 def about(kind: str, path: Path) -> str:
