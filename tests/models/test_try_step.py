@@ -90,6 +90,7 @@ def test_a_step_tried_before_the_first_changes_nothing(tmp_path, monkeypatch, me
     stage, _, keys = METHODS[method]
     data, told = write(tmp_path / "data", method), {}
     for name, attempt in (("with", trainer.try_step), ("without", lambda *given: None)):
+        # The real trial, then none: what is compared is the training after it, which is real both times.
         monkeypatch.setattr(trainer, "try_step", attempt)
         run = Run(tmp_path / name)
         keys = {"max_steps": 3, "learning_rate": 1e-3, "lora": Lora(lora_dropout=0.1), "device": "cpu", **keys}
