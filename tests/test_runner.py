@@ -277,3 +277,12 @@ def test_a_stage_that_ends_the_program_has_failed(slmkit, project):
     done = slmkit("run", "own")
     assert done.code == 1
     assert "the stage ended the program: no licence" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"), [(["ls", "gold"], 0, "tickets"), (["show", "nowhere"], 3, "nowhere")]
+)
+def test_a_command_that_leaves_at_once_has_said_all_and_keeps_its_code(words, code, said):
+    done = subprocess.run([sys.executable, "-m", "slmkit", *words], capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr

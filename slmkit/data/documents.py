@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from slmkit.data.read import read_rows
+from slmkit.data.read import Say, read_rows
 from slmkit.errors import SlmkitError
 from slmkit.types import Passage
 
@@ -20,9 +20,14 @@ _NAME_COLUMNS = ("id", "_id", "doc_id", "path", "title", "url")
 
 
 def read_passages(
-    path: Path, *, chunk_size: int = 120, chunk_overlap: int = 0, encoding: str = "auto"
+    path: Path,
+    *,
+    chunk_size: int = 120,
+    chunk_overlap: int = 0,
+    encoding: str = "auto",
+    on_note: Say | None = None,
 ) -> list[Passage]:
-    """The passages of every document at `path`; chunk_size and chunk_overlap count words.
+    """The passages of every document at `path`, of which an empty one has none; chunk_size, chunk_overlap: words.
 
     A document's id is its path or its row's id; its passages are id#0, id#1, … where it has more than one.
     """
@@ -31,7 +36,7 @@ def read_passages(
             f"chunk_overlap={chunk_overlap} must be smaller than chunk_size={chunk_size}", fix="set chunk_overlap=0"
         )
     found: list[Passage] = []
-    for row in read_rows(own_documents(path) or path, encoding=encoding):
+    for row in read_rows(own_documents(path) or path, encoding=encoding, on_note=on_note):
         text = next((row.values[name] for name in _TEXT_COLUMNS if isinstance(row.values.get(name), str)), None)
         if text is None:
             raise SlmkitError(

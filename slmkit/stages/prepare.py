@@ -115,7 +115,9 @@ def prepare(
     )
     documents = documents or own_documents(data)
     passages = (
-        read_passages(documents, chunk_size=chunk_size, chunk_overlap=chunk_overlap, encoding=encoding)
+        read_passages(
+            documents, chunk_size=chunk_size, chunk_overlap=chunk_overlap, encoding=encoding, on_note=run.note
+        )
         if documents
         else _own_passages(found.rows, train)
     )

@@ -104,7 +104,7 @@ def _seeds(
 ) -> tuple[list[Canonical], bool]:
     """The rows or passages to start from, and whether their targets are labels."""
     if method == "questions":
-        passages = read_passages(data, chunk_size=chunk_size, encoding=encoding)
+        passages = read_passages(data, chunk_size=chunk_size, encoding=encoding, on_note=run.note)
         return [Canonical({"text": p.text}, p.text, "", data / p.id, i) for i, p in enumerate(passages, 1)], False
     found = read_canonical(
         data, text_column=text_column, label_column=label_column, encoding=encoding, on_note=run.note

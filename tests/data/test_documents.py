@@ -70,3 +70,11 @@ def test_a_gap_takes_the_number_or_the_name_of_a_sentence():
         (f"It stands in {GAP}, by the river.", "Paris"),
     ]
     assert all(q.input.replace(GAP, q.target) in PARAGRAPH and q.passage == PARAGRAPH for q in questions)
+
+
+def test_an_empty_document_has_no_passage_and_is_named(tmp_path):
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "b.txt").write_text("")
+    notes = []
+    assert [passage.id for passage in read_passages(tmp_path, on_note=notes.append)] == ["a.txt"]
+    assert "b.txt" in notes[0]
