@@ -206,13 +206,7 @@ def read_value(text: str) -> Any:
 
     try:
         return _yaml_value(text, {}, "")
-    except (
-        YAMLError,
-        ValueError,
-        KeyError,
-        RecursionError,
-        SlmkitError,
-    ):  # 2024-13-45 looks like a date, !x like a tag
+    except (*_UNREADABLE, SlmkitError, YAMLError):  # 2024-13-45 looks like a date, !important like a tag
         return text
 
 
@@ -230,28 +224,31 @@ def _yaml_value(text: str, lines: dict[Place, str], file: str) -> Any:
 
 def _note_lines(node: Any, place: Place, lines: dict[Place, str], file: str, constructor: Any) -> None:
     """Fills `lines` from a node, which knows where it stands, and refuses what no plain value is."""
-    where = f"{file}:{node.start_mark.line + 1}"
     if len(place) > _DEEPEST:
         what = f"nested deeper than {_DEEPEST} levels, or an anchor that contains itself"
-        raise SlmkitError(what, where=where, fix="write it flatter")
+        raise SlmkitError(what, where=_line(node, file), fix="write it flatter")
     if node.tag not in _PLAIN:
         fix = "write the plain value, in quotes where it begins with ! or ="
-        raise SlmkitError("a YAML tag is not allowed in a recipe", where=where, fix=fix)
+        raise SlmkitError("a YAML tag is not allowed in a recipe", where=_line(node, file), fix=fix)
+    inside: list[tuple[Any, Any, Any]] = []  # a step, where it begins, what stands there
     if node.id == "sequence":
-        inside = list(enumerate(zip(node.value, node.value, strict=True)))
+        inside = [(i, inner, inner) for i, inner in enumerate(node.value)]
     elif node.id == "mapping":
         constructor.flatten_mapping(node)  # <<: *anchor
         if odd := next((key for key, _ in node.value if key.id != "scalar"), None):
-            where = f"{file}:{odd.start_mark.line + 1}"
-            raise SlmkitError("a key must be a word, not a list or a mapping", where=where, fix="write key: value")
-        inside = [(constructor.construct_object(key), (key, inner)) for key, inner in node.value]
-    else:
-        return
-    for step, (begin, inner) in inside:
-        lines[*place, step] = f"{file}:{begin.start_mark.line + 1}"
+            what = "a key must be a word, not a list or a mapping"
+            raise SlmkitError(what, where=_line(odd, file), fix="write key: value")
+        inside = [(constructor.construct_object(key), key, inner) for key, inner in node.value]
+    for step, begin, inner in inside:
+        lines[*place, step] = _line(begin, file)
         _note_lines(inner, (*place, step), lines, file, constructor)
 
 
+def _line(node: Any, file: str) -> str:
+    return f"{file}:{node.start_mark.line + 1}"
+
+
+_UNREADABLE = (ValueError, KeyError, RecursionError)  # what ruamel raises beside its own errors
 _DEEPEST = 40
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
 
