@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-
-from slmkit.cli import main
 
 # They only look: nothing of theirs still writes when they end.
 _LOOKING = {"ls", "show", "check", "schema", "--help", "--version"}
@@ -14,8 +13,12 @@ _LOOKING = {"ls", "show", "check", "schema", "--help", "--version"}
 def command() -> None:
     """Runs the command line; a command that only looks leaves at once.
 
-    Taking Python's modules down one by one is a fifth of the time of `slmkit show`.
+    Taking Python's modules down one by one is a fifth of the time of `slmkit show`. Imports make a million objects and
+    no garbage: looking for it every 700 objects, as Python does, is an eighth of the import of transformers.
     """
+    gc.set_threshold(50_000)
+    from slmkit.cli import main
+
     try:
         main()
     except SystemExit as end:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 # Standard error, so that standard output stays what --json and pipes expect.
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 # Results: standard output. A pipe has no width, and a hash folded in two cannot be searched for.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else 200)
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else 200)
 
 _NARROWEST = 12  # a last column is folded into no less
 _SECONDS_BEFORE_BAR = 2.0

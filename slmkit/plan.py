@@ -14,7 +14,7 @@ import inspect
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 from slmkit import names
 from slmkit.bind import Call, Fill, Part, Reference, bind, parts_in, plain, stage_of
 from slmkit.errors import SlmkitError
-from slmkit.recipe import Recipe, load_profile, load_recipe
+from slmkit.recipe import Recipe, load_profile, load_recipe, shown
 from slmkit.signature import parameters
 
 RUNS = Path("runs")
@@ -109,6 +109,19 @@ def bind_one(name: str, *, profile: str = "auto") -> tuple[Call, str]:
     return _Builder({}, profile, profile_layer, 0).bind(name), profile
 
 
+def find_mistakes(recipes: Sequence[str], *, profile: str) -> dict[str, SlmkitError]:
+    """The mistake of each recipe that has one, in itself or in what it reads; what several read is bound once."""
+    profile, profile_layer = load_profile(profile)
+    builder = _Builder({}, profile, profile_layer, 0)
+    mistakes = {}
+    for name in recipes:
+        try:
+            builder.add(name, ())
+        except SlmkitError as error:
+            mistakes[name] = error
+    return mistakes
+
+
 class _Builder:
     def __init__(self, given: dict[str, Any], profile: str, profile_layer: Any, seed: int) -> None:
         self.given, self.profile, self.profile_layer, self.seed = given, profile, profile_layer, seed
@@ -119,7 +132,7 @@ class _Builder:
     def add(self, name: str, above: tuple[str, ...], breaks: bool = False) -> Step:
         if name in above:
             circle = " -> ".join([*above[above.index(name) :], name])
-            where = str(names.find_recipe(above[-1])[1])
+            where = shown(names.find_recipe(above[-1])[1])
             raise SlmkitError(
                 f"recipes read each other in a circle: {circle}", where=where, fix="break one of the links"
             )

@@ -125,12 +125,12 @@ def load_recipe(name: str, *, profile: str, breaks: bool = False) -> Recipe:
         broken = _inner(own, ("breaks",))
         if broken is None:
             raise SlmkitError(
-                f"recipe {name!r} has no `breaks`", where=str(path), fix="add `breaks: {with: …, red: […]}`"
+                f"recipe {name!r} has no `breaks`", where=shown(path), fix="add `breaks: {with: …, red: […]}`"
             )
         layer.merge(Layer({"with": broken.value.get("with", {})}, broken.lines))
     if not layer.value.get("stage"):
         raise SlmkitError(
-            "the recipe names no stage", where=str(path), fix="add `stage: sft`, or a `base:` that has one"
+            "the recipe names no stage", where=shown(path), fix="add `stage: sft`, or a `base:` that has one"
         )
     return Recipe(name, path, layer, profile)
 
@@ -164,8 +164,8 @@ def read_yaml(path: Path) -> Layer:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise SlmkitError(f"not UTF-8: {error.reason}", where=_shown(path), fix="save the file as UTF-8") from None
-    layer = _parsed(text, _shown(path))
+        raise SlmkitError(f"not UTF-8: {error.reason}", where=shown(path), fix="save the file as UTF-8") from None
+    layer = _parsed(text, shown(path))
     return Layer(_copied(layer.value), dict(layer.lines))  # layers are laid on top of each other in place
 
 
@@ -317,7 +317,8 @@ def _inner(layer: Layer, place: Place) -> Layer | None:
     )
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """A path as errors name it: from here, where it lies below."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

@@ -68,6 +68,11 @@ def test_an_unknown_model(slmkit: Slmkit) -> None:
     refused(slmkit("train", "model=nanoo"), 3, "unknown model 'nanoo'", "did you mean 'nano'?")
 
 
+def test_what_was_typed_is_shown_as_it_was_typed(slmkit: Slmkit) -> None:
+    refused(slmkit("train", "model=a:dog:b"), 3, "unknown model 'a:dog:b'")
+    refused(slmkit("train", "model=[red]x"), 3, "[red]x")
+
+
 def test_an_unknown_part(slmkit: Slmkit) -> None:
     refused(slmkit("compare", "metric=exact_mach"), 3, "unknown metric 'exact_mach'", "did you mean 'exact_match'?")
 

@@ -4,7 +4,7 @@ import pytest
 from project_files import write
 
 from slmkit.errors import SlmkitError
-from slmkit.plan import content_hash, make_plan
+from slmkit.plan import content_hash, find_mistakes, make_plan
 
 STAGES = """
 from slmkit.types import Input
@@ -30,6 +30,18 @@ def key(name: str = "b", **given: object) -> str:
 
 def test_inputs_come_first() -> None:
     assert [step.name for step in make_plan("b", profile="tiny").steps] == ["a", "b"]
+
+
+def test_a_mistake_is_told_of_every_recipe_that_reads_it(project: Path) -> None:
+    write(project / "recipes/c.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt, siz: 2}\n")
+    write(project / "recipes/d.yaml", "stage: ./mine.py:second\nwith: {data: c}\n")
+    write(project / "recipes/e.yaml", "stage: ./mine.py:second\nwith: {data: e}\n")
+    mistakes = find_mistakes(["d", "a", "c", "e", "b"], profile="tiny")
+    assert {name: error.where.split(":")[0] for name, error in mistakes.items()} == {
+        "d": "recipes/c.yaml",
+        "c": "recipes/c.yaml",
+        "e": "recipes/e.yaml",
+    }
 
 
 def test_a_key_follows_arguments_inputs_seed_and_source(project: Path) -> None:

@@ -15,8 +15,8 @@ from slmkit.bind import json_schema, plain
 from slmkit.console import out, print_rows
 from slmkit.curriculum import lesson_of
 from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
-from slmkit.plan import RUNS, bind_one, find_run, lineage, make_plan, read_result, remove_run
-from slmkit.recipe import KEYS
+from slmkit.plan import RUNS, bind_one, find_mistakes, find_run, lineage, make_plan, read_result, remove_run
+from slmkit.recipe import KEYS, load_profile, load_recipe
 from slmkit.signature import parameters
 
 _PART_KINDS = ("stages", "lessons", "metrics", "retrievers", "systems")
@@ -169,23 +169,20 @@ def _print_lineage(tree: dict[str, Any], depth: int) -> None:
 
 def check_recipes(wanted: list[str], *, profile: str, as_json: bool) -> int:
     """Binds recipes and prints the mistakes found; exit code 3 if there are any."""
-    from slmkit.recipe import load_profile, load_recipe
-
-    mistakes = []
     checked = wanted or names.names("recipes")
-    profile, layer = load_profile(profile)
+    profile, _ = load_profile(profile)
+    mistakes = find_mistakes(checked, profile=profile)
     for name in checked:
         try:
-            if layer.value:
-                make_plan(name, profile=profile)
-            _check_claims(load_recipe(name, profile=profile))
+            if name not in mistakes:
+                _check_claims(load_recipe(name, profile=profile))
         except SlmkitError as error:
-            mistakes.append((name, error))
+            mistakes[name] = error
     if as_json:
-        rows = [{"recipe": name, "what": e.what, "where": e.where, "fix": e.fix} for name, e in mistakes]
+        rows = [{"recipe": name, "what": e.what, "where": e.where, "fix": e.fix} for name, e in mistakes.items()]
         print(json.dumps({"checked": len(checked), "mistakes": rows}, ensure_ascii=False))
     else:
-        for _, mistake in mistakes:
+        for mistake in mistakes.values():
             out.print(f"{mistake}\n", markup=False)
         out.print(f"{len(checked)} recipes checked, {len(mistakes)} with mistakes")
     return EXIT_MISTAKE if mistakes else EXIT_DONE
