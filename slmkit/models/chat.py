@@ -58,6 +58,6 @@ def render_text(
         ) from error
 
 
-def template_hash(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The first 12 hex digits of the sha256 of the template: two scores compare only where it is the same."""
-    return hashlib.sha256(str(tokenizer.chat_template).encode()).hexdigest()[:12]
+def template_hash(template: object) -> str:
+    """The first 12 hex digits of the sha256 of a chat template: two scores compare only where it is the same."""
+    return hashlib.sha256(str(template).encode()).hexdigest()[:12]

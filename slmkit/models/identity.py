@@ -23,7 +23,7 @@ def identity(loaded: Loaded) -> dict[str, str]:
             found["base"] = _base_name(read_base(folder))
         found["weights"] = weights_hash(folder)
     return found | {
-        "template": template_hash(loaded.tokenizer),
+        "template": template_hash(loaded.tokenizer.chat_template),
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "device": str(loaded.model.device),
     }

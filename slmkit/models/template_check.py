@@ -81,7 +81,7 @@ def check_template(
         where = str(tokenizer.name_or_path)
         fix = "take the instruct version of the model, or add chat_template.jinja beside the tokenizer"
         return TemplateReport([Fault("error", "no template", "there is no chat template", where, fix)], "", [], [], [])
-    found_hash = template_hash(tokenizer)
+    found_hash = template_hash(tokenizer.chat_template)
     if expected_hash and expected_hash != found_hash:
         text = f"the chat template is {found_hash}, but {expected_hash} was trained with"
         fix = "use the tokenizer saved with the trained model"

@@ -63,8 +63,14 @@ class _LlamaCpp:
     def about(self) -> dict[str, str]:
         from importlib.metadata import version
 
-        backend = f"llama-cpp-python {version('llama-cpp-python')}"
-        return {"model": str(self.gguf), "backend": backend, "decoding": f"greedy, up to {self.max_new_tokens} tokens"}
+        from slmkit.models.chat import template_hash
+
+        return {
+            "model": str(self.gguf),
+            "template": template_hash(self._engine.metadata.get("tokenizer.chat_template")),
+            "backend": f"llama-cpp-python {version('llama-cpp-python')}",
+            "decoding": f"greedy, up to {self.max_new_tokens} tokens",
+        }
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None

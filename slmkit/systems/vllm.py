@@ -66,10 +66,16 @@ class _Vllm:
     def about(self) -> dict[str, str]:
         from importlib.metadata import version
 
-        decoding = f"greedy, up to {self.max_new_tokens} tokens" + (
-            ", guided to the labels" if self.task.labels else ""
-        )
-        return {"model": self.model.path, "backend": f"vllm {version('vllm')}", "decoding": decoding}
+        from slmkit.models.chat import template_hash
+        from slmkit.models.load import load_tokenizer
+
+        guided = ", guided to the labels" if self.task.labels else ""
+        return {
+            "model": self.model.path,
+            "template": template_hash(load_tokenizer(self.model).chat_template),
+            "backend": f"vllm {version('vllm')}",
+            "decoding": f"greedy, up to {self.max_new_tokens} tokens{guided}",
+        }
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
