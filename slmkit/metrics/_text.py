@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -26,3 +27,17 @@ def read_json(text: str) -> Any | None:
         except (json.JSONDecodeError, RecursionError):
             continue
     return None
+
+
+def fields_of(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """("city", "oslo"), ("legs[].to", "rome"): list items share a path, so their order is free; None: nothing."""
+    if value is None and not path:
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from fields_of(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from fields_of(inner, f"{path}[]")
+    else:
+        yield path, normalised(value if isinstance(value, str) else json.dumps(value))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
 
-from slmkit.metrics._text import normalised, read_json
+from slmkit.metrics._text import fields_of, read_json
 from slmkit.types import Answer, Example
 
 
@@ -34,17 +31,3 @@ def json_fields(example: Example, answer: Answer) -> float:
 def json_match(example: Example, answer: Answer) -> float:
     """1 when every field of the target is there with its value and no other is."""
     return float(json_fields(example, answer) == 1.0)
-
-
-def fields_of(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """("city", "oslo"), ("legs[].to", "rome"): list items share a path, so their order is free; None: nothing."""
-    if value is None and not path:
-        return
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from fields_of(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from fields_of(inner, f"{path}[]")
-    else:
-        yield path, normalised(value if isinstance(value, str) else json.dumps(value))

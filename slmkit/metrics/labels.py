@@ -27,23 +27,5 @@ def label_f1(examples: Sequence[Example], answers: Sequence[Answer], *, label: s
     return float(f1_score(targets, said, labels=[normalised(label)], average="macro", zero_division=0))
 
 
-def label_rows(examples: Sequence[Example], answers: Sequence[Answer]) -> list[dict[str, float | int | str]]:
-    """Precision, recall and F1 of every label of the gold set, and what it is oftenest taken for; the worst first."""
-    from sklearn.metrics import precision_recall_fscore_support
-
-    targets, said = _pairs(examples, answers)
-    names = {normalised(example.target): example.target for example in examples}
-    labels = sorted(names)
-    found = precision_recall_fscore_support(targets, said, labels=labels, zero_division=0)
-    rows: list[dict[str, float | int | str]] = []
-    for label, precision, recall, f1, n in zip(labels, *found, strict=True):
-        wrong = [s for t, s in zip(targets, said, strict=True) if t == label and s != label]
-        taken_for = max(sorted(set(wrong)), key=wrong.count) if wrong else ""
-        row: dict[str, float | int | str] = {"label": names[label], "n": int(n), "f1": round(float(f1), 3)}
-        row |= {"precision": round(float(precision), 3), "recall": round(float(recall), 3)}
-        rows.append(row | {"taken_for": names.get(taken_for, taken_for), "times": wrong.count(taken_for)})
-    return sorted(rows, key=lambda row: (row["f1"], row["label"]))
-
-
 def _pairs(examples: Sequence[Example], answers: Sequence[Answer]) -> tuple[list[str], list[str]]:
     return [normalised(example.target) for example in examples], [normalised(answer.text) for answer in answers]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from slmkit.metrics._text import read_json
-from slmkit.metrics.fields import fields_of
+from slmkit.metrics._text import fields_of, read_json
 from slmkit.types import Answer, Example
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from slmkit.data.gold import read_gold
+from slmkit.evidence.by_label import label_rows
 from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric, shared_documents, summarise
 from slmkit.evidence.more_metrics import check_metrics, more_scores
-from slmkit.metrics.labels import label_rows
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.types import Count, Input, MetricPart, Score, SystemPart

@@ -9,7 +9,7 @@ from slmkit.errors import SlmkitError
 from slmkit.metrics.abstention import abstain_rate, abstains, false_abstain_rate
 from slmkit.metrics.calibration import ece
 from slmkit.metrics.json_schema import json_schema
-from slmkit.metrics.labels import label_f1, label_rows, macro_f1
+from slmkit.metrics.labels import label_f1, macro_f1
 from slmkit.metrics.likelihood import bits_per_byte, perplexity
 from slmkit.metrics.safety import injection_success, refuses, refuses_rightly
 from slmkit.metrics.slots import slot_f1
@@ -33,20 +33,6 @@ def test_macro_f1_counts_each_label_alike():
     assert macro_f1(*pairs(("a", "a"), ("a", "b"), ("b", "B."))) == pytest.approx(2 / 3)
     assert macro_f1(*pairs(*[("a", "a")] * 9, ("b", "a"))) == pytest.approx((18 / 19) / 2)  # accuracy would be 0.9
     assert label_f1(*pairs(("a", "a"), ("a", "b"), ("b", "b")), label="A") == pytest.approx(2 / 3)
-
-
-def test_label_rows_name_what_a_label_is_taken_for_the_worst_first():
-    worst, best = label_rows(*pairs(("Oak", "elm"), ("Oak", "elm"), ("Elm", "elm")))
-    assert worst == {
-        "label": "Oak",
-        "n": 2,
-        "f1": 0.0,
-        "precision": 0.0,
-        "recall": 0.0,
-        "taken_for": "Elm",
-        "times": 2,
-    }
-    assert best["label"] == "Elm" and best["taken_for"] == ""
 
 
 def test_slot_f1_counts_all_slots_of_the_set_together():
