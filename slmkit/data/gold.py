@@ -84,6 +84,9 @@ def freeze_gold(
     """
     if folder.exists():
         raise SlmkitError("this gold set is frozen already", where=str(folder), fix="choose another name")
+    ids = Counter(example.id for example in (*examples, *dev))
+    if repeated := [id for id, count in ids.items() if count > 1]:
+        raise SlmkitError(f"two examples have the id {repeated[0]!r}", where=str(folder), fix="give each its own")
     text = as_lines(examples)
     card = {
         "name": task.name,
@@ -268,16 +271,20 @@ def read_examples(path: Path) -> list[Example]:
     """The examples of a file of a gold folder; none where it is not there."""
     if not path.exists():
         return []
-    examples = []
+    examples: dict[str, Example] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if line:
+            where = f"{path}:{number}"
             try:
-                examples.append(Example.from_dict(json.loads(line)))
+                example = Example.from_dict(json.loads(line))
             except (json.JSONDecodeError, TypeError) as error:
                 raise SlmkitError(
-                    f"not an example: {error}", where=f"{path}:{number}", fix="a line needs id, input and target"
+                    f"not an example: {error}", where=where, fix="a line needs id, input and target"
                 ) from None
-    return examples
+            if example.id in examples:
+                raise SlmkitError(f"two examples have the id {example.id!r}", where=where, fix="give each its own")
+            examples[example.id] = example
+    return list(examples.values())
 
 
 def as_lines(examples: Sequence[Example]) -> str:

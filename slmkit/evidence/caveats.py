@@ -42,9 +42,8 @@ def differences(
     uses: the system that each arm is; trained: those on a model that a run trained.
     """
     found = []
-    plain = {use: name for name, use in uses.items() if name not in trained}
     for name in trained:
-        if other := plain.get(uses[name]):
+        for other in (one for one, use in uses.items() if use == uses[name] and one not in trained):
             pairs = [pair for pair in zip(answers[name], answers[other], strict=True) if not pair[0].error]
             same = sum(ours.text == theirs.text for ours, theirs in pairs) / max(1, len(pairs))
             if same >= _SAME_ANSWERS:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from slmkit.evidence.measure import Summary
 from slmkit.types import ModelRef, SystemPart
@@ -48,13 +49,34 @@ def model_of(part: SystemPart) -> ModelRef | None:
 
 
 def train_seconds(part: SystemPart) -> float:
-    """How long the run trained that made the arm's model, over all its sessions; 0 where no run did."""
+    """How long the runs trained that made the arm's model, over all their sessions; 0 where no run did.
+
+    A merge, or a preference training after another one, counts the trainings that it reads.
+    """
     model = model_of(part)
-    path = Path(model.path) / "result.json" if model else None
-    if path is None or not path.is_file():
+    folder = Path(model.path) if model else None
+    if folder is None or not (folder / "result.json").is_file():
         return 0.0
-    result = json.loads(path.read_text(encoding="utf-8"))
-    return float(result.get("metrics", {}).get("train_seconds", result["seconds"]))
+    trainings = _trainings(folder)
+    return sum(trainings.values()) if trainings else float(_read(folder / "result.json")["seconds"])
+
+
+def _trainings(folder: Path) -> dict[Path, float]:
+    """The seconds of each training among a run and all that it was made from."""
+    if not (folder / "result.json").is_file():
+        return {}
+    seconds = _read(folder / "result.json").get("metrics", {}).get("train_seconds")
+    found = {} if seconds is None else {folder: float(seconds)}
+    record = folder / "recipe.json"
+    for row in _read(record)["inputs"] if record.is_file() else []:
+        if row["kind"] == "recipe":
+            found |= _trainings(Path(row["dir"]))
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 @dataclass

@@ -6,13 +6,15 @@ Every answer is appended to a file at once, keyed by system and example, so that
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import statistics as stdlib_statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,21 +48,26 @@ class AnswerFile:
         self.answers: dict[tuple[str, str], Answer] = {}
         self.setups: dict[str, dict[str, Any]] = {}  # of each system: seconds to be ready, and what it is
         self.peak_memory: dict[str, int] = {}  # of each system, in bytes, while it answered
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            path.write_text(whole, encoding="utf-8")
-        for line in whole.split("\n")[:-1]:
+        self.notes: dict[str, list[str]] = {}  # of each system: what it decided by itself
+        written = path.read_bytes() if path.exists() else b""
+        whole = written[: written.rfind(b"\n") + 1]
+        if whole != written:
+            os.truncate(path, len(whole))
+        for line in whole.decode("utf-8").split("\n")[:-1]:
             row = json.loads(line)
             name = row.pop("system")
             if "setup_seconds" in row:
                 self.setups[name] = row
+            elif "notes" in row:
+                self.notes[name] = row["notes"]
             elif "peak_memory_bytes" in row:
                 self.peak_memory[name] = max(row["peak_memory_bytes"], self.peak_memory.get(name, 0))
             else:
                 self.answers[name, row["example_id"]] = Answer(**{**row, "passages": tuple(row["passages"])})
 
     def add(self, system: str, answer: Answer) -> None:
+        """Keeps an answer; half a character pair, which an endpoint may send and no file can hold, becomes a "?"."""
+        answer = replace(answer, text=answer.text.encode("utf-8", "replace").decode("utf-8"))
         self.answers[system, answer.example_id] = answer
         self._append({"system": system, **asdict(answer)})
 
@@ -73,6 +80,11 @@ class AnswerFile:
         """The most memory seen while the system answered; of several sessions the most."""
         self.peak_memory[system] = max(memory_bytes, self.peak_memory.get(system, 0))
         self._append({"system": system, "peak_memory_bytes": memory_bytes})
+
+    def add_notes(self, system: str, notes: Sequence[str]) -> None:
+        """What the system decided by itself, such as the shots it chose: a run that is resumed must say it too."""
+        self.notes[system] = list(dict.fromkeys([*self.notes.get(system, []), *notes]))
+        self._append({"system": system, "notes": self.notes[system]})
 
     def num_answered(self, system: str, examples: Sequence[Example]) -> int:
         """How many of the examples the system has answered already."""
@@ -115,15 +127,24 @@ def ask(
                 file.add_setup(name, seconds, getattr(system, "about", {}))
         if together:
             system.answer(together, on_answer=keep)
-        for note in getattr(system, "notes", ()):
-            if on_note:
-                on_note(f"{name}: {note}")
+        if notes := getattr(system, "notes", ()):
+            file.add_notes(name, notes)
+    if on_note:
+        for note in file.notes.get(name, ()):
+            on_note(f"{name}: {note}")
     answers = [file.answers[name, example.id] for example in examples]
     errors = Counter(answer.error for answer in answers if answer.error)
     for error, _ in errors.most_common(1):
         if on_note:
             on_note(f"{name}: {errors.total()} of {len(answers)} have no answer, such as: {error}")
     return answers
+
+
+def score_answers(metric: Metric, examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
+    """One score an item; an answer that is missing for an error scores 0, whatever the metric makes of its text."""
+    return [
+        0.0 if answer.error else metric(example, answer) for example, answer in zip(examples, answers, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -135,7 +156,9 @@ class Summary:
     stop_rate: float  # answers that the system ended itself
     empty_rate: float
     error_rate: float
-    prompt_tokens: float  # mean an answer
+    prompt_tokens: (
+        float  # mean an answer, as all that follow: questions without an answer cost nothing, and say little
+    )
     completion_tokens: float
     seconds_per_answer: float  # answered many at a time
     p50_seconds: float  # answered one at a time
@@ -152,20 +175,26 @@ def summarise(
 ) -> Summary:
     """The score with its interval and the rates beside it, which say whether form or ability was at fault."""
     n = max(1, len(answers))
-    alone = sorted(answer.seconds for answer in answers[1:_NUM_ALONE] or answers) or [0.0]
-    together = [answer.seconds for answer in answers[_NUM_ALONE:]] or alone
+    given = [answer for answer in answers if not answer.error] or answers
+    alone = _seconds(answers[1:_NUM_ALONE]) or _seconds(given) or [0.0]
+    together = _seconds(answers[_NUM_ALONE:]) or alone
     return Summary(
         score=mean_score(scores, clusters=clusters, seed=seed),
         parse_rate=sum(parses(task, answer) for answer in answers) / n,
         stop_rate=sum(answer.stopped for answer in answers) / n,
         empty_rate=sum(not answer.text.strip() for answer in answers) / n,
         error_rate=sum(bool(answer.error) for answer in answers) / n,
-        prompt_tokens=sum(answer.prompt_tokens for answer in answers) / n,
-        completion_tokens=sum(answer.completion_tokens for answer in answers) / n,
+        prompt_tokens=sum(answer.prompt_tokens for answer in given) / max(1, len(given)),
+        completion_tokens=sum(answer.completion_tokens for answer in given) / max(1, len(given)),
         seconds_per_answer=sum(together) / len(together),
         p50_seconds=stdlib_statistics.median(alone),
-        p95_seconds=alone[int(0.95 * len(alone))] if len(alone) >= _NUM_ALONE - 1 else None,
+        p95_seconds=alone[ceil(0.95 * len(alone)) - 1] if len(alone) >= _NUM_ALONE - 1 else None,
     )
+
+
+def _seconds(answers: Sequence[Answer]) -> list[float]:
+    """How long the answers took that there are, the shortest first."""
+    return sorted(answer.seconds for answer in answers if not answer.error)
 
 
 def shared_documents(examples: Sequence[Example]) -> list[str] | None:
@@ -229,7 +258,8 @@ def accuracy(loaded: Loaded, gold: Gold, *, limit: int, seed: int, max_new_token
     prompts = render(loaded.tokenizer, [[*opening, {"role": "user", "content": e.input}] for e in examples])
     outputs = generate(loaded, prompts, max_new_tokens=max_new_tokens)
     metric = default_metric(gold)
-    return mean_score([metric(e, Answer(e.id, o.text, error=o.error)) for e, o in zip(examples, outputs, strict=True)])
+    answers = [Answer(e.id, o.text, error=o.error) for e, o in zip(examples, outputs, strict=True)]
+    return mean_score(score_answers(metric, examples, answers))
 
 
 def answer_row(system: str, example: Example, answer: Answer, score: float) -> dict[str, Any]:

@@ -60,8 +60,8 @@ def conclude(
 ) -> Verdict:
     """The cheapest arm that is not significantly worse than the best, or how many more items would tell.
 
-    margin: a loss up to this counts as none. An arm that is not significantly worse, but whose interval reaches below
-    -margin, is undecided: then there is not enough data. bar: the score that the chosen arm must reach. clusters: the
+    margin: an arm that is not significantly worse, but whose interval reaches below -margin, is undecided: then there
+    is not enough data. bar: the score that the chosen arm must reach. clusters: the
     document of each item. noise: by how much one arm differs from its own repetition; no arm is worse by less.
     """
     pairs = _all_pairs(arms, clusters, seed)
@@ -75,7 +75,7 @@ def conclude(
     chosen = _cheapest(able)
     loss = pairs.get((chosen.name, best.name))
     more = 0
-    if loss is not None and loss.low < -margin:
+    if loss is not None and loss.low < -margin and loss.p_value >= ALPHA:  # significant: kept for the noise alone
         effect = _design_effect(chosen, best, clusters, tests)
         told = _items_that_tell(loss, margin, _discordance(chosen, best), tests=tests)
         more = max(1, ceil(told * effect) - loss.n)
@@ -87,11 +87,7 @@ def conclude(
         is_enough=not more,
         is_positive=chosen.mean > 0 and not chosen.is_floor and (bar is None or chosen.mean >= bar),
         more_items=more,
-        detectable=detectable_difference(
-            max(1, round(len(best.scores) / _design_effect(best, against, clusters, tests))),
-            discordance=_discordance(best, against),
-            tests=tests,
-        ),
+        detectable=_detectable(best, _rival(arms, best, against), clusters, tests),
         differences={arm.name: pairs[arm.name, against.name] for arm in arms if arm is not against},
     )
 
@@ -144,6 +140,17 @@ def _all_pairs(arms: Sequence[Arm], clusters: Sequence[str] | None, seed: int) -
             0 - difference.value, 0 - difference.high, 0 - difference.low, p, difference.n
         )
     return pairs
+
+
+def _rival(arms: Sequence[Arm], best: Arm, against: Arm) -> Arm:
+    """What the best arm is to be told from: the reference, or the next best where it is the reference itself."""
+    others = [arm for arm in arms if arm is not best] or [best]
+    return against if against is not best else max(others, key=lambda arm: arm.mean)
+
+
+def _detectable(a: Arm, b: Arm, clusters: Sequence[str] | None, tests: int) -> float:
+    items = max(1, round(len(a.scores) / _design_effect(a, b, clusters, tests)))
+    return detectable_difference(items, discordance=_discordance(a, b), tests=tests)
 
 
 def _cheapest(arms: Sequence[Arm]) -> Arm:
@@ -203,9 +210,10 @@ def _sentence(
             f"Until then take {chosen.name}, the cheaper."
         )
     if loss is not None:
+        why = "" if loss.p_value >= ALPHA else ", no more than a repetition makes by itself"
         return (
             f"Take {chosen.name}: {score}, the cheapest arm not worse than the best, {best.name} ({best.mean:.3f}); "
-            f"the difference is {_interval(loss)}."
+            f"the difference is {_interval(loss)}{why}."
         )
     second = max((arm for arm in arms if arm is not best), key=lambda arm: arm.mean)
     lead = pairs[best.name, second.name]

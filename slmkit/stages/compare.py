@@ -18,6 +18,7 @@ from slmkit.evidence.measure import (
     ask,
     default_metric,
     retrieval_scores,
+    score_answers,
     shared_documents,
     summarise,
 )
@@ -52,7 +53,8 @@ def compare(
     extraction, f1 for long answers. more_metrics are measured beside it, for the table `more` alone: None takes macro
     F1 and calibration for labels, JSON validity and slot F1 for extraction, F1 else, with the rates of abstaining
     where some questions have no answer.
-    margin: a loss that still counts as none. bar: the score that the arm taken must reach, else the exit code is 2.
+    margin: data are enough once a loss of more than this is ruled out, or shown. bar: the score that the arm taken
+    must reach, else the exit code is 2.
     reference: the arm that differences are measured to; None takes the best that only prompts an untrained model.
     ladder: asks one system after the other, in the order named, and stops at the first that reaches the bar.
     repeats: {few-shot again: few-shot} says that one system is another run of the other, with another seed or from
@@ -72,7 +74,7 @@ def compare(
         except NotApplicable as reason:
             run.note(f"{name} does not apply: {reason.what}")
             continue
-        scores = [scorer(example, answer) for example, answer in zip(examples, answers, strict=True)]
+        scores = score_answers(scorer, examples, answers)
         summary = summarise(frozen.task, answers, scores, clusters=clusters, seed=run.seed)
         trained = train_seconds(systems[name])
         cost = cost_of_1000(
@@ -153,8 +155,9 @@ def check(
     """Tries the metrics, and builds every system, which tells a missing model, template or key before any work."""
     if not systems:
         raise SlmkitError("there are no systems to compare", fix="add `systems: {prompt: {use: prompt}, …}`")
-    if reference is not None and reference not in systems:
-        raise SlmkitError(f"reference {reference!r} is none of the systems", fix=f"one of {', '.join(systems)}")
+    arms = [name for name in systems if name not in (repeats or {})]
+    if reference is not None and reference not in arms:
+        raise SlmkitError(f"reference {reference!r} is none of the arms", fix=f"one of {', '.join(arms)}")
     if ladder and bar is None:
         raise SlmkitError("a ladder without a bar never stops", fix="add bar=0.9, the score that is good enough")
     for name, of in (repeats or {}).items():
@@ -223,9 +226,12 @@ def _noise_floor(
 
 
 def _by_model(systems: Mapping[str, SystemPart]) -> Callable[[str], tuple[int, int]]:
-    """Sorts arms so that those on one model follow each other: it is loaded once, and freed before the next."""
+    """Sorts arms so that those on one model follow each other: it is loaded once, and freed before the next.
+
+    Those without a model come first, so that the memory they take is their own.
+    """
     names = list(systems)
-    models = [model_of(systems[name]) for name in names]
+    models = [None, *(model_of(systems[name]) for name in names)]
     return lambda name: (models.index(model_of(systems[name])), names.index(name))
 
 

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 
 from slmkit.data.gold import read_gold
 from slmkit.evidence.by_label import label_rows
-from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric, shared_documents, summarise
+from slmkit.evidence.measure import (
+    AnswerFile,
+    answer_row,
+    ask,
+    default_metric,
+    score_answers,
+    shared_documents,
+    summarise,
+)
 from slmkit.evidence.more_metrics import check_metrics, more_scores
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
@@ -49,7 +57,7 @@ def eval(
         )
     release_shared_model()
     metric_name = getattr(scorer, "label", None) or scorer.__name__
-    scores = [scorer(example, answer) for example, answer in zip(examples, answers, strict=True)]
+    scores = score_answers(scorer, examples, answers)
     summary = summarise(frozen.task, answers, scores, clusters=clusters, seed=run.seed)
     run.table("answers", (answer_row(name, *row) for row in zip(examples, answers, scores, strict=True)))
     run.metric(

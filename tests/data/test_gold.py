@@ -5,7 +5,7 @@ import json
 import pytest
 from ruamel.yaml import YAML
 
-from slmkit.data.gold import freeze_gold, freeze_on_first_sight, read_gold
+from slmkit.data.gold import freeze_gold, freeze_on_first_sight, read_examples, read_gold
 from slmkit.data.gold_diff import gold_diff
 from slmkit.errors import FailedError, RefusedError, SlmkitError
 from slmkit.types import Example, Task
@@ -149,3 +149,15 @@ def test_a_diff_says_what_came_went_and_was_answered_anew(tmp_path):
     assert diff.same == 2
     assert "compare only on the same ones" in str(diff)
     assert str(gold_diff(sets[0], sets[0])) == "the same 5 examples: scores compare"
+
+
+def test_two_examples_of_one_id_are_refused_when_frozen_and_when_read(tmp_path):
+    twice = [Example("a", "one?", "1"), Example("a", "two?", "2")]
+    with pytest.raises(SlmkitError, match="two examples have the id 'a'"):
+        freeze_gold(tmp_path / "gold" / "mine", examples=twice, task=Task("mine"), source="made by this test")
+    assert not (tmp_path / "gold" / "mine").exists()
+    path = tmp_path / "examples.jsonl"
+    path.write_text("".join(json.dumps(one.to_dict()) + "\n" for one in twice))
+    with pytest.raises(SlmkitError) as told:
+        read_examples(path)
+    assert told.value.where == f"{path}:2"

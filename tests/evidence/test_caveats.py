@@ -31,6 +31,9 @@ def test_a_training_that_changed_no_answer_and_another_template_are_said():
     assert "did its training do anything" in idle and "the arms differ in template (x: prompt; y: tuned)" in template
     other = {"prompt": SAID, "tuned": [Answer("1", "z"), SAID[1]]}
     assert differences(uses, ["tuned"], other, {"prompt": {}, "tuned": {}}) == []
+    few = {"few-shot": "prompt", **uses, "few-shot again": "prompt"}
+    said = {"few-shot": other["tuned"], "few-shot again": other["tuned"], "prompt": SAID, "tuned": SAID}
+    assert len(differences(few, ["tuned"], said, {name: {} for name in few})) == 1
     silent = [Answer("1", "", error="too long"), Answer("2", "", error="too long")]
     assert differences(uses, ["tuned"], {"prompt": silent, "tuned": silent}, {"prompt": {}, "tuned": {}}) == []
 

@@ -6,7 +6,16 @@ import pytest
 
 from slmkit.data.gold import freeze_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric, parses, shared_documents, summarise
+from slmkit.evidence.measure import (
+    AnswerFile,
+    answer_row,
+    ask,
+    default_metric,
+    parses,
+    score_answers,
+    shared_documents,
+    summarise,
+)
 from slmkit.metrics.fields import json_fields
 from slmkit.metrics.match import exact_match
 from slmkit.metrics.overlap import f1
@@ -59,6 +68,43 @@ def test_a_system_whose_answers_are_all_there_is_not_built(tmp_path):
     again = AnswerFile(tmp_path / "answered.jsonl")
     assert ask(lambda: pytest.fail("built"), "echo", examples(3), file=again)
     assert again.setups.keys() == {"echo"}
+
+
+def test_a_kill_inside_a_character_is_mended_and_half_a_character_is_kept_as_a_question_mark(tmp_path):
+    path = tmp_path / "answered.jsonl"
+    file = AnswerFile(path)
+    file.add("s", Answer("1", "sch\u00f6n"))
+    file.add("s", Answer("2", "half \ud800"))
+    path.write_bytes(path.read_bytes() + '{"system": "s", "text": "\u00f6'.encode()[:-1])
+    again = AnswerFile(path)
+    assert [answer.text for answer in again.answers.values()] == ["sch\u00f6n", "half ?"]
+    assert path.read_bytes().endswith(b"}\n")
+
+
+def test_what_a_system_decided_is_said_again_by_a_run_that_asks_nothing(tmp_path):
+    class Chooser(Echo):
+        notes = ("took 4 shots",)
+
+    said: list[str] = []
+    for _ in range(2):
+        ask(Chooser, "s", examples(3), file=AnswerFile(tmp_path / "answered.jsonl"), on_note=said.append)
+    assert said == ["s: took 4 shots"] * 2
+
+
+def test_no_answer_is_not_right_and_not_cheap():
+    asked = [Example(str(i), "?", "") for i in range(4)]
+    given = [Answer("0", "", prompt_tokens=8, seconds=1.0), Answer("1", "", prompt_tokens=8, seconds=1.0)]
+    given += [Answer(id, "", error="prompt too long", stopped=False) for id in "23"]
+    scores = score_answers(f1, asked, given)
+    assert scores == [1.0, 1.0, 0.0, 0.0]
+    summary = summarise(Task("t"), given, scores)
+    assert (summary.seconds_per_answer, summary.prompt_tokens, summary.stop_rate) == (1.0, 8.0, 0.5)
+
+
+def test_p95_is_no_maximum():
+    seconds = [9.0, *[0.01] * 19]
+    answers = [Answer("first", "x"), *(Answer(str(i), "x", seconds=s) for i, s in enumerate(seconds))]
+    assert summarise(Task("t"), answers, [1.0] * 21).p95_seconds == 0.01
 
 
 def test_the_first_examples_are_asked_one_at_a_time(tmp_path):

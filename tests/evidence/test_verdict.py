@@ -130,3 +130,28 @@ def test_no_arm_is_worse_by_less_than_a_repetition_differs():
             enumerate(drawn(0.8))], 5.0)]  # fmt: skip
     assert conclude(arms, margin=0.1).chosen == "tuned"
     assert conclude(arms, margin=0.1, noise=0.1).chosen == "prompt"
+
+
+def test_more_items_cannot_tell_what_is_within_the_noise():
+    same = [1.0] * 1300 + [0.0] * 500
+    arms = [Arm("prompt", [*same, *[0.0] * 200], 1.0, True), Arm("tuned", [*same, *[1.0] * 200], 5.0)]
+    verdict = conclude(arms, noise=0.12)
+    assert (verdict.chosen, verdict.is_enough, verdict.more_items) == ("prompt", True, 0)
+    assert "no more than a repetition makes by itself" in verdict.text
+    assert conclude(arms).chosen == "tuned"
+
+
+def test_what_can_be_detected_does_not_depend_on_which_arm_leads():
+    weak, strong = drawn(0.3), drawn(0.8, seed=1)
+    leads = conclude([Arm("prompt", strong, 1.0, True), Arm("tuned", weak, 2.0)])
+    follows = conclude([Arm("prompt", weak, 1.0, True), Arm("tuned", strong, 2.0)])
+    assert leads.detectable == follows.detectable > 0.1
+
+
+def test_a_slice_is_found_among_hundreds():
+    slices = [{"part": str(i // 20)} for i in range(1200)]
+    ours = [0.9] * 1200
+    other = [0.05] * 1180 + [1.0] * 20
+    arms = [Arm("ours", ours, 1.0, True), *(Arm(f"other {i}", other, 1.0) for i in range(4))]
+    [flip] = flipped_slices(arms, "ours", slices)
+    assert flip.startswith("on part=59 (n=20) other 0 is better by +0.100")

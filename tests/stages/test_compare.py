@@ -120,7 +120,11 @@ def test_training_is_paid_off_over_the_answers(tmp_path, nano, gold):
     trained = tmp_path / "trained"
     trained.mkdir()
     (trained / "model").symlink_to(nano.path)
-    (trained / "result.json").write_text('{"seconds": 3600.0}')
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "result.json").write_text('{"seconds": 4000.0, "metrics": {"train_seconds": 3600.0}}')
+    (trained / "result.json").write_text('{"seconds": 5.0}')  # a merge, which reads the adapter
+    inputs = [{"kind": "recipe", "dir": str(tmp_path / "adapter")}, {"kind": "file", "name": "x.csv"}]
+    (trained / "recipe.json").write_text(json.dumps({"inputs": inputs}))
     systems = {
         "prompt": part("prompt", model=nano, max_new_tokens=2),
         "tuned": part("prompt", model=ModelRef("loop/train", str(trained)), max_new_tokens=2),
@@ -160,8 +164,11 @@ def test_gold_that_was_changed_is_refused_before_any_work(systems, gold):
 def test_mistakes_are_said_before_any_work(systems, gold, nano):
     with pytest.raises(SlmkitError, match="no systems to compare"):
         stage.check(systems={}, gold=gold, limit=None, reference=None)
-    with pytest.raises(SlmkitError, match="reference 'promt' is none of the systems"):
+    with pytest.raises(SlmkitError, match="reference 'promt' is none of the arms"):
         stage.check(systems=systems, gold=gold, limit=None, reference="promt")
+    again = {"reference": "prompt again", "repeats": {"prompt again": "prompt"}}
+    with pytest.raises(SlmkitError, match="reference 'prompt again' is none of the arms"):
+        stage.check(systems={**systems, "prompt again": systems["prompt"]}, gold=gold, limit=None, **again)
     few = {"few": part("prompt", model=nano, num_shots=3)}
     with pytest.raises(SlmkitError, match="no examples to show"):
         stage.check(systems=few, gold=gold, limit=None, reference=None)
