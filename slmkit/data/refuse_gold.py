@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import slmkit
-from slmkit.data.gold import read_card, read_examples
+from slmkit.data.gold import Gold, read_card, read_examples
 from slmkit.data.normalise import normalise
 from slmkit.errors import RefusedError
 
@@ -57,6 +57,25 @@ def refuse_gold(*data: Path | None) -> None:
                     fix=f"run prepare with gold={first.gold}, which leaves them out, "
                     "or allow_gold: true to show what a leak does",
                 )
+
+
+def refuse_asked(system: str, learns_from: Path, gold: Gold) -> None:
+    """Refuses to ask a system the questions of a gold set that stand in the rows it learns from: it would know them.
+
+    learns_from: a .jsonl file or the folder of a prepared run; what is not there is not looked at.
+    Raises: RefusedError with row and line.
+    """
+    file = learns_from / "train.jsonl" if learns_from.is_dir() else learns_from
+    if gold.card.get("taught") or not file.is_file():
+        return
+    held = list(rows_in_gold(file, {normalise(example.input): gold.task.name for example in gold.examples}))
+    if held:
+        raise RefusedError(
+            f"{len(held):,} row{'s' * (len(held) > 1)} that {system!r} learns from stand in gold/{gold.task.name}: "
+            f"row {held[0].id} asks {held[0].text[:60]!r}",
+            where=f"{file}:{held[0].line}",
+            fix=f"run prepare with gold={gold.folder}, which leaves them out",
+        )
 
 
 def rows_in_gold(file: Path, gold: dict[str, str]) -> Iterator[Held]:

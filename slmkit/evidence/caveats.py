@@ -22,9 +22,12 @@ def handicaps(num_labels: int, summaries: Mapping[str, Summary], setups: Setups)
     blind = [name for name in summaries if "labels_left_out" in setups[name]]
     missing = {name: summary.error_rate for name, summary in summaries.items()}
     cut = {name: 1 - summary.stop_rate - summary.error_rate for name, summary in summaries.items()}
+    empty = {name: summary.empty_rate - summary.error_rate for name, summary in summaries.items()}
     said = f" The {num_labels} labels did not fit the prompt of {', '.join(blind)}." if blind else ""
     if shown := _shares(missing, _MANY_MISSING):
         said += f" Questions without an answer, which count as wrong: {shown}."
+    if shown := _shares(empty, _MANY_MISSING):
+        said += f" Empty answers: {shown}."
     if shown := _shares(cut, _MANY_CUT):
         said += f" Answers cut at max_new_tokens: {shown}."
     return said

@@ -26,7 +26,7 @@ from slmkit.metrics.fields import json_fields, json_match
 from slmkit.metrics.match import contains, exact_match, numeric
 from slmkit.metrics.overlap import f1, rouge_l
 from slmkit.metrics.retrieval import mrr, ndcg, recall
-from slmkit.types import Answer, Example, Score, System, Task
+from slmkit.types import Answer, Example, Score, System, SystemPart, Task
 
 if TYPE_CHECKING:
     from slmkit.models.load import Loaded
@@ -36,6 +36,7 @@ Metric = Callable[[Example, Answer], float]
 # Metrics without arguments, which a gold card can name.
 _NAMED = {metric.__name__: metric for metric in (exact_match, contains, numeric, f1, rouge_l, json_fields, json_match)}
 _FINAL_NUMBER = re.compile(r"####\s*[-+]?\$?\d[\d,.]*\s*$")  # as GSM8K ends its worked answers
+_TOO_LONG = "exceed the context"  # in the error of such a prompt
 _LONG_TARGET = 8  # words; above it two right answers are rarely worded alike
 _NUM_ALONE = 21  # first examples asked one at a time, to measure latency; the very first also warms up
 
@@ -136,8 +137,15 @@ def ask(
     errors = Counter(answer.error for answer in answers if answer.error)
     for error, _ in errors.most_common(1):
         if on_note:
-            on_note(f"{name}: {errors.total()} of {len(answers)} have no answer, such as: {error}")
+            fix = "; fewer shots, a smaller top_k or shorter passages leave room" if _TOO_LONG in error else ""
+            on_note(f"{name}: {errors.total()} of {len(answers)} have no answer, such as: {error}{fix}")
     return answers
+
+
+def learns_from(part: SystemPart) -> list[Path]:
+    """The labelled rows that a system is fitted on or shows in its prompts."""
+    given = [part.arguments.get(key) for key in ("train", "examples")]  # type: ignore[attr-defined]
+    return [path for path in given if isinstance(path, Path)]
 
 
 def score_answers(metric: Metric, examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
@@ -280,4 +288,5 @@ def answer_row(system: str, example: Example, answer: Answer, score: float) -> d
         "slice": dict(example.slice),
         **({"passages": list(answer.passages)} if answer.passages else {}),
         **({"aliases": list(example.aliases)} if example.aliases else {}),
+        **({"relevant": list(example.relevant)} if example.relevant else {}),
     }

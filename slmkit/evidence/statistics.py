@@ -108,7 +108,7 @@ def newcombe_paired(a: Sequence[float], b: Sequence[float], *, design_effect: fl
     both = sum(x == y == 1 for x, y in zip(a, b, strict=True)) / design_effect
     only_a = sum(x > y for x, y in zip(a, b, strict=True)) / design_effect
     only_b = sum(x < y for x, y in zip(a, b, strict=True)) / design_effect
-    neither = n - both - only_a - only_b
+    neither = sum(x == y == 0 for x, y in zip(a, b, strict=True)) / design_effect
     rate_a, rate_b = (both + only_a) / n, (both + only_b) / n
     low_a, high_a = wilson(both + only_a, n)
     low_b, high_b = wilson(both + only_b, n)

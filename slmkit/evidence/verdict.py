@@ -204,10 +204,11 @@ def _sentence(
         return f"{chosen.name} is the only arm: {score}."
     if more:
         assert loss is not None
+        among = f", not significant among {len(pairs) // 2} pairs of arms" if loss.high < 0 else ""
         return (
             f"Not enough data to tell {chosen.name} ({chosen.mean:.3f}) from {best.name} ({best.mean:.3f}, "
-            f"n={len(best.scores)}): the difference is {_interval(loss)}, and about {more:,} more items would tell. "
-            f"Until then take {chosen.name}, the cheaper."
+            f"n={len(best.scores)}): the difference is {_interval(loss)}{among}, and about {more:,} more items would "
+            f"tell. Until then take {chosen.name}, the cheaper."
         )
     if loss is not None:
         why = "" if loss.p_value >= ALPHA else ", no more than a repetition makes by itself"

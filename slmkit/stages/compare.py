@@ -8,6 +8,7 @@ from typing import Any
 
 from slmkit import charts
 from slmkit.data.gold import Gold, read_gold
+from slmkit.data.refuse_gold import refuse_asked
 from slmkit.errors import SlmkitError
 from slmkit.evidence.caveats import differences, handicaps
 from slmkit.evidence.cost import cost_of_1000, model_of, peak_memory, train_seconds
@@ -17,6 +18,7 @@ from slmkit.evidence.measure import (
     answer_row,
     ask,
     default_metric,
+    learns_from,
     retrieval_scores,
     score_answers,
     shared_documents,
@@ -28,7 +30,7 @@ from slmkit.evidence.verdict import Arm, Verdict, conclude, flipped_slices
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.systems import NotApplicable
-from slmkit.types import Answer, Count, Example, Input, MetricPart, NotNegative, SystemPart
+from slmkit.types import Answer, Count, Example, Input, MetricPart, NotNegative, Share, SystemPart
 
 
 def compare(
@@ -39,7 +41,7 @@ def compare(
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
     limit: Count | None = None,
-    bar: float | None = None,
+    bar: Share | None = None,
     margin: NotNegative = 0.05,
     reference: str | None = None,
     ladder: bool = False,
@@ -63,6 +65,7 @@ def compare(
     simple to complex: where costs are alike, the first is taken.
     """
     frozen = read_gold(gold)
+    _refuse_asked(systems, frozen)
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
@@ -110,7 +113,14 @@ def compare(
     )
     more: list[dict[str, Any]] = []
     for name, arm in measured.items():
-        beside = more_scores(frozen.task, more_metrics, examples, arm.answers, seed=run.seed, on_note=run.note)
+        beside = more_scores(
+            frozen.task,
+            more_metrics,
+            examples,
+            arm.answers,
+            seed=run.seed,
+            on_note=lambda text, name=name: run.note(f"{name}: {text}"),  # type: ignore[misc]
+        )
         more += more_rows(name, beside)
         run.metric(**{f"{name}.{label}": score for label, score in beside.items()})
     run.table("more", more)
@@ -146,7 +156,7 @@ def check(
     gold: Input,
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
-    bar: float | None = None,
+    bar: Share | None = None,
     reference: str | None = None,
     ladder: bool = False,
     repeats: dict[str, str] | None = None,
@@ -168,15 +178,22 @@ def check(
             )
     check_metrics(metric, more_metrics)
     if gold.exists():
-        task = read_gold(gold).task
+        frozen = read_gold(gold)
+        _refuse_asked(systems, frozen)
         for part in systems.values():
             try:
-                part(task)
+                part(frozen.task)
             except NotApplicable:
                 continue
 
 
 _PROMPTING = ("prompt", "best_prompt", "openai_endpoint")
+
+
+def _refuse_asked(systems: Mapping[str, SystemPart], gold: Gold) -> None:
+    for name, part in systems.items():
+        for path in learns_from(part):
+            refuse_asked(name, path, gold)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from slmkit.data.gold import read_gold
+from slmkit.data.gold import Gold, read_gold
+from slmkit.data.refuse_gold import refuse_asked
 from slmkit.evidence.by_label import label_rows
 from slmkit.evidence.measure import (
     AnswerFile,
     answer_row,
     ask,
     default_metric,
+    learns_from,
     score_answers,
     shared_documents,
     summarise,
@@ -18,7 +20,7 @@ from slmkit.evidence.measure import (
 from slmkit.evidence.more_metrics import check_metrics, more_scores
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
-from slmkit.types import Count, Input, MetricPart, Score, SystemPart
+from slmkit.types import Count, Input, MetricPart, Score, Share, SystemPart
 
 
 def eval(
@@ -29,7 +31,7 @@ def eval(
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
     limit: Count | None = None,
-    bar: float | None = None,
+    bar: Share | None = None,
 ) -> None:
     """Scores one system on a gold set, with a 95 % interval, parse rate, stop rate, tokens and latency.
 
@@ -40,6 +42,7 @@ def eval(
     limit: only the first examples of the gold set. bar: the score that must be reached, else the exit code is 2.
     """
     frozen = read_gold(gold)
+    _refuse_asked(system, frozen)
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
@@ -97,7 +100,14 @@ def check(
     """Tries the metrics, and builds the system, which tells a missing model, template or key before any work."""
     check_metrics(metric, more_metrics)
     if gold.exists():
-        system(read_gold(gold).task)
+        frozen = read_gold(gold)
+        _refuse_asked(system, frozen)
+        system(frozen.task)
+
+
+def _refuse_asked(system: SystemPart, gold: Gold) -> None:
+    for path in learns_from(system):
+        refuse_asked(system.label, path, gold)  # type: ignore[attr-defined]
 
 
 def _slice_rows(

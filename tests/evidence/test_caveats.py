@@ -23,6 +23,8 @@ def test_labels_not_shown_missing_answers_and_cut_ones_are_said_in_the_verdict()
     )
     assert handicaps(0, {"tuned": summary(cut=60)}, setups) == " Answers cut at max_new_tokens: tuned 60%."
     assert handicaps(77, {"tuned": summary()}, setups) == ""
+    empty = summarise(Task("t"), [Answer("", "")] * 10 + [Answer("", "x")] * 90, [0.0] * 100)
+    assert handicaps(0, {"tuned": empty}, setups) == " Empty answers: tuned 10%."
 
 
 def test_a_training_that_changed_no_answer_and_another_template_are_said():

@@ -175,3 +175,10 @@ def test_documents_with_equal_means_leave_a_point_and_no_error():
     assert even.low == even.value == even.high == pytest.approx(0.5)
     pairs = [str(i // 2) for i in range(12)]
     assert statistics.paired_difference([0.2, 0.8] * 6, [0.5, 0.5] * 6, clusters=pairs).value == pytest.approx(0.0)
+
+
+def test_clustered_counts_do_not_round_below_zero():
+    clusters = [str(i // 10) for i in range(120)]
+    other = [0.0 if i < 30 else 1.0 for i in range(120)]
+    difference = statistics.paired_difference([1.0] * 120, other, clusters=clusters)
+    assert difference.value == 0.25 and difference.low < 0.25 < difference.high

@@ -155,3 +155,11 @@ def test_a_slice_is_found_among_hundreds():
     arms = [Arm("ours", ours, 1.0, True), *(Arm(f"other {i}", other, 1.0) for i in range(4))]
     [flip] = flipped_slices(arms, "ours", slices)
     assert flip.startswith("on part=59 (n=20) other 0 is better by +0.100")
+
+
+def test_a_difference_that_many_arms_make_no_proof_of_says_so():
+    ahead, behind = [1.0] * 95 + [0.0] * 5, [1.0] * 87 + [0.0] * 13
+    arms = [Arm("cheap", behind, 1.0, True), Arm("dear", ahead, 5.0)]
+    floors = [Arm(f"floor {i}", [0.0] * 100, 9.0) for i in range(6)]
+    assert conclude(arms).chosen == "dear"
+    assert "not significant among 28 pairs of arms, and about" in conclude([*arms, *floors]).text

@@ -11,7 +11,7 @@ from project_files import read_jsonl
 
 from slmkit import names
 from slmkit.bind import Part
-from slmkit.data.gold import freeze_gold
+from slmkit.data.gold import freeze_gold, read_gold
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.run import Run
 from slmkit.stages import compare as stage
@@ -172,6 +172,24 @@ def test_mistakes_are_said_before_any_work(systems, gold, nano):
     few = {"few": part("prompt", model=nano, num_shots=3)}
     with pytest.raises(SlmkitError, match="no examples to show"):
         stage.check(systems=few, gold=gold, limit=None, reference=None)
+
+
+def test_a_system_that_learns_from_what_it_is_asked_is_refused(tmp_path, prepared, gold):
+    leaking = tmp_path / "leaking.jsonl"
+    row = {"messages": [{"role": "user", "content": "Question 0"}, {"role": "assistant", "content": "top up"}]}
+    asked = read_gold(gold).examples[3].input
+    row["messages"][0]["content"] = f" {asked.upper()}!"
+    leaking.write_text((prepared / "train.jsonl").read_text() + json.dumps(row) + "\n")
+    svm = part("linear_svm", train=leaking)
+    for refused in (
+        lambda: stage.check(systems={"svm": svm}, gold=gold),
+        lambda: stage.compare(Run(tmp_path / "run"), systems={"svm": svm}, gold=gold),
+        lambda: eval_stage.check(system=svm, gold=gold),
+    ):
+        with pytest.raises(RefusedError, match=r"1 row that '.*svm' learns from stand in gold") as told:
+            refused()
+        assert told.value.where == f"{leaking}:{len(leaking.read_text().splitlines())}"
+    assert not (tmp_path / "run" / "answered.jsonl").exists()
 
 
 def test_eval_scores_one_system_with_its_slices_and_bar(tmp_path, systems, gold):
