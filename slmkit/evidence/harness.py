@@ -30,6 +30,7 @@ class Measured:
     value: float
     scores: list[float]  # a score a document, in the task's order; none where their mean is not the value
     documents: list[str]
+    higher_is_better: bool
 
 
 def check_installed() -> None:
@@ -79,12 +80,19 @@ def run_tasks(
     return [
         one
         for task, rows in found["samples"].items()
-        for one in _of_task(task, rows, found["results"][task], on_note or (lambda _: None))
+        for one in _of_task(
+            task, rows, found["results"][task], found["higher_is_better"][task], on_note=on_note or (lambda _: None)
+        )
     ]
 
 
 def _of_task(
-    task: str, rows: Sequence[Mapping[str, Any]], values: Mapping[str, Any], on_note: Callable[[str], None]
+    task: str,
+    rows: Sequence[Mapping[str, Any]],
+    values: Mapping[str, Any],
+    higher_is_better: Mapping[str, bool | None],
+    *,
+    on_note: Callable[[str], None],
 ) -> list[Measured]:
     """Every metric of a task, under each of its filters (ways to read an answer) where it has several.
 
@@ -101,7 +109,11 @@ def _of_task(
         scores = [float(row[metric]) for row in its if isinstance(row[metric], Real)]
         if len(scores) < len(its) or not isclose(sum(scores) / len(scores), value, rel_tol=1e-6, abs_tol=1e-9):
             scores = []
-        found.append(Measured(task, name, float(value), scores, [row["doc_hash"] for row in its]))
+        better = higher_is_better.get(metric)
+        if better is None:
+            on_note(f"{task} does not say whether a higher {name} is better: it is taken to be")
+        documents = [row["doc_hash"] for row in its]
+        found.append(Measured(task, name, float(value), scores, documents, better is not False))
     if not found:
         raise SlmkitError(f"task {task!r} measures nothing", fix="give its YAML a metric that is a number, or drop it")
     return found

@@ -56,8 +56,8 @@ def benchmark(
         return
     rows = _with_changes(rows, after, measure(before), run.seed)
     run.table("tasks", rows)
-    worst = min(rows, key=lambda row: row["change"])
-    lost = max(0.0, -worst["change"])
+    worst = max(rows, key=_loss)
+    lost = max(0.0, _loss(worst))
     run.metric(forgotten=lost)
     sentence = f"{worst['task']} {worst['metric']} changes most for the worse, {worst['change']:+.3f}"
     if "p_value" in worst:
@@ -84,7 +84,12 @@ def check(
 
 def _row(run: Run, one: Measured) -> dict[str, Any]:
     """A line of the tasks table, noted as a metric too; without an interval where there is no score a document."""
-    row: dict[str, Any] = {"task": one.task, "metric": one.metric, "score": one.value}
+    row: dict[str, Any] = {
+        "task": one.task,
+        "metric": one.metric,
+        "score": one.value,
+        "higher_is_better": one.higher_is_better,
+    }
     if not one.scores:
         run.note(f"{one.task} {one.metric} is one number of all its documents: it has no interval and no test")
         run.metric(**{f"{one.task}_{one.metric}": one.value})
@@ -112,6 +117,11 @@ def _with_changes(
     for row, p_value in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
         row["p_value"] = p_value
     return found
+
+
+def _loss(row: dict[str, Any]) -> float:
+    """By how much the metric got worse: +0.1 where an accuracy fell, or a perplexity rose, by 0.1."""
+    return float(-row["change"] if row["higher_is_better"] else row["change"])
 
 
 def _change(after: Measured, before: Measured, seed: int) -> dict[str, float]:
