@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import json
 import re
 
 import pytest
@@ -60,6 +61,20 @@ def test_five_examples_of_each_system_are_spread_over_the_gold_set(make_run):
     html = write_report(make_run(num_items=50)).read_text()
     assert re.findall(r"<span>(g\d+)</span>", html) == ["g5", "g15", "g25", "g35", "g45"]
     assert html.count('<li class="answer') == 10
+
+
+def test_an_answer_stands_under_its_own_system_where_another_has_none(make_run):
+    run_dir = make_run()
+    rows = [
+        {"system": system, "example_id": id, "input": "?", "target": "a", "answer": f"by {system}", "score": 1.0}
+        for system, id in (("before", "g0"), ("after", "g1"))
+    ]
+    (run_dir / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    html = write_report(run_dir).read_text()
+    assert re.findall(r'</span>(\w+)</p>\s+<p class="said any" dir="auto">by (\w+)</p>', html) == [
+        ("before", "before"),
+        ("after", "after"),
+    ]
 
 
 def test_long_tables_and_long_texts_are_cut_and_say_so(make_run):
