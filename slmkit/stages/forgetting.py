@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default_metric
-from slmkit.evidence.statistics import Difference, mean_score, paired_difference
+from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default_metric, shared_documents
+from slmkit.evidence.statistics import Difference, holm, mean_score, paired_difference
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.types import Answer, Count, Input, MetricPart, Score, SystemPart
@@ -47,7 +47,8 @@ def forgetting(
     """Asks a model before and after its training the same questions: of its new task, and of what it could do.
 
     gold: the gold set of the new task, scored by `metric` (None: as in eval). keep: gold sets of what must not be
-    lost, each scored by its own metric. max_loss: the drop of any of them above which the exit code is 2.
+    lost, each scored by its own metric; their p-values are adjusted for their number. max_loss: the drop of any of
+    them above which the exit code is 2.
     """
     sets = [read_gold(folder) for folder in (gold, *keep)]
     file = AnswerFile(run.path("answered.jsonl"))
@@ -70,6 +71,7 @@ def forgetting(
             for one in sets
         ]
     release_shared_model()
+    changes = [changes[0], *_adjusted(changes[1:])]
     run.table("changes", [change.row for change in changes])
     run.table("answers", (row for change in changes for row in change.answers))
     gained, *kept = changes
@@ -110,6 +112,7 @@ def _change(
 ) -> Change:
     """Both models on one gold set."""
     examples = gold.examples[:limit]
+    clusters = shared_documents(examples)
     answered: list[dict[str, object]] = []
     scores: list[list[float]] = []
     for when, system in (("before", before), ("after", after)):
@@ -127,11 +130,20 @@ def _change(
     was, now = scores
     return Change(
         gold.task.name,
-        mean_score(was, seed=run.seed),
-        mean_score(now, seed=run.seed),
-        paired_difference(now, was, seed=run.seed),
+        mean_score(was, clusters=clusters, seed=run.seed),
+        mean_score(now, clusters=clusters, seed=run.seed),
+        paired_difference(now, was, clusters=clusters, seed=run.seed),
         answered,
     )
+
+
+def _adjusted(changes: Sequence[Change]) -> list[Change]:
+    """The changes with p-values adjusted for how many of them are tested."""
+    p_values = holm([change.difference.p_value for change in changes])
+    return [
+        replace(change, difference=replace(change.difference, p_value=p_value))
+        for change, p_value in zip(changes, p_values, strict=True)
+    ]
 
 
 def _score(difference: Difference) -> Score:
