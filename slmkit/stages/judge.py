@@ -24,11 +24,11 @@ from slmkit.evidence.judge import (
     rule_single,
     single_question,
 )
-from slmkit.evidence.measure import AnswerFile, ask
+from slmkit.evidence.measure import AnswerFile, ask, shared_documents
 from slmkit.evidence.statistics import mean_score
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
-from slmkit.types import Count, Input, SystemPart
+from slmkit.types import Count, Example, Input, SystemPart
 
 Row = dict[str, Any]
 
@@ -60,7 +60,8 @@ def judge(
     rulings = _rule(run, judge, ours, others, ids, against, criterion, show_target, system)
     release_shared_model()
     counts = Counter(ruling.label for ruling in rulings)
-    score = mean_score(points(rulings, system), seed=run.seed)
+    clusters = shared_documents([_example(ours[id]) for id in ids])
+    score = mean_score(points(rulings, system), clusters=clusters, seed=run.seed)
     run.table("rulings", (asdict(ruling) | {"person": known.get(ruling.example_id)} for ruling in rulings))
     run.metric(score=score, failure_rate=counts[FAILED] / len(rulings))
     if against:
@@ -157,6 +158,17 @@ def _rows(answers: Path, system: str) -> dict[str, Row]:
         names = ", ".join(dict.fromkeys(row["system"] for row in rows))
         raise SlmkitError(f"no answers of {system!r}", where=str(path), fix=f"one of {names}")
     return found
+
+
+def _example(row: Row) -> Example:
+    """The question of an answers row, with what says which document it is about."""
+    return Example(
+        row["example_id"],
+        row["input"],
+        row["target"],
+        relevant=tuple(row.get("relevant", ())),
+        slice=row.get("slice", {}),
+    )
 
 
 def _labels(path: Path, system: str, against: str | None) -> dict[str, str]:

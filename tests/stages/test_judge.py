@@ -10,6 +10,7 @@ from slmkit import names
 from slmkit.bind import Part
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.evidence.judge import Ruling, agreement
+from slmkit.evidence.statistics import mean_score
 from slmkit.run import Run
 from slmkit.stages import judge as stage
 from slmkit.types import Answer, ModelRef
@@ -75,6 +76,18 @@ def test_wins_ties_and_failures_are_told_apart(tmp_path, answers):
     assert run.metrics["score"].value == pytest.approx((20 + 19 / 2) / 40)  # the failure counts as lost
     assert run.metrics["failure_rate"] == 1 / 40
     assert "no label by people says how far to trust it" in run.verdict_text
+
+
+@pytest.mark.parametrize("told", [lambda d: {"slice": {"document": d}}, lambda d: {"relevant": [d]}])
+def test_answers_about_one_document_count_as_one_draw(tmp_path, answers, told):
+    path = answers / "answers.jsonl"
+    rows = [row | told(f"d{int(row['example_id'][1:]) // 10}") for row in read_jsonl(path)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = Run(tmp_path / "run")
+    stage.judge(run, judge=reading(), answers=answers, system="tuned")
+    points = [float(i < 30) for i in range(40)]
+    assert run.metrics["score"] == mean_score(points, clusters=[f"d{i // 10}" for i in range(40)])
+    assert run.metrics["score"].low < mean_score(points).low
 
 
 def test_a_judge_that_likes_a_place_ties_everything(tmp_path, answers):
