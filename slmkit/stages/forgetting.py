@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
 from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default_metric, shared_documents
+from slmkit.evidence.more_metrics import check_metrics
 from slmkit.evidence.statistics import Difference, holm, mean_score, paired_difference
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
@@ -88,14 +89,24 @@ def forgetting(
     run.verdict(sentence + ".", positive=kept_enough)
 
 
-def check(*, before: SystemPart, after: SystemPart, gold: Input, keep: list[Input], **_: object) -> None:
-    """Builds both systems, which tells a missing model or template; `keep` must name other gold sets."""
+def check(
+    *,
+    before: SystemPart,
+    after: SystemPart,
+    gold: Input,
+    keep: list[Input],
+    metric: MetricPart | None = None,
+    **_: object,
+) -> None:
+    """Tries the metrics, and builds both systems, which tells a missing model; `keep` must name other gold sets."""
+    check_metrics(metric, None)
     if not keep:
         raise SlmkitError("no gold set says what is to be kept", where="with.keep", fix="keep: [gold/reading]")
     sets = [read_gold(folder) for folder in (gold, *keep) if folder.exists()]
     if len({one.task.name for one in sets}) < len(sets):
         raise SlmkitError("a gold set is named twice", where="with.gold, with.keep", fix="name each once")
     for one in sets:
+        default_metric(one)  # tells a card that names an unknown one
         for system in (before, after):
             system(one.task)
 

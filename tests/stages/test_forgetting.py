@@ -3,6 +3,7 @@
 import pytest
 from project_files import REPOSITORY, read_jsonl
 
+from slmkit import names
 from slmkit.bind import Part
 from slmkit.data.gold import freeze_gold, read_gold
 from slmkit.errors import SlmkitError
@@ -99,3 +100,14 @@ def test_questions_on_one_document_count_as_one_draw_and_what_is_kept_is_tested_
 def test_a_comparison_that_says_nothing_is_refused(keep, told):
     with pytest.raises(SlmkitError, match=told):
         check(before=knowing(), after=knowing(), gold=GOLD / "tickets", keep=keep, limit=None)
+
+
+def test_a_metric_that_cannot_compare_is_refused_before_any_work(tmp_path):
+    keys = {"before": knowing(), "after": knowing(), "gold": GOLD / "tickets", "keep": [GOLD / "reading"]}
+    with pytest.raises(SlmkitError, match="macro_f1 scores the whole set at once"):
+        check(**keys, metric=names.load_part("metrics", "macro_f1"))
+    odd = freeze_gold(
+        tmp_path / "odd", examples=[Example("1", "?", "a")], task=Task("odd"), source="", extra={"metric": "bleu"}
+    )
+    with pytest.raises(SlmkitError, match="metric 'bleu' is not one that a card can name"):
+        check(**keys | {"keep": [odd.folder]})
