@@ -55,7 +55,7 @@ def judge(
     reached, else the exit code is 2; it needs 30 labels or more, and a kappa whose 95 % interval lies above min_kappa.
     """
     ours, others = _rows(answers, system), _rows(answers, against) if against else {}
-    ids = [id for id in ours if not against or id in others][:limit]
+    ids = _judged(run, ours, others, against)[:limit]
     known = _labels(labels, system, against) if labels else {}
     rulings = _rule(run, judge, ours, others, ids, against, criterion, show_target, system)
     release_shared_model()
@@ -106,6 +106,12 @@ def check(
     known = _labels(labels, system, against) if labels else {}
     if answers.exists():
         ids = set(_rows(answers, system)) & set(_rows(answers, against or system))
+        if not ids:
+            raise SlmkitError(
+                f"{system} and {against} have answered no example in common",
+                where=str(answers),
+                fix="name two arms of one comparison, or leave `against` out",
+            )
         known = {id: label for id, label in known.items() if id in ids}
     if bar is not None and len(known) < FEWEST_LABELS:
         raise RefusedError(
@@ -113,6 +119,16 @@ def check(
             where=str(labels or "labels"),
             fix='give labels=FILE with {"id", "label"} lines for answers of this run, or leave `bar` out',
         )
+
+
+def _judged(run: Run, ours: dict[str, Row], others: dict[str, Row], against: str | None) -> list[str]:
+    """The examples that have the answers a ruling needs; a note tells how many lack that of one arm."""
+    if against is None:
+        return list(ours)
+    both = [id for id in ours if id in others]
+    if alone := len(ours) + len(others) - 2 * len(both):
+        run.note(f"{alone:,} examples have an answer of one of the two arms only, and are not judged")
+    return both
 
 
 def _rule(

@@ -78,6 +78,26 @@ def test_wins_ties_and_failures_are_told_apart(tmp_path, answers):
     assert "no label by people says how far to trust it" in run.verdict_text
 
 
+def test_examples_that_only_one_arm_answered_are_counted(tmp_path, answers):
+    path = answers / "answers.jsonl"
+    rows = read_jsonl(path)
+
+    def keep(is_kept):
+        kept = [json.dumps(row) + "\n" for row in rows if is_kept(row["system"], int(row["example_id"][1:]))]
+        path.write_text("".join(kept))
+
+    keys = {"judge": reading(), "answers": answers, "system": "tuned", "against": "prompt"}
+    keep(lambda system, i: i < 10 if system == "prompt" else i >= 6)
+    run = Run(tmp_path / "run")
+    stage.judge(run, **keys)
+    assert run.metrics["score"].n == 4
+    notes = [row["text"] for row in read_jsonl(run.dir / "notes.jsonl")]
+    assert "36 examples have an answer of one of the two arms only, and are not judged" in notes  # 6 and 30
+    keep(lambda system, i: (system == "prompt") == (i < 10))
+    with pytest.raises(SlmkitError, match="no example in common"):
+        stage.check(**keys)
+
+
 @pytest.mark.parametrize("told", [lambda d: {"slice": {"document": d}}, lambda d: {"relevant": [d]}])
 def test_answers_about_one_document_count_as_one_draw(tmp_path, answers, told):
     path = answers / "answers.jsonl"
