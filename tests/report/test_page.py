@@ -6,6 +6,7 @@ import re
 import pytest
 
 from slmkit.report import write_report
+from slmkit.report.answers import answers_by_item
 from slmkit.report.arms import arms_chart
 from slmkit.report.read_run import Arm
 
@@ -75,6 +76,20 @@ def test_an_answer_stands_under_its_own_system_where_another_has_none(make_run):
         ("before", "before"),
         ("after", "after"),
     ]
+
+
+def test_examples_of_two_gold_sets_with_one_id_are_two_examples():
+    rows = [
+        {"system": f"{gold}, {when}", "example_id": "1", "input": f"a question of {gold}", "answer": f"{gold} {when}"}
+        for gold in ("reading", "skills")
+        for when in ("before", "after")
+    ]
+    items = answers_by_item(rows).items
+    said = {item.input: [answer["text"] for answer in item.answers if answer] for item in items}
+    assert said == {
+        "a question of reading": ["reading before", "reading after"],
+        "a question of skills": ["skills before", "skills after"],
+    }
 
 
 def test_long_tables_and_long_texts_are_cut_and_say_so(make_run):
