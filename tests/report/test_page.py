@@ -110,7 +110,10 @@ def test_control_characters_and_half_surrogates_become_visible(make_run, parse):
 ENTITIES = '<!DOCTYPE x [<!ENTITY a "b">]><svg xmlns="http://www.w3.org/2000/svg"/>'
 
 
-@pytest.mark.parametrize("svg", ["<svg", "<html/>", "", ENTITIES])
+DEEP = f'<svg xmlns="http://www.w3.org/2000/svg">{"<g>" * 3_000}{"</g>" * 3_000}</svg>'
+
+
+@pytest.mark.parametrize("svg", ["<svg", "<html/>", "", ENTITIES, DEEP], ids=lambda svg: svg[:5])
 def test_what_is_not_a_figure_is_named_and_not_shown(make_run, parse, svg):
     run_dir = make_run()
     (run_dir / "figures").mkdir()
