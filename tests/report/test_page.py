@@ -166,6 +166,14 @@ def test_every_value_shows_who_set_it(page):
     assert "1 value is the default Key Value Set by lora.r 8 default" in text
 
 
+def test_the_memory_of_each_arm_is_shown_where_it_is_known(make_run, parse):
+    run_dir = make_run()
+    assert "Memory" not in parse(write_report(run_dir).read_text()).text
+    rows = [{"system": "a", "score": 0.7, "peak_memory_bytes": 1_240_000_000}, {"system": "b", "score": 0.6}]
+    (run_dir / "arms.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "System Memory a 1.2 GB b –" in words(parse(write_report(run_dir).read_text()))
+
+
 def test_scores_stand_on_one_scale():
     chart = arms_chart([Arm(system="a", score=0.5, low=0.25, high=0.75), Arm(system="b", score=0.25)])
     assert [(place.low, place.at, place.high) for place in chart.places] == [(25, 50, 75), (25, 25, 25)]
