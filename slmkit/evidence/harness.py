@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from math import isclose, isfinite
 from numbers import Real
@@ -37,6 +38,11 @@ def check_installed() -> None:
     """Raises SlmkitError where the harness is not there, without importing it."""
     if find_spec("lm_eval") is None:
         raise SlmkitError("lm-evaluation-harness is not installed", fix=_INSTALL)
+
+
+def backend() -> str:
+    """The harness with its version: another one may render a task otherwise."""
+    return f"lm_eval {version('lm_eval')}"
 
 
 def run_tasks(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.evidence.harness import Measured, check_installed, run_tasks
+from slmkit.evidence.harness import Measured, backend, check_installed, run_tasks
 from slmkit.evidence.statistics import holm, mean_score, paired_difference
+from slmkit.models.identity import identity
 from slmkit.models.load import Device, Dtype, check_model, load_model
 from slmkit.run import Run
 from slmkit.types import Count, Input, Model, Whole
@@ -35,8 +36,12 @@ def benchmark(
     each task.
     """
 
-    def measure(ref: Model) -> list[Measured]:
+    made_by: list[dict[str, Any]] = []
+
+    def measure(ref: Model, name: str) -> list[Measured]:
         loaded = load_model(ref, device=device, dtype=dtype)
+        is_chat = chat and bool(loaded.tokenizer.chat_template)
+        made_by.append({"system": name, "backend": backend(), "chat": is_chat, **identity(loaded)})
         return run_tasks(
             loaded,
             tasks,
@@ -45,17 +50,19 @@ def benchmark(
             num_fewshot=num_fewshot,
             chat=chat,
             batch_size=batch_size,
-            on_note=lambda text: run.note(f"{ref.name}: {text}"),
+            on_note=lambda text: run.note(f"{name}: {text}"),
         )
 
-    after = measure(model)
+    after = measure(model, model.name)
     rows = [_row(run, one) for one in after]
     if before is None:
         run.table("tasks", rows)
+        run.table("provenance", made_by)
         run.verdict(f"{model.name}: " + ", ".join(f"{r['task']} {r['metric']} {r['score']:.3f}" for r in rows) + ".")
         return
-    rows = _with_changes(rows, after, measure(before), run.seed)
+    rows = _with_changes(rows, after, measure(before, f"{before.name}, before"), run.seed)
     run.table("tasks", rows)
+    run.table("provenance", made_by)
     worst = max(rows, key=_loss)
     lost = max(0.0, _loss(worst))
     run.metric(forgotten=lost)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
 from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default_metric, shared_documents
-from slmkit.evidence.more_metrics import check_metrics
+from slmkit.evidence.more_metrics import check_metrics, metric_name
 from slmkit.evidence.statistics import Difference, holm, mean_score, paired_difference
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
@@ -24,6 +24,7 @@ class Change:
     after: Score
     difference: Difference
     answers: list[dict[str, object]]
+    made_by: list[dict[str, object]]  # of both models, what each said of itself
 
     @property
     def row(self) -> dict[str, object]:
@@ -75,6 +76,7 @@ def forgetting(
     changes = [changes[0], *_adjusted(changes[1:])]
     run.table("changes", [change.row for change in changes])
     run.table("answers", (row for change in changes for row in change.answers))
+    run.table("provenance", (row for change in changes for row in change.made_by))
     gained, *kept = changes
     run.metric(score=gained.after, gained=_score(gained.difference))
     run.metric(**{f"{_key(change.gold)}_change": _score(change.difference) for change in kept})
@@ -125,6 +127,7 @@ def _change(
     examples = gold.examples[:limit]
     clusters = shared_documents(examples)
     answered: list[dict[str, object]] = []
+    made_by: list[dict[str, object]] = []
     scores: list[list[float]] = []
     for when, system in (("before", before), ("after", after)):
         label = f"{gold.task.name}, {when}"
@@ -137,6 +140,8 @@ def _change(
             on_note=run.note,
         )
         scores.append([metric(*pair) for pair in zip(examples, answers, strict=True)])
+        about = {"system": label, "gold": gold.sha256[:12], "metric": metric_name(metric)}
+        made_by.append(about | file.setups[label])
         answered += [answer_row(label, *row) for row in zip(examples, answers, scores[-1], strict=True)]
     was, now = scores
     return Change(
@@ -145,6 +150,7 @@ def _change(
         mean_score(now, clusters=clusters, seed=run.seed),
         paired_difference(now, was, clusters=clusters, seed=run.seed),
         answered,
+        made_by,
     )
 
 

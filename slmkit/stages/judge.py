@@ -57,12 +57,14 @@ def judge(
     ours, others = _rows(answers, system), _rows(answers, against) if against else {}
     ids = _judged(run, ours, others, against)[:limit]
     known = _labels(labels, system, against) if labels else {}
-    rulings = _rule(run, judge, ours, others, ids, against, criterion, show_target, system)
+    file = AnswerFile(run.path("answered.jsonl"))
+    rulings = _rule(run, judge, ours, others, ids, against, criterion, show_target, system, file)
     release_shared_model()
     counts = Counter(ruling.label for ruling in rulings)
     clusters = shared_documents([_example(ours[id]) for id in ids])
     score = mean_score(points(rulings, system), clusters=clusters, seed=run.seed)
     run.table("rulings", (asdict(ruling) | {"person": known.get(ruling.example_id)} for ruling in rulings))
+    run.table("provenance", [{"system": "judge", **file.setups["judge"]}, *_made_by(answers, system, against)])
     run.metric(score=score, failure_rate=counts[FAILED] / len(rulings))
     if against:
         run.metric(swayed_rate=sum(ruling.is_swayed for ruling in rulings) / len(rulings))
@@ -141,13 +143,13 @@ def _rule(
     criterion: str,
     show_target: bool,
     system: str,
+    file: AnswerFile,
 ) -> list[Ruling]:
     task = judge_task(pairs=against is not None, criterion=criterion)
     if against:
         questions = [q for id in ids for q in pair_questions(ours[id], others[id], reference=show_target)]
     else:
         questions = [single_question(ours[id], reference=show_target) for id in ids]
-    file = AnswerFile(run.path("answered.jsonl"))
     done = file.num_answered("judge", questions)
     with run.progress("judge", len(questions), "questions", done=done) as bar:
         said = ask(
@@ -161,6 +163,13 @@ def _rule(
     if against:
         return [rule_pair(id, system, against, said[2 * i : 2 * i + 2]) for i, id in enumerate(ids)]
     return [rule_single(answer) for answer in said]
+
+
+def _made_by(answers: Path, *systems: str | None) -> list[Row]:
+    """What the systems whose answers are judged said of themselves, where their run kept it."""
+    path = answers / "provenance.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [row for row in map(json.loads, lines) if row["system"] in systems]
 
 
 def _rows(answers: Path, system: str) -> dict[str, Row]:

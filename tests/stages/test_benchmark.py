@@ -10,6 +10,7 @@ from slmkit import names
 from slmkit.errors import SlmkitError
 from slmkit.evidence import harness
 from slmkit.evidence.harness import Measured
+from slmkit.models.identity import identity
 from slmkit.models.load import load_model
 from slmkit.run import Run
 from slmkit.stages import benchmark as stage
@@ -52,6 +53,9 @@ def test_a_local_task_is_scored_and_nothing_is_forgotten_by_the_same_model(tmp_p
     assert row["score"] == ANSWERS.count(best_choice()) / 12
     assert run.verdict_positive
     assert run.metrics["forgotten"] == 0.0
+    made_by = read_jsonl(run.dir / "provenance.jsonl")
+    same = {"backend": harness.backend(), "chat": False, **identity(load_model(NANO, device="cpu"))}
+    assert made_by == [{"system": "nano", **same}, {"system": "nano, before", **same}]
     with pytest.raises(SlmkitError, match="no task 'colors'") as wrong:
         stage.benchmark(run, **keys | {"tasks": ["colors"]}, device="cpu")
     assert wrong.value.fix == "one of colours"
@@ -122,6 +126,7 @@ def test_what_is_no_number_is_noted_and_a_task_that_measures_nothing_is_refused(
 
 def test_a_metric_that_only_one_model_has_is_refused(tmp_path, monkeypatch):
     """A model that has gone wild has an infinite perplexity; its other metrics must not pass for all."""
+    pytest.importorskip("lm_eval")
     lost = Measured("t", "perplexity", 7.4, [], ["d0"], False)
     kept = Measured("t", "acc", 1.0, [1.0], ["d0"], True)
     measured = iter([[kept], [kept, lost]])
@@ -132,6 +137,7 @@ def test_a_metric_that_only_one_model_has_is_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("scores", [[1.0] * 6, []])
 def test_where_lower_is_better_a_rise_is_the_loss(tmp_path, monkeypatch, scores):
+    pytest.importorskip("lm_eval")
     documents = [f"d{i}" for i in range(6)]
     after = Measured("t", "error_rate", 1.0, scores, documents, False)
     before = Measured("t", "error_rate", 0.0, [0.0 for _ in scores], documents, False)

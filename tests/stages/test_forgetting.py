@@ -18,6 +18,7 @@ class Saying:
 
     def __init__(self, task, *, known):
         self.name, self.right = "saying", task.name in known
+        self.about = {"decoding": "by heart"}
 
     def answer(self, examples, *, on_answer=None):
         answers = [Answer(e.id, e.target if self.right else "", stopped=True) for e in examples]
@@ -50,6 +51,12 @@ def test_gain_and_loss_are_told_apart_and_the_loss_is_held_against_its_limit(tmp
     assert run.metrics["skills_change"].value == 0.0
     assert run.metrics["forgotten"] == 1.0
     assert "reading loses most, -1.000" in run.verdict_text
+    made_by = read_jsonl(run.dir / "provenance.jsonl")
+    assert [row["system"] for row in made_by] == [
+        f"{name}, {when}" for name in ("tickets", "reading", "skills") for when in ("before", "after")
+    ]
+    assert made_by[2]["gold"] == read_gold(GOLD / "reading").sha256[:12]
+    assert {(row["metric"], row["decoding"]) for row in made_by} == {("exact_match", "by heart")}
     assert not run.verdict_positive
 
 

@@ -172,6 +172,11 @@ def test_the_embedded_model_judges_in_the_words_it_is_given(tmp_path, answers):
     function = names.load_part("systems", "prompt")
     run = Run(tmp_path / "run")
     judge = Part("systems", "prompt", function, {"model": nano, "device": "cpu"})
+    arms = [{"system": name, "weights": f"hash of {name}"} for name in ("prompt", "tuned", "other")]
+    (answers / "provenance.jsonl").write_text("".join(json.dumps(row) + "\n" for row in arms))
     stage.judge(run, judge=judge, answers=answers, system="tuned", against="prompt", limit=3)
     assert run.metrics["failure_rate"] == 0.0
     assert len(read_jsonl(run.dir / "rulings.jsonl")) == 3
+    asked, *judged = read_jsonl(run.dir / "provenance.jsonl")
+    assert (asked["system"], asked["model"], asked["decoding"]) == ("judge", "nano", "labels")
+    assert judged == arms[:2]
