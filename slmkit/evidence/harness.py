@@ -49,17 +49,17 @@ def run_tasks(
     loaded: Loaded,
     tasks: Sequence[str],
     *,
+    on_note: Callable[[str], None],
     folder: Path | None = None,
     limit: int | None = None,
     num_fewshot: int | None = None,
     chat: bool = True,
     batch_size: int = 16,
-    on_note: Callable[[str], None] | None = None,
 ) -> list[Measured]:
     """The metrics of some tasks. folder: tasks as the harness's YAML files; None: those that it ships.
 
-    chat: prompts go through the model's chat template. on_note hears which metric is no number.
-    Raises: SlmkitError for a task that is not there or measures nothing.
+    chat: prompts go through the model's chat template. on_note hears which metric is no number, and
+    which has no direction. Raises: SlmkitError for a task that is not there or measures nothing.
     """
     from lm_eval.evaluator import simple_evaluate
     from lm_eval.models.huggingface import HFLM
@@ -86,9 +86,7 @@ def run_tasks(
     return [
         one
         for task, rows in found["samples"].items()
-        for one in _of_task(
-            task, rows, found["results"][task], found["higher_is_better"][task], on_note=on_note or (lambda _: None)
-        )
+        for one in _of_task(task, rows, found["results"][task], found["higher_is_better"][task], on_note=on_note)
     ]
 
 
@@ -102,7 +100,8 @@ def _of_task(
 ) -> list[Measured]:
     """Every metric of a task, under each of its filters (ways to read an answer) where it has several.
 
-    rows: a line a document and filter. values: what the harness makes of them, by "metric,filter".
+    rows: a line a document and filter. values: what the harness makes of them, by "metric,filter"; where it is not the
+    mean of the lines (perplexity is exp of it), they are no scores.
     """
     found = []
     several = len({row["filter"] for row in rows}) > 1
