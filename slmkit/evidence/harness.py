@@ -1,14 +1,18 @@
 """The bridge to EleutherAI's lm-evaluation-harness: its tasks on a loaded model, the score of every document kept.
 
-The harness renders, asks and scores; what it measured is put beside our own intervals and paired tests.
+The harness renders, asks and scores; what it measured is put beside our own intervals and paired tests. They need a
+metric that is a mean over documents: perplexity, mcc and f1 are one number of the whole set, and stay the harness's.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
+from math import isclose, isfinite
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +24,14 @@ _INSTALL = "pip install -c configs/constraints.txt 'slmkit[lm-eval]'"
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric of one task: a score a document, in the task's order; a hash for each says which question it was."""
+    """One metric of one task by the harness; a hash for each document says which question it was."""
 
     task: str
     metric: str
-    scores: list[float]
+    value: float
+    scores: list[float]  # a score a document, in the task's order; none where their mean is not the value
     documents: list[str]
+    higher_is_better: bool
 
 
 def check_installed() -> None:
@@ -34,10 +40,16 @@ def check_installed() -> None:
         raise SlmkitError("lm-evaluation-harness is not installed", fix=_INSTALL)
 
 
+def backend() -> str:
+    """The harness with its version: another one may render a task otherwise."""
+    return f"lm_eval {version('lm_eval')}"
+
+
 def run_tasks(
     loaded: Loaded,
     tasks: Sequence[str],
     *,
+    on_note: Callable[[str], None],
     folder: Path | None = None,
     limit: int | None = None,
     num_fewshot: int | None = None,
@@ -46,7 +58,8 @@ def run_tasks(
 ) -> list[Measured]:
     """The metrics of some tasks. folder: tasks as the harness's YAML files; None: those that it ships.
 
-    chat: prompts go through the model's chat template. Raises: SlmkitError for a task that is not there.
+    chat: prompts go through the model's chat template. on_note hears which metric is no number, and
+    which has no direction. Raises: SlmkitError for a task that is not there or measures nothing.
     """
     from lm_eval.evaluator import simple_evaluate
     from lm_eval.models.huggingface import HFLM
@@ -71,13 +84,41 @@ def run_tasks(
         bootstrap_iters=0,  # intervals are worked out here
     )
     return [
-        Measured(
-            task,
-            metric,
-            [float(row[metric]) for row in rows if metric in row["metrics"]],
-            [row["doc_hash"] for row in rows if metric in row["metrics"]],
-        )
+        one
         for task, rows in found["samples"].items()
-        for metric in dict.fromkeys(metric for row in rows for metric in row["metrics"])
-        if all(isinstance(row[metric], (int, float)) for row in rows if metric in row["metrics"])
+        for one in _of_task(task, rows, found["results"][task], found["higher_is_better"][task], on_note=on_note)
     ]
+
+
+def _of_task(
+    task: str,
+    rows: Sequence[Mapping[str, Any]],
+    values: Mapping[str, Any],
+    higher_is_better: Mapping[str, bool | None],
+    *,
+    on_note: Callable[[str], None],
+) -> list[Measured]:
+    """Every metric of a task, under each of its filters (ways to read an answer) where it has several.
+
+    rows: a line a document and filter. values: what the harness makes of them, by "metric,filter"; where it is not the
+    mean of the lines (perplexity is exp of it), they are no scores.
+    """
+    found = []
+    several = len({row["filter"] for row in rows}) > 1
+    for metric, by in dict.fromkeys((metric, row["filter"]) for row in rows for metric in row["metrics"]):
+        name, value = f"{metric},{by}" if several else metric, values[f"{metric},{by}"]
+        if not isinstance(value, Real) or not isfinite(value):
+            on_note(f"{task} {name} is left out: {value!r} is no number")
+            continue
+        its = [row for row in rows if row["filter"] == by and metric in row["metrics"]]
+        scores = [float(row[metric]) for row in its if isinstance(row[metric], Real)]
+        if len(scores) < len(its) or not isclose(sum(scores) / len(scores), value, rel_tol=1e-6, abs_tol=1e-9):
+            scores = []
+        better = higher_is_better.get(metric)
+        if better is None:
+            on_note(f"{task} does not say whether a higher {name} is better: it is taken to be")
+        documents = [row["doc_hash"] for row in its]
+        found.append(Measured(task, name, float(value), scores, documents, better is not False))
+    if not found:
+        raise SlmkitError(f"task {task!r} measures nothing", fix="give its YAML a metric that is a number, or drop it")
+    return found

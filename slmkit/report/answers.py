@@ -44,21 +44,25 @@ class Answers:
 
 
 def answers_by_item(rows: Iterable[Row]) -> Answers:
-    """Groups rows of answers.jsonl by example; systems stand in the order in which they first answer."""
+    """Groups rows of answers.jsonl by example; systems stand in the order in which they first answer.
+
+    An example is its id and its input: two gold sets of one run may both have an example "1".
+    """
     systems: dict[str, int] = {}
-    items: dict[str, Item] = {}
-    left_out: set[str] = set()
+    items: dict[tuple[str, str], Item] = {}
+    left_out: set[tuple[str, str]] = set()
     for row in rows:
         example_id = str(row.get("example_id", ""))
+        example = (example_id, str(row.get("input")))
         system = systems.setdefault(str(row.get("system", "")), len(systems))
-        if example_id not in items:
+        if example not in items:
             if len(items) == _MOST_ITEMS:
-                left_out.add(example_id)
+                left_out.add(example)
                 continue
-            items[example_id] = Item(
+            items[example] = Item(
                 example_id, _text(row.get("input")), _text(row.get("target")), _slice(row.get("slice"))
             )
-        answers = items[example_id].answers
+        answers = items[example].answers
         answers.extend([None] * (system + 1 - len(answers)))
         answers[system] = _answer(row)
     for item in items.values():

@@ -42,7 +42,7 @@ _FONT = {  # what each word of the shorthand "italic 700 9px 'DejaVu Sans'" says
 def inline_svg(text: str, *, prefix: str, label: str) -> Markup:
     """The drawing as one <svg> element; `prefix` keeps its ids apart from those of other charts on the page.
 
-    Raises: ValueError when the text is not SVG, or declares entities.
+    Raises: ValueError when the text is not SVG, declares entities, or is nested too deep.
     """
     if "<!ENTITY" in text:
         raise ValueError("it declares XML entities")
@@ -52,12 +52,15 @@ def inline_svg(text: str, *, prefix: str, label: str) -> Markup:
         raise ValueError(f"it is not SVG: {error}") from error
     if root.tag != f"{{{_SVG}}}svg":
         raise ValueError("it is not SVG")
-    clean = _element(root, prefix)
-    assert clean is not None  # the root is an svg element
-    clean.set("role", "img")
-    clean.set("aria-label", label)
-    clean.set("fill", "currentColor")  # SVG's own default is black
-    return Markup(ElementTree.tostring(clean, encoding="unicode"))  # an element tree escapes what it writes
+    try:
+        clean = _element(root, prefix)
+        assert clean is not None  # the root is an svg element
+        clean.set("role", "img")
+        clean.set("aria-label", label)
+        clean.set("fill", "currentColor")  # SVG's own default is black
+        return Markup(ElementTree.tostring(clean, encoding="unicode"))  # an element tree escapes what it writes
+    except RecursionError:
+        raise ValueError("its elements are nested too deep") from None
 
 
 def _element(old: ElementTree.Element, prefix: str) -> ElementTree.Element | None:

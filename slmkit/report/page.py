@@ -39,6 +39,7 @@ _COSTS: list[_Column] = [
     ("completion_tokens", "Tokens out", words.number),
     ("setup_seconds", "Setup", words.duration),
     ("train_seconds", "Training", words.duration),
+    ("peak_memory_bytes", "Memory", words.memory),
 ]
 _FORM: list[_Column] = [
     ("parse_rate", "Parsed", words.percent),

@@ -149,6 +149,7 @@ class Arm(_FromFile):
     completion_tokens: float | None = None
     setup_seconds: float | None = None
     train_seconds: float | None = None
+    peak_memory_bytes: float | None = None  # the most while it answered
     parse_rate: float | None = None
     stop_rate: float | None = None
     empty_rate: float | None = None

@@ -95,6 +95,13 @@ def duration(seconds: Any) -> str:
     return f"{minutes} min {round(seconds) % 60} s" if hours == 0 else f"{hours} h {minutes % 60} min"
 
 
+def memory(num_bytes: Any) -> str:
+    """Bytes in the unit a person would use: "512 MB", "1.2 GB", of a million and a thousand million bytes."""
+    if not isinstance(num_bytes, int | float) or isinstance(num_bytes, bool) or not math.isfinite(num_bytes):
+        return number(num_bytes)
+    return f"{num_bytes / 1e6:,.0f} MB" if num_bytes < 999.5e6 else f"{num_bytes / 1e9:,.1f} GB"
+
+
 def when(moment: str) -> str:
     """An ISO time as "2026-03-01 14:05 UTC"; text that is no time stays as it is."""
     try:

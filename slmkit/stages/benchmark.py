@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from slmkit.errors import SlmkitError
-from slmkit.evidence.harness import Measured, check_installed, run_tasks
-from slmkit.evidence.statistics import Difference, holm, mean_score, paired_difference
+from slmkit.evidence.harness import Measured, backend, check_installed, run_tasks
+from slmkit.evidence.statistics import holm, mean_score, paired_difference
+from slmkit.models.identity import identity
 from slmkit.models.load import Device, Dtype, check_model, load_model
 from slmkit.run import Run
 from slmkit.types import Count, Input, Model, Whole
@@ -28,38 +31,45 @@ def benchmark(
     """Runs tasks of lm-evaluation-harness on a model, and on the model before its training to see what was forgotten.
 
     task_folder: tasks as the harness's own YAML files; None takes those that it ships, whose data is on the hub.
-    before: another model on the same documents; differences are paired. max_loss: the drop of any metric above which
-    the exit code is 2. chat: prompts go through the chat template. limit: the first documents of each task.
+    before: another model on the same documents; differences are paired. max_loss: the loss of any metric, in its own
+    unit, above which the exit code is 2. chat: prompts go through the chat template. limit: the first documents of
+    each task.
     """
 
-    def measure(ref: Model) -> list[Measured]:
+    made_by: list[dict[str, Any]] = []
+
+    def measure(ref: Model, name: str) -> list[Measured]:
         loaded = load_model(ref, device=device, dtype=dtype)
+        is_chat = chat and bool(loaded.tokenizer.chat_template)
+        made_by.append({"system": name, "backend": backend(), "chat": is_chat, **identity(loaded)})
         return run_tasks(
-            loaded, tasks, folder=task_folder, limit=limit, num_fewshot=num_fewshot, chat=chat, batch_size=batch_size
+            loaded,
+            tasks,
+            folder=task_folder,
+            limit=limit,
+            num_fewshot=num_fewshot,
+            chat=chat,
+            batch_size=batch_size,
+            on_note=lambda text: run.note(f"{name}: {text}"),
         )
 
-    after = measure(model)
-    earlier = measure(before) if before else []
-    changes = [_change(one, other, run.seed) for one, other in zip(after, earlier, strict=bool(earlier))]
-    adjusted = holm([change.p_value for change in changes])
-    rows = []
-    for i, one in enumerate(after):
-        score = mean_score(one.scores, seed=run.seed)
-        row = {"task": one.task, "metric": one.metric, "score": score.value, "low": score.low, "high": score.high}
-        run.metric(**{f"{one.task}_{one.metric}": score})
-        if changes:
-            of = changes[i]
-            row |= {"change": of.value, "change_low": of.low, "change_high": of.high, "p_value": adjusted[i]}
-        rows.append(row | {"n": score.n})
-    run.table("tasks", rows)
-    if not changes:
+    after = measure(model, model.name)
+    rows = [_row(run, one) for one in after]
+    if before is None:
+        run.table("tasks", rows)
+        run.table("provenance", made_by)
         run.verdict(f"{model.name}: " + ", ".join(f"{r['task']} {r['metric']} {r['score']:.3f}" for r in rows) + ".")
         return
-    worst = min(range(len(changes)), key=lambda i: changes[i].value)
-    lost = max(0.0, -changes[worst].value)
+    rows = _with_changes(rows, after, measure(before, f"{before.name}, before"), run.seed)
+    run.table("tasks", rows)
+    run.table("provenance", made_by)
+    worst = max(rows, key=_loss)
+    lost = max(0.0, _loss(worst))
     run.metric(forgotten=lost)
-    of, what = changes[worst], f"{after[worst].task} {after[worst].metric}"
-    sentence = f"{what} changes most for the worse, {of.value:+.3f} [{of.low:+.3f}, {of.high:+.3f}] (n={of.n})"
+    sentence = f"{worst['task']} {worst['metric']} changes most for the worse, {worst['change']:+.3f}"
+    if "p_value" in worst:
+        sentence += f" [{worst['change_low']:+.3f}, {worst['change_high']:+.3f}]"
+    sentence += f" (n={worst['n']})"
     if max_loss is not None:
         sentence += f", {'within' if lost <= max_loss else 'more than'} the loss of {max_loss:g} allowed"
     run.verdict(sentence + ".", positive=max_loss is None or lost <= max_loss)
@@ -79,6 +89,50 @@ def check(
             check_model(ref, needs_chat_template=False)
 
 
-def _change(after: Measured, before: Measured, seed: int) -> Difference:
-    assert (after.task, after.metric, after.documents) == (before.task, before.metric, before.documents)
-    return paired_difference(after.scores, before.scores, seed=seed)
+def _row(run: Run, one: Measured) -> dict[str, Any]:
+    """A line of the tasks table, noted as a metric too; without an interval where there is no score a document."""
+    row: dict[str, Any] = {
+        "task": one.task,
+        "metric": one.metric,
+        "score": one.value,
+        "higher_is_better": one.higher_is_better,
+    }
+    if not one.scores:
+        run.note(f"{one.task} {one.metric} is one number of all its documents: it has no interval and no test")
+        run.metric(**{f"{one.task}_{one.metric}": one.value})
+        return row | {"n": len(one.documents)}
+    score = mean_score(one.scores, seed=run.seed)
+    run.metric(**{f"{one.task}_{one.metric}": score})
+    return row | {"score": score.value, "low": score.low, "high": score.high, "n": score.n}
+
+
+def _with_changes(
+    rows: list[dict[str, Any]], after: list[Measured], before: list[Measured], seed: int
+) -> list[dict[str, Any]]:
+    """The rows with what changed, after - before, on the same documents; p-values adjusted for the number of tests.
+
+    Raises: SlmkitError where one of the models has no number for a metric, as an infinite perplexity is none.
+    """
+    then, now = ([(one.task, one.metric, one.documents) for one in of] for of in (before, after))
+    for task, metric, _ in [one for one in then + now if one not in now or one not in then]:
+        raise SlmkitError(
+            f"{task} {metric} is no number for both models, or not of the same documents",
+            fix="leave the task out of `tasks`",
+        )
+    found = [row | _change(one, other, seed) for row, one, other in zip(rows, after, before, strict=True)]
+    tested = [row for row in found if "p_value" in row]
+    for row, p_value in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
+        row["p_value"] = p_value
+    return found
+
+
+def _loss(row: dict[str, Any]) -> float:
+    """By how much the metric got worse: +0.1 where an accuracy fell, or a perplexity rose, by 0.1."""
+    return float(-row["change"] if row["higher_is_better"] else row["change"])
+
+
+def _change(after: Measured, before: Measured, seed: int) -> dict[str, float]:
+    if not after.scores or not before.scores:
+        return {"change": after.value - before.value}
+    of = paired_difference(after.scores, before.scores, seed=seed)
+    return {"change": of.value, "change_low": of.low, "change_high": of.high, "p_value": of.p_value}

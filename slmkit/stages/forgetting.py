@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default_metric
-from slmkit.evidence.statistics import Difference, mean_score, paired_difference
+from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default_metric, shared_documents
+from slmkit.evidence.more_metrics import check_metrics, metric_name
+from slmkit.evidence.statistics import Difference, holm, mean_score, paired_difference
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.types import Answer, Count, Input, MetricPart, Score, SystemPart
@@ -23,6 +24,7 @@ class Change:
     after: Score
     difference: Difference
     answers: list[dict[str, object]]
+    made_by: list[dict[str, object]]  # of both models, what each said of itself
 
     @property
     def row(self) -> dict[str, object]:
@@ -47,7 +49,8 @@ def forgetting(
     """Asks a model before and after its training the same questions: of its new task, and of what it could do.
 
     gold: the gold set of the new task, scored by `metric` (None: as in eval). keep: gold sets of what must not be
-    lost, each scored by its own metric. max_loss: the drop of any of them above which the exit code is 2.
+    lost, each scored by its own metric; their p-values are adjusted for their number. max_loss: the drop of any of
+    them above which the exit code is 2.
     """
     sets = [read_gold(folder) for folder in (gold, *keep)]
     file = AnswerFile(run.path("answered.jsonl"))
@@ -70,8 +73,10 @@ def forgetting(
             for one in sets
         ]
     release_shared_model()
+    changes = [changes[0], *_adjusted(changes[1:])]
     run.table("changes", [change.row for change in changes])
     run.table("answers", (row for change in changes for row in change.answers))
+    run.table("provenance", (row for change in changes for row in change.made_by))
     gained, *kept = changes
     run.metric(score=gained.after, gained=_score(gained.difference))
     run.metric(**{f"{_key(change.gold)}_change": _score(change.difference) for change in kept})
@@ -86,14 +91,24 @@ def forgetting(
     run.verdict(sentence + ".", positive=kept_enough)
 
 
-def check(*, before: SystemPart, after: SystemPart, gold: Input, keep: list[Input], **_: object) -> None:
-    """Builds both systems, which tells a missing model or template; `keep` must name other gold sets."""
+def check(
+    *,
+    before: SystemPart,
+    after: SystemPart,
+    gold: Input,
+    keep: list[Input],
+    metric: MetricPart | None = None,
+    **_: object,
+) -> None:
+    """Tries the metrics, and builds both systems, which tells a missing model; `keep` must name other gold sets."""
+    check_metrics(metric, None)
     if not keep:
         raise SlmkitError("no gold set says what is to be kept", where="with.keep", fix="keep: [gold/reading]")
     sets = [read_gold(folder) for folder in (gold, *keep) if folder.exists()]
     if len({one.task.name for one in sets}) < len(sets):
         raise SlmkitError("a gold set is named twice", where="with.gold, with.keep", fix="name each once")
     for one in sets:
+        default_metric(one)  # tells a card that names an unknown one
         for system in (before, after):
             system(one.task)
 
@@ -110,7 +125,9 @@ def _change(
 ) -> Change:
     """Both models on one gold set."""
     examples = gold.examples[:limit]
+    clusters = shared_documents(examples)
     answered: list[dict[str, object]] = []
+    made_by: list[dict[str, object]] = []
     scores: list[list[float]] = []
     for when, system in (("before", before), ("after", after)):
         label = f"{gold.task.name}, {when}"
@@ -123,15 +140,27 @@ def _change(
             on_note=run.note,
         )
         scores.append([metric(*pair) for pair in zip(examples, answers, strict=True)])
+        about = {"system": label, "gold": gold.sha256[:12], "metric": metric_name(metric)}
+        made_by.append(about | file.setups[label])
         answered += [answer_row(label, *row) for row in zip(examples, answers, scores[-1], strict=True)]
     was, now = scores
     return Change(
         gold.task.name,
-        mean_score(was, seed=run.seed),
-        mean_score(now, seed=run.seed),
-        paired_difference(now, was, seed=run.seed),
+        mean_score(was, clusters=clusters, seed=run.seed),
+        mean_score(now, clusters=clusters, seed=run.seed),
+        paired_difference(now, was, clusters=clusters, seed=run.seed),
         answered,
+        made_by,
     )
+
+
+def _adjusted(changes: Sequence[Change]) -> list[Change]:
+    """The changes with p-values adjusted for how many of them are tested."""
+    p_values = holm([change.difference.p_value for change in changes])
+    return [
+        replace(change, difference=replace(change.difference, p_value=p_value))
+        for change, p_value in zip(changes, p_values, strict=True)
+    ]
 
 
 def _score(difference: Difference) -> Score:

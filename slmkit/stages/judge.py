@@ -24,11 +24,11 @@ from slmkit.evidence.judge import (
     rule_single,
     single_question,
 )
-from slmkit.evidence.measure import AnswerFile, ask
+from slmkit.evidence.measure import AnswerFile, ask, shared_documents
 from slmkit.evidence.statistics import mean_score
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
-from slmkit.types import Count, Input, SystemPart
+from slmkit.types import Count, Example, Input, SystemPart
 
 Row = dict[str, Any]
 
@@ -55,13 +55,16 @@ def judge(
     reached, else the exit code is 2; it needs 30 labels or more, and a kappa whose 95 % interval lies above min_kappa.
     """
     ours, others = _rows(answers, system), _rows(answers, against) if against else {}
-    ids = [id for id in ours if not against or id in others][:limit]
+    ids = _judged(run, ours, others, against)[:limit]
     known = _labels(labels, system, against) if labels else {}
-    rulings = _rule(run, judge, ours, others, ids, against, criterion, show_target, system)
+    file = AnswerFile(run.path("answered.jsonl"))
+    rulings = _rule(run, judge, ours, others, ids, against, criterion, show_target, system, file)
     release_shared_model()
     counts = Counter(ruling.label for ruling in rulings)
-    score = mean_score(points(rulings, system), seed=run.seed)
+    clusters = shared_documents([_example(ours[id]) for id in ids])
+    score = mean_score(points(rulings, system), clusters=clusters, seed=run.seed)
     run.table("rulings", (asdict(ruling) | {"person": known.get(ruling.example_id)} for ruling in rulings))
+    run.table("provenance", [{"system": "judge", **file.setups["judge"]}, *_made_by(answers, system, against)])
     run.metric(score=score, failure_rate=counts[FAILED] / len(rulings))
     if against:
         run.metric(swayed_rate=sum(ruling.is_swayed for ruling in rulings) / len(rulings))
@@ -105,6 +108,12 @@ def check(
     known = _labels(labels, system, against) if labels else {}
     if answers.exists():
         ids = set(_rows(answers, system)) & set(_rows(answers, against or system))
+        if not ids:
+            raise SlmkitError(
+                f"{system} and {against} have answered no example in common",
+                where=str(answers),
+                fix="name two arms of one comparison, or leave `against` out",
+            )
         known = {id: label for id, label in known.items() if id in ids}
     if bar is not None and len(known) < FEWEST_LABELS:
         raise RefusedError(
@@ -112,6 +121,16 @@ def check(
             where=str(labels or "labels"),
             fix='give labels=FILE with {"id", "label"} lines for answers of this run, or leave `bar` out',
         )
+
+
+def _judged(run: Run, ours: dict[str, Row], others: dict[str, Row], against: str | None) -> list[str]:
+    """The examples that have the answers a ruling needs; a note tells how many lack that of one arm."""
+    if against is None:
+        return list(ours)
+    both = [id for id in ours if id in others]
+    if alone := len(ours) + len(others) - 2 * len(both):
+        run.note(f"{alone:,} examples have an answer of one of the two arms only, and are not judged")
+    return both
 
 
 def _rule(
@@ -124,13 +143,13 @@ def _rule(
     criterion: str,
     show_target: bool,
     system: str,
+    file: AnswerFile,
 ) -> list[Ruling]:
     task = judge_task(pairs=against is not None, criterion=criterion)
     if against:
         questions = [q for id in ids for q in pair_questions(ours[id], others[id], reference=show_target)]
     else:
         questions = [single_question(ours[id], reference=show_target) for id in ids]
-    file = AnswerFile(run.path("answered.jsonl"))
     done = file.num_answered("judge", questions)
     with run.progress("judge", len(questions), "questions", done=done) as bar:
         said = ask(
@@ -146,6 +165,13 @@ def _rule(
     return [rule_single(answer) for answer in said]
 
 
+def _made_by(answers: Path, *systems: str | None) -> list[Row]:
+    """What the systems whose answers are judged said of themselves, where their run kept it."""
+    path = answers / "provenance.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [row for row in map(json.loads, lines) if row["system"] in systems]
+
+
 def _rows(answers: Path, system: str) -> dict[str, Row]:
     """The answers of one arm by example."""
     path = answers / "answers.jsonl"
@@ -157,6 +183,17 @@ def _rows(answers: Path, system: str) -> dict[str, Row]:
         names = ", ".join(dict.fromkeys(row["system"] for row in rows))
         raise SlmkitError(f"no answers of {system!r}", where=str(path), fix=f"one of {names}")
     return found
+
+
+def _example(row: Row) -> Example:
+    """The question of an answers row, with what says which document it is about."""
+    return Example(
+        row["example_id"],
+        row["input"],
+        row["target"],
+        relevant=tuple(row.get("relevant", ())),
+        slice=row.get("slice", {}),
+    )
 
 
 def _labels(path: Path, system: str, against: str | None) -> dict[str, str]:

@@ -1,10 +1,12 @@
 import base64
 import hashlib
+import json
 import re
 
 import pytest
 
 from slmkit.report import write_report
+from slmkit.report.answers import answers_by_item
 from slmkit.report.arms import arms_chart
 from slmkit.report.read_run import Arm
 
@@ -62,6 +64,34 @@ def test_five_examples_of_each_system_are_spread_over_the_gold_set(make_run):
     assert html.count('<li class="answer') == 10
 
 
+def test_an_answer_stands_under_its_own_system_where_another_has_none(make_run):
+    run_dir = make_run()
+    rows = [
+        {"system": system, "example_id": id, "input": "?", "target": "a", "answer": f"by {system}", "score": 1.0}
+        for system, id in (("before", "g0"), ("after", "g1"))
+    ]
+    (run_dir / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    html = write_report(run_dir).read_text()
+    assert re.findall(r'</span>(\w+)</p>\s+<p class="said any" dir="auto">by (\w+)</p>', html) == [
+        ("before", "before"),
+        ("after", "after"),
+    ]
+
+
+def test_examples_of_two_gold_sets_with_one_id_are_two_examples():
+    rows = [
+        {"system": f"{gold}, {when}", "example_id": "1", "input": f"a question of {gold}", "answer": f"{gold} {when}"}
+        for gold in ("reading", "skills")
+        for when in ("before", "after")
+    ]
+    items = answers_by_item(rows).items
+    said = {item.input: [answer["text"] for answer in item.answers if answer] for item in items}
+    assert said == {
+        "a question of reading": ["reading before", "reading after"],
+        "a question of skills": ["skills before", "skills after"],
+    }
+
+
 def test_long_tables_and_long_texts_are_cut_and_say_so(make_run):
     html = write_report(make_run()).read_text()
     assert "70 rows, the first 50 here, all in dropped.jsonl" in html
@@ -80,7 +110,10 @@ def test_control_characters_and_half_surrogates_become_visible(make_run, parse):
 ENTITIES = '<!DOCTYPE x [<!ENTITY a "b">]><svg xmlns="http://www.w3.org/2000/svg"/>'
 
 
-@pytest.mark.parametrize("svg", ["<svg", "<html/>", "", ENTITIES])
+DEEP = f'<svg xmlns="http://www.w3.org/2000/svg">{"<g>" * 3_000}{"</g>" * 3_000}</svg>'
+
+
+@pytest.mark.parametrize("svg", ["<svg", "<html/>", "", ENTITIES, DEEP], ids=lambda svg: svg[:5])
 def test_what_is_not_a_figure_is_named_and_not_shown(make_run, parse, svg):
     run_dir = make_run()
     (run_dir / "figures").mkdir()
@@ -131,6 +164,14 @@ def test_every_value_shows_who_set_it(page):
     text = words(page(**{"with": {"learning_rate": 0.0002, "lora": {"r": 8}}}, origins=origins))
     assert "learning_rate 0.0002 recipes/loop/train.yaml:6" in text
     assert "1 value is the default Key Value Set by lora.r 8 default" in text
+
+
+def test_the_memory_of_each_arm_is_shown_where_it_is_known(make_run, parse):
+    run_dir = make_run()
+    assert "Memory" not in parse(write_report(run_dir).read_text()).text
+    rows = [{"system": "a", "score": 0.7, "peak_memory_bytes": 1_240_000_000}, {"system": "b", "score": 0.6}]
+    (run_dir / "arms.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "System Memory a 1.2 GB b –" in words(parse(write_report(run_dir).read_text()))
 
 
 def test_scores_stand_on_one_scale():

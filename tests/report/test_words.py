@@ -1,4 +1,4 @@
-from slmkit.report.words import bounds, duration, number, p_value, percent, score, signed, when
+from slmkit.report.words import bounds, duration, memory, number, p_value, percent, score, signed, when
 
 
 def test_numbers_show_their_telling_digits():
@@ -18,6 +18,11 @@ def test_times_read_in_the_unit_a_person_would_use():
     shown = [duration(seconds) for seconds in (0.0031, 0.25, 12.44, 200, 7500)]
     assert shown == ["3.1 ms", "250 ms", "12.4 s", "3 min 20 s", "2 h 5 min"]
     assert when("2026-03-01T15:05:00+01:00") == "2026-03-01 14:05 UTC" and when("soon") == "soon"
+
+
+def test_memory_reads_in_mb_or_gb():
+    assert [memory(value) for value in (512_400_000, 999_600_000, 1_240_000_000, None)] == [
+        "512 MB", "1.0 GB", "1.2 GB", "–"]  # fmt: skip
 
 
 def test_bounds_read_as_a_sentence():

@@ -1,12 +1,16 @@
 """Tasks of lm-evaluation-harness on the embedded model, from local files; the same model has forgotten nothing."""
 
 import json
+import math
 
 import pytest
 from project_files import read_jsonl, write
 
 from slmkit import names
 from slmkit.errors import SlmkitError
+from slmkit.evidence import harness
+from slmkit.evidence.harness import Measured
+from slmkit.models.identity import identity
 from slmkit.models.load import load_model
 from slmkit.run import Run
 from slmkit.stages import benchmark as stage
@@ -49,9 +53,113 @@ def test_a_local_task_is_scored_and_nothing_is_forgotten_by_the_same_model(tmp_p
     assert row["score"] == ANSWERS.count(best_choice()) / 12
     assert run.verdict_positive
     assert run.metrics["forgotten"] == 0.0
+    made_by = read_jsonl(run.dir / "provenance.jsonl")
+    same = {"backend": harness.backend(), "chat": False, **identity(load_model(NANO, device="cpu"))}
+    assert made_by == [{"system": "nano", **same}, {"system": "nano, before", **same}]
     with pytest.raises(SlmkitError, match="no task 'colors'") as wrong:
         stage.benchmark(run, **keys | {"tasks": ["colors"]}, device="cpu")
     assert wrong.value.fix == "one of colours"
+
+
+SET_METRIC = """
+task: texts
+dataset_path: json
+dataset_kwargs: {data_files: {test: DATA}}
+output_type: loglikelihood_rolling
+test_split: test
+doc_to_text: ""
+doc_to_target: "{{text}}"
+metric_list:
+  - {metric: bits_per_byte}
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_metric_of_the_whole_set_is_kept_without_an_interval_and_held_against_the_limit(tmp_path):
+    pytest.importorskip("lm_eval")
+    data = write(
+        tmp_path / "tasks" / "texts.jsonl", "".join(json.dumps({"text": f"card {i}"}) + "\n" for i in range(6))
+    )
+    write(tmp_path / "tasks" / "texts.yaml", SET_METRIC.replace("DATA", str(data)))
+    keys = {"model": NANO, "tasks": ["texts"], "task_folder": tmp_path / "tasks", "chat": False, "device": "cpu"}
+    run = Run(tmp_path / "run")
+    stage.benchmark(run, **keys, before=NANO, max_loss=0.0)
+    [row] = read_jsonl(run.dir / "tasks.jsonl")
+    assert row == {"task": "texts", "metric": "bits_per_byte", "score": row["score"], "n": 6, "change": 0.0,
+                   "higher_is_better": False}  # fmt: skip
+    assert row["score"] == run.metrics["texts_bits_per_byte"] > 0
+    assert "within the loss of 0 allowed" in run.verdict_text
+    [note] = read_jsonl(run.dir / "notes.jsonl")
+    assert note["text"] == "texts bits_per_byte is one number of all its documents: it has no interval and no test"
+
+
+def rows_of(metric, values, filter="none"):
+    """The harness's lines, a document each."""
+    return [
+        {"filter": filter, "metrics": [metric], metric: value, "doc_hash": f"d{i}"} for i, value in enumerate(values)
+    ]
+
+
+def test_scores_whose_mean_is_not_the_harness_value_are_not_kept():
+    """As perplexity, whose documents have log-likelihoods: exp(-(-1 - 3) / 2) = 7.389."""
+    [one] = harness._of_task("t", rows_of("perplexity", [-1.0, -3.0]), {"perplexity,none": 7.389}, {}, on_note=print)
+    assert (one.value, one.scores) == (7.389, [])
+
+
+def test_each_way_to_read_an_answer_is_a_metric_of_its_own():
+    rows = [*rows_of("exact_match", [0.0, 1.0], "strict"), *rows_of("exact_match", [1.0, 1.0], "flexible")]
+    found = harness._of_task("t", rows, {"exact_match,strict": 0.5, "exact_match,flexible": 1.0}, {}, on_note=print)
+    assert [(one.metric, one.scores) for one in found] == [
+        ("exact_match,strict", [0.0, 1.0]),
+        ("exact_match,flexible", [1.0, 1.0]),
+    ]
+
+
+def test_what_is_no_number_is_noted_and_a_task_that_measures_nothing_is_refused():
+    said = []
+    rows = [row | {"metrics": ["f1", "acc"], "acc": 1.0} for row in rows_of("f1", [(0, 1)])]
+    [one] = harness._of_task("t", rows, {"f1,none": math.nan, "acc,none": 1.0}, {"acc": True}, on_note=said.append)
+    assert (one.metric, said) == ("acc", ["t f1 is left out: nan is no number"])
+    with pytest.raises(SlmkitError, match="task 't' measures nothing"):
+        harness._of_task("t", rows_of("f1", [(0, 1)]), {"f1,none": math.nan}, {}, on_note=said.append)
+
+
+def test_a_metric_that_only_one_model_has_is_refused(tmp_path, monkeypatch):
+    """A model that has gone wild has an infinite perplexity; its other metrics must not pass for all."""
+    pytest.importorskip("lm_eval")
+    lost = Measured("t", "perplexity", 7.4, [], ["d0"], False)
+    kept = Measured("t", "acc", 1.0, [1.0], ["d0"], True)
+    measured = iter([[kept], [kept, lost]])
+    monkeypatch.setattr(stage, "run_tasks", lambda *_, **__: next(measured))
+    with pytest.raises(SlmkitError, match="t perplexity is no number for both models"):
+        stage.benchmark(Run(tmp_path / "run"), model=NANO, tasks=["t"], before=NANO, max_loss=0.1, device="cpu")
+
+
+@pytest.mark.parametrize("scores", [[1.0] * 6, []])
+def test_where_lower_is_better_a_rise_is_the_loss(tmp_path, monkeypatch, scores):
+    pytest.importorskip("lm_eval")
+    documents = [f"d{i}" for i in range(6)]
+    after = Measured("t", "error_rate", 1.0, scores, documents, False)
+    before = Measured("t", "error_rate", 0.0, [0.0 for _ in scores], documents, False)
+    right = Measured("t", "acc", 1.0, [1.0] * 6, documents, True)
+    measured = iter([[right, after], [right, before], [right, before], [right, after]])
+    monkeypatch.setattr(stage, "run_tasks", lambda *_, **__: next(measured))
+    run = Run(tmp_path / "run")
+    stage.benchmark(run, model=NANO, tasks=["t"], before=NANO, max_loss=0.01, device="cpu")
+    assert run.metrics["forgotten"] == 1.0
+    assert not run.verdict_positive
+    assert "t error_rate changes most for the worse, +1.000" in run.verdict_text
+    better = Run(tmp_path / "better")
+    stage.benchmark(better, model=NANO, tasks=["t"], before=NANO, max_loss=0.01, device="cpu")
+    assert better.metrics["forgotten"] == 0.0
+    assert better.verdict_positive
+
+
+def test_a_task_that_does_not_say_which_way_is_better_is_noted():
+    said = []
+    [one] = harness._of_task("t", rows_of("speed", [1.0]), {"speed,none": 1.0}, {"speed": None}, on_note=said.append)
+    assert one.higher_is_better
+    assert said == ["t does not say whether a higher speed is better: it is taken to be"]
 
 
 def best_choice():

@@ -10,6 +10,7 @@ from slmkit import names
 from slmkit.bind import Part
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.evidence.judge import Ruling, agreement
+from slmkit.evidence.statistics import mean_score
 from slmkit.run import Run
 from slmkit.stages import judge as stage
 from slmkit.types import Answer, ModelRef
@@ -77,6 +78,38 @@ def test_wins_ties_and_failures_are_told_apart(tmp_path, answers):
     assert "no label by people says how far to trust it" in run.verdict_text
 
 
+def test_examples_that_only_one_arm_answered_are_counted(tmp_path, answers):
+    path = answers / "answers.jsonl"
+    rows = read_jsonl(path)
+
+    def keep(is_kept):
+        kept = [json.dumps(row) + "\n" for row in rows if is_kept(row["system"], int(row["example_id"][1:]))]
+        path.write_text("".join(kept))
+
+    keys = {"judge": reading(), "answers": answers, "system": "tuned", "against": "prompt"}
+    keep(lambda system, i: i < 10 if system == "prompt" else i >= 6)
+    run = Run(tmp_path / "run")
+    stage.judge(run, **keys)
+    assert run.metrics["score"].n == 4
+    notes = [row["text"] for row in read_jsonl(run.dir / "notes.jsonl")]
+    assert "36 examples have an answer of one of the two arms only, and are not judged" in notes  # 6 and 30
+    keep(lambda system, i: (system == "prompt") == (i < 10))
+    with pytest.raises(SlmkitError, match="no example in common"):
+        stage.check(**keys)
+
+
+@pytest.mark.parametrize("told", [lambda d: {"slice": {"document": d}}, lambda d: {"relevant": [d]}])
+def test_answers_about_one_document_count_as_one_draw(tmp_path, answers, told):
+    path = answers / "answers.jsonl"
+    rows = [row | told(f"d{int(row['example_id'][1:]) // 10}") for row in read_jsonl(path)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = Run(tmp_path / "run")
+    stage.judge(run, judge=reading(), answers=answers, system="tuned")
+    points = [float(i < 30) for i in range(40)]
+    assert run.metrics["score"] == mean_score(points, clusters=[f"d{i // 10}" for i in range(40)])
+    assert run.metrics["score"].low < mean_score(points).low
+
+
 def test_a_judge_that_likes_a_place_ties_everything(tmp_path, answers):
     run = Run(tmp_path / "run")
     stage.judge(run, judge=reading(always="1"), answers=answers, system="tuned", against="prompt")
@@ -139,6 +172,11 @@ def test_the_embedded_model_judges_in_the_words_it_is_given(tmp_path, answers):
     function = names.load_part("systems", "prompt")
     run = Run(tmp_path / "run")
     judge = Part("systems", "prompt", function, {"model": nano, "device": "cpu"})
+    arms = [{"system": name, "weights": f"hash of {name}"} for name in ("prompt", "tuned", "other")]
+    (answers / "provenance.jsonl").write_text("".join(json.dumps(row) + "\n" for row in arms))
     stage.judge(run, judge=judge, answers=answers, system="tuned", against="prompt", limit=3)
     assert run.metrics["failure_rate"] == 0.0
     assert len(read_jsonl(run.dir / "rulings.jsonl")) == 3
+    asked, *judged = read_jsonl(run.dir / "provenance.jsonl")
+    assert (asked["system"], asked["model"], asked["decoding"]) == ("judge", "nano", "labels")
+    assert judged == arms[:2]
