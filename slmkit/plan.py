@@ -378,7 +378,17 @@ def lineage(folder: Path) -> dict[str, Any]:
     return {**kept, "dir": str(folder), "done": metrics is not None, "metrics": metrics, "inputs": inputs}
 
 
-def remove_run(folder: Path) -> None:
-    """Deletes a run's folder; result.json goes first, so that what is left of a killed deletion is not called done."""
+def clear_run(folder: Path) -> None:
+    """Deletes all of a run but its lock; result.json goes first, so that what a kill leaves is not called done."""
     (folder / "result.json").unlink(missing_ok=True)
+    for inner in folder.iterdir():
+        if inner.is_dir() and not inner.is_symlink():
+            shutil.rmtree(inner)
+        elif inner.name != ".lock":
+            inner.unlink()
+
+
+def remove_run(folder: Path) -> None:
+    """Deletes a run's folder."""
+    clear_run(folder)
     shutil.rmtree(folder)

@@ -28,7 +28,7 @@ from slmkit.console import console, to_terminal
 from slmkit.curriculum import read_curriculum
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
 from slmkit.launch import Launch, check_launch, start
-from slmkit.plan import Plan, Step, files_of, read_result, remove_run
+from slmkit.plan import Plan, Step, clear_run, files_of, read_result
 from slmkit.report import write_report
 from slmkit.run import OnLog, Run, write_atomically, write_json
 from slmkit.signature import grouped
@@ -74,19 +74,20 @@ def execute(
     todo = plan.to_run(force=force)
     check_launch(plan.target, launch)
     preflight(plan, todo)
+    ran = []
     for step in plan.steps:
-        if step not in todo:
-            if step is plan.target or todo:
-                console.print(f"[green]✓[/] {step.name}  [dim]found in {step.dir}[/]")
-            continue
-        if step.state == "done" and step is plan.target and force:
-            remove_run(step.dir)
-        if step is plan.target:
-            seconds = _run_step(plan, step, launch, verbose, on_log)
-        else:
-            seconds = _run_step(plan, step, Launch(), verbose)
-        console.print(f"[green]✓[/] {step.name}  [dim]{seconds:,.1f} s, {step.dir}[/]")
-    return Outcome(plan, _judged(plan), [step.name for step in todo])
+        seconds = None
+        if step in todo:
+            if step is plan.target:
+                seconds = _run_step(plan, step, launch, verbose, force=force, on_log=on_log)
+            else:
+                seconds = _run_step(plan, step, Launch(), verbose)
+        if seconds is not None:
+            ran.append(step.name)
+            console.print(f"[green]✓[/] {step.name}  [dim]{seconds:,.1f} s, {step.dir}[/]")
+        elif step is plan.target or todo:
+            console.print(f"[green]✓[/] {step.name}  [dim]found in {step.dir}[/]")
+    return Outcome(plan, _judged(plan), ran)
 
 
 def assist(plan: Plan, launch: Launch, *, verbose: bool = False) -> None:
@@ -114,9 +115,16 @@ def preflight(plan: Plan, todo: list[Step]) -> None:
             check(**grouped(step.call.function, resolved(step.call.arguments, ready.__getitem__)))
 
 
-def _run_step(plan: Plan, step: Step, launch: Launch, verbose: bool, on_log: OnLog | None = None) -> float:
+def _run_step(
+    plan: Plan, step: Step, launch: Launch, verbose: bool, *, force: bool = False, on_log: OnLog | None = None
+) -> float | None:
+    """The seconds it took; None where another process finished the run before the lock was ours."""
     started = time.monotonic()
     with locked(step.dir), _explained(step):
+        if step.state == "done":
+            if not force:
+                return None
+            clear_run(step.dir)
         resuming = (step.dir / "recipe.json").exists()
         _begin_session(step.dir)
         console.print(f"[bold]▸ {step.name}[/]{'  [dim]resuming[/]' if resuming else ''}")

@@ -262,6 +262,41 @@ def test_a_second_writer_is_refused_at_once(project: Path, slmkit: Slmkit) -> No
     assert "another slmkit process is writing this run" in second.err
 
 
+def test_a_step_that_another_process_finished_meanwhile_is_found(slmkit: Slmkit, project: Path) -> None:
+    other = "    execute(make_plan('shared', profile='tiny'))\n"
+    stages = f"""
+from slmkit.plan import make_plan
+from slmkit.runner import execute
+from slmkit.types import Input
+
+def shared(run):
+    with open("made.txt", "a") as file:
+        file.write("once ")
+
+def first(run):
+{other}
+def both(run, *, first: Input, shared: Input): ...
+"""
+    write(project / "own.py", stages)
+    write(project / "recipes/shared.yaml", "stage: ./own.py:shared\n")
+    write(project / "recipes/first.yaml", "stage: ./own.py:first\n")
+    write(project / "recipes/both.yaml", "stage: ./own.py:both\nwith: {first: first, shared: shared}\n")
+    assert slmkit("run", "both", "--json").json["ran"] == ["first", "both"]
+    assert (project / "made.txt").read_text() == "once "
+
+
+def test_force_leaves_alone_a_run_that_is_being_written(slmkit: Slmkit) -> None:
+    from filelock import FileLock
+
+    made = Path(slmkit("run", "rows", "--json").json["dir"])
+    with FileLock(made / ".lock"):
+        assert slmkit("run", "rows", "--force").code == 4
+    assert (made / "rows.txt").is_file()
+    write(made / ".old", "of the run before")
+    assert slmkit("run", "rows", "--force", "--json").json["ran"] == ["rows"]
+    assert not (made / ".old").exists()
+
+
 def test_every_recipe_of_ours_passes_its_own_checks_before_it_runs(slmkit):
     """`check` binds a recipe; only a run, dry or not, asks its stage whether the values go together."""
     names = sorted(str(path.relative_to(REPOSITORY / "recipes"))[:-5] for path in REPOSITORY.glob("recipes/*/*.yaml"))
