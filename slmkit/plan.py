@@ -328,9 +328,9 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a run is done and still has every file it had then, each of the same size."""
-    result = read_result(folder)
-    return result is not None and result.get("files") == files_of(folder)
+    """Whether a run is done and still has every file it had then, each of the same size; added files do not matter."""
+    files = (read_result(folder) or {}).get("files")
+    return isinstance(files, dict) and files.items() <= files_of(folder).items()
 
 
 def files_of(folder: Path) -> dict[str, int]:

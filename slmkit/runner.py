@@ -127,6 +127,7 @@ def _run_step(
             clear_run(step.dir)
         resuming = (step.dir / "recipe.json").exists()
         _begin_session(step.dir)
+        (step.dir / "result.json").unlink(missing_ok=True)  # of a run that lost a file: until the end it is not done
         console.print(f"[bold]▸ {step.name}[/]{'  [dim]resuming[/]' if resuming else ''}")
         (step.dir / "error.txt").unlink(missing_ok=True)
         (step.dir / "notes.jsonl").unlink(missing_ok=True)

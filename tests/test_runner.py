@@ -178,6 +178,29 @@ def test_a_done_run_that_lost_or_changed_a_file_is_made_again(slmkit: Slmkit, pr
         assert (made / "rows.txt").read_text() == "abc\n"
 
 
+def test_a_file_added_to_a_done_run_changes_nothing(slmkit: Slmkit) -> None:
+    made = Path(slmkit("run", "rows", "--json").json["dir"])
+    write(made / "model/served.txt", "by another command")
+    assert slmkit("run", "rows", "--json").json["ran"] == []
+
+
+def test_a_run_that_stopped_as_it_was_made_again_is_not_done(slmkit: Slmkit, project: Path) -> None:
+    stop = project / "stop"
+    stage = "import sys\nfrom pathlib import Path\n\ndef own(run):\n"
+    stage += "    is_cut = Path('stop').exists()\n"
+    stage += "    run.path('made.txt').write_text('half' if is_cut else 'full')\n"
+    stage += "    sys.exit('stopped') if is_cut else None\n"
+    write(project / "own.py", stage)
+    write(project / "recipes/own.yaml", "stage: ./own.py:own\n")
+    made = Path(slmkit("run", "own", "--json").json["dir"]) / "made.txt"
+    made.unlink()
+    stop.touch()
+    assert slmkit("run", "own").code == 1
+    stop.unlink()
+    assert slmkit("run", "own", "--json").json["ran"] == ["own"]
+    assert made.read_text() == "full"
+
+
 def test_an_unfinished_input_is_not_checked_as_if_it_were_there(slmkit: Slmkit, project: Path) -> None:
     check = "\ndef check(*, data, **_):\n    assert not data.is_dir() or (data / 'rows.txt').read_text()\n"
     write(project / "mine.py", STAGES + check)
