@@ -28,6 +28,7 @@ from slmkit.console import console, to_terminal
 from slmkit.curriculum import read_curriculum
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
 from slmkit.launch import Launch, check_launch, start
+from slmkit.names import suggest
 from slmkit.plan import Plan, Step, clear_run, files_of, read_result
 from slmkit.report import write_report
 from slmkit.run import OnLog, Run, write_atomically, write_json
@@ -87,6 +88,9 @@ def execute(
             console.print(f"[green]✓[/] {step.name}  [dim]{seconds:,.1f} s, {step.dir}[/]")
         elif step is plan.target or todo:
             console.print(f"[green]✓[/] {step.name}  [dim]found in {step.dir}[/]")
+        result = read_result(step.dir)
+        if result is not None and not plan.given:
+            _refuse_unmeasured(step, result["metrics"])
     return Outcome(plan, _judged(plan), ran)
 
 
@@ -185,19 +189,25 @@ def _seconds_before(folder: Path) -> float:
 
 
 def claims(step: Step, metrics: dict[str, Any], *, lifted: bool) -> list[dict[str, Any]]:
-    """Each expectation of the recipe against its metric; values from the command line lift them all."""
+    """Each expectation of the recipe against its metric, if measured; values from the command line lift them all."""
     rows = []
     for name, bounds in ({} if lifted else step.call.recipe.get("expect") or {}).items():
-        where = step.call.recipe.layer.where(("expect", name))
         if name not in metrics:
-            from slmkit.names import suggest
-
-            raise SlmkitError(f"the run measured no {name!r}", where=where, fix=suggest(name, metrics))
+            continue
         value = metrics[name]["value"] if isinstance(metrics[name], dict) else metrics[name]
         low, high = bounds
         ok = (low is None or value >= low) and (high is None or value <= high)
         rows.append({"metric": name, "low": low, "high": high, "value": value, "ok": ok})
     return rows
+
+
+def _refuse_unmeasured(step: Step, metrics: dict[str, Any]) -> None:
+    """Refuses a claim on what the run, which is done and stays so, did not measure."""
+    for name in step.call.recipe.get("expect") or {}:
+        if name not in metrics:
+            where = step.call.recipe.layer.where(("expect", name))
+            fix = suggest(name, metrics, f"its metrics are in {step.dir / 'result.json'}")
+            raise SlmkitError(f"the run measured no {name!r}", where=where, fix=fix)
 
 
 def environment() -> dict[str, str]:

@@ -117,6 +117,17 @@ def test_a_claim_on_a_metric_that_was_not_measured_is_a_mistake(slmkit: Slmkit, 
     found = slmkit("run", "score")
     assert found.code == 3
     assert "did you mean 'score'?" in found.err
+    write(project / "recipes/score.yaml", text.replace("{scor: [0.4", "{score: [0.4"))
+    assert slmkit("run", "score", "--json").json["ran"] == []  # what was measured is kept
+
+
+def test_a_claim_of_an_input_on_what_it_did_not_measure_is_a_mistake_each_time(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/rows.yaml", "stage: ./mine.py:rows\nwith: {data: raw.txt}\nexpect: {row: [1, null]}\n")
+    for _ in range(2):
+        found = slmkit("run", "score")
+        assert found.code == 3
+        assert "did you mean 'rows'?" in found.err
+    assert len(list((project / "runs/rows").glob("*/result.json"))) == 1
 
 
 def test_our_own_faults_keep_their_traceback(slmkit: Slmkit, project: Path) -> None:
