@@ -197,7 +197,7 @@ class _Builder:
                 raise SlmkitError(what, where=f"command line: {key}={self.given[key]}", fix=fix)
 
     def _key(self, call: Call, rows: list[dict[str, Any]]) -> str:
-        contents = {row["parameter"]: row.get("key") or row.get("sha256") or row["name"] for row in rows}
+        contents = {row["parameter"]: _content(row) for row in rows}
         asked = {
             "stage": call.recipe.stage,
             "arguments": _without_references({k: v for k, v in call.arguments.items() if k not in _NOT_HASHED}),
@@ -215,6 +215,13 @@ def _lineage_row(parameter: str, reference: Reference, step: Step | None) -> dic
     if reference.path is not None:
         row |= {"path": str(reference.path), "sha256": content_hash(reference.path, sample=reference.is_model)}
     return row
+
+
+def _content(row: Mapping[str, Any]) -> str:
+    """What of an input decides the result; of a single file also its suffix, by which it is read."""
+    path = Path(row.get("path", ""))
+    suffix = path.suffix.lower() if path.is_file() else ""
+    return str(row.get("key") or row.get("sha256") or row["name"]) + suffix
 
 
 def _without_references(value: Any) -> Any:

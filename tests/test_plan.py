@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_a_key_does_not_follow_names_times_or_device(project: Path) -> None:
     assert key(device="cuda") == before
     (project / "raw.txt").rename(project / "renamed.txt")
     assert key(data="renamed.txt") == before
+
+
+def test_a_key_follows_the_suffix_that_decides_how_a_file_is_read(project: Path) -> None:
+    for name in ("raw.md", "raw.TXT"):
+        write(project / name, "one\n")
+    assert key(data="raw.md") != key() == key(data="raw.TXT")
+    [row] = make_plan("a", given={"data": "raw.md"}, profile="tiny").target.inputs
+    assert row["sha256"] == hashlib.sha256(b"one\n").hexdigest()
 
 
 def test_a_command_line_key_reaches_the_recipe_that_reads_it() -> None:
