@@ -122,3 +122,21 @@ def test_a_large_model_file_is_hashed_by_size_and_ends(tmp_path: Path, monkeypat
         big.write_bytes(first * 2**21 + b"m" * 2**20 + last * 2**21)
         hashes.add(content_hash(big, sample=True))
     assert len(hashes) == 3
+
+
+def test_a_path_is_the_users_file_also_where_a_recipe_lies_beside_it(project: Path) -> None:
+    folder = write(project / "ext/set/one.txt", "one\n").parent
+    write(project / "ext/set.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt}\n")
+    write(project / "b", "one\n")
+    for data in (str(folder), f"../{project.name}/ext/set", "recipes/../ext/set", "./b"):
+        assert make_plan("a", given={"data": data}, profile="tiny").target.inputs[0]["kind"] == "file"
+
+
+@pytest.mark.parametrize("path", ["../out", "recipes/../../out", "deep/../out", "{project}/out"])
+def test_a_recipe_elsewhere_is_given_by_its_file_and_its_runs_lie_under_runs(project: Path, path: str) -> None:
+    name = path.format(project=project)
+    for folder in (project, project.parent, project / "recipes", project / "deep"):
+        write(folder / "out.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt}\n")
+    with pytest.raises(SlmkitError, match="unknown recipe"):
+        make_plan(name, profile="tiny")
+    assert make_plan(f"{name}.yaml", profile="tiny").target.dir.parent == Path("runs/out")
