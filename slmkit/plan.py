@@ -126,20 +126,26 @@ class _Builder:
     def __init__(self, given: dict[str, Any], profile: str, profile_layer: Any, seed: int) -> None:
         self.given, self.profile, self.profile_layer, self.seed = given, profile, profile_layer, seed
         self.steps: list[Step] = []
+        self.files: dict[str, Path] = {}  # the recipe of each name
         self.used: set[str] = set()
         self.known: set[str] = set()  # every parameter name seen, for suggestions
 
-    def add(self, name: str, above: tuple[str, ...], breaks: bool = False) -> Step:
+    def add(self, asked: str, above: tuple[str, ...], breaks: bool = False) -> Step:
+        name, path = names.find_recipe(asked)
+        known = self.files.setdefault(name, path)
+        if not known.samefile(path):
+            where = f"{shown(path)} and {shown(known)}"
+            raise SlmkitError(f"two recipes here are called {name!r}", where=where, fix="rename one of the files")
         if name in above:
             circle = " -> ".join([*above[above.index(name) :], name])
-            where = shown(names.find_recipe(above[-1])[1])
+            where = shown(self.files[above[-1]])
             raise SlmkitError(
                 f"recipes read each other in a circle: {circle}", where=where, fix="break one of the links"
             )
         for step in self.steps:
             if step.name == name:
                 return step
-        call = self.bind(name, breaks)
+        call = self.bind(asked, breaks)
         rows = []
         for parameter, reference in call.references():
             inner = self.add(reference.name, (*above, name)) if reference.kind == "recipe" else None

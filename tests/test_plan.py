@@ -140,3 +140,18 @@ def test_a_recipe_elsewhere_is_given_by_its_file_and_its_runs_lie_under_runs(pro
     with pytest.raises(SlmkitError, match="unknown recipe"):
         make_plan(name, profile="tiny")
     assert make_plan(f"{name}.yaml", profile="tiny").target.dir.parent == Path("runs/out")
+
+
+def test_two_recipes_of_one_name_in_one_graph_are_refused(project: Path) -> None:
+    write(project / "else/a.yaml", "stage: ./mine.py:second\nwith: {data: a}\n")
+    write(project / "else/b.yaml", "stage: ./mine.py:second\nwith: {data: a}\n")
+    with pytest.raises(SlmkitError, match="two recipes here are called 'a'") as error:
+        make_plan("else/a.yaml", profile="tiny")
+    assert error.value.where == "recipes/a.yaml and else/a.yaml"
+    assert [step.name for step in make_plan("else/b.yaml", profile="tiny").steps] == ["a", "b"]
+    write(project / "else/c.yaml", "stage: ./mine.py:second\nwith: {data: d}\n")
+    write(project / "recipes/d.yaml", "stage: ./mine.py:second\nwith: {data: d}\n")
+    with pytest.raises(SlmkitError, match="circle: d -> d"):
+        make_plan("else/c.yaml", profile="tiny")
+    with pytest.raises(SlmkitError, match="circle: d -> d"):
+        make_plan("recipes/d.yaml", profile="tiny")
