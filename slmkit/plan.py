@@ -276,7 +276,7 @@ def _hash_once(path: Path, size: int, modified: int, sample: bool) -> str:
 
 
 def source_hash(call: Call) -> str:
-    """A hash of the files whose code decides the result: stage, bound parts, and the libraries they import."""
+    """A hash of the files whose code decides the result: stage, bound parts, and the modules of ours they import."""
     files: set[Path] = set()
     for function in [call.function, *(part.function for part in parts_in(call.arguments))]:
         files |= _imported(Path(inspect.getfile(function)))
@@ -293,14 +293,14 @@ _KERNEL = {
 }  # fmt: skip
 
 
-# An import statement of slmkit modules, also inside functions. Read as text: parsing every file would cost a third of
-# a second at each start.
-_IMPORT = re.compile(r"^[ \t]*(?:from (slmkit[\w.]*) import (\([^)]*\)|[^\n#]*)|import (slmkit[\w.]*))", re.MULTILINE)
+# An import statement, also inside functions. Read as text: parsing every file would cost a third of a second at each
+# start.
+_IMPORT = re.compile(r"^[ \t]*(?:from ([\w.]+) import (\([^)]*\)|[^\n#]*)|import ([^\n#]+))", re.MULTILINE)
 
 
 @functools.cache
 def _imported(path: Path) -> frozenset[Path]:
-    """A file and the slmkit libraries it imports, at any depth, also inside functions."""
+    """A file and what it imports of slmkit's libraries and of the user's own modules, at any depth."""
     found, todo = {path}, [path]
     while todo:
         for file in _imports_of(todo.pop()):
@@ -313,10 +313,20 @@ def _imported(path: Path) -> frozenset[Path]:
 @functools.cache
 def _imports_of(path: Path) -> frozenset[Path]:
     files = set()
-    for package, imported, module in _IMPORT.findall(path.read_text(encoding="utf-8")):
+    for package, imported, modules in _IMPORT.findall(path.read_text(encoding="utf-8", errors="replace")):
         inner = [f"{package}.{name}" for name in re.findall(r"\w+", imported)]
-        files |= {_library_file(name) for name in (package or module, *inner)}
+        for module in (package, *inner) if package else re.findall(r"[\w.]+", modules):
+            files.add(_library_file(module) or _own_file(module, path.parent))
     return frozenset(file for file in files if file is not None)
+
+
+def _own_file(module: str, folder: Path) -> Path | None:
+    """A module of the user: beside the file that imports it, or from the working directory as `python -m` finds it."""
+    steps = [step for step in module.split(".") if step]
+    if not steps or steps[0] == "slmkit" or folder.is_relative_to(names.PACKAGE):
+        return None
+    files = [root.joinpath(*steps).with_suffix(".py") for root in (folder, Path.cwd())]
+    return next((file for file in files if file.is_file()), None)
 
 
 @functools.cache

@@ -155,3 +155,18 @@ def test_two_recipes_of_one_name_in_one_graph_are_refused(project: Path) -> None
         make_plan("else/c.yaml", profile="tiny")
     with pytest.raises(SlmkitError, match="circle: d -> d"):
         make_plan("recipes/d.yaml", profile="tiny")
+
+
+def test_a_key_follows_the_modules_of_its_own_folder_that_a_stage_imports(project: Path) -> None:
+    write(project / "mine.py", STAGES + "\ndef late():\n    from deep import one as other\n")
+    modules = {"deep/one.py": "import json, near  # both\n", "near.py": "from last import (\n    x,\n)\n"}
+    modules["last.py"] = ""
+    for name, text in modules.items():
+        write(project / name, text)
+    keys = [key()]
+    for name, text in modules.items():
+        write(project / name, text + "# changed\n")
+        keys.append(key())
+    write(project / "far.py", "nobody = 'imports it'\n")
+    assert len(set(keys)) == 4
+    assert key() == keys[-1]
