@@ -245,15 +245,17 @@ def _without_references(value: Any) -> Any:
 
 
 def content_hash(path: Path, *, sample: bool = False) -> str:
-    """sha256 of a file, or of a folder's sorted relative names and contents; modification times never count.
+    """sha256 of a file, or of a folder's sorted relative names and contents, hidden ones left out.
 
+    Modification times never count.
     sample=True (models): files over 64 MiB count by size, first and last MiB, so that 10 GB cost nothing.
     """
     if path.is_file():
         return _file_hash(path, sample)
     digest = hashlib.sha256()
-    for inner in sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")):
-        digest.update(f"{inner.relative_to(path).as_posix()}\0{_file_hash(inner, sample)}\n".encode())
+    for inner in sorted(p.relative_to(path) for p in path.rglob("*") if p.is_file()):
+        if not any(part.startswith(".") for part in inner.parts):
+            digest.update(f"{inner.as_posix()}\0{_file_hash(path / inner, sample)}\n".encode())
     return digest.hexdigest()
 
 

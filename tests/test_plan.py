@@ -114,6 +114,16 @@ def test_a_folder_is_hashed_by_names_and_contents(tmp_path: Path) -> None:
     assert content_hash(one) != content_hash(two)
 
 
+def test_what_is_hidden_in_a_folder_is_not_hashed(tmp_path: Path) -> None:
+    folder = write(tmp_path / ".data/a.txt", "1").parent
+    before = content_hash(folder)
+    write(folder / ".git/index", "moves")
+    write(folder / "deep/.cache/x", "moves")
+    assert content_hash(folder) == before
+    write(folder / "deep/x", "counts")
+    assert content_hash(folder) != before
+
+
 def test_a_large_model_file_is_hashed_by_size_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slmkit.plan._WHOLE_MODEL_FILE", 3 * 2**20)
     big = tmp_path / "w.bin"
