@@ -30,7 +30,7 @@ from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, S
 from slmkit.launch import Launch, check_launch, start
 from slmkit.names import suggest
 from slmkit.plan import Plan, Step, clear_run, files_of, read_result
-from slmkit.report import write_report
+from slmkit.report import words, write_report
 from slmkit.run import OnLog, Run, write_atomically, write_json
 from slmkit.signature import grouped
 from slmkit.types import Score
@@ -88,9 +88,8 @@ def execute(
             console.print(f"[green]✓[/] {step.name}  [dim]{seconds:,.1f} s, {step.dir}[/]")
         elif step is plan.target or todo:
             console.print(f"[green]✓[/] {step.name}  [dim]found in {step.dir}[/]")
-        result = read_result(step.dir)
-        if result is not None and not plan.given:
-            _refuse_unmeasured(step, result["metrics"])
+        if not plan.given:
+            _tell_claims(step, is_target=step is plan.target)
     return Outcome(plan, _judged(plan), ran)
 
 
@@ -201,13 +200,25 @@ def claims(step: Step, metrics: dict[str, Any], *, lifted: bool) -> list[dict[st
     return rows
 
 
-def _refuse_unmeasured(step: Step, metrics: dict[str, Any]) -> None:
-    """Refuses a claim on what the run, which is done and stays so, did not measure."""
+def _tell_claims(step: Step, *, is_target: bool) -> None:
+    """Refuses a claim on what the run did not measure, and says which claims of an input do not hold.
+
+    Those of the target are told with its result. The run is done and stays so.
+    """
+    result = read_result(step.dir)
+    if result is None:  # an input that is not needed
+        return
+    metrics = result["metrics"]
     for name in step.call.recipe.get("expect") or {}:
         if name not in metrics:
             where = step.call.recipe.layer.where(("expect", name))
             fix = suggest(name, metrics, f"its metrics are in {step.dir / 'result.json'}")
             raise SlmkitError(f"the run measured no {name!r}", where=where, fix=fix)
+    for row in [] if is_target else claims(step, metrics, lifted=False):
+        if not row["ok"]:
+            bounds = words.bounds(row["low"], row["high"])
+            told = f"✗ {step.name}: {row['metric']} is {words.number(row['value'])}, expected {bounds}"
+            console.print(told, style="red", markup=False)
 
 
 def environment() -> dict[str, str]:

@@ -94,6 +94,17 @@ def test_a_claim_that_breaks_ends_with_2_and_one_that_holds_with_0(slmkit: Slmki
     assert broken.json["expect"][0]["ok"] is False
 
 
+def test_a_broken_claim_of_an_input_is_told_and_changes_no_exit_code(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/rows.yaml", "stage: ./mine.py:rows\nwith: {data: raw.txt}\nexpect: {rows: [5, null]}\n")
+    for ran in (["rows", "score"], []):
+        done = slmkit("run", "score")
+        assert done.code == 0
+        assert "✗ rows: rows is 1, expected at least 5" in done.err
+        assert done.err.count("▸") == len(ran)
+    assert "✗" not in slmkit("run", "score", "times=1").err  # lifted
+    assert "✗" not in slmkit("run", "rows").err  # its own are in its summary
+
+
 def test_values_from_the_command_line_lift_the_claim(slmkit: Slmkit) -> None:
     lifted = slmkit("run", "score", "value=0.1", "--json")
     assert lifted.code == 0
