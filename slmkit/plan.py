@@ -344,12 +344,17 @@ def _library_file(module: str) -> Path | None:
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """result.json of a run; None where there is none, or one that cannot be read."""
+    """result.json of a run; None where there is none, or where it or recipe.json cannot be read."""
+    return read_json(folder / "result.json") if read_json(folder / "recipe.json") is not None else None
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A record of a run; None where it is missing or damaged."""
     try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
-    return result if isinstance(result, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def is_whole(folder: Path) -> bool:
@@ -388,12 +393,14 @@ def find_run(text: str) -> Path:
 
 def lineage(folder: Path) -> dict[str, Any]:
     """A run with all it was made from, recursively; "unchanged": a raw file still has the hash it had then."""
-    recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    recipe = read_json(folder / "recipe.json")
+    if recipe is None:
+        raise SlmkitError("the run's recipe.json cannot be read", where=str(folder), fix="run its recipe again")
     metrics = (read_result(folder) or {}).get("metrics")
     inputs = []
     for row in recipe["inputs"]:
         made = Path(row["dir"]) if row["kind"] == "recipe" else None
-        if made is not None and (made / "recipe.json").is_file():
+        if made is not None and read_json(made / "recipe.json") is not None:
             inputs.append({**row, "run": lineage(made)})
         else:
             path = Path(row["path"]) if row.get("path") else None

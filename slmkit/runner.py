@@ -29,7 +29,7 @@ from slmkit.curriculum import read_curriculum
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
 from slmkit.launch import Launch, check_launch, start
 from slmkit.names import suggest
-from slmkit.plan import Plan, Step, clear_run, files_of, read_result
+from slmkit.plan import Plan, Step, clear_run, files_of, read_json, read_result
 from slmkit.report import words, write_report
 from slmkit.run import OnLog, Run, write_atomically, write_json
 from slmkit.signature import grouped
@@ -128,13 +128,13 @@ def _run_step(
             if not force:
                 return None
             clear_run(step.dir)
-        resuming = (step.dir / "recipe.json").exists()
+        resuming = read_json(step.dir / "recipe.json") is not None
         _begin_session(step.dir)
         (step.dir / "result.json").unlink(missing_ok=True)  # of a run that lost a file: until the end it is not done
         console.print(f"[bold]▸ {step.name}[/]{'  [dim]resuming[/]' if resuming else ''}")
         (step.dir / "error.txt").unlink(missing_ok=True)
         (step.dir / "notes.jsonl").unlink(missing_ok=True)
-        if not (step.dir / "recipe.json").exists():
+        if not resuming:
             write_json(step.dir / "recipe.json", _recipe_record(plan, step))
         run = Run(step.dir, seed=plan.seed, name=step.name, on_log=on_log)
         if run.checkpoint is None:

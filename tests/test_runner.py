@@ -239,6 +239,25 @@ def test_a_users_file_that_exits_is_a_mistake_not_a_success(slmkit: Slmkit, proj
     assert slmkit("run", "bad").code == 3
 
 
+@pytest.mark.parametrize("text", ['{"name": "score", ', "", "[]", b"\xff"])
+def test_a_run_whose_record_is_damaged_is_unfinished(slmkit: Slmkit, text: str | bytes) -> None:
+    made = Path(slmkit("run", "score", "--json").json["dir"])
+    record = made / "recipe.json"
+    record.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert slmkit("why", "score").code == 3
+    assert slmkit("show", str(made)).code == 3
+    assert slmkit("clean", "--dry-run", "--json").json["removed"] == [str(made)]
+    assert slmkit("run", "score", "--json").json["ran"] == ["score"]
+    assert json.loads(record.read_text())["name"] == "score"
+
+
+def test_lineage_goes_on_to_a_run_whose_record_is_damaged(slmkit: Slmkit, project: Path) -> None:
+    made = slmkit("run", "score", "--json").json["dir"]
+    write(next((project / "runs/rows").iterdir()) / "recipe.json", "{")
+    [row] = slmkit("show", made, "--json").json["inputs"]
+    assert (row["name"], row["unchanged"]) == ("rows", None)
+
+
 def test_clean_keeps_what_a_kept_run_was_made_from(slmkit: Slmkit, project: Path) -> None:
     kept = slmkit("run", "score", "--json").json["dir"]
     write(project / "raw.txt", "other\n")
