@@ -62,6 +62,7 @@ class Plan:
     profile: str
     seed: int
     given: dict[str, Any]  # what the command line set
+    breaks: bool = False  # whether the target is the recipe with its `breaks`
 
     @property
     def target(self) -> Step:
@@ -100,7 +101,7 @@ def make_plan(
     builder = _Builder(dict(given or {}), profile, profile_layer, seed)
     builder.add(name, (), breaks)
     builder.refuse_unused()
-    return Plan(builder.steps, profile, seed, dict(given or {}))
+    return Plan(builder.steps, profile, seed, dict(given or {}), breaks)
 
 
 def bind_one(name: str, *, profile: str = "auto") -> tuple[Call, str]:
@@ -374,21 +375,29 @@ _RECORDS = ("recipe.json", "result.json", "report.html", "error.txt")
 
 
 def find_run(text: str) -> Path:
-    """The folder of a run given as a path, as "loop/train" (its newest), or as the start of a key."""
+    """The folder of a run given as a path, as "loop/train" (its newest, see `rank`), or as the start of a key."""
     path = Path(text)
     if (path / "recipe.json").is_file():
         return path
-    found = sorted(RUNS.rglob("recipe.json"), key=lambda p: p.stat().st_mtime)
-    for match in (
-        [p.parent for p in found if p.parent.parent == RUNS / text],
-        [p.parent for p in found if p.parent.name.startswith(text)],
-    ):
-        if match:
-            return match[-1]
-    options = sorted({p.parent.parent.relative_to(RUNS).as_posix() for p in found})
+    found = sorted((p.parent for p in RUNS.rglob("recipe.json")), key=_changed)
+    if of_name := [folder for folder in found if folder.parent == RUNS / text]:
+        return max(of_name, key=rank)
+    if of_key := [folder for folder in found if folder.name.startswith(text)]:
+        return of_key[-1]
+    options = sorted({folder.parent.relative_to(RUNS).as_posix() for folder in found})
     close = difflib.get_close_matches(text, options, n=1)
     fix = f"did you mean {close[0]!r}?" if close else "`slmkit report` lists all runs"
     raise SlmkitError(f"no run {text!r} under {RUNS}/", fix=fix)
+
+
+def rank(folder: Path) -> tuple[bool, bool, float]:
+    """Sorts the runs of a recipe, last the one its name means: not made by --break, done, the newest."""
+    record = read_json(folder / "recipe.json") or {}
+    return not record.get("broken"), read_result(folder) is not None, _changed(folder)
+
+
+def _changed(folder: Path) -> float:
+    return (folder / "recipe.json").stat().st_mtime
 
 
 def lineage(folder: Path) -> dict[str, Any]:

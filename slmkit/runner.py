@@ -265,6 +265,7 @@ def _recipe_record(plan: Plan, step: Step) -> dict[str, Any]:
         "stage": step.call.recipe.stage,
         "profile": plan.profile,
         "seed": plan.seed,
+        "broken": plan.breaks and step is plan.target,
         "with": plain(step.call.arguments),
         "origins": step.call.origins,
         "inputs": step.inputs,

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from project_files import REPOSITORY, Finished, write
 
+from slmkit.plan import find_run
+
 Slmkit = Callable[..., Finished]
 RAW_HASH = hashlib.sha256(b"abc\n").hexdigest()
 
@@ -237,6 +239,18 @@ def test_a_users_file_that_exits_is_a_mistake_not_a_success(slmkit: Slmkit, proj
     write(project / "bad.py", "raise SystemExit(0)\n")
     write(project / "recipes/bad.yaml", "stage: ./bad.py:f\n")
     assert slmkit("run", "bad").code == 3
+
+
+def test_a_recipes_name_means_its_newest_run_that_is_done_and_not_broken(slmkit: Slmkit) -> None:
+    plain = Path(slmkit("run", "score", "--json").json["dir"])
+    broken = Path(slmkit("run", "score", "--break", "--json").json["dir"])
+    with pytest.raises(ZeroDivisionError):
+        slmkit("run", "score", "boom=true")
+    assert find_run("score") == plain
+    assert find_run(str(broken)) == find_run(broken.name) == broken
+    newer = Path(slmkit("run", "score", "value=0.7", "--json").json["dir"])
+    assert find_run("score") == newer
+    assert slmkit("why", "score", "score", "--json").json["value"]["score"]["value"] == 0.7
 
 
 @pytest.mark.parametrize("text", ['{"name": "score", ', "", "[]", b"\xff"])
