@@ -85,7 +85,7 @@ def start(plan: Plan, step: Step, launch: Launch, *, verbose: bool = False) -> N
     from slmkit.recipe import cuda_is_there
 
     request = {"name": step.name, "given": plan.given, "profile": plan.profile, "seed": plan.seed, "key": step.key}
-    request["launch"] = asdict(launch)
+    request |= {"breaks": plan.breaks, "launch": asdict(launch)}
     meet = ["--standalone"]
     if launch.num_machines > 1:
         meet = [f"--nnodes={launch.num_machines}", f"--node_rank={launch.machine_rank}"]
@@ -128,7 +128,8 @@ def work(request: dict[str, object]) -> None:
     quiet_libraries()
     given, seed = request["given"], request["seed"]
     assert isinstance(given, dict) and isinstance(seed, int)
-    plan = make_plan(str(request["name"]), given=given, profile=str(request["profile"]), seed=seed)
+    profile, breaks = str(request["profile"]), bool(request["breaks"])
+    plan = make_plan(str(request["name"]), given=given, profile=profile, seed=seed, breaks=breaks)
     if plan.target.key != request["key"]:
         raise RuntimeError("a file changed while the processes started; run the command again")
     run = Run(plan.target.dir, seed=seed, name=plan.target.name, is_main=rank == 0)

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import re
 import sys
 import traceback
@@ -31,7 +32,10 @@ def roots() -> list[Path]:
 
 
 def find(kind: str, name: str) -> Path | None:
-    """The file <root>/<kind>/<name>.yaml, or None."""
+    """The file <root>/<kind>/<name>.yaml, or None; /set, ../set and ./set are paths, and no name."""
+    is_path = Path(name).is_absolute() or ".." in Path(name).parts or Path(name).as_posix() != name
+    if is_path:
+        return None
     return next((path for root in roots() if (path := root / kind / f"{name}.yaml").is_file()), None)
 
 
@@ -53,11 +57,11 @@ def names(kind: str) -> list[str]:
 
 
 def find_recipe(name: str) -> tuple[str, Path]:
-    """Name and file of a recipe given as "loop/train" or as a path to a YAML file."""
+    """Name and file of a recipe given as "loop/train" or as a path to a YAML file, named by its stem elsewhere."""
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         if path.is_file():
-            parts = path.with_suffix("").parts
+            parts = Path(os.path.normpath(path)).with_suffix("").parts  # no ".." after recipes/
             start = parts.index("recipes") + 1 if "recipes" in parts[:-1] else len(parts) - 1
             return "/".join(parts[start:]), path
     elif path_found := find("recipes", name):

@@ -62,6 +62,7 @@ class Plan:
     profile: str
     seed: int
     given: dict[str, Any]  # what the command line set
+    breaks: bool = False  # whether the target is the recipe with its `breaks`
 
     @property
     def target(self) -> Step:
@@ -100,7 +101,7 @@ def make_plan(
     builder = _Builder(dict(given or {}), profile, profile_layer, seed)
     builder.add(name, (), breaks)
     builder.refuse_unused()
-    return Plan(builder.steps, profile, seed, dict(given or {}))
+    return Plan(builder.steps, profile, seed, dict(given or {}), breaks)
 
 
 def bind_one(name: str, *, profile: str = "auto") -> tuple[Call, str]:
@@ -126,20 +127,26 @@ class _Builder:
     def __init__(self, given: dict[str, Any], profile: str, profile_layer: Any, seed: int) -> None:
         self.given, self.profile, self.profile_layer, self.seed = given, profile, profile_layer, seed
         self.steps: list[Step] = []
+        self.files: dict[str, Path] = {}  # the recipe of each name
         self.used: set[str] = set()
         self.known: set[str] = set()  # every parameter name seen, for suggestions
 
-    def add(self, name: str, above: tuple[str, ...], breaks: bool = False) -> Step:
+    def add(self, asked: str, above: tuple[str, ...], breaks: bool = False) -> Step:
+        name, path = names.find_recipe(asked)
+        known = self.files.setdefault(name, path)
+        if not known.samefile(path):
+            where = f"{shown(path)} and {shown(known)}"
+            raise SlmkitError(f"two recipes here are called {name!r}", where=where, fix="rename one of the files")
         if name in above:
             circle = " -> ".join([*above[above.index(name) :], name])
-            where = shown(names.find_recipe(above[-1])[1])
+            where = shown(self.files[above[-1]])
             raise SlmkitError(
                 f"recipes read each other in a circle: {circle}", where=where, fix="break one of the links"
             )
         for step in self.steps:
             if step.name == name:
                 return step
-        call = self.bind(name, breaks)
+        call = self.bind(asked, breaks)
         rows = []
         for parameter, reference in call.references():
             inner = self.add(reference.name, (*above, name)) if reference.kind == "recipe" else None
@@ -197,7 +204,7 @@ class _Builder:
                 raise SlmkitError(what, where=f"command line: {key}={self.given[key]}", fix=fix)
 
     def _key(self, call: Call, rows: list[dict[str, Any]]) -> str:
-        contents = {row["parameter"]: row.get("key") or row.get("sha256") or row["name"] for row in rows}
+        contents = {row["parameter"]: _content(row) for row in rows}
         asked = {
             "stage": call.recipe.stage,
             "arguments": _without_references({k: v for k, v in call.arguments.items() if k not in _NOT_HASHED}),
@@ -217,6 +224,13 @@ def _lineage_row(parameter: str, reference: Reference, step: Step | None) -> dic
     return row
 
 
+def _content(row: Mapping[str, Any]) -> str:
+    """What of an input decides the result; of a single file also its suffix, by which it is read."""
+    path = Path(row.get("path", ""))
+    suffix = path.suffix.lower() if path.is_file() else ""
+    return str(row.get("key") or row.get("sha256") or row["name"]) + suffix
+
+
 def _without_references(value: Any) -> Any:
     """Plain arguments in which what is read is left out, since its content is hashed instead of its name."""
     if isinstance(value, Reference):
@@ -232,15 +246,17 @@ def _without_references(value: Any) -> Any:
 
 
 def content_hash(path: Path, *, sample: bool = False) -> str:
-    """sha256 of a file, or of a folder's sorted relative names and contents; modification times never count.
+    """sha256 of a file, or of a folder's sorted relative names and contents, hidden ones left out.
 
+    Modification times never count.
     sample=True (models): files over 64 MiB count by size, first and last MiB, so that 10 GB cost nothing.
     """
     if path.is_file():
         return _file_hash(path, sample)
     digest = hashlib.sha256()
-    for inner in sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")):
-        digest.update(f"{inner.relative_to(path).as_posix()}\0{_file_hash(inner, sample)}\n".encode())
+    for inner in sorted(p.relative_to(path) for p in path.rglob("*") if p.is_file()):
+        if not any(part.startswith(".") for part in inner.parts):
+            digest.update(f"{inner.as_posix()}\0{_file_hash(path / inner, sample)}\n".encode())
     return digest.hexdigest()
 
 
@@ -263,7 +279,7 @@ def _hash_once(path: Path, size: int, modified: int, sample: bool) -> str:
 
 
 def source_hash(call: Call) -> str:
-    """A hash of the files whose code decides the result: stage, bound parts, and the libraries they import."""
+    """A hash of the files whose code decides the result: stage, bound parts, and the modules of ours they import."""
     files: set[Path] = set()
     for function in [call.function, *(part.function for part in parts_in(call.arguments))]:
         files |= _imported(Path(inspect.getfile(function)))
@@ -280,14 +296,14 @@ _KERNEL = {
 }  # fmt: skip
 
 
-# An import statement of slmkit modules, also inside functions. Read as text: parsing every file would cost a third of
-# a second at each start.
-_IMPORT = re.compile(r"^[ \t]*(?:from (slmkit[\w.]*) import (\([^)]*\)|[^\n#]*)|import (slmkit[\w.]*))", re.MULTILINE)
+# An import statement, also inside functions. Read as text: parsing every file would cost a third of a second at each
+# start.
+_IMPORT = re.compile(r"^[ \t]*(?:from ([\w.]+) import (\([^)]*\)|[^\n#]*)|import ([^\n#]+))", re.MULTILINE)
 
 
 @functools.cache
 def _imported(path: Path) -> frozenset[Path]:
-    """A file and the slmkit libraries it imports, at any depth, also inside functions."""
+    """A file and what it imports of slmkit's libraries and of the user's own modules, at any depth."""
     found, todo = {path}, [path]
     while todo:
         for file in _imports_of(todo.pop()):
@@ -300,10 +316,20 @@ def _imported(path: Path) -> frozenset[Path]:
 @functools.cache
 def _imports_of(path: Path) -> frozenset[Path]:
     files = set()
-    for package, imported, module in _IMPORT.findall(path.read_text(encoding="utf-8")):
+    for package, imported, modules in _IMPORT.findall(path.read_text(encoding="utf-8", errors="replace")):
         inner = [f"{package}.{name}" for name in re.findall(r"\w+", imported)]
-        files |= {_library_file(name) for name in (package or module, *inner)}
+        for module in (package, *inner) if package else re.findall(r"[\w.]+", modules):
+            files.add(_library_file(module) or _own_file(module, path.parent))
     return frozenset(file for file in files if file is not None)
+
+
+def _own_file(module: str, folder: Path) -> Path | None:
+    """A module of the user: beside the file that imports it, or from the working directory as `python -m` finds it."""
+    steps = [step for step in module.split(".") if step]
+    if not steps or steps[0] == "slmkit" or folder.is_relative_to(names.PACKAGE):
+        return None
+    files = [root.joinpath(*steps).with_suffix(".py") for root in (folder, Path.cwd())]
+    return next((file for file in files if file.is_file()), None)
 
 
 @functools.cache
@@ -319,18 +345,23 @@ def _library_file(module: str) -> Path | None:
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """result.json of a run; None where there is none, or one that cannot be read."""
+    """result.json of a run; None where there is none, or where it or recipe.json cannot be read."""
+    return read_json(folder / "result.json") if read_json(folder / "recipe.json") is not None else None
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A record of a run; None where it is missing or damaged."""
     try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
-    return result if isinstance(result, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a run is done and still has every file it had then, each of the same size."""
-    result = read_result(folder)
-    return result is not None and result.get("files") == files_of(folder)
+    """Whether a run is done and still has every file it had then, each of the same size; added files do not matter."""
+    files = (read_result(folder) or {}).get("files")
+    return isinstance(files, dict) and files.items() <= files_of(folder).items()
 
 
 def files_of(folder: Path) -> dict[str, int]:
@@ -344,31 +375,41 @@ _RECORDS = ("recipe.json", "result.json", "report.html", "error.txt")
 
 
 def find_run(text: str) -> Path:
-    """The folder of a run given as a path, as "loop/train" (its newest), or as the start of a key."""
+    """The folder of a run given as a path, as "loop/train" (its newest, see `rank`), or as the start of a key."""
     path = Path(text)
     if (path / "recipe.json").is_file():
         return path
-    found = sorted(RUNS.rglob("recipe.json"), key=lambda p: p.stat().st_mtime)
-    for match in (
-        [p.parent for p in found if p.parent.parent == RUNS / text],
-        [p.parent for p in found if p.parent.name.startswith(text)],
-    ):
-        if match:
-            return match[-1]
-    options = sorted({p.parent.parent.relative_to(RUNS).as_posix() for p in found})
+    found = sorted((p.parent for p in RUNS.rglob("recipe.json")), key=_changed)
+    if of_name := [folder for folder in found if folder.parent == RUNS / text]:
+        return max(of_name, key=rank)
+    if of_key := [folder for folder in found if folder.name.startswith(text)]:
+        return of_key[-1]
+    options = sorted({folder.parent.relative_to(RUNS).as_posix() for folder in found})
     close = difflib.get_close_matches(text, options, n=1)
     fix = f"did you mean {close[0]!r}?" if close else "`slmkit report` lists all runs"
     raise SlmkitError(f"no run {text!r} under {RUNS}/", fix=fix)
 
 
+def rank(folder: Path) -> tuple[bool, bool, float]:
+    """Sorts the runs of a recipe, last the one its name means: not made by --break, done, the newest."""
+    record = read_json(folder / "recipe.json") or {}
+    return not record.get("broken"), read_result(folder) is not None, _changed(folder)
+
+
+def _changed(folder: Path) -> float:
+    return (folder / "recipe.json").stat().st_mtime
+
+
 def lineage(folder: Path) -> dict[str, Any]:
     """A run with all it was made from, recursively; "unchanged": a raw file still has the hash it had then."""
-    recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    recipe = read_json(folder / "recipe.json")
+    if recipe is None:
+        raise SlmkitError("the run's recipe.json cannot be read", where=str(folder), fix="run its recipe again")
     metrics = (read_result(folder) or {}).get("metrics")
     inputs = []
     for row in recipe["inputs"]:
         made = Path(row["dir"]) if row["kind"] == "recipe" else None
-        if made is not None and (made / "recipe.json").is_file():
+        if made is not None and read_json(made / "recipe.json") is not None:
             inputs.append({**row, "run": lineage(made)})
         else:
             path = Path(row["path"]) if row.get("path") else None
@@ -378,7 +419,17 @@ def lineage(folder: Path) -> dict[str, Any]:
     return {**kept, "dir": str(folder), "done": metrics is not None, "metrics": metrics, "inputs": inputs}
 
 
-def remove_run(folder: Path) -> None:
-    """Deletes a run's folder; result.json goes first, so that what is left of a killed deletion is not called done."""
+def clear_run(folder: Path) -> None:
+    """Deletes all of a run but its lock; result.json goes first, so that what a kill leaves is not called done."""
     (folder / "result.json").unlink(missing_ok=True)
+    for inner in folder.iterdir():
+        if inner.is_dir() and not inner.is_symlink():
+            shutil.rmtree(inner)
+        elif inner.name != ".lock":
+            inner.unlink()
+
+
+def remove_run(folder: Path) -> None:
+    """Deletes a run's folder."""
+    clear_run(folder)
     shutil.rmtree(folder)

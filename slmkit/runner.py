@@ -28,8 +28,9 @@ from slmkit.console import console, to_terminal
 from slmkit.curriculum import read_curriculum
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
 from slmkit.launch import Launch, check_launch, start
-from slmkit.plan import Plan, Step, files_of, read_result, remove_run
-from slmkit.report import write_report
+from slmkit.names import suggest
+from slmkit.plan import Plan, Step, clear_run, files_of, read_json, read_result
+from slmkit.report import words, write_report
 from slmkit.run import OnLog, Run, write_atomically, write_json
 from slmkit.signature import grouped
 from slmkit.types import Score
@@ -74,19 +75,22 @@ def execute(
     todo = plan.to_run(force=force)
     check_launch(plan.target, launch)
     preflight(plan, todo)
+    ran = []
     for step in plan.steps:
-        if step not in todo:
-            if step is plan.target or todo:
-                console.print(f"[green]✓[/] {step.name}  [dim]found in {step.dir}[/]")
-            continue
-        if step.state == "done" and step is plan.target and force:
-            remove_run(step.dir)
-        if step is plan.target:
-            seconds = _run_step(plan, step, launch, verbose, on_log)
-        else:
-            seconds = _run_step(plan, step, Launch(), verbose)
-        console.print(f"[green]✓[/] {step.name}  [dim]{seconds:,.1f} s, {step.dir}[/]")
-    return Outcome(plan, _judged(plan), [step.name for step in todo])
+        seconds = None
+        if step in todo:
+            if step is plan.target:
+                seconds = _run_step(plan, step, launch, verbose, force=force, on_log=on_log)
+            else:
+                seconds = _run_step(plan, step, Launch(), verbose)
+        if seconds is not None:
+            ran.append(step.name)
+            console.print(f"[green]✓[/] {step.name}  [dim]{seconds:,.1f} s, {step.dir}[/]")
+        elif step is plan.target or todo:
+            console.print(f"[green]✓[/] {step.name}  [dim]found in {step.dir}[/]")
+        if not plan.given:
+            _tell_claims(step, is_target=step is plan.target)
+    return Outcome(plan, _judged(plan), ran)
 
 
 def assist(plan: Plan, launch: Launch, *, verbose: bool = False) -> None:
@@ -114,15 +118,23 @@ def preflight(plan: Plan, todo: list[Step]) -> None:
             check(**grouped(step.call.function, resolved(step.call.arguments, ready.__getitem__)))
 
 
-def _run_step(plan: Plan, step: Step, launch: Launch, verbose: bool, on_log: OnLog | None = None) -> float:
+def _run_step(
+    plan: Plan, step: Step, launch: Launch, verbose: bool, *, force: bool = False, on_log: OnLog | None = None
+) -> float | None:
+    """The seconds it took; None where another process finished the run before the lock was ours."""
     started = time.monotonic()
     with locked(step.dir), _explained(step):
-        resuming = (step.dir / "recipe.json").exists()
+        if step.state == "done":
+            if not force:
+                return None
+            clear_run(step.dir)
+        resuming = read_json(step.dir / "recipe.json") is not None
         _begin_session(step.dir)
+        (step.dir / "result.json").unlink(missing_ok=True)  # of a run that lost a file: until the end it is not done
         console.print(f"[bold]▸ {step.name}[/]{'  [dim]resuming[/]' if resuming else ''}")
         (step.dir / "error.txt").unlink(missing_ok=True)
         (step.dir / "notes.jsonl").unlink(missing_ok=True)
-        if not (step.dir / "recipe.json").exists():
+        if not resuming:
             write_json(step.dir / "recipe.json", _recipe_record(plan, step))
         run = Run(step.dir, seed=plan.seed, name=step.name, on_log=on_log)
         if run.checkpoint is None:
@@ -176,19 +188,37 @@ def _seconds_before(folder: Path) -> float:
 
 
 def claims(step: Step, metrics: dict[str, Any], *, lifted: bool) -> list[dict[str, Any]]:
-    """Each expectation of the recipe against its metric; values from the command line lift them all."""
+    """Each expectation of the recipe against its metric, if measured; values from the command line lift them all."""
     rows = []
     for name, bounds in ({} if lifted else step.call.recipe.get("expect") or {}).items():
-        where = step.call.recipe.layer.where(("expect", name))
         if name not in metrics:
-            from slmkit.names import suggest
-
-            raise SlmkitError(f"the run measured no {name!r}", where=where, fix=suggest(name, metrics))
+            continue
         value = metrics[name]["value"] if isinstance(metrics[name], dict) else metrics[name]
         low, high = bounds
         ok = (low is None or value >= low) and (high is None or value <= high)
         rows.append({"metric": name, "low": low, "high": high, "value": value, "ok": ok})
     return rows
+
+
+def _tell_claims(step: Step, *, is_target: bool) -> None:
+    """Refuses a claim on what the run did not measure, and says which claims of an input do not hold.
+
+    Those of the target are told with its result. The run is done and stays so.
+    """
+    result = read_result(step.dir)
+    if result is None:  # an input that is not needed
+        return
+    metrics = result["metrics"]
+    for name in step.call.recipe.get("expect") or {}:
+        if name not in metrics:
+            where = step.call.recipe.layer.where(("expect", name))
+            fix = suggest(name, metrics, f"its metrics are in {step.dir / 'result.json'}")
+            raise SlmkitError(f"the run measured no {name!r}", where=where, fix=fix)
+    for row in [] if is_target else claims(step, metrics, lifted=False):
+        if not row["ok"]:
+            bounds = words.bounds(row["low"], row["high"])
+            told = f"✗ {step.name}: {row['metric']} is {words.number(row['value'])}, expected {bounds}"
+            console.print(told, style="red", markup=False)
 
 
 def environment() -> dict[str, str]:
@@ -235,6 +265,7 @@ def _recipe_record(plan: Plan, step: Step) -> dict[str, Any]:
         "stage": step.call.recipe.stage,
         "profile": plan.profile,
         "seed": plan.seed,
+        "broken": plan.breaks and step is plan.target,
         "with": plain(step.call.arguments),
         "origins": step.call.origins,
         "inputs": step.inputs,

@@ -1,7 +1,9 @@
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from project_files import REPOSITORY, write
@@ -9,29 +11,41 @@ from project_files import REPOSITORY, write
 STAGE = """
 DISTRIBUTED = ("ddp",)
 
-def ranks(run):
+def ranks(run, *, extra: int = 0):
     import torch
     import torch.distributed as distributed
     distributed.init_process_group("gloo")
     total = torch.ones(1) * (distributed.get_rank() + 1)
     distributed.all_reduce(total)
-    run.metric(total=float(total), world=distributed.get_world_size())
+    run.metric(total=float(total) + extra, world=distributed.get_world_size())
     run.path(f"rank-{distributed.get_rank()}.txt").write_text(str(run.is_main))
     distributed.destroy_process_group()
 """
 
 
-@pytest.mark.slow
-def test_two_processes_share_one_run_and_rank_0_writes_it(project: Path) -> None:
-    import json
-
-    write(project / "mine.py", STAGE)
-    write(project / "recipes/ranks.yaml", "title: Ranks\nstage: ./mine.py:ranks\n")
-    command = [sys.executable, "-m", "slmkit", "run", "ranks", "--num-processes", "2", "--json"]
+def launched(project: Path, *words: str) -> dict[str, Any]:
+    """What --json tells of the recipe `ranks`, run in two processes."""
+    command = [sys.executable, "-m", "slmkit", "run", "ranks", "--num-processes", "2", "--json", *words]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+@pytest.mark.slow
+def test_two_processes_share_one_run_and_rank_0_writes_it(project: Path) -> None:
+    write(project / "mine.py", STAGE)
+    write(project / "recipes/ranks.yaml", "title: Ranks\nstage: ./mine.py:ranks\n")
+    told = launched(project)
     assert told["metrics"] == {"total": 3.0, "world": 2}
     assert (Path(told["dir"]) / "rank-0.txt").read_text() == "True"
     assert (Path(told["dir"]) / "rank-1.txt").read_text() == "False"
+
+
+@pytest.mark.slow
+def test_the_processes_break_the_recipe_that_is_to_break(project: Path) -> None:
+    write(project / "mine.py", STAGE)
+    recipe = "stage: ./mine.py:ranks\nexpect: {total: [3, 3]}\nbreaks: {with: {extra: 1}, red: [total]}\n"
+    write(project / "recipes/ranks.yaml", recipe)
+    assert launched(project, "--break")["metrics"]["total"] == 4.0

@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,14 @@ def test_a_key_does_not_follow_names_times_or_device(project: Path) -> None:
     assert key(data="renamed.txt") == before
 
 
+def test_a_key_follows_the_suffix_that_decides_how_a_file_is_read(project: Path) -> None:
+    for name in ("raw.md", "raw.TXT"):
+        write(project / name, "one\n")
+    assert key(data="raw.md") != key() == key(data="raw.TXT")
+    [row] = make_plan("a", given={"data": "raw.md"}, profile="tiny").target.inputs
+    assert row["sha256"] == hashlib.sha256(b"one\n").hexdigest()
+
+
 def test_a_command_line_key_reaches_the_recipe_that_reads_it() -> None:
     plan = make_plan("b", given={"data": "other.txt"}, profile="tiny")
     assert plan.step("a").call.arguments["data"].name == "other.txt"
@@ -105,6 +114,16 @@ def test_a_folder_is_hashed_by_names_and_contents(tmp_path: Path) -> None:
     assert content_hash(one) != content_hash(two)
 
 
+def test_what_is_hidden_in_a_folder_is_not_hashed(tmp_path: Path) -> None:
+    folder = write(tmp_path / ".data/a.txt", "1").parent
+    before = content_hash(folder)
+    write(folder / ".git/index", "moves")
+    write(folder / "deep/.cache/x", "moves")
+    assert content_hash(folder) == before
+    write(folder / "deep/x", "counts")
+    assert content_hash(folder) != before
+
+
 def test_a_large_model_file_is_hashed_by_size_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slmkit.plan._WHOLE_MODEL_FILE", 3 * 2**20)
     big = tmp_path / "w.bin"
@@ -113,3 +132,51 @@ def test_a_large_model_file_is_hashed_by_size_and_ends(tmp_path: Path, monkeypat
         big.write_bytes(first * 2**21 + b"m" * 2**20 + last * 2**21)
         hashes.add(content_hash(big, sample=True))
     assert len(hashes) == 3
+
+
+def test_a_path_is_the_users_file_also_where_a_recipe_lies_beside_it(project: Path) -> None:
+    folder = write(project / "ext/set/one.txt", "one\n").parent
+    write(project / "ext/set.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt}\n")
+    write(project / "b", "one\n")
+    for data in (str(folder), f"../{project.name}/ext/set", "recipes/../ext/set", "./b"):
+        assert make_plan("a", given={"data": data}, profile="tiny").target.inputs[0]["kind"] == "file"
+
+
+@pytest.mark.parametrize("path", ["../out", "recipes/../../out", "deep/../out", "{project}/out"])
+def test_a_recipe_elsewhere_is_given_by_its_file_and_its_runs_lie_under_runs(project: Path, path: str) -> None:
+    name = path.format(project=project)
+    for folder in (project, project.parent, project / "recipes", project / "deep"):
+        write(folder / "out.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt}\n")
+    with pytest.raises(SlmkitError, match="unknown recipe"):
+        make_plan(name, profile="tiny")
+    assert make_plan(f"{name}.yaml", profile="tiny").target.dir.parent == Path("runs/out")
+
+
+def test_two_recipes_of_one_name_in_one_graph_are_refused(project: Path) -> None:
+    write(project / "else/a.yaml", "stage: ./mine.py:second\nwith: {data: a}\n")
+    write(project / "else/b.yaml", "stage: ./mine.py:second\nwith: {data: a}\n")
+    with pytest.raises(SlmkitError, match="two recipes here are called 'a'") as error:
+        make_plan("else/a.yaml", profile="tiny")
+    assert error.value.where == "recipes/a.yaml and else/a.yaml"
+    assert [step.name for step in make_plan("else/b.yaml", profile="tiny").steps] == ["a", "b"]
+    write(project / "else/c.yaml", "stage: ./mine.py:second\nwith: {data: d}\n")
+    write(project / "recipes/d.yaml", "stage: ./mine.py:second\nwith: {data: d}\n")
+    with pytest.raises(SlmkitError, match="circle: d -> d"):
+        make_plan("else/c.yaml", profile="tiny")
+    with pytest.raises(SlmkitError, match="circle: d -> d"):
+        make_plan("recipes/d.yaml", profile="tiny")
+
+
+def test_a_key_follows_the_modules_of_its_own_folder_that_a_stage_imports(project: Path) -> None:
+    write(project / "mine.py", STAGES + "\ndef late():\n    from deep import one as other\n")
+    modules = {"deep/one.py": "import json, near  # both\n", "near.py": "from last import (\n    x,\n)\n"}
+    modules["last.py"] = ""
+    for name, text in modules.items():
+        write(project / name, text)
+    keys = [key()]
+    for name, text in modules.items():
+        write(project / name, text + "# changed\n")
+        keys.append(key())
+    write(project / "far.py", "nobody = 'imports it'\n")
+    assert len(set(keys)) == 4
+    assert key() == keys[-1]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from project_files import REPOSITORY, Finished, write
 
+from slmkit.plan import find_run
+
 Slmkit = Callable[..., Finished]
 RAW_HASH = hashlib.sha256(b"abc\n").hexdigest()
 
@@ -94,6 +96,17 @@ def test_a_claim_that_breaks_ends_with_2_and_one_that_holds_with_0(slmkit: Slmki
     assert broken.json["expect"][0]["ok"] is False
 
 
+def test_a_broken_claim_of_an_input_is_told_and_changes_no_exit_code(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/rows.yaml", "stage: ./mine.py:rows\nwith: {data: raw.txt}\nexpect: {rows: [5, null]}\n")
+    for ran in (["rows", "score"], []):
+        done = slmkit("run", "score")
+        assert done.code == 0
+        assert "✗ rows: rows is 1, expected at least 5" in done.err
+        assert done.err.count("▸") == len(ran)
+    assert "✗" not in slmkit("run", "score", "times=1").err  # lifted
+    assert "✗" not in slmkit("run", "rows").err  # its own are in its summary
+
+
 def test_values_from_the_command_line_lift_the_claim(slmkit: Slmkit) -> None:
     lifted = slmkit("run", "score", "value=0.1", "--json")
     assert lifted.code == 0
@@ -117,6 +130,17 @@ def test_a_claim_on_a_metric_that_was_not_measured_is_a_mistake(slmkit: Slmkit, 
     found = slmkit("run", "score")
     assert found.code == 3
     assert "did you mean 'score'?" in found.err
+    write(project / "recipes/score.yaml", text.replace("{scor: [0.4", "{score: [0.4"))
+    assert slmkit("run", "score", "--json").json["ran"] == []  # what was measured is kept
+
+
+def test_a_claim_of_an_input_on_what_it_did_not_measure_is_a_mistake_each_time(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/rows.yaml", "stage: ./mine.py:rows\nwith: {data: raw.txt}\nexpect: {row: [1, null]}\n")
+    for _ in range(2):
+        found = slmkit("run", "score")
+        assert found.code == 3
+        assert "did you mean 'rows'?" in found.err
+    assert len(list((project / "runs/rows").glob("*/result.json"))) == 1
 
 
 def test_our_own_faults_keep_their_traceback(slmkit: Slmkit, project: Path) -> None:
@@ -178,6 +202,29 @@ def test_a_done_run_that_lost_or_changed_a_file_is_made_again(slmkit: Slmkit, pr
         assert (made / "rows.txt").read_text() == "abc\n"
 
 
+def test_a_file_added_to_a_done_run_changes_nothing(slmkit: Slmkit) -> None:
+    made = Path(slmkit("run", "rows", "--json").json["dir"])
+    write(made / "model/served.txt", "by another command")
+    assert slmkit("run", "rows", "--json").json["ran"] == []
+
+
+def test_a_run_that_stopped_as_it_was_made_again_is_not_done(slmkit: Slmkit, project: Path) -> None:
+    stop = project / "stop"
+    stage = "import sys\nfrom pathlib import Path\n\ndef own(run):\n"
+    stage += "    is_cut = Path('stop').exists()\n"
+    stage += "    run.path('made.txt').write_text('half' if is_cut else 'full')\n"
+    stage += "    sys.exit('stopped') if is_cut else None\n"
+    write(project / "own.py", stage)
+    write(project / "recipes/own.yaml", "stage: ./own.py:own\n")
+    made = Path(slmkit("run", "own", "--json").json["dir"]) / "made.txt"
+    made.unlink()
+    stop.touch()
+    assert slmkit("run", "own").code == 1
+    stop.unlink()
+    assert slmkit("run", "own", "--json").json["ran"] == ["own"]
+    assert made.read_text() == "full"
+
+
 def test_an_unfinished_input_is_not_checked_as_if_it_were_there(slmkit: Slmkit, project: Path) -> None:
     check = "\ndef check(*, data, **_):\n    assert not data.is_dir() or (data / 'rows.txt').read_text()\n"
     write(project / "mine.py", STAGES + check)
@@ -192,6 +239,37 @@ def test_a_users_file_that_exits_is_a_mistake_not_a_success(slmkit: Slmkit, proj
     write(project / "bad.py", "raise SystemExit(0)\n")
     write(project / "recipes/bad.yaml", "stage: ./bad.py:f\n")
     assert slmkit("run", "bad").code == 3
+
+
+def test_a_recipes_name_means_its_newest_run_that_is_done_and_not_broken(slmkit: Slmkit) -> None:
+    plain = Path(slmkit("run", "score", "--json").json["dir"])
+    broken = Path(slmkit("run", "score", "--break", "--json").json["dir"])
+    with pytest.raises(ZeroDivisionError):
+        slmkit("run", "score", "boom=true")
+    assert find_run("score") == plain
+    assert find_run(str(broken)) == find_run(broken.name) == broken
+    newer = Path(slmkit("run", "score", "value=0.7", "--json").json["dir"])
+    assert find_run("score") == newer
+    assert slmkit("why", "score", "score", "--json").json["value"]["score"]["value"] == 0.7
+
+
+@pytest.mark.parametrize("text", ['{"name": "score", ', "", "[]", b"\xff"])
+def test_a_run_whose_record_is_damaged_is_unfinished(slmkit: Slmkit, text: str | bytes) -> None:
+    made = Path(slmkit("run", "score", "--json").json["dir"])
+    record = made / "recipe.json"
+    record.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert slmkit("why", "score").code == 3
+    assert slmkit("show", str(made)).code == 3
+    assert slmkit("clean", "--dry-run", "--json").json["removed"] == [str(made)]
+    assert slmkit("run", "score", "--json").json["ran"] == ["score"]
+    assert json.loads(record.read_text())["name"] == "score"
+
+
+def test_lineage_goes_on_to_a_run_whose_record_is_damaged(slmkit: Slmkit, project: Path) -> None:
+    made = slmkit("run", "score", "--json").json["dir"]
+    write(next((project / "runs/rows").iterdir()) / "recipe.json", "{")
+    [row] = slmkit("show", made, "--json").json["inputs"]
+    assert (row["name"], row["unchanged"]) == ("rows", None)
 
 
 def test_clean_keeps_what_a_kept_run_was_made_from(slmkit: Slmkit, project: Path) -> None:
@@ -260,6 +338,41 @@ def test_a_second_writer_is_refused_at_once(project: Path, slmkit: Slmkit) -> No
     process.communicate()
     assert second.code == 4
     assert "another slmkit process is writing this run" in second.err
+
+
+def test_a_step_that_another_process_finished_meanwhile_is_found(slmkit: Slmkit, project: Path) -> None:
+    other = "    execute(make_plan('shared', profile='tiny'))\n"
+    stages = f"""
+from slmkit.plan import make_plan
+from slmkit.runner import execute
+from slmkit.types import Input
+
+def shared(run):
+    with open("made.txt", "a") as file:
+        file.write("once ")
+
+def first(run):
+{other}
+def both(run, *, first: Input, shared: Input): ...
+"""
+    write(project / "own.py", stages)
+    write(project / "recipes/shared.yaml", "stage: ./own.py:shared\n")
+    write(project / "recipes/first.yaml", "stage: ./own.py:first\n")
+    write(project / "recipes/both.yaml", "stage: ./own.py:both\nwith: {first: first, shared: shared}\n")
+    assert slmkit("run", "both", "--json").json["ran"] == ["first", "both"]
+    assert (project / "made.txt").read_text() == "once "
+
+
+def test_force_leaves_alone_a_run_that_is_being_written(slmkit: Slmkit) -> None:
+    from filelock import FileLock
+
+    made = Path(slmkit("run", "rows", "--json").json["dir"])
+    with FileLock(made / ".lock"):
+        assert slmkit("run", "rows", "--force").code == 4
+    assert (made / "rows.txt").is_file()
+    write(made / ".old", "of the run before")
+    assert slmkit("run", "rows", "--force", "--json").json["ran"] == ["rows"]
+    assert not (made / ".old").exists()
 
 
 def test_every_recipe_of_ours_passes_its_own_checks_before_it_runs(slmkit):

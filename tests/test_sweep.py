@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from project_files import REPOSITORY, Finished, read_jsonl, write
 
+from slmkit.commands import sweep as module
 from slmkit.commands.search_space import Choices, Range, combinations, read_space
 from slmkit.errors import SlmkitError
 
@@ -27,6 +28,9 @@ def bowl(run, *, x: float = 4.0, y: int = 3, kind: str = "round", steps: int = 3
     '''A loss that falls to (x - 1)^2 + (y - 2)^2, a point more where it is square.'''
     if kind == "broken":
         raise FailedError("loss is nan at step 1")
+    if kind == "diverged":
+        run.metric(validation_loss=float("nan"))
+        return
     loss = (x - 1) ** 2 + (y - 2) ** 2 + (kind == "square")
     start = int(run.checkpoint.name.split("-")[1]) if run.checkpoint else -1
     for step in range(start + 1, steps + 1):
@@ -121,6 +125,22 @@ def test_a_failed_trial_is_told_and_the_sweep_goes_on(slmkit: Slmkit) -> None:
     [failed] = [row for row in done.json["trials"] if row["ended"] == "failed"]
     assert (failed["kind"], failed["why"]) == ("broken", "loss is nan at step 1")
     assert done.json["best"]["values"] == {"kind": "round"}
+
+
+def test_a_trial_whose_metric_is_no_number_has_failed(slmkit: Slmkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    count, try_one = iter(range(5)), module._try_one
+    monkeypatch.setattr(module, "_try_one", lambda *given: (next(count), try_one(*given)))  # no sweep without end
+    done = slmkit("sweep", "bowl", "kind=[round, diverged]", "--json")
+    ends = {row["kind"]: (row["ended"], row["why"]) for row in done.json["trials"]}
+    assert ends == {"round": ("done", ""), "diverged": ("failed", "the run's validation_loss is nan")}
+
+
+def test_a_recipe_that_measures_no_number_as_written_can_be_swept(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/bowl.yaml", "stage: ./mine.py:bowl\nwith: {kind: diverged}\n")
+    done = slmkit("sweep", "bowl", "kind=[round, square]", "--json")
+    assert done.code == 0
+    assert done.json["best"]["values"] == {"kind": "round"}
+    assert "validation_loss_as_written" not in done.json["metrics"]
 
 
 def test_the_report_has_the_table_and_a_chart_a_key(slmkit: Slmkit) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -112,13 +113,18 @@ def _key(search: Search, corner: Plan) -> str:
 
 
 def _run_as_written(search: Search, verbose: bool) -> float | None:
-    """The metric without any searched key; None where the recipe cannot run without them."""
+    """The metric without any searched key; None where the recipe cannot run without them, or measures no number."""
     try:
         plan = search.plan({})
     except SlmkitError:
         return None
     console.print(f"[bold]as written[/]  {search.name}")
-    return _measured(search, execute(plan, verbose=verbose).result)
+    result = execute(plan, verbose=verbose).result
+    try:
+        return _measured(search, result)
+    except FailedError as error:
+        console.print(f"  {error.what}", style="yellow", markup=False)
+        return None
 
 
 def _open(search: Search, folder: Path) -> Study:
@@ -200,7 +206,10 @@ def _measured(search: Search, result: dict[str, Any]) -> float:
         fix = suggest(search.metric, metrics)
         raise SlmkitError(f"the run measured no {search.metric!r}", where=search.name, fix=fix)
     value = metrics[search.metric]
-    return float(value["value"] if isinstance(value, dict) else value)
+    number = float(value["value"] if isinstance(value, dict) else value)
+    if not math.isfinite(number):
+        raise FailedError(f"the run's {search.metric} is {number}", where=search.name, fix="other bounds")
+    return number
 
 
 def _tried(study: Study) -> list[FrozenTrial]:
