@@ -39,6 +39,7 @@ class Part:
     def __init__(self, folder: str, name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
         self.folder, self.name, self.function, self.arguments = folder, name, function, arguments
         self.given: dict[str, Any] = {}  # what the YAML said beyond the name
+        self.key = ""  # a hash of all that its work depends on, once the runner calls it
 
     @property
     def label(self) -> str:
@@ -351,7 +352,7 @@ def resolved(value: Any, folder_of: Callable[[str], Path]) -> Any:
         return value.path
     if isinstance(value, Part):
         part = Part(value.folder, value.name, value.function, resolved(value.arguments, folder_of))
-        part.given = value.given
+        part.given, part.key = value.given, value.key
         return part
     if isinstance(value, list):
         return [resolved(inner, folder_of) for inner in value]
@@ -375,14 +376,17 @@ def plain(value: Any) -> Any:
     return value
 
 
-def parts_in(value: Any) -> Iterator[Part]:
-    """Every part bound anywhere inside the arguments."""
+def parts_in(value: Any, at: str = "") -> Iterator[tuple[str, Part]]:
+    """Every part bound anywhere inside the arguments, with its dotted place as Call.references names places."""
     if isinstance(value, Part):
-        yield value
-        yield from parts_in(value.arguments)
-    elif isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from parts_in(inner)
+        yield at, value
+        yield from parts_in(value.arguments, at)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from parts_in(inner, f"{at}.{key}" if at else str(key))
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from parts_in(inner, f"{at}[{i}]")
 
 
 def _walk(value: Any, at: str) -> Iterator[tuple[str, Reference]]:

@@ -14,7 +14,7 @@ import inspect
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ class _Builder:
         profile = Fill(self.profile_layer.value, lambda key: self.profile_layer.lines[(key,)])
         call = bind(recipe, [command, profile])
         self.used |= command.used
-        self.known |= {key for part in parts_in(call.arguments) for key in part.arguments} | set(call.arguments)
+        self.known |= {key for _, part in parts_in(call.arguments) for key in part.arguments} | set(call.arguments)
         return call
 
     def _apply_given(self, recipe: Recipe) -> None:
@@ -210,9 +210,9 @@ class _Builder:
             "arguments": _without_references({k: v for k, v in call.arguments.items() if k not in _NOT_HASHED}),
             "contents": contents,
             "seed": self.seed,
-            "source": source_hash(call),
+            "source": source_hash(call.function, call.arguments),
         }
-        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:12]
+        return _hash(asked)
 
 
 def _lineage_row(parameter: str, reference: Reference, step: Step | None) -> dict[str, Any]:
@@ -222,6 +222,27 @@ def _lineage_row(parameter: str, reference: Reference, step: Step | None) -> dic
     if reference.path is not None:
         row |= {"path": str(reference.path), "sha256": content_hash(reference.path, sample=reference.is_model)}
     return row
+
+
+def part_key(step: Step, place: str, part: Part, *, seed: int) -> str:
+    """A hash of all that the work of one part of a step depends on: its options, what it reads, and its code."""
+    return _hash(
+        {
+            "part": part.name,
+            "arguments": _without_references({k: v for k, v in part.arguments.items() if k not in _NOT_HASHED}),
+            "contents": {
+                row["parameter"].removeprefix(place): _content(row)
+                for row in step.inputs
+                if row["parameter"].startswith(f"{place}.")
+            },
+            "seed": seed,
+            "source": source_hash(part.function, part.arguments),
+        }
+    )
+
+
+def _hash(asked: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def _content(row: Mapping[str, Any]) -> str:
@@ -278,10 +299,10 @@ def _hash_once(path: Path, size: int, modified: int, sample: bool) -> str:
     return digest.hexdigest()
 
 
-def source_hash(call: Call) -> str:
-    """A hash of the files whose code decides the result: stage, bound parts, and the modules of ours they import."""
+def source_hash(called: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """A hash of the files whose code decides the result: what is called, parts in it, and the modules they import."""
     files: set[Path] = set()
-    for function in [call.function, *(part.function for part in parts_in(call.arguments))]:
+    for function in [called, *(part.function for _, part in parts_in(dict(arguments)))]:
         files |= _imported(Path(inspect.getfile(function)))
     digest = hashlib.sha256()
     for path in sorted(files):

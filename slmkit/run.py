@@ -35,8 +35,18 @@ class Run:
     """What a stage is given: where to write, the seed, and the newest checkpoint when resuming."""
 
     def __init__(
-        self, dir: Path, *, seed: int = 0, name: str = "", is_main: bool = True, on_log: OnLog | None = None
+        self,
+        dir: Path,
+        *,
+        seed: int = 0,
+        name: str = "",
+        is_main: bool = True,
+        kept: Path | None = None,
+        asks_anew: bool = False,
+        on_log: OnLog | None = None,
     ) -> None:
+        self.kept = kept  # a folder of answers that other runs may use; None: there is none
+        self.asks_anew = asks_anew  # whatever is kept
         self.dir, self.seed, self.name, self.is_main, self.on_log = dir, seed, name, is_main, on_log
         self.metrics: dict[str, float | Score] = {}
         self.verdict_text: str | None = None

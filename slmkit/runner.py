@@ -23,13 +23,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slmkit.bind import plain, resolved
+from slmkit.bind import parts_in, plain, resolved
 from slmkit.console import console, to_terminal
 from slmkit.curriculum import read_curriculum
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
 from slmkit.launch import Launch, check_launch, start
 from slmkit.names import suggest
-from slmkit.plan import Plan, Step, clear_run, files_of, read_json, read_result
+from slmkit.plan import RUNS, Plan, Step, clear_run, files_of, part_key, read_json, read_result
 from slmkit.report import words, write_report
 from slmkit.run import OnLog, Run, write_atomically, write_json
 from slmkit.signature import grouped
@@ -104,7 +104,9 @@ def assist(plan: Plan, launch: Launch, *, verbose: bool = False) -> None:
 
 
 def call_stage(plan: Plan, step: Step, run: Run) -> None:
-    """Calls the stage with everything it reads resolved to paths."""
+    """Calls the stage with everything it reads resolved to paths, and each part with its key."""
+    for place, part in parts_in(step.call.arguments):
+        part.key = part_key(step, place, part, seed=plan.seed)
     values = resolved(step.call.arguments, lambda name: plan.step(name).dir)
     step.call.function(run, **grouped(step.call.function, values))
 
@@ -136,7 +138,7 @@ def _run_step(
         (step.dir / "notes.jsonl").unlink(missing_ok=True)
         if not resuming:
             write_json(step.dir / "recipe.json", _recipe_record(plan, step))
-        run = Run(step.dir, seed=plan.seed, name=step.name, on_log=on_log)
+        run = Run(step.dir, seed=plan.seed, name=step.name, kept=RUNS / ".answers", asks_anew=force, on_log=on_log)
         if run.checkpoint is None:
             (step.dir / "log.jsonl").unlink(missing_ok=True)
         if launch.world_size > 1:

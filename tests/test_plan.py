@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from project_files import write
 
+from slmkit.bind import parts_in
 from slmkit.errors import SlmkitError
-from slmkit.plan import content_hash, find_mistakes, make_plan
+from slmkit.plan import content_hash, find_mistakes, make_plan, part_key
 
 STAGES = """
 from slmkit.types import Input
@@ -180,3 +181,32 @@ def test_a_key_follows_the_modules_of_its_own_folder_that_a_stage_imports(projec
     write(project / "far.py", "nobody = 'imports it'\n")
     assert len(set(keys)) == 4
     assert key() == keys[-1]
+
+
+SYSTEMS = """
+from slmkit.types import Input, SystemPart
+
+def system(task, *, examples: Input | None = None, num_shots: int = 0): ...
+
+def ask(run, *, systems: dict[str, SystemPart], limit: int = 3): ...
+"""
+
+
+def test_a_part_has_a_key_of_its_own_options_and_inputs(project: Path) -> None:
+    write(project / "own.py", SYSTEMS)
+    both = "  plain: {use: './own.py:system'}\n  shots: {use: './own.py:system', examples: raw.txt, num_shots: 2}\n"
+    write(project / "recipes/asks.yaml", "stage: ./own.py:ask\nwith:\n systems:\n" + both)
+
+    def keys(**given: object) -> dict[str, str]:
+        step = make_plan("asks", given=given, profile="tiny").steps[-1]
+        return {at: part_key(step, at, part, seed=0) for at, part in parts_in(step.call.arguments)}
+
+    before = keys()
+    assert list(before) == ["systems.plain", "systems.shots"]
+    assert keys(limit=9) == before
+    changed = keys(**{"systems.shots.num_shots": 4})
+    assert changed["systems.plain"] == before["systems.plain"] and changed["systems.shots"] != before["systems.shots"]
+    write(project / "raw.txt", "changed\n")
+    assert keys()["systems.plain"] == before["systems.plain"] and keys()["systems.shots"] != before["systems.shots"]
+    write(project / "own.py", SYSTEMS + "# changed\n")
+    assert keys()["systems.plain"] != before["systems.plain"]

@@ -38,7 +38,7 @@ _NAMED = {metric.__name__: metric for metric in (exact_match, contains, numeric,
 _FINAL_NUMBER = re.compile(r"####\s*[-+]?\$?\d[\d,.]*\s*$")  # as GSM8K ends its worked answers
 _TOO_LONG = "exceed the context"  # in the error of such a prompt
 _LONG_TARGET = 8  # words; above it two right answers are rarely worded alike
-_NUM_ALONE = 21  # first examples asked one at a time, to measure latency; the very first also warms up
+NUM_ALONE = 21  # first examples asked one at a time, to measure latency; the very first also warms up
 
 
 class AnswerFile:
@@ -64,7 +64,7 @@ class AnswerFile:
             elif "peak_memory_bytes" in row:
                 self.peak_memory[name] = max(row["peak_memory_bytes"], self.peak_memory.get(name, 0))
             else:
-                self.answers[name, row["example_id"]] = Answer(**{**row, "passages": tuple(row["passages"])})
+                self.answers[name, row["example_id"]] = as_answer(row)
 
     def add(self, system: str, answer: Answer) -> None:
         """Keeps an answer; half a character pair, which an endpoint may send and no file can hold, becomes a "?"."""
@@ -96,6 +96,11 @@ class AnswerFile:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
+def as_answer(row: Mapping[str, Any]) -> Answer:
+    """The answer in a row of JSON."""
+    return Answer(**{**row, "passages": tuple(row["passages"])})
+
+
 def ask(
     make_system: Callable[[], System],
     name: str,
@@ -116,8 +121,8 @@ def ask(
         if on_answer:
             on_answer(answer)
 
-    alone = [example for example in examples[:_NUM_ALONE] if (name, example.id) not in file.answers]
-    together = [example for example in examples[_NUM_ALONE:] if (name, example.id) not in file.answers]
+    alone = [example for example in examples[:NUM_ALONE] if (name, example.id) not in file.answers]
+    together = [example for example in examples[NUM_ALONE:] if (name, example.id) not in file.answers]
     if alone or together:
         system = make_system()
         for number, example in enumerate(alone):
@@ -184,8 +189,8 @@ def summarise(
     """The score with its interval and the rates beside it, which say whether form or ability was at fault."""
     n = max(1, len(answers))
     given = [answer for answer in answers if not answer.error] or answers
-    alone = _seconds(answers[1:_NUM_ALONE]) or _seconds(given) or [0.0]
-    together = _seconds(answers[_NUM_ALONE:]) or alone
+    alone = _seconds(answers[1:NUM_ALONE]) or _seconds(given) or [0.0]
+    together = _seconds(answers[NUM_ALONE:]) or alone
     return Summary(
         score=mean_score(scores, clusters=clusters, seed=seed),
         parse_rate=sum(parses(task, answer) for answer in answers) / n,
@@ -196,7 +201,7 @@ def summarise(
         completion_tokens=sum(answer.completion_tokens for answer in given) / max(1, len(given)),
         seconds_per_answer=sum(together) / len(together),
         p50_seconds=stdlib_statistics.median(alone),
-        p95_seconds=alone[ceil(0.95 * len(alone)) - 1] if len(alone) >= _NUM_ALONE - 1 else None,
+        p95_seconds=alone[ceil(0.95 * len(alone)) - 1] if len(alone) >= NUM_ALONE - 1 else None,
     )
 
 

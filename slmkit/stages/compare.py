@@ -12,6 +12,7 @@ from slmkit.data.refuse_gold import refuse_asked
 from slmkit.errors import SlmkitError
 from slmkit.evidence.caveats import differences, handicaps
 from slmkit.evidence.cost import cost_of_1000, model_of, peak_memory, train_seconds
+from slmkit.evidence.kept_answers import kept_answers
 from slmkit.evidence.measure import (
     AnswerFile,
     Summary,
@@ -73,7 +74,7 @@ def compare(
     measured: dict[str, _Measured] = {}
     for name in systems if ladder else sorted(systems, key=_by_model(systems)):
         try:
-            answers = _answers(run, name, systems[name], frozen, examples, file)
+            answers = _answers(run, name, systems, frozen, examples, file)
         except NotApplicable as reason:
             run.note(f"{name} does not apply: {reason.what}")
             continue
@@ -206,9 +207,19 @@ class _Measured:
 
 
 def _answers(
-    run: Run, name: str, part: SystemPart, frozen: Gold, examples: Sequence[Example], file: AnswerFile
+    run: Run,
+    name: str,
+    systems: Mapping[str, SystemPart],
+    frozen: Gold,
+    examples: Sequence[Example],
+    file: AnswerFile,
 ) -> list[Answer]:
+    part = systems[name]
     part(frozen.task)  # tells at once where it does not apply, even if all its answers are there
+    alike = [other for other in systems if systems[other].key == part.key]  # type: ignore[attr-defined]
+    kept = kept_answers(run.kept, part, frozen.task, anew=run.asks_anew, turn=alike.index(name))
+    if kept:
+        kept.give(name, examples, file, on_note=run.note)
     done = file.num_answered(name, examples)
     with run.progress(f"answer {name}", len(examples), "answers", done=done) as bar, peak_memory() as peak:
         answers = ask(
@@ -221,6 +232,8 @@ def _answers(
         )
     if done < len(examples):
         file.add_peak_memory(name, peak.memory_bytes)
+    if kept:
+        kept.take(name, examples, file, run.dir)
     return answers
 
 

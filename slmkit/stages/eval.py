@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from slmkit.data.gold import Gold, read_gold
 from slmkit.data.refuse_gold import refuse_asked
 from slmkit.evidence.by_label import label_rows
+from slmkit.evidence.kept_answers import kept_answers
 from slmkit.evidence.measure import (
     AnswerFile,
     answer_row,
@@ -48,6 +49,9 @@ def eval(
     scorer = metric or default_metric(frozen)
     name = system.label  # type: ignore[attr-defined]
     file = AnswerFile(run.path("answered.jsonl"))
+    kept = kept_answers(run.kept, system, frozen.task, anew=run.asks_anew)
+    if kept:
+        kept.give(name, examples, file, on_note=run.note)
     done = file.num_answered(name, examples)
     with run.progress(f"answer {name}", len(examples), "answers", done=done) as bar_shown:
         answers = ask(
@@ -58,6 +62,8 @@ def eval(
             on_answer=lambda answer: bar_shown.advance(tokens=answer.prompt_tokens + answer.completion_tokens),
             on_note=run.note,
         )
+    if kept:
+        kept.take(name, examples, file, run.dir)
     release_shared_model()
     metric_name = getattr(scorer, "label", None) or scorer.__name__
     scores = score_answers(scorer, examples, answers)
