@@ -41,7 +41,7 @@ def choose(
         raise SlmkitError("there are no labels to choose from", fix="give the gold card its `labels`")
     endings = option_ids(loaded, options)
     tree = Tree(endings)
-    longest = max(map(len, endings))
+    longest = max(map(len, endings)) - 1  # a label's last token is not read
     prefill = Prefill(loaded, prompts, new_tokens=longest)
 
     def answer(batch: list[int]) -> list[Output]:
@@ -217,8 +217,8 @@ def one_by_one(loaded: Loaded, prompts: Sequence[Prompt], endings: Sequence[Sequ
     with torch.inference_mode():
         for row, prompt in enumerate(prompts):
             for column, ending in enumerate(endings):
-                ids = torch.tensor([[*prompt, *ending]], device=loaded.model.device)
-                logits = loaded.model(ids, use_cache=False, logits_to_keep=len(ending) + 1).logits[0, :-1].float()
-                targets = ids[0, -len(ending) :, None]
+                ids = torch.tensor([[*prompt, *ending[:-1]]], device=loaded.model.device)
+                logits = loaded.model(ids, use_cache=False, logits_to_keep=len(ending)).logits[0].float()
+                targets = torch.tensor(ending, device=logits.device)[:, None]
                 scores[row, column] = logits.log_softmax(-1).gather(-1, targets).sum()
     return scores
