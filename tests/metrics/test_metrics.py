@@ -62,10 +62,22 @@ def test_contains_finds_whole_words_only():
         ("0.5", ".5", 1.0),
         ("3", "none", 0.0),
         ("none", "none", 0.0),
+        ("5", "It takes 3-5", 1.0),
+        ("-5", "It takes 3-5", 0.0),
+        ("10", "5%-10%", 1.0),
+        ("0.5", "0.1-.5", 1.0),
+        ("-5", "x=-5", 1.0),
+        ("-5", "from 3 to -5", 1.0),
     ],
 )
 def test_the_last_number_is_the_answer(target, said, right):
     assert scored(numeric, target, said) == right
+
+
+def test_a_number_may_equal_an_alias():
+    example = Example("1", "?", "a dozen", aliases=("12", "twelve"))
+    assert numeric(example, Answer("1", "There are 12.")) == 1.0
+    assert numeric(example, Answer("1", "There are 13.")) == 0.0
 
 
 def test_numbers_may_differ_by_the_tolerance():
