@@ -43,6 +43,7 @@ def test_an_embedder_trained_anew_finds_no_vectors_of_the_old(tmp_path, monkeypa
 
 def test_nothing_is_found_among_nothing():
     assert qdrant([]).search(["oak"], top_k=3) == [[]]
+    assert qdrant([Passage("1", "!!!")]).search(["oak"], top_k=3) == [[]]
 
 
 def test_a_server_that_is_not_there_is_told():
