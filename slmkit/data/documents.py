@@ -1,20 +1,24 @@
 """The passages a retriever searches, cut from documents: a folder, a Markdown, text or HTML file, or rows with a text.
 
-A passage is some whole paragraphs (or sentences of a long one) of one document, at most chunk_size words.
+A passage is some whole paragraphs (or sentences of a long one) of one document, at most chunk_size words or tokens.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from slmkit.data.read import Say, read_rows
 from slmkit.errors import SlmkitError
 from slmkit.types import Passage
 
+Spans = Callable[[str], Sequence[tuple[int, int]]]  # where each word, or token, of a text begins and ends
+
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“‘(]?[A-Z0-9À-Ý])")
+_WORD = re.compile(r"\S+")
 _TEXT_COLUMNS = ("text", "content", "body", "passage", "context", "abstract")
 _NAME_COLUMNS = ("id", "_id", "doc_id", "path", "title", "url")
 
@@ -24,17 +28,20 @@ def read_passages(
     *,
     chunk_size: int = 120,
     chunk_overlap: int = 0,
+    tokenizer: Any = None,  # of transformers, which are untyped
     encoding: str = "auto",
     on_note: Say | None = None,
 ) -> list[Passage]:
-    """The passages of every document at `path`, of which an empty one has none; chunk_size, chunk_overlap: words.
+    """The passages of every document at `path`, of which an empty one has none.
 
+    chunk_size, chunk_overlap: words, with a tokenizer its tokens.
     A document's id is its path or its row's id; its passages are id#0, id#1, … where it has more than one.
     """
     if not 0 <= chunk_overlap < chunk_size:
         raise SlmkitError(
             f"chunk_overlap={chunk_overlap} must be smaller than chunk_size={chunk_size}", fix="set chunk_overlap=0"
         )
+    spans = _tokens_of(tokenizer) if tokenizer else _words
     found: list[Passage] = []
     for row in read_rows(own_documents(path) or path, encoding=encoding, on_note=on_note):
         text = next((row.values[name] for name in _TEXT_COLUMNS if isinstance(row.values.get(name), str)), None)
@@ -47,7 +54,7 @@ def read_passages(
         name = str(
             next((row.values[name] for name in _NAME_COLUMNS if row.values.get(name)), f"{path.stem}:{row.line}")
         )
-        pieces = chunk(text, chunk_size=chunk_size, chunk_overlap=chunk_overlap)
+        pieces = chunk(text, chunk_size=chunk_size, chunk_overlap=chunk_overlap, spans=spans)
         found += [Passage(name if len(pieces) == 1 else f"{name}#{i}", piece) for i, piece in enumerate(pieces)]
     return found
 
@@ -72,39 +79,77 @@ def split_sentences(text: str) -> list[str]:
     return [sentence.strip() for sentence in _SENTENCE_END.split(text) if sentence.strip()]
 
 
-def chunk(text: str, *, chunk_size: int = 120, chunk_overlap: int = 0) -> list[str]:
-    """The text in pieces of at most chunk_size words, cut between paragraphs, else sentences, else words.
+def _words(text: str) -> list[tuple[int, int]]:
+    """Where each word begins and ends: "an oak" -> [(0, 2), (3, 6)]."""
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def chunk(text: str, *, chunk_size: int = 120, chunk_overlap: int = 0, spans: Spans = _words) -> list[str]:
+    """The text in pieces of at most chunk_size words (or tokens), cut between paragraphs, else sentences, else words.
 
     Each piece begins with the last chunk_overlap words of the one before.
     """
+    between = len(spans("\n"))  # 0 words, but a token
     pieces: list[str] = []
     current: list[str] = []  # units of the piece being filled
-    words = 0
-    for unit in _units(text, chunk_size - chunk_overlap):
-        length = len(unit.split())
-        if current and words + length > chunk_size:
+    filled = 0
+    most = max(1, chunk_size - (chunk_overlap + between if chunk_overlap else 0))
+    for unit, length in _units(text, most, spans):
+        if current and filled + between + length > chunk_size:
             pieces.append("\n".join(current))
-            tail = " ".join(" ".join(current).split()[-chunk_overlap:]) if chunk_overlap else ""
-            current, words = ([tail], chunk_overlap) if tail else ([], 0)
+            tail = _last(" ".join(current), chunk_size - most - between if chunk_overlap else 0, spans)
+            current, filled = ([tail], len(spans(tail))) if tail else ([], 0)
+        filled += length + (between if current else 0)
         current.append(unit)
-        words += length
     if current:
         pieces.append("\n".join(current))
     return pieces
 
 
-def _units(text: str, most: int) -> Iterator[str]:
-    """Paragraphs; of a paragraph above `most` words its sentences; of a sentence above that, runs of words."""
-    for paragraph in re.split(r"\n\s*\n", text):
-        if len(paragraph.split()) <= most:
-            units = [paragraph.strip()]
-        else:
-            units = split_sentences(paragraph)
-        for unit in units:
-            words = unit.split()
-            if len(words) <= most:
-                if unit:
-                    yield unit
+def _units(text: str, most: int, spans: Spans) -> Iterator[tuple[str, int]]:
+    """Paragraphs; of one above `most` words its sentences; of a sentence above that, runs; each with its length."""
+    for paragraph in map(str.strip, re.split(r"\n\s*\n", text)):
+        length = len(spans(paragraph))
+        if length <= most:
+            if paragraph:
+                yield paragraph, length
+            continue
+        for unit in split_sentences(paragraph):
+            found = spans(unit)
+            if len(found) <= most:
+                yield unit, len(found)
             else:
-                for start in range(0, len(words), most):
-                    yield " ".join(words[start : start + most])
+                yield from _runs(unit, found, most, spans)
+
+
+def _runs(text: str, found: Sequence[tuple[int, int]], most: int, spans: Spans) -> Iterator[tuple[str, int]]:
+    """The text in runs of at most `most` words; tokens read anew without those before them may have become more."""
+    first = start = 0
+    while first < len(found):
+        for count in range(min(most, len(found) - first), 0, -1):
+            end = found[first + count - 1][1]
+            run = " ".join(text[start:end].split())
+            length = len(spans(run))
+            if length <= most:
+                break
+        if run:  # tokens may share a character
+            yield run, length
+        first, start = first + count, end
+
+
+def _last(text: str, count: int, spans: Spans) -> str:
+    """The end of the text, of at most `count` words; cut within a character, tokens may become more."""
+    found = spans(text)
+    for start, _ in found[max(0, len(found) - count) :]:
+        last = " ".join(text[start:].split())
+        if len(spans(last)) <= count:
+            return last
+    return ""
+
+
+def _tokens_of(tokenizer: Any) -> Spans:
+    def spans(text: str) -> list[tuple[int, int]]:
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return list(encoded["offset_mapping"])
+
+    return spans

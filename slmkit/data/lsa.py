@@ -14,13 +14,20 @@ _WIDTH = 512  # nDCG@10 on SciFact: 0.50 at 256 dimensions, 0.57 at 512 (BM25: 0
 
 
 def lsa(texts: Sequence[str]) -> Embed:
-    """TF-IDF of words, projected on its strongest directions: words that occur together come to lie together."""
+    """TF-IDF of words, projected on its strongest directions: words that occur together come to lie together.
+
+    Where no text has a word, every vector is 0, so that nothing lies close to anything.
+    """
+    import numpy as np
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import Normalizer
 
     counts = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+    tokens = counts.build_tokenizer()
+    if not any(map(tokens, texts)):
+        return lambda queries: np.zeros((len(queries), 1))
     width = min(_WIDTH, len(texts), counts.fit_transform(texts).shape[1])
     if width < 3:  # too little to project
         return lambda queries: counts.transform(list(queries)).toarray()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
-_MOST_STARTS = 20  # brackets tried as the beginning of the JSON: an answer of brackets only must not take minutes
+_MOST_FAILED = 20  # brackets that begin no JSON: an answer of brackets only must not take minutes
+_CITATION = re.compile(r"(?:(?<=[^\s:=`])|(?<=[^\s:=`] ))\[\d+\]|\[\d+\](?= ?[\w:\[])")
 
 
 def normalised(text: str) -> str:
@@ -18,15 +19,27 @@ def normalised(text: str) -> str:
 
 
 def read_json(text: str) -> Any | None:
-    """The first JSON object or array in the text, or None."""
+    """The first JSON object or array in the text, or None; a list of mere numbers only where there is nothing else.
+
+    A number in brackets beside a word, as in "source [1] says", cites a source and is no array.
+    """
     decoder = json.JSONDecoder()
-    starts = (start for start, char in enumerate(text) if char in "{[")
-    for start in islice(starts, _MOST_STARTS):
-        try:
-            return decoder.raw_decode(text, start)[0]
-        except (json.JSONDecodeError, RecursionError):
+    numbers, end, failed = None, 0, 0
+    for bracket in re.finditer(r"[{\[]", text):
+        start = bracket.start()
+        if start < end or _CITATION.match(text, start):
             continue
-    return None
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):  # a number of over 4,300 digits is a ValueError
+            failed += 1
+            if failed == _MOST_FAILED:
+                break
+            continue
+        if not (isinstance(value, list) and all(isinstance(item, int | float) for item in value)):
+            return value
+        numbers = value if numbers is None else numbers
+    return numbers
 
 
 def fields_of(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from slmkit.types import Answer, Example
 
 
 def json_valid(example: Example, answer: Answer) -> float:
-    """1 when the answer is or contains a JSON object or array, e.g. between ``` marks."""
+    """1 when the answer is or contains a JSON object or array, e.g. between ``` marks: "As source [1] says" -> 0.0."""
     return float(read_json(answer.text) is not None)
 
 

@@ -9,7 +9,8 @@ from decimal import Decimal, InvalidOperation
 from slmkit.metrics._text import normalised
 from slmkit.types import Answer, Example, NotNegative
 
-_NUMBER = re.compile(r"[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[-+−]?\.\d+")
+_SIGN = r"(?:(?<![\w%)])[-+−])?"  # after a number or word it is a hyphen: 3-5, 5%-10%, COVID-19
+_NUMBER = re.compile(rf"{_SIGN}(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?|{_SIGN}\.\d+")
 
 
 def exact_match(example: Example, answer: Answer) -> float:
@@ -31,12 +32,14 @@ def contains(example: Example, answer: Answer) -> float:
 
 
 def numeric(example: Example, answer: Answer, *, tolerance: NotNegative = 0.0) -> float:
-    """1 when the last number of the answer equals the last number of the target, within `tolerance` either way.
+    """1 when the last number of the answer equals that of the target or an alias, within `tolerance` either way.
 
     target "... #### 1,080", answer "So she pays $1080.00." -> 1.0. An answer without a number -> 0.0.
+    target "5", answer "It takes 3-5 days" -> 1.0: a hyphen after a number or word is no sign.
     """
-    said, right = _last_number(answer.text), _last_number(example.target)
-    return float(said is not None and right is not None and abs(said - right) <= Decimal(str(tolerance)))
+    said, within = _last_number(answer.text), Decimal(str(tolerance))
+    right = [_last_number(text) for text in (example.target, *example.aliases)]
+    return float(said is not None and any(number is not None and abs(said - number) <= within for number in right))
 
 
 def regex(example: Example, answer: Answer, *, pattern: str) -> float:

@@ -41,15 +41,16 @@ def choose(
         raise SlmkitError("there are no labels to choose from", fix="give the gold card its `labels`")
     endings = option_ids(loaded, options)
     tree = Tree(endings)
-    prefill = Prefill(loaded, prompts)
+    longest = max(map(len, endings)) - 1  # a label's last token is not read
+    prefill = Prefill(loaded, prompts, new_tokens=longest)
 
     def answer(batch: list[int]) -> list[Output]:
         rows = [prompts[index] for index in batch]
-        if prefill.recurrent:
-            highest = one_by_one(loaded, rows, endings).max(-1)
-            found = list(zip(highest.indices.tolist(), highest.values.tolist(), strict=True))
-        else:
-            found = [(search.best, search.best_score) for search in best_first(prefill, rows, tree)]
+        searches = [Search(tree) for _ in rows] if prefill.recurrent else best_first(prefill, rows, tree)
+        found = [
+            (search.best, search.best_score) if search.done else _best_one_by_one(loaded, row, endings)
+            for row, search in zip(rows, searches, strict=True)
+        ]
         return [
             Output(
                 options[best], len(prompts[index]), len(endings[best]), stopped=True, confidence=min(1.0, exp(score))
@@ -57,7 +58,6 @@ def choose(
             for index, (best, score) in zip(batch, found, strict=True)
         ]
 
-    longest = max(map(len, endings))
     return in_batches(loaded, prompts, answer, new_tokens=longest, batch_size=batch_size, on_output=on_output)
 
 
@@ -98,7 +98,7 @@ class Search:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.best, self.best_score = 0, float("-inf")
+        self.best, self.best_score, self.done = 0, float("-inf"), False
         self.scores = {0: 0.0}  # of each node read: log-probability of its text
         self.slots: dict[int, tuple[int, ...]] = {0: ()}  # of each node read: where it and those above it are cached
         self.frontier: list[tuple[float, int, int]] = []  # (-score, node, node above), the likeliest first
@@ -120,11 +120,15 @@ class Search:
             self.scores[node] = -negative
             self.slots[node] = (*self.slots[above], first_slot + len(nodes))
             nodes.append(node)
+        self.done = not nodes
         return nodes
 
 
 def best_first(prefill: Prefill, prompts: Sequence[Prompt], tree: Tree) -> list[Search]:
-    """The finished search of each prompt; every pass reads a few nodes of every prompt that is not done."""
+    """The search of each prompt; every pass reads a few nodes of every prompt that is not done.
+
+    Layers that look back over a window forget the oldest tokens: searches that would read past it are left undone.
+    """
     import torch
 
     searches = [Search(tree) for _ in prompts]
@@ -139,7 +143,7 @@ def best_first(prefill: Prefill, prompts: Sequence[Prompt], tree: Tree) -> list[
                     searches[row].learn(node, log_probabilities)
             nodes = [searches[row].next_nodes(seen) for row in rows]
             going = [i for i, its_nodes in enumerate(nodes) if its_nodes]
-            if not going:
+            if not going or seen >= prefill.window:
                 return searches
             if len(going) < len(rows):
                 kept = torch.tensor(going, device=mask.device)
@@ -196,10 +200,16 @@ def _read_nodes(
     return prefill.forward(input_ids, weights[:, None], position_ids, cache, keep=count)
 
 
+def _best_one_by_one(loaded: Loaded, prompt: Prompt, endings: Sequence[Sequence[int]]) -> tuple[int, float]:
+    best = one_by_one(loaded, [prompt], endings)[0].max(-1)
+    return int(best.indices), float(best.values)
+
+
 def one_by_one(loaded: Loaded, prompts: Sequence[Prompt], endings: Sequence[Sequence[int]]) -> torch.Tensor:
     """The log-probability of every option after every prompt (B, options), by one pass each.
 
-    What best_first has to equal, and the only way for models whose state cannot branch.
+    What best_first has to equal, and the only way where the state cannot branch: of recurrent layers, or of layers
+    whose window is full.
     """
     import torch
 
@@ -207,8 +217,8 @@ def one_by_one(loaded: Loaded, prompts: Sequence[Prompt], endings: Sequence[Sequ
     with torch.inference_mode():
         for row, prompt in enumerate(prompts):
             for column, ending in enumerate(endings):
-                ids = torch.tensor([[*prompt, *ending]], device=loaded.model.device)
-                logits = loaded.model(ids, use_cache=False, logits_to_keep=len(ending) + 1).logits[0, :-1].float()
-                targets = ids[0, -len(ending) :, None]
+                ids = torch.tensor([[*prompt, *ending[:-1]]], device=loaded.model.device)
+                logits = loaded.model(ids, use_cache=False, logits_to_keep=len(ending)).logits[0].float()
+                targets = torch.tensor(ending, device=logits.device)[:, None]
                 scores[row, column] = logits.log_softmax(-1).gather(-1, targets).sum()
     return scores

@@ -41,7 +41,7 @@ def generate(
 
     batch_size None: as many rows as memory holds.
     """
-    prefill, stops = Prefill(loaded, prompts), stop_ids(loaded)
+    prefill, stops = Prefill(loaded, prompts, new_tokens=max_new_tokens), stop_ids(loaded)
 
     def answer(batch: list[int]) -> list[Output]:
         rows = _decode(

@@ -91,11 +91,14 @@ def in_batches(
 class Prefill:
     """Reads batches of prompts into caches of keys and values, starting from what all prompts share."""
 
-    def __init__(self, loaded: Loaded, prompts: Sequence[Prompt]) -> None:
+    def __init__(self, loaded: Loaded, prompts: Sequence[Prompt], *, new_tokens: int) -> None:
         self.model, self.pad = loaded.model, loaded.tokenizer.pad_token_id or 0
+        self.window = _window(loaded.model.config)
         # A recurrent state cannot be shared by rows that are padded differently, nor can rows be taken out of it.
         self.recurrent = bool(getattr(loaded.model, "_is_stateful", False))
-        shared = 0 if self.recurrent or len(prompts) < 2 else _common_beginning(prompts)
+        # Nor may padding stand between the shared beginning and the rest where a window counts it as tokens.
+        slides = max(map(len, prompts), default=0) + new_tokens > self.window
+        shared = 0 if self.recurrent or slides or len(prompts) < 2 else _common_beginning(prompts)
         self.shared = list(prompts[0][:shared]) if shared >= _MIN_SHARED else []
         self.shared_cache: Any = None
 
@@ -138,6 +141,14 @@ class Prefill:
         cache = deepcopy(self.shared_cache)
         cache.batch_repeat_interleave(rows)
         return cache
+
+
+def _window(config: Any) -> float:
+    """How many tokens the layer that looks back least can see: infinity where all see everything."""
+    unbounded = float("inf")
+    return min(
+        (getattr(layer, "sliding_window", unbounded) for layer in roomy_cache(config).layers), default=unbounded
+    )
 
 
 def _common_beginning(prompts: Sequence[Prompt]) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from slmkit.data.files import sha256_of
 from slmkit.errors import SlmkitError
 from slmkit.retrievers._embedder import fit_embedder
 from slmkit.types import Hit, Passage, Retriever
@@ -19,7 +21,7 @@ def qdrant(
     """Ranks passages by the cosine of their vectors, which a Qdrant at `url` holds and searches.
 
     url: http://HOST:6333; ":memory:" keeps all in this process. The collection is named by a hash of passages and
-    embedder: the same passages are sent once. embedder: as in `dense`.
+    embedder, of a folder its files: the same passages are sent once. embedder: as in `dense`.
     Source: Malkov and Yashunin 2018 (HNSW), https://arxiv.org/abs/1603.09320.
     """
     return _Qdrant([passage for passage in passages if passage.text.strip()], url, embedder, batch_size)
@@ -33,7 +35,8 @@ class _Qdrant:
         self.client = _connect(url)
         texts = [passage.text for passage in passages]
         self.embed = fit_embedder(embedder, texts, batch_size=batch_size)
-        content = "\0".join([embedder, *(part for passage in passages for part in (passage.id, passage.text))])
+        parts = (part for passage in passages for part in (passage.id, passage.text))
+        content = "\0".join([embedder, _files_hash(Path(embedder)), *parts])
         self.collection = f"slmkit-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
         self._fill()
 
@@ -66,6 +69,11 @@ class _Qdrant:
                 for i, (passage, vector) in enumerate(zip(some, vectors, strict=True))
             ]
             self.client.upsert(self.collection, points)
+
+
+def _files_hash(folder: Path) -> str:
+    """Of every file of an embedder's folder, so that one trained anew finds no vectors of the old; else empty."""
+    return sha256_of(sorted(path for path in folder.rglob("*") if path.is_file())) if folder.is_dir() else ""
 
 
 def _connect(url: str) -> Any:

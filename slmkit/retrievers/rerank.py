@@ -23,7 +23,8 @@ def rerank(
     """Sorts the `depth` best passages of `first` by how well a cross-encoder finds that each answers the query.
 
     cross_encoder: a folder or hub id of a sequence classifier, such as cross-encoder/ms-marco-MiniLM-L6-v2; where it
-    has several outputs, the last is taken. Pairs beyond max_length tokens lose the end of the passage.
+    has several outputs, the last is taken. Pairs beyond max_length tokens lose the end of the longer
+    text, which is hardly ever the query.
     Source: Nogueira and Cho 2019, https://arxiv.org/abs/1901.04085.
     """
     return _Rerank(first(passages), cross_encoder, depth, max_length, batch_size)
@@ -57,7 +58,7 @@ class _Rerank:
             rows = tokenizer(
                 list(queries),
                 list(texts),
-                truncation="only_second",
+                truncation="longest_first",
                 max_length=self.max_length,
                 padding=True,
                 return_tensors="pt",

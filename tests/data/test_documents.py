@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from slmkit import names
 from slmkit.data.convert import Canonical
 from slmkit.data.document_text import html_to_text
 from slmkit.data.documents import chunk, read_passages, split_sentences
@@ -78,3 +79,22 @@ def test_an_empty_document_has_no_passage_and_is_named(tmp_path):
     notes = []
     assert [passage.id for passage in read_passages(tmp_path, on_note=notes.append)] == ["a.txt"]
     assert "b.txt" in notes[0]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(names.PACKAGE / "assets" / "nano")
+
+
+@pytest.mark.parametrize("overlap", [0, 10])
+def test_chunks_by_tokens_have_the_size_the_model_counts(tmp_path, tokenizer, overlap):
+    text = "\n\n".join([PARAGRAPH] * 20 + ["x7Q" * 200, "größer 🌲 " * 40])  # also one word of many tokens
+    (tmp_path / "a.md").write_text(text, encoding="utf-8")
+    passages = read_passages(tmp_path / "a.md", chunk_size=40, chunk_overlap=overlap, tokenizer=tokenizer)
+    lengths = [len(tokenizer(passage.text, add_special_tokens=False)["input_ids"]) for passage in passages]
+    assert max(lengths) <= 40
+    said = "".join("".join(passage.text.split()) for passage in passages)
+    whole = "".join(text.split())
+    assert said == whole if overlap == 0 else len(said) > len(whole)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from slmkit import names
-from slmkit.metrics._text import normalised
+from slmkit.metrics._text import normalised, read_json
 from slmkit.metrics.fields import json_fields, json_match, json_valid
 from slmkit.metrics.match import contains, exact_match, numeric, regex
 from slmkit.metrics.overlap import f1, rouge_l
@@ -62,10 +62,22 @@ def test_contains_finds_whole_words_only():
         ("0.5", ".5", 1.0),
         ("3", "none", 0.0),
         ("none", "none", 0.0),
+        ("5", "It takes 3-5", 1.0),
+        ("-5", "It takes 3-5", 0.0),
+        ("10", "5%-10%", 1.0),
+        ("0.5", "0.1-.5", 1.0),
+        ("-5", "x=-5", 1.0),
+        ("-5", "from 3 to -5", 1.0),
     ],
 )
 def test_the_last_number_is_the_answer(target, said, right):
     assert scored(numeric, target, said) == right
+
+
+def test_a_number_may_equal_an_alias():
+    example = Example("1", "?", "a dozen", aliases=("12", "twelve"))
+    assert numeric(example, Answer("1", "There are 12.")) == 1.0
+    assert numeric(example, Answer("1", "There are 13.")) == 0.0
 
 
 def test_numbers_may_differ_by_the_tolerance():
@@ -103,6 +115,29 @@ def test_what_is_not_json_scores_nothing():
     assert scored(json_valid, "{}", '{"a": 1} and more') == 1.0
     assert scored(json_fields, '{"a": 1}', "a is 1") == 0.0
     assert scored(json_valid, "{}", "[" * 100_000) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("As source [1] says, I cannot tell.", None),
+        ("[1] says so.", None),
+        ("Both say so.[1][2]", None),
+        ('Per [1]: {"city": "Oslo"}', {"city": "Oslo"}),
+        ('[1]: {"city": "Oslo"}', {"city": "Oslo"}),
+        ('Of [3, 5] I take {"city": "Oslo"}', {"city": "Oslo"}),
+        ("[1] " * 50 + '{"city": "see [1]"}', {"city": "see [1]"}),
+        ('{"a": 1}\n\nQuestion: and then? {"b": 22222}', {"a": 1}),
+        ("[1]", [1]),
+        ("```json\n[1]\n```", [1]),
+        ("Answer: [3]", [3]),
+        ("They are [3, 5].", [3, 5]),
+        ("[]", []),
+        (f"[{'1' * 5000}]", None),
+    ],
+)
+def test_a_cited_source_is_no_json(said, value):
+    assert read_json(said) == value
 
 
 def test_retrieval_is_scored_by_rank():

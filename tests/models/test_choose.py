@@ -34,7 +34,7 @@ def prompts(nano: Loaded, count: int) -> list[list[int]]:
 def test_the_best_by_search_is_the_best_of_one_pass_a_label(nano):
     rows, endings = prompts(nano, 25), option_ids(nano, LABELS)
     truth = one_by_one(nano, rows, endings)
-    searches = best_first(Prefill(nano, rows), rows, Tree(endings))
+    searches = best_first(Prefill(nano, rows, new_tokens=8), rows, Tree(endings))
     assert [search.best for search in searches] == truth.argmax(-1).tolist()
     torch.testing.assert_close(
         torch.tensor([s.best_score for s in searches]), truth.max(-1).values, rtol=1e-4, atol=1e-3
@@ -43,7 +43,7 @@ def test_the_best_by_search_is_the_best_of_one_pass_a_label(nano):
 
 def test_an_unlikely_branch_is_not_read(nano):
     rows, tree = prompts(nano, 25), Tree(option_ids(nano, LABELS))
-    searches = best_first(Prefill(nano, rows), rows, tree)
+    searches = best_first(Prefill(nano, rows, new_tokens=8), rows, tree)
     assert sum(len(search.scores) for search in searches) < 0.9 * 25 * len(tree.tokens)
 
 
@@ -107,8 +107,11 @@ def test_a_label_of_one_token_needs_no_tree(nano):
 
 
 def test_a_prompt_beyond_the_context_is_an_error(nano):
-    [output] = choose(nano, [[5] * 1023], LABELS)
-    assert "exceed the context of 1,024" in output.error
+    [ending] = option_ids(nano, ["card lost"])
+    fits = 1024 - (len(ending) - 1)  # its last token is not read
+    whole, cut = choose(nano, [[5] * fits, [5] * (fits + 1)], ["card lost"])
+    assert (whole.text, whole.error) == ("card lost", "")
+    assert "exceed the context of 1,024" in cut.error
 
 
 def test_a_recurrent_model_chooses_too(nano):
@@ -122,3 +125,20 @@ def test_a_recurrent_model_chooses_too(nano):
     )  # fmt: skip
     loaded = Loaded(Qwen3NextForCausalLM(config).eval(), nano.tokenizer, ModelRef("hybrid", "hybrid"))
     assert choose(loaded, prompts(nano, 2), LABELS)[0].text in LABELS
+
+
+@pytest.mark.parametrize("window", [16, 64])
+def test_a_model_with_a_window_chooses_as_by_one_pass_a_label(nano, window):
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=2048, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8, initializer_range=0.2, sliding_window=window,
+    )  # fmt: skip
+    loaded = Loaded(MistralForCausalLM(config).eval(), nano.tokenizer, ModelRef("window", "window"))
+    labels = [f"the {thing}" for thing in ("card", "money", "box", "red", "top", "boat")]
+    rows = prompts(nano, 25)  # 23 to 61 tokens
+    best = one_by_one(loaded, rows, option_ids(loaded, labels)).argmax(-1).tolist()
+    assert len(set(best)) > 2
+    assert [output.text for output in choose(loaded, rows, labels)] == [labels[i] for i in best]

@@ -64,6 +64,19 @@ def test_prompts_without_a_common_beginning_are_answered_too(nano):
     assert [o.text for o in generate(nano, rows, max_new_tokens=8)] == one_at_a_time(nano, rows, 8)
 
 
+def test_a_window_that_slides_past_a_common_beginning_changes_no_answer(nano):
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=2048, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8, initializer_range=0.3, sliding_window=24, eos_token_id=None,
+    )  # fmt: skip
+    loaded = Loaded(MistralForCausalLM(config).eval(), nano.tokenizer, ModelRef("window", "window"))
+    rows = prompts(nano, 6)
+    assert [o.text for o in generate(loaded, rows, max_new_tokens=8)] == one_at_a_time(loaded, rows, 8)
+
+
 def test_an_answer_ends_at_the_end_of_its_turn(nano):
     rows = prompts(nano, 40)
     free = generate(nano, rows, max_new_tokens=8)

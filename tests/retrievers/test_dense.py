@@ -14,6 +14,7 @@ PASSAGES = [
     Passage("travel", "Travelling abroad, a card works in any country after it was unlocked."),
     Passage("blank", "  "),
 ]
+WORDLESS = [Passage("1", "!!!"), Passage("2", "???")]
 
 
 def test_a_word_finds_passages_with_the_words_it_goes_with():
@@ -35,10 +36,14 @@ def test_a_passage_is_closest_to_itself():
     assert found[0][0].score == pytest.approx(1.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("passages", [[], PASSAGES[3:], PASSAGES[:1], PASSAGES[:2]])
+@pytest.mark.parametrize("passages", [[], PASSAGES[3:], PASSAGES[:1], PASSAGES[:2], WORDLESS])
 def test_few_or_no_passages_are_no_error(passages):
     assert len(dense(passages).search(["stolen card", ""], top_k=5)) == 2
     assert len(hybrid(passages).search(["stolen card", ""], top_k=5)) == 2
+
+
+def test_passages_without_words_are_never_found():
+    assert dense(WORDLESS).search(["!!!", "oak"], top_k=2) == [[], []]
 
 
 def test_an_embedder_that_is_not_there_says_what_to_do():

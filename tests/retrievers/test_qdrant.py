@@ -1,6 +1,7 @@
 """Qdrant, in its local mode, finds what an exact search over the same vectors finds."""
 
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from slmkit.retrievers.dense import dense
 from slmkit.types import Passage
 
 pytest.importorskip("qdrant_client")
+from slmkit.retrievers import qdrant as module
 from slmkit.retrievers.qdrant import qdrant
 
 WORDS = ["oak", "river", "card", "bank", "train", "glass", "stone", "lamp"]
@@ -24,11 +26,36 @@ def test_it_finds_what_the_exact_search_finds():
         assert [hit.score for hit in ours] == pytest.approx([hit.score for hit in theirs], abs=1e-5)
 
 
+def test_an_embedder_trained_anew_finds_no_vectors_of_the_old(tmp_path, monkeypatch):
+    from qdrant_client import QdrantClient
+
+    client = QdrantClient(":memory:")
+    monkeypatch.setattr(module, "_connect", lambda url: client)
+    monkeypatch.setattr(module, "fit_embedder", _by_weights)
+    (tmp_path / "0_Dense").mkdir()
+    weights = tmp_path / "0_Dense" / "model.safetensors"
+    for shift in (0, 1, 1):
+        weights.write_text(str(shift))
+        [[hit]] = qdrant(PASSAGES, embedder=str(tmp_path)).search(["card"], top_k=1)
+        assert hit.passage.text.endswith("card")
+    assert len(client.get_collections().collections) == 2
+
+
 def test_nothing_is_found_among_nothing():
     assert qdrant([]).search(["oak"], top_k=3) == [[]]
+    assert qdrant([Passage("1", "!!!")]).search(["oak"], top_k=3) == [[]]
 
 
 def test_a_server_that_is_not_there_is_told():
     with warnings.catch_warnings(), pytest.raises(SlmkitError, match="no Qdrant answers at http://127"):
         warnings.simplefilter("ignore")
         qdrant(PASSAGES, url="http://127.0.0.1:9")
+
+
+def _by_weights(folder, texts, *, batch_size):
+    """A one-hot vector a text, of the place of its last word, moved by the number that stands for the weights."""
+    import numpy as np
+
+    [path] = [path for path in Path(folder).rglob("*") if path.is_file()]
+    shift = int(path.read_text())
+    return lambda texts: np.eye(len(WORDS))[[(WORDS.index(text.split()[-1]) + shift) % len(WORDS) for text in texts]]

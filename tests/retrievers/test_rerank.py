@@ -53,6 +53,14 @@ def test_only_the_depth_best_of_the_first_retriever_are_read(cross_encoder):
     assert {hit.passage.id for hit in hits} == {hit.passage.id for hit in first}
 
 
+def test_a_query_longer_than_max_length_leaves_the_passages_whole(cross_encoder):
+    [whole] = rerank(PASSAGES[:2], cross_encoder=cross_encoder, max_length=64).search(["oak " * 100], top_k=2)
+    [less] = rerank(PASSAGES[:2], cross_encoder=cross_encoder, max_length=64).search(["oak " * 200], top_k=2)
+    assert {hit.passage.id for hit in whole} == {"0", "1"}
+    assert whole[0].score != whole[1].score
+    assert [hit.score for hit in whole] == [hit.score for hit in less]
+
+
 def test_a_model_that_is_not_there_is_told_with_its_name(tmp_path):
     with pytest.raises(SlmkitError, match="cannot be loaded") as caught:
         rerank(PASSAGES, cross_encoder=str(tmp_path)).search(["oak"], top_k=1)
