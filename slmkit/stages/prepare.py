@@ -24,7 +24,7 @@ from slmkit.data.shape import find_shape
 from slmkit.data.split import split
 from slmkit.data.steps import Leaks, Step, Stepped, apply_steps, drop_gold, drop_surplus, would_change
 from slmkit.errors import SlmkitError
-from slmkit.models.load import check_model
+from slmkit.models.load import check_model, load_tokenizer
 from slmkit.models.template_check import Thinking
 from slmkit.run import Run, write_atomically
 from slmkit.types import Count, Input, Keys, Model, Passage, Whole
@@ -59,6 +59,7 @@ def prepare(
     validation_size: float = 0.1,
     chunk_size: Count = 120,
     chunk_overlap: Whole = 0,
+    chunk_by: Literal["words", "tokens"] = "words",
 ) -> None:
     """Turns a data file into training and validation rows without duplicates and without gold.
 
@@ -73,8 +74,11 @@ def prepare(
 
     With a `model` the rows are held against its chat template and measured in its tokens: a template that would train
     nothing, or not the end of an answer, is refused. `on_overflow` says what becomes of rows above max_length: more
-    than 1 % of them end the run, they are dropped, or split where that does no harm.
+    than 1 % of them end the run, they are dropped, or split where that does no harm. chunk_size and chunk_overlap
+    count words, or by `chunk_by` the tokens of the model.
     """
+    if chunk_by == "tokens" and model is None:
+        raise SlmkitError("chunk_by=tokens without a model", fix="give the `model` whose tokens count")
     with run.progress("read", unit="rows") as bar:
         found = read_canonical(
             data,
@@ -116,7 +120,12 @@ def prepare(
     documents = documents or own_documents(data)
     passages = (
         read_passages(
-            documents, chunk_size=chunk_size, chunk_overlap=chunk_overlap, encoding=encoding, on_note=run.note
+            documents,
+            chunk_size=chunk_size,
+            chunk_overlap=chunk_overlap,
+            tokenizer=load_tokenizer(model) if model and chunk_by == "tokens" else None,
+            encoding=encoding,
+            on_note=run.note,
         )
         if documents
         else _own_passages(found.rows, train)

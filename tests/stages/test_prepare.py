@@ -16,6 +16,7 @@ from slmkit.data.filters import Filters
 from slmkit.data.gold import freeze_on_first_sight
 from slmkit.data.normalise import normalise
 from slmkit.errors import RefusedError, SlmkitError
+from slmkit.models.load import load_tokenizer
 from slmkit.run import Run
 from slmkit.stages.prepare import check, prepare
 from slmkit.types import ModelRef
@@ -102,6 +103,17 @@ def test_given_documents_are_cut_into_passages(tmp_path):
     (tmp_path / "docs" / "a.md").write_text("A few words here.\n\n" * 60)
     _, files = run_prepare(tmp_path, data=table(tmp_path / "data.csv"), documents=tmp_path / "docs", chunk_size=40)
     assert [row["id"] for row in files["documents"]] == [f"a.md#{i}" for i in range(6)]
+
+
+def test_documents_are_cut_by_the_tokens_of_the_model_where_asked(tmp_path):
+    (tmp_path / "a.md").write_text("A few words here.\n\n" * 60)
+    options = {"data": table(tmp_path / "data.csv"), "documents": tmp_path / "a.md", "chunk_by": "tokens"}
+    _, files = run_prepare(tmp_path, chunk_size=40, model=NANO, **options)
+    tokenizer = load_tokenizer(NANO)
+    lengths = [len(tokenizer(row["text"], add_special_tokens=False)["input_ids"]) for row in files["documents"]]
+    assert 30 < lengths[0] <= max(lengths) <= 40
+    with pytest.raises(SlmkitError, match="without a model"):
+        run_prepare(tmp_path, "again", **options)
 
 
 def test_a_folder_of_documents_is_asked_about_itself(tmp_path):
