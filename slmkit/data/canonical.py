@@ -146,6 +146,12 @@ def read_canonical(
     return Canonicals(shape, found, dropped, num_read, is_synthetic, num_synthetic)
 
 
+def read_shape(path: Path, *, text_column: str | None, label_column: str | None, encoding: str) -> Shape:
+    """The shape that read_canonical would find, from the first rows alone."""
+    head, _ = _peek(read_rows(path, encoding=encoding))
+    return find_shape(head, text_column=text_column, label_column=label_column)
+
+
 def _peek(rows: Iterator[Row]) -> tuple[Sequence[Row], Iterator[Row]]:
     head = list(itertools.islice(rows, _HEAD_ROWS))
     return head, itertools.chain(head, rows)

@@ -50,6 +50,12 @@ class Gold:
 def read_gold(folder: Path) -> Gold:
     """The gold set in a folder. Raises: RefusedError when examples.jsonl is not what was frozen."""
     path = folder / "examples.jsonl"
+    if folder.is_file():
+        raise SlmkitError(
+            "a file is no frozen gold set",
+            where=str(folder),
+            fix=f"`slmkit gold freeze data=FILE gold={folder}` first",
+        )
     for needed in (folder / "card.yaml", path):
         if not needed.is_file():
             raise SlmkitError(
@@ -84,7 +90,7 @@ def freeze_gold(
     """
     if folder.exists():
         raise SlmkitError("this gold set is frozen already", where=str(folder), fix="choose another name")
-    ids = Counter(example.id for example in (*examples, *dev))
+    ids = Counter(example.id for example in examples)
     if repeated := [id for id, count in ids.items() if count > 1]:
         raise SlmkitError(f"two examples have the id {repeated[0]!r}", where=str(folder), fix="give each its own")
     text = as_lines(examples)
@@ -137,6 +143,7 @@ def freeze_on_first_sight(
     if folder.exists():
         found = read_gold(folder)
         _check_source(found, sources)
+        _check_shape(found, sources, columns)
         same = sha256_of(sources) == found.card.get("source_sha256")
         since = "nothing changed" if same else "the data have changed since, the gold set has not"
         say(f"{folder} was frozen before: {since}")
@@ -180,6 +187,7 @@ def freeze_on_first_sight(
         rules=_rules(len(examples), len(candidates), bool(held_out), rows.is_synthetic),
         extra={
             "source_sha256": sha256_of(sources),
+            "read_as": str((held_parts[0] if held_parts else rows).shape),
             "removed": counts,
             "synthetic": rows.is_synthetic,
         },
@@ -233,6 +241,22 @@ def _check_source(gold: Gold, sources: Sequence[Path]) -> None:
             f"this gold set was frozen from {known}, not from {given}",
             where=str(gold.folder / "card.yaml"),
             fix="choose another name for the new data, or give the gold set it belongs to: gold=FOLDER",
+        )
+
+
+def _check_shape(gold: Gold, sources: Sequence[Path], columns: Mapping[str, Any]) -> None:
+    """Refuses columns that make other questions of the source than those that were frozen."""
+    from slmkit.data.canonical import read_shape
+
+    known = gold.card.get("read_as")
+    if known is None or not (columns["text_column"] or columns["label_column"]):
+        return
+    shape = read_shape(sources[0], **columns)
+    if str(shape) != known:
+        raise SlmkitError(
+            f"this gold set was frozen as {known}, not as {shape}",
+            where=str(gold.folder / "card.yaml"),
+            fix=f"remove {gold.folder} to freeze it anew, or leave the columns out",
         )
 
 

@@ -48,15 +48,12 @@ def gold_check(
 def _schema(gold: Gold) -> list[Finding]:
     findings = []
     path = gold.folder / "examples.jsonl"
-    ids = Counter(example.id for example in gold.examples)
     faults: dict[str, list[int]] = {}
     for line, example in enumerate(gold.examples, 1):
         if not example.input.strip():
             faults.setdefault("have an empty input", []).append(line)
         if not example.target.strip():
             faults.setdefault("have an empty target", []).append(line)
-        if ids[example.id] > 1:
-            faults.setdefault("share their id with another", []).append(line)
         if gold.task.labels and example.target not in gold.task.labels:
             faults.setdefault("have a target that is no label of the card", []).append(line)
     for fault, lines in faults.items():

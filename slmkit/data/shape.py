@@ -25,6 +25,7 @@ _TEXT = ("text", "sentence", "utterance", "message", "query", "question", "claim
 _TARGET = ("target", "answer", "answers", "output", "response", "completion", "ideal", "reference", "ref", "summary",
            "translation", "solution", "expected_output")  # fmt: skip
 _LABEL = ("label_text", "label_name", "label", "labels", "category", "intent", "class", "sentiment", "topic", "tag")
+_RECORD = ("json", "record", "fields", "slots", "entities", "annotation", "annotations")  # where they are JSON objects
 _PASSAGE = ("context", "passage")
 _ASIDE = ("id", "_id", "idx", "index", "key", "uid", "guid", "path", "file", "filename", "url", "line", "title",
           "source", "section", "split", "language", "lang", "metadata", "meta")  # fmt: skip
@@ -158,8 +159,10 @@ def _two_columns(
         and not (isinstance(value, dict) and "text" not in value)
     ]
     strings = [column for column in usable if isinstance(seen[column], str)]
+    records = [column for column, value in seen.items() if isinstance(value, dict) and "text" not in value]
     text = text_column or _named(strings, _TEXT, besides=label_column)
     label = label_column or _named(usable, _LABEL, besides=text) or _named(usable, _TARGET, besides=text)
+    label = label or _named(records, (*_RECORD, *_TARGET), besides=text)
     if label is None and text is not None and not text_column:  # "input" beside "instruction" is no answer
         others = [column for column in usable if column != text]
         label = others[0] if len(others) == 1 and _is_answer(seen[others[0]]) else None

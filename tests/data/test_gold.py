@@ -161,3 +161,21 @@ def test_two_examples_of_one_id_are_refused_when_frozen_and_when_read(tmp_path):
     with pytest.raises(SlmkitError) as told:
         read_examples(path)
     assert told.value.where == f"{path}:2"
+
+
+def test_columns_that_make_other_questions_of_a_frozen_source_are_refused(tmp_path):
+    rows = [{"text": f"question {i}?", "label": f"label_{i % 4}", "answer": f"answer {i}"} for i in range(60)]
+    data = tmp_path / "mine.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    gold = freeze(tmp_path, data)
+    assert gold.card["read_as"] == "texts in 'text', labels in 'label'"
+    assert freeze(tmp_path, data, label_column="label") == gold
+    with pytest.raises(SlmkitError, match="not as inputs in 'text', answers in 'answer'") as told:
+        freeze(tmp_path, data, label_column="answer")
+    assert str(gold.folder) in told.value.fix
+
+
+def test_a_file_in_the_place_of_a_gold_set_is_told_how_to_freeze(tmp_path):
+    with pytest.raises(SlmkitError) as told:
+        read_gold(table(tmp_path / "test.csv"))
+    assert "gold freeze" in told.value.fix

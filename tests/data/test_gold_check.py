@@ -33,7 +33,6 @@ def test_a_sound_set_has_only_notes(tmp_path):
     [
         ({"input": " "}, "schema", "empty input"),
         ({"target": ""}, "schema", "empty target"),
-        ({"id": "e0"}, "schema", "share their id"),
         ({"target": "money"}, "schema", "no label of the card"),
         ({"input": "AAA question 0!", "target": "cash"}, "ambiguous", "different target"),
     ],

@@ -238,3 +238,13 @@ def test_a_column_is_what_most_of_its_values_are():
 def test_one_column_cannot_be_text_and_label():
     with pytest.raises(SlmkitError, match="cannot be both text and label"):
         find_shape(rows({"text": "a", "label": "b"}), text_column="label", label_column="label")
+
+
+def test_records_beside_texts_are_answers_but_metadata_are_not():
+    shape = find_shape(
+        rows({"text": "to Oslo", "json": {"city": "Oslo"}}, {"text": "to Rome", "json": {"city": "Rome"}})
+    )
+    assert str(shape) == "inputs in 'text', answers in 'json'"
+    assert (
+        str(find_shape(rows({"text": "to Oslo", "metadata": {"page": 1}}))) == "plain text in 'text', without answers"
+    )
