@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heappop, heappush
-from math import exp
+from math import exp, log
 from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import SlmkitError
@@ -34,8 +34,8 @@ def choose(
 ) -> list[Output]:
     """One output a prompt, in the same order: the option that the model is likeliest to answer with.
 
-    completion_tokens are those of the option chosen, confidence its probability among all texts. Ties go to
-    the option named first.
+    completion_tokens are those of the option chosen, confidence the probability that the model writes it where it may
+    write nothing but the options: over all of them it adds up to 1. Ties go to the option named first.
     """
     if not options:
         raise SlmkitError("there are no labels to choose from", fix="give the gold card its `labels`")
@@ -48,14 +48,14 @@ def choose(
         rows = [prompts[index] for index in batch]
         searches = [Search(tree) for _ in rows] if prefill.recurrent else best_first(prefill, rows, tree)
         found = [
-            (search.best, search.best_score) if search.done else _best_one_by_one(loaded, row, endings)
+            (search.best, search.best_guided) if search.done else _best_one_by_one(loaded, row, endings)
             for row, search in zip(rows, searches, strict=True)
         ]
         return [
             Output(
-                options[best], len(prompts[index]), len(endings[best]), stopped=True, confidence=min(1.0, exp(score))
+                options[best], len(prompts[index]), len(endings[best]), stopped=True, confidence=min(1.0, exp(guided))
             )
-            for index, (best, score) in zip(batch, found, strict=True)
+            for index, (best, guided) in zip(batch, found, strict=True)
         ]
 
     return in_batches(loaded, prompts, answer, new_tokens=longest, batch_size=batch_size, on_output=on_output)
@@ -100,17 +100,22 @@ class Search:
         self.tree = tree
         self.best, self.best_score, self.done = 0, float("-inf"), False
         self.scores = {0: 0.0}  # of each node read: log-probability of its text
+        self.guided = {0: 0.0}  # of each node: its log-probability where nothing but the options may be written
+        self.best_guided = 0.0
         self.slots: dict[int, tuple[int, ...]] = {0: ()}  # of each node read: where it and those above it are cached
         self.frontier: list[tuple[float, int, int]] = []  # (-score, node, node above), the likeliest first
 
     def learn(self, node: int, log_probabilities: Sequence[float]) -> None:
         """Takes in how likely each branch of a node is."""
+        allowed = _log_sum_exp(log_probabilities)
         for (_, to), log_probability in zip(self.tree.branches[node], log_probabilities, strict=True):
             score = self.scores[node] + log_probability
+            guided = self.guided[node] + log_probability - allowed
             if to >= 0:
+                self.guided[to] = guided
                 heappush(self.frontier, (-score, to, node))
             elif (score, to) > (self.best_score, ~self.best):
-                self.best, self.best_score = ~to, score
+                self.best, self.best_score, self.best_guided = ~to, score, guided
 
     def next_nodes(self, first_slot: int) -> list[int]:
         """The likeliest unread nodes that can still lead to the best option, given slots from first_slot on."""
@@ -200,9 +205,20 @@ def _read_nodes(
     return prefill.forward(input_ids, weights[:, None], position_ids, cache, keep=count)
 
 
+def _log_sum_exp(values: Sequence[float]) -> float:
+    highest = max(values)
+    return highest + log(sum(exp(value - highest) for value in values))
+
+
 def _best_one_by_one(loaded: Loaded, prompt: Prompt, endings: Sequence[Sequence[int]]) -> tuple[int, float]:
-    best = one_by_one(loaded, [prompt], endings)[0].max(-1)
-    return int(best.indices), float(best.values)
+    """The best option, and its log-probability where nothing but the options may be written."""
+    best = int(one_by_one(loaded, [prompt], endings)[0].argmax())
+    guided = 0.0
+    for place, log_probabilities in enumerate(_log_probabilities(loaded, prompt, endings[best])):
+        before, token = endings[best][:place], endings[best][place]
+        allowed = sorted({ids[place] for ids in endings if len(ids) > place and ids[:place] == before})
+        guided += float(log_probabilities[token] - log_probabilities[allowed].logsumexp(-1))
+    return best, guided
 
 
 def one_by_one(loaded: Loaded, prompts: Sequence[Prompt], endings: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -214,11 +230,19 @@ def one_by_one(loaded: Loaded, prompts: Sequence[Prompt], endings: Sequence[Sequ
     import torch
 
     scores = torch.zeros(len(prompts), len(endings))
-    with torch.inference_mode():
-        for row, prompt in enumerate(prompts):
-            for column, ending in enumerate(endings):
-                ids = torch.tensor([[*prompt, *ending[:-1]]], device=loaded.model.device)
-                logits = loaded.model(ids, use_cache=False, logits_to_keep=len(ending)).logits[0].float()
-                targets = torch.tensor(ending, device=logits.device)[:, None]
-                scores[row, column] = logits.log_softmax(-1).gather(-1, targets).sum()
+    for row, prompt in enumerate(prompts):
+        for column, ending in enumerate(endings):
+            log_probabilities = _log_probabilities(loaded, prompt, ending)
+            targets = torch.tensor(ending, device=log_probabilities.device)[:, None]
+            scores[row, column] = log_probabilities.gather(-1, targets).sum()
     return scores
+
+
+def _log_probabilities(loaded: Loaded, prompt: Prompt, ending: Sequence[int]) -> torch.Tensor:
+    """Of every token at each place of the ending (T, V)."""
+    import torch
+
+    with torch.inference_mode():
+        ids = torch.tensor([[*prompt, *ending[:-1]]], device=loaded.model.device)
+        logits = loaded.model(ids, use_cache=False, logits_to_keep=len(ending)).logits[0]
+        return logits.float().log_softmax(-1)

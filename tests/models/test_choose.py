@@ -1,5 +1,6 @@
 """Choosing in one tree equals scoring every label by a forward pass of its own, and transformers' own loss."""
 
+import math
 import random
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from slmkit import names
 from slmkit.errors import SlmkitError
 from slmkit.models.chat import render
-from slmkit.models.choose import Search, Tree, best_first, choose, one_by_one, option_ids
+from slmkit.models.choose import Search, Tree, _best_one_by_one, best_first, choose, one_by_one, option_ids
 from slmkit.models.load import Loaded, shared_model
 from slmkit.models.prefill import Prefill
 from slmkit.types import ModelRef
@@ -39,6 +40,22 @@ def test_the_best_by_search_is_the_best_of_one_pass_a_label(nano):
     torch.testing.assert_close(
         torch.tensor([s.best_score for s in searches]), truth.max(-1).values, rtol=1e-4, atol=1e-3
     )
+
+
+def test_confidence_is_the_share_among_the_options(nano):
+    rows, endings = prompts(nano, 12), option_ids(nano, LABELS)
+    outputs = choose(nano, rows, LABELS)
+    for row, output in zip(rows, outputs, strict=True):
+        best, guided = _best_one_by_one(nano, row, endings)
+        assert LABELS[best] == output.text
+        assert output.confidence == pytest.approx(math.exp(guided), rel=1e-3)
+    [alone] = choose(nano, rows[:1], ["red"])
+    assert alone.confidence == pytest.approx(1.0)
+    two = Search(Tree([[5, 9], [6, 9]]))
+    two.learn(0, [math.log(1e-9), math.log(3e-9)])  # a model that would rather write something else
+    two.next_nodes(10)
+    two.learn(2, [0.0])
+    assert (two.best, math.exp(two.best_guided)) == (1, pytest.approx(0.75))
 
 
 def test_an_unlikely_branch_is_not_read(nano):
