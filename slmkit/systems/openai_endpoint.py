@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slmkit.errors import FailedError, SlmkitError
@@ -89,6 +89,7 @@ class _Endpoint:
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
+        last = time.perf_counter()
         solved = self.shots(questions) if self.shots else [[] for _ in questions]
         answers: dict[int, Answer] = {}
         with ThreadPoolExecutor(self.concurrency) as pool:
@@ -98,9 +99,12 @@ class _Endpoint:
             }
             try:
                 for done in as_completed(asked):
-                    answers[asked[done]] = done.result()
+                    now = time.perf_counter()
+                    # The time since the answer before it: all of them add up to the time that passed.
+                    answer, last = replace(done.result(), seconds=now - last), now
+                    answers[asked[done]] = answer
                     if on_answer:
-                        on_answer(answers[asked[done]])
+                        on_answer(answer)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -109,11 +113,9 @@ class _Endpoint:
     def _ask(self, question: Example, shots: Sequence[Example]) -> Answer:
         messages = chat_turns(self.opening, shots, question.input)
         body = {"model": self.model_name, "messages": messages, "max_tokens": self.max_new_tokens, "temperature": 0}
-        start = time.perf_counter()
         reply = self._post(body)
-        seconds = time.perf_counter() - start
         if "error" in reply:
-            return Answer(question.id, "", seconds=seconds, error=str(reply["error"]))
+            return Answer(question.id, "", error=str(reply["error"]))
         [choice, *_] = reply["choices"]
         usage = reply.get("usage") or {}
         return Answer(
@@ -121,7 +123,6 @@ class _Endpoint:
             (choice["message"].get("content") or "").strip(),
             prompt_tokens=int(usage.get("prompt_tokens", 0)),
             completion_tokens=int(usage.get("completion_tokens", 0)),
-            seconds=seconds,
             stopped=choice.get("finish_reason") != "length",
         )
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -24,13 +25,14 @@ QUESTIONS = [Example(f"q{i}", f"question {i}", "top up") for i in range(20)]
 @pytest.fixture
 def server(monkeypatch):
     """Answers with the last word of the question; `script` may hold HTTP codes to give first."""
-    seen, script = [], []
+    seen, script, pause = [], [], threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             seen.append((self.path, self.headers.get("Authorization"), body))
             code = script.pop(0) if script else 200
+            pause.wait(http.delay)
             text = body["messages"][-1]["content"].split()[-1]
             reply = {
                 "choices": [
@@ -51,7 +53,7 @@ def server(monkeypatch):
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
-    http.url, http.seen, http.script = f"http://127.0.0.1:{http.server_port}/v1", seen, script
+    http.url, http.seen, http.script, http.delay = f"http://127.0.0.1:{http.server_port}/v1", seen, script, 0.0
     yield http
     http.shutdown()
     http.server_close()
@@ -81,6 +83,17 @@ def test_solved_examples_stand_before_the_question(server, prepared):
         *["user", "assistant"] * 2,
         "user",
     ]
+
+
+def test_the_seconds_of_answers_asked_together_add_up_to_the_time_that_passed(server):
+    server.delay = 0.1
+    system = openai_endpoint(TASK, url=server.url, model_name="m", concurrency=5)
+    start = time.perf_counter()
+    answers = system.answer(QUESTIONS)  # 20 / 5 * 0.1 s
+    passed = time.perf_counter() - start
+    assert 0.4 <= sum(answer.seconds for answer in answers) <= passed < 1.5
+    [alone] = system.answer(QUESTIONS[:1])
+    assert alone.seconds >= 0.1
 
 
 def test_a_busy_server_is_asked_again(server):
