@@ -42,8 +42,8 @@ def openai_endpoint(
 ) -> System:
     """Asks a server with the OpenAI chat API, greedily; url ends in /v1, the key is read from the environment.
 
-    The prices are what compare reckons the cost by; at 0 the machine's time counts. num_shots, shots, examples,
-    instruction, show_labels: as in `prompt`.
+    The prices are what compare reckons the cost by, from the `usage` in the server's replies; at 0 the machine's time
+    counts. num_shots, shots, examples, instruction, show_labels: as in `prompt`.
     """
     if not url.startswith(("http://", "https://")):
         raise SlmkitError(f"url is {url!r}", fix="give http://HOST:PORT/v1 or https://…/v1")
@@ -63,6 +63,7 @@ def openai_endpoint(
         max_new_tokens=max_new_tokens,
         concurrency=concurrency,
         timeout_seconds=timeout_seconds,
+        has_prices=bool(price_per_million_prompt_tokens or price_per_million_completion_tokens),
     )
 
 
@@ -76,6 +77,7 @@ class _Endpoint:
     max_new_tokens: int
     concurrency: int
     timeout_seconds: float
+    has_prices: bool
 
     @property
     def about(self) -> dict[str, str]:
@@ -117,14 +119,28 @@ class _Endpoint:
         if "error" in reply:
             return Answer(question.id, "", error=str(reply["error"]))
         [choice, *_] = reply["choices"]
-        usage = reply.get("usage") or {}
+        prompt_tokens, completion_tokens = self._usage(reply)
         return Answer(
             question.id,
             (choice["message"].get("content") or "").strip(),
-            prompt_tokens=int(usage.get("prompt_tokens", 0)),
-            completion_tokens=int(usage.get("completion_tokens", 0)),
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
             stopped=choice.get("finish_reason") != "length",
         )
+
+    def _usage(self, reply: dict[str, Any]) -> tuple[int, int]:
+        """The tokens of prompt and completion; 0 where the server tells none, which is refused where they have prices.
+
+        Raises: FailedError, for counts of 0 would make the dearest model the cheapest.
+        """
+        usage = reply.get("usage") or {}
+        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        if self.has_prices and None in (prompt, completion):
+            raise FailedError(
+                f"{self.url} has prices, but its replies tell no token counts (usage)",
+                fix="ask a server that reports usage, or leave the prices out: then its time counts",
+            )
+        return int(prompt or 0), int(completion or 0)
 
     def _post(self, body: dict[str, Any]) -> dict[str, Any]:
         """The server's reply, or {"error": ...} where it refuses this one question.

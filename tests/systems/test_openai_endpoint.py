@@ -39,10 +39,11 @@ def server(monkeypatch):
                     {"message": {"content": f" {text} "}, "finish_reason": "stop" if text != "3" else "length"}
                 ],
                 "usage": {"prompt_tokens": 7, "completion_tokens": 1},
-            }
+            } | http.changes
             data = json.dumps(reply if code == 200 else {"message": "no"}).encode()
+            data = data if http.body is None else http.body
             self.send_response(code)
-            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Content-Length", str(len(data) + http.missing_bytes))
             self.end_headers()
             self.wfile.write(data)
 
@@ -54,6 +55,7 @@ def server(monkeypatch):
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     http.url, http.seen, http.script, http.delay = f"http://127.0.0.1:{http.server_port}/v1", seen, script, 0.0
+    http.changes, http.body, http.missing_bytes = {}, None, 0  # to the reply, instead of it, cut from it
     yield http
     http.shutdown()
     http.server_close()
@@ -115,6 +117,18 @@ def test_a_server_that_refuses_everything_ends_the_run(server, codes):
     server.script += codes
     with pytest.raises(FailedError):
         openai_endpoint(TASK, url=server.url, model_name="m", concurrency=1).answer(QUESTIONS[:1])
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": 7}])
+def test_prices_without_token_counts_are_refused_and_not_taken_for_free(server, usage):
+    server.changes = {"usage": usage}
+    unpriced = openai_endpoint(TASK, url=server.url, model_name="m")
+    [answer] = unpriced.answer(QUESTIONS[:1])
+    assert (answer.text, answer.completion_tokens) == ("0", 0)
+    priced = openai_endpoint(TASK, url=server.url, model_name="m", price_per_million_completion_tokens=15.0)
+    with pytest.raises(FailedError, match="no token counts") as caught:
+        priced.answer(QUESTIONS[:1])
+    assert "leave the prices out" in caught.value.fix
 
 
 def test_a_server_that_is_not_there_is_said_to_be_so(server):
