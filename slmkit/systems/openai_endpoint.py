@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import time
@@ -116,16 +117,19 @@ class _Endpoint:
         messages = chat_turns(self.opening, shots, question.input)
         body = {"model": self.model_name, "messages": messages, "max_tokens": self.max_new_tokens, "temperature": 0}
         reply = self._post(body)
-        if "error" in reply:
-            return Answer(question.id, "", error=str(reply["error"]))
-        [choice, *_] = reply["choices"]
+        if error := reply.get("error"):
+            return Answer(question.id, "", stopped=False, error=error)
+        choice = reply["choices"][0]
+        text, end = choice["message"].get("content"), choice.get("finish_reason")
+        has_text = isinstance(text, str)
         prompt_tokens, completion_tokens = self._usage(reply)
         return Answer(
             question.id,
-            (choice["message"].get("content") or "").strip(),
+            text.strip() if has_text else "",
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
-            stopped=choice.get("finish_reason") != "length",
+            stopped=has_text and end != "length",
+            error="" if has_text else f"a reply without text (finish_reason: {end})",
         )
 
     def _usage(self, reply: dict[str, Any]) -> tuple[int, int]:
@@ -143,7 +147,7 @@ class _Endpoint:
         return int(prompt or 0), int(completion or 0)
 
     def _post(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The server's reply, or {"error": ...} where it refuses this one question.
+        """The server's reply, or {"error": ...} where it refuses this one question or never says a whole answer.
 
         Raises: FailedError when the server is not there or refuses all; the answers so far are kept for a later run.
         """
@@ -157,8 +161,7 @@ class _Endpoint:
                 time.sleep(2 ** (attempt - 1))
             try:
                 with urllib.request.urlopen(request, timeout=self.timeout_seconds) as response:
-                    reply: dict[str, Any] = json.load(response)
-                    return reply
+                    return _checked(json.load(response))
             except urllib.error.HTTPError as error:
                 reason = f"HTTP {error.code}: {error.read(500).decode(errors='replace')}"
                 if error.code in (401, 403, 404):
@@ -167,6 +170,22 @@ class _Endpoint:
                     ) from None
                 if error.code not in _PASSING:
                     return {"error": reason}
-            except (OSError, json.JSONDecodeError) as error:
+            except OSError as error:
                 reason = str(error)
+            except (ValueError, http.client.HTTPException) as error:  # no JSON, no answer in it, or cut short
+                reason = f"a reply that is none: {error}"
+                if attempt == _TRIES - 1:
+                    return {"error": reason}
         raise FailedError(f"{self.url} does not answer: {reason}", fix="start the server, then run the same command")
+
+
+def _checked(reply: Any) -> dict[str, Any]:
+    """The reply, which has a message to read. Raises: ValueError where it has none, or says an error beside it."""
+    try:
+        has_message = isinstance(reply["choices"][0]["message"], dict)
+    except (KeyError, IndexError, TypeError):
+        has_message = False
+    if not has_message or reply.get("error"):
+        raise ValueError(json.dumps(reply)[:500])
+    checked: dict[str, Any] = reply
+    return checked

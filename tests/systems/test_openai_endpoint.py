@@ -1,6 +1,7 @@
 """A real HTTP server on a free port is asked as an OpenAI-compatible one is."""
 
 import json
+import re
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -108,8 +109,42 @@ def test_a_busy_server_is_asked_again(server):
 def test_one_refused_question_is_an_error_of_its_own(server):
     server.script += [400]
     answers = openai_endpoint(TASK, url=server.url, model_name="m", concurrency=1).answer(QUESTIONS[:2])
-    assert answers[0].error.startswith("HTTP 400")
-    assert answers[1].text == "1"
+    assert answers[0].error.startswith("HTTP 400") and not answers[0].stopped
+    assert answers[1].text == "1" and answers[1].stopped
+
+
+NO_REPLIES = {
+    "no choices": ({"choices": None}, None, 0, "choices"),
+    "empty choices": ({"choices": []}, None, 0, "choices"),
+    "no message": ({"choices": [{"finish_reason": "stop"}]}, None, 0, "choices"),
+    "an error": ({"error": {"message": "overloaded"}}, None, 0, "overloaded"),
+    "no JSON": ({}, b"<html>", 0, "Expecting value"),
+    "not UTF-8": ({}, b'{"a": "\xff"}', 0, "can't decode"),
+    "a list": ({}, b"[]", 0, "a reply that is none: \\[\\]"),
+    "cut short": ({}, None, 50, "50 more expected"),
+}
+
+
+@pytest.mark.parametrize("changes, body, missing_bytes, said", NO_REPLIES.values(), ids=NO_REPLIES)
+def test_a_reply_that_is_none_is_asked_for_again_and_then_an_error_of_its_own(
+    server, changes, body, missing_bytes, said
+):
+    server.changes, server.body, server.missing_bytes = changes, body, missing_bytes
+    [answer] = openai_endpoint(TASK, url=server.url, model_name="m").answer(QUESTIONS[:1])
+    assert (answer.text, answer.stopped, len(server.seen)) == ("", False, 4)
+    assert re.search(said, answer.error)
+
+
+def test_a_reply_without_text_is_an_error_and_one_with_an_empty_error_is_not(server):
+    message = {"content": None, "reasoning_content": "hm"}
+    server.changes = {"choices": [{"message": message, "finish_reason": "length"}]}
+    system = openai_endpoint(TASK, url=server.url, model_name="m")
+    [answer] = system.answer(QUESTIONS[:1])
+    assert (answer.error, answer.stopped) == ("a reply without text (finish_reason: length)", False)
+    assert (answer.prompt_tokens, len(server.seen)) == (7, 1)  # it is paid for, and would say the same again
+    server.changes = {"error": None}
+    [answer] = system.answer(QUESTIONS[:1])
+    assert (answer.text, answer.error, answer.stopped) == ("0", "", True)
 
 
 @pytest.mark.parametrize("codes", [[401], [503] * 4])
