@@ -90,7 +90,7 @@ class _LlamaCpp:
         try:
             reply = engine.create_chat_completion(chat, max_tokens=self.max_new_tokens, temperature=0.0)
         except ValueError as error:  # the prompt is longer than the context
-            return Answer(question.id, "", seconds=time.perf_counter() - start, error=str(error))
+            return Answer(question.id, "", seconds=time.perf_counter() - start, stopped=False, error=str(error))
         [choice], usage = reply["choices"], reply["usage"]
         return Answer(
             question.id,
