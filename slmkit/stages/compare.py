@@ -173,7 +173,7 @@ def check(
                 continue
 
 
-_PROMPTING = ("prompt", "best_prompt", "openai_endpoint")
+_PROMPTING = ("prompt", "best_prompt", "openai_endpoint", "llama_cpp", "vllm")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
+from slmkit.systems._chat import ShowLabels, opening_text
 from slmkit.systems._shots import Choice, Shots, chat_turns
 from slmkit.types import Answer, Count, Example, Input, System, Task, Whole
 
@@ -26,6 +27,7 @@ def llama_cpp(
     shots: Choice = "nearest",
     examples: Input | None = None,
     instruction: str | None = None,
+    show_labels: ShowLabels = "auto",
     max_new_tokens: Count = 64,
     context_length: Count = 2048,
     num_gpu_layers: int = -1,
@@ -33,7 +35,8 @@ def llama_cpp(
 ) -> System:
     """Asks a quantised model in a GGUF file, greedily, by the chat template that the file carries.
 
-    num_gpu_layers: -1 puts all on the GPU where llama.cpp was built with one. The others as in `prompt`.
+    num_gpu_layers: -1 puts all on the GPU where llama.cpp was built with one. show_labels "auto" lists them, for the
+    file does not tell whether its model was trained without. The others as in `prompt`.
     """
     if importlib.util.find_spec("llama_cpp") is None:
         raise SlmkitError(
@@ -45,9 +48,9 @@ def llama_cpp(
             f"num_shots is {num_shots}, but there are no examples to show",
             fix="add `examples: loop/prepare`, or the folder of a prepared run",
         )
-    asked = task.instruction if instruction is None else instruction
+    opening = opening_text(task, instruction, show_labels=bool(show_labels))
     solved = Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None
-    return _LlamaCpp(gguf, asked, solved, max_new_tokens, context_length, num_gpu_layers)
+    return _LlamaCpp(gguf, opening, solved, max_new_tokens, context_length, num_gpu_layers)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from slmkit.errors import FailedError, SlmkitError
 from slmkit.evidence.caveats import SERVERS_TEMPLATE
-from slmkit.systems._chat import ShowLabels
+from slmkit.systems._chat import ShowLabels, opening_text
 from slmkit.systems._shots import Choice, Shots, chat_turns
 from slmkit.types import Answer, Count, Example, Input, NotNegative, Positive, System, Task, Whole
 
@@ -53,13 +53,11 @@ def openai_endpoint(
             f"num_shots is {num_shots}, but there are no examples to show",
             fix="add `examples: loop/prepare`, or the folder of a prepared run",
         )
-    listed = f"Answer with exactly one of: {', '.join(task.labels)}." if show_labels and task.labels else ""
-    asked = task.instruction if instruction is None else instruction
     return _Endpoint(
         url=url.rstrip("/") + "/chat/completions",
         model_name=model_name,
         api_key=os.environ.get(api_key_variable, ""),
-        opening=" ".join(part for part in (asked, listed) if part),
+        opening=opening_text(task, instruction, show_labels=bool(show_labels)),
         shots=Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None,
         max_new_tokens=max_new_tokens,
         concurrency=concurrency,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
+from slmkit.systems._chat import ShowLabels, is_trained, opening_text
 from slmkit.systems._shots import Choice, Shots, chat_turns
 from slmkit.types import Answer, Count, Example, Input, Model, ModelRef, Share, System, Task, Whole
 
@@ -27,6 +28,7 @@ def vllm(
     shots: Choice = "nearest",
     examples: Input | None = None,
     instruction: str | None = None,
+    show_labels: ShowLabels = "auto",
     max_new_tokens: Count = 64,
     context_length: Count | None = None,
     gpu_memory_share: Share = 0.9,
@@ -35,7 +37,8 @@ def vllm(
     """Asks a model through vLLM, greedily; label tasks are held to their labels by guided decoding.
 
     model: a merged model, or a run's adapter, which vLLM applies to its base. num_shots, shots, examples, instruction:
-    as in `prompt`. Source: Kwon et al. 2023, https://arxiv.org/abs/2309.06180.
+    as in `prompt`. show_labels "auto": not to a model that a run has trained.
+    Source: Kwon et al. 2023, https://arxiv.org/abs/2309.06180.
     """
     if importlib.util.find_spec("vllm") is None:
         raise SlmkitError(
@@ -47,9 +50,10 @@ def vllm(
             f"num_shots is {num_shots}, but there are no examples to show",
             fix="add `examples: loop/prepare`, or the folder of a prepared run",
         )
-    asked = task.instruction if instruction is None else instruction
+    shown = not is_trained(model) if show_labels == "auto" else show_labels
+    opening = opening_text(task, instruction, show_labels=shown)
     solved = Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None
-    return _Vllm(task, model, asked, solved, max_new_tokens, context_length, gpu_memory_share)
+    return _Vllm(task, model, opening, solved, max_new_tokens, context_length, gpu_memory_share)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import types
 import pytest
 
 from slmkit.systems.llama_cpp import llama_cpp
+from slmkit.systems.prompt import prompt
 from slmkit.types import Example, Task
 
 
@@ -37,3 +38,11 @@ def test_a_question_longer_than_the_context_is_an_error_that_did_not_end_its_tur
     long, short = system.answer([Example("long", "why " * 9, ""), Example("short", "why", "")])
     assert (long.text, long.stopped) == ("", False) and "exceed context" in long.error
     assert (short.text, short.stopped, short.error) == ("top up", True, "")
+
+
+def test_the_labels_are_listed_as_every_arm_lists_them(tmp_path, nano):
+    labels = Task("bank", "classification", "say what it is about.", ("card lost", "top up"))
+    system = llama_cpp(labels, gguf=tmp_path)
+    system.answer([Example("a", "why", "")])
+    assert system._engine.chats[0][:-1] == prompt(labels, model=nano).chat_model.opening
+    assert llama_cpp(labels, gguf=tmp_path, show_labels=False).opening == "say what it is about."
