@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.systems._chat import ShowLabels, opening_text
-from slmkit.systems._shots import Choice, Shots, chat_turns
+from slmkit.systems._chat import Message, ShowLabels, opening_text
+from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
 from slmkit.types import Answer, Count, Example, Input, System, Task, Whole
 
 
@@ -43,13 +43,8 @@ def llama_cpp(
             "the package llama-cpp-python is not installed",
             fix="pip install llama-cpp-python (it compiles), or run llama-server and use openai_endpoint",
         )
-    if num_shots and examples is None:
-        raise SlmkitError(
-            f"num_shots is {num_shots}, but there are no examples to show",
-            fix="add `examples: loop/prepare`, or the folder of a prepared run",
-        )
     opening = opening_text(task, instruction, show_labels=bool(show_labels))
-    solved = Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None
+    solved = shots_of(examples, num_shots, shots, seed)
     return _LlamaCpp(gguf, opening, solved, max_new_tokens, context_length, num_gpu_layers)
 
 
@@ -78,17 +73,15 @@ class _LlamaCpp:
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
-        solved = self.shots(questions) if self.shots else [[] for _ in questions]
         answers = []
-        for question, shots in zip(questions, solved, strict=True):
-            answers.append(self._ask(question, shots))
+        for question, chat in zip(questions, chats_of(questions, self.shots, self.opening), strict=True):
+            answers.append(self._ask(question, chat))
             if on_answer:
                 on_answer(answers[-1])
         return answers
 
-    def _ask(self, question: Example, shots: Sequence[Example]) -> Answer:
+    def _ask(self, question: Example, chat: list[Message]) -> Answer:
         engine = self._engine
-        chat = chat_turns(self.opening, shots, question.input)
         start = time.perf_counter()
         try:
             reply = engine.create_chat_completion(chat, max_tokens=self.max_new_tokens, temperature=0.0)

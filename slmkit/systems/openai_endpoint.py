@@ -15,8 +15,8 @@ from typing import Any
 
 from slmkit.errors import FailedError, SlmkitError
 from slmkit.evidence.caveats import SERVERS_TEMPLATE
-from slmkit.systems._chat import ShowLabels, opening_text
-from slmkit.systems._shots import Choice, Shots, chat_turns
+from slmkit.systems._chat import Message, ShowLabels, opening_text
+from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
 from slmkit.types import Answer, Count, Example, Input, NotNegative, Positive, System, Task, Whole
 
 _TRIES = 4  # of one question; waits 1, 2 and 4 seconds between them
@@ -48,17 +48,12 @@ def openai_endpoint(
     """
     if not url.startswith(("http://", "https://")):
         raise SlmkitError(f"url is {url!r}", fix="give http://HOST:PORT/v1 or https://…/v1")
-    if num_shots and examples is None:
-        raise SlmkitError(
-            f"num_shots is {num_shots}, but there are no examples to show",
-            fix="add `examples: loop/prepare`, or the folder of a prepared run",
-        )
     return _Endpoint(
         url=url.rstrip("/") + "/chat/completions",
         model_name=model_name,
         api_key=os.environ.get(api_key_variable, ""),
         opening=opening_text(task, instruction, show_labels=bool(show_labels)),
-        shots=Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None,
+        shots=shots_of(examples, num_shots, shots, seed),
         max_new_tokens=max_new_tokens,
         concurrency=concurrency,
         timeout_seconds=timeout_seconds,
@@ -91,12 +86,12 @@ class _Endpoint:
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
         last = time.perf_counter()
-        solved = self.shots(questions) if self.shots else [[] for _ in questions]
+        chats = chats_of(questions, self.shots, self.opening)
         answers: dict[int, Answer] = {}
         with ThreadPoolExecutor(self.concurrency) as pool:
             asked = {
-                pool.submit(self._ask, question, shots): index
-                for index, (question, shots) in enumerate(zip(questions, solved, strict=True))
+                pool.submit(self._ask, question, chat): index
+                for index, (question, chat) in enumerate(zip(questions, chats, strict=True))
             }
             try:
                 for done in as_completed(asked):
@@ -111,8 +106,7 @@ class _Endpoint:
                 raise
         return [answers[index] for index in range(len(questions))]
 
-    def _ask(self, question: Example, shots: Sequence[Example]) -> Answer:
-        messages = chat_turns(self.opening, shots, question.input)
+    def _ask(self, question: Example, messages: list[Message]) -> Answer:
         body = {"model": self.model_name, "messages": messages, "max_tokens": self.max_new_tokens, "temperature": 0}
         reply = self._post(body)
         if error := reply.get("error"):

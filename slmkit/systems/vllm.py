@@ -16,7 +16,7 @@ from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.systems._chat import ShowLabels, is_trained, opening_text
-from slmkit.systems._shots import Choice, Shots, chat_turns
+from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
 from slmkit.types import Answer, Count, Example, Input, Model, ModelRef, Share, System, Task, Whole
 
 
@@ -45,14 +45,9 @@ def vllm(
             "the package vllm is not installed",
             fix="pip install vllm into an environment of its own, or run `vllm serve` there and use openai_endpoint",
         )
-    if num_shots and examples is None:
-        raise SlmkitError(
-            f"num_shots is {num_shots}, but there are no examples to show",
-            fix="add `examples: loop/prepare`, or the folder of a prepared run",
-        )
     shown = not is_trained(model) if show_labels == "auto" else show_labels
     opening = opening_text(task, instruction, show_labels=shown)
-    solved = Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None
+    solved = shots_of(examples, num_shots, shots, seed)
     return _Vllm(task, model, opening, solved, max_new_tokens, context_length, gpu_memory_share)
 
 
@@ -86,10 +81,7 @@ class _Vllm:
     ) -> list[Answer]:
         engine, adapter = self._engine
         start = time.perf_counter()
-        solved = self.shots(questions) if self.shots else [[] for _ in questions]
-        chats = [
-            chat_turns(self.opening, shots, question.input) for question, shots in zip(questions, solved, strict=True)
-        ]
+        chats = chats_of(questions, self.shots, self.opening)
         outputs = engine.chat(chats, self._sampling(), lora_request=adapter, use_tqdm=False)
         seconds = (time.perf_counter() - start) / max(1, len(questions))
         answers = []
