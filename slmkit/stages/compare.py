@@ -26,7 +26,7 @@ from slmkit.evidence.statistics import paired_difference
 from slmkit.evidence.verdict import Arm, Verdict, conclude, flipped_slices
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
-from slmkit.systems import NotApplicable
+from slmkit.systems import NotApplicable, choose_by
 from slmkit.types import Answer, Count, Example, Input, MetricPart, NotNegative, SystemPart
 
 
@@ -64,6 +64,8 @@ def compare(
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
+    for part in systems.values():
+        choose_by(part, scorer)
     file = AnswerFile(run.path("answered.jsonl"))
     measured: dict[str, _Measured] = {}
     for name in systems if ladder else sorted(systems, key=_by_model(systems)):

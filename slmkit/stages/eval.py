@@ -10,6 +10,7 @@ from slmkit.evidence.measure import AnswerFile, answer_row, ask, default_metric,
 from slmkit.evidence.more_metrics import check_metrics, more_scores
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
+from slmkit.systems import choose_by
 from slmkit.types import Count, Input, MetricPart, Score, SystemPart
 
 
@@ -35,6 +36,7 @@ def eval(
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
+    choose_by(system, scorer)
     name = system.label  # type: ignore[attr-defined]
     file = AnswerFile(run.path("answered.jsonl"))
     done = file.num_answered(name, examples)
