@@ -1,6 +1,7 @@
 """A GGUF file answered by llama.cpp in this process: what a laptop or a phone would run after `ship`.
 
-Not run by the tests: llama-cpp-python compiles from source. A llama.cpp server is asked by openai_endpoint.
+The tests have a stand-in for the engine: llama-cpp-python compiles from source. A llama.cpp server is asked by
+openai_endpoint.
 """
 
 from __future__ import annotations

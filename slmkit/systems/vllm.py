@@ -1,7 +1,7 @@
 """A model that vLLM serves in this process: continuous batching on a GPU, the same prompts as `prompt`.
 
-Not run by the tests: vLLM needs its own environment (it pins another torch). An endpoint of `vllm serve` is asked by
-openai_endpoint, which needs nothing.
+The tests have a stand-in for the engine: vLLM needs its own environment (it pins another torch). An endpoint of
+`vllm serve` is asked by openai_endpoint, which needs nothing.
 """
 
 from __future__ import annotations
@@ -79,24 +79,26 @@ class _Vllm:
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
+        from slmkit.models.chat import render
+        from slmkit.models.load import load_tokenizer
+
         engine, adapter = self._engine
+        context = engine.llm_engine.model_config.max_model_len
         start = time.perf_counter()
         chats = chats_of(questions, self.shots, self.opening)
-        outputs = engine.chat(chats, self._sampling(), lora_request=adapter, use_tqdm=False)
-        seconds = (time.perf_counter() - start) / max(1, len(questions))
+        sizes = [len(input_ids) for input_ids in render(load_tokenizer(self.model), chats)]
+        room = context - self.max_new_tokens
+        asked = [chat for chat, size in zip(chats, sizes, strict=True) if size <= room]  # one too long fails them all
+        outputs = iter(engine.chat(asked, self._sampling(), lora_request=adapter, use_tqdm=False) if asked else ())
+        seconds = (time.perf_counter() - start) / max(1, len(asked))
         answers = []
-        for question, output in zip(questions, outputs, strict=True):
-            [said] = output.outputs
-            answers.append(
-                Answer(
-                    question.id,
-                    said.text.strip(),
-                    prompt_tokens=len(output.prompt_token_ids),
-                    completion_tokens=len(said.token_ids),
-                    seconds=seconds,
-                    stopped=said.finish_reason == "stop",
-                )
-            )
+        for question, size in zip(questions, sizes, strict=True):
+            if size <= room:
+                answers.append(_answer(question, next(outputs), seconds))
+            else:
+                error = f"prompt of {size:,} tokens and max_new_tokens={self.max_new_tokens} exceed the context of "
+                error += f"{context:,}"
+                answers.append(Answer(question.id, "", prompt_tokens=size, stopped=False, error=error))
             if on_answer:
                 on_answer(answers[-1])
         return answers
@@ -131,3 +133,15 @@ class _Vllm:
 
         held = StructuredOutputsParams(choice=list(self.task.labels)) if self.task.labels else None
         return SamplingParams(temperature=0.0, max_tokens=self.max_new_tokens, structured_outputs=held)
+
+
+def _answer(question: Example, output: Any, seconds: float) -> Answer:
+    [said] = output.outputs
+    return Answer(
+        question.id,
+        said.text.strip(),
+        prompt_tokens=len(output.prompt_token_ids),
+        completion_tokens=len(said.token_ids),
+        seconds=seconds,
+        stopped=said.finish_reason == "stop",
+    )
