@@ -30,7 +30,7 @@ from slmkit.evidence.statistics import paired_difference
 from slmkit.evidence.verdict import Arm, Verdict, conclude, flipped_slices
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
-from slmkit.systems import NotApplicable
+from slmkit.systems import NotApplicable, choose_by
 from slmkit.types import Answer, Count, Example, Input, MetricPart, NotNegative, Share, SystemPart
 
 
@@ -70,6 +70,8 @@ def compare(
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
+    for part in systems.values():
+        choose_by(part, scorer)
     file = AnswerFile(run.path("answered.jsonl"))
     measured: dict[str, _Measured] = {}
     for name in systems if ladder else sorted(systems, key=_by_model(systems)):
@@ -188,7 +190,7 @@ def check(
                 continue
 
 
-_PROMPTING = ("prompt", "best_prompt", "openai_endpoint")
+_PROMPTING = ("prompt", "best_prompt", "openai_endpoint", "llama_cpp", "vllm")
 
 
 def _refuse_asked(systems: Mapping[str, SystemPart], gold: Gold) -> None:

@@ -21,6 +21,7 @@ from slmkit.evidence.measure import (
 from slmkit.evidence.more_metrics import check_metrics, more_scores
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
+from slmkit.systems import choose_by
 from slmkit.types import Count, Input, MetricPart, Score, Share, SystemPart
 
 
@@ -47,6 +48,7 @@ def eval(
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
+    choose_by(system, scorer)
     name = system.label  # type: ignore[attr-defined]
     file = AnswerFile(run.path("answered.jsonl"))
     kept = kept_answers(run.kept, system, frozen.task, anew=run.asks_anew)

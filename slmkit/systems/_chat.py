@@ -46,9 +46,7 @@ class ChatModel:
     @cached_property
     def opening(self) -> list[Message]:
         """The system turn: the instruction, and the labels where they are listed; none where both are empty."""
-        listed = self._listed_labels() if self.task.labels else ""
-        instruction = self.task.instruction if self.instruction is None else self.instruction
-        content = " ".join(part for part in (instruction, listed) if part)
+        content = opening_text(self.task, self.instruction, show_labels=self._shows_labels())
         return [{"role": "system", "content": content}] if content else []
 
     def answer(
@@ -132,33 +130,40 @@ class ChatModel:
 
         return shared_model(self.model, device=self.device, dtype=self.dtype, load_in_4bit=self.load_in_4bit)
 
-    def _listed_labels(self) -> str:
-        """The sentence that lists the labels; "auto": not to a model that a run trained, nor where it crowds out."""
-        text = _label_list(self.task)
+    def _shows_labels(self) -> bool:
+        """Whether the labels are listed; "auto": not to a model that a run trained, nor where they crowd out."""
         if self.show_labels != "auto":
-            return text if self.show_labels else ""
-        if self._is_trained:  # its training prompts had no list
-            return ""
+            return self.show_labels
+        if is_trained(self.model):
+            return False
         if not self._tokens_left_out:
-            return text
+            return True
         self.notes.append(
             f"the {len(self.task.labels)} labels are not listed in the prompt: they take {self._tokens_left_out:,} "
             f"tokens of the model's {self._loaded().context_length:,} (show_labels=true lists them anyway)"
         )
-        return ""
+        return False
 
     @cached_property
     def _tokens_left_out(self) -> int:
         """The tokens of a list of labels that crowds out the rest of the prompt; 0 where nothing is left out."""
-        if not self.task.labels or self.show_labels != "auto" or self._is_trained:
+        if not self.task.labels or self.show_labels != "auto" or is_trained(self.model):
             return 0
         loaded = self._loaded()
         tokens = len(loaded.tokenizer(_label_list(self.task), add_special_tokens=False)["input_ids"])
         return tokens if tokens > _LABELS_SHARE * loaded.context_length else 0
 
-    @property
-    def _is_trained(self) -> bool:
-        return (Path(self.model.path) / "model").is_dir()
+
+def opening_text(task: Task, instruction: str | None, *, show_labels: bool) -> str:
+    """What the system turn says: the instruction (None: the task's own), and the labels where they are listed."""
+    asked = task.instruction if instruction is None else instruction
+    listed = _label_list(task) if show_labels and task.labels else ""
+    return " ".join(part for part in (asked, listed) if part)
+
+
+def is_trained(model: ModelRef) -> bool:
+    """Whether a run trained the model: its training prompts listed no labels."""
+    return (Path(model.path) / "model").is_dir()
 
 
 def _label_list(task: Task) -> str:

@@ -70,8 +70,25 @@ class Shots:
         return [row for row, _ in zip(others, range(self.num_shots), strict=False)]
 
 
-def chat_turns(opening: str, shots: Sequence[Example], question: str) -> list[dict[str, str]]:
-    """The chat of a question: the system turn where there is one, the solved examples, and the question."""
+def shots_of(examples: Path | None, num_shots: int, choice: Choice, seed: int) -> Shots | None:
+    """The shots of a prompt, None where num_shots is 0. Raises: SlmkitError where there are no examples to show."""
+    if not num_shots:
+        return None
+    if examples is None:
+        raise SlmkitError(
+            f"num_shots is {num_shots}, but there are no examples to show",
+            fix="add `examples: loop/prepare`, or the folder of a prepared run",
+        )
+    return Shots(examples, num_shots, choice, seed)
+
+
+def chats_of(questions: Sequence[Example], shots: Shots | None, opening: str = "") -> list[list[dict[str, str]]]:
+    """The chat of each question: the system turn where there is one, the solved examples, and the question."""
+    solved = shots(questions) if shots else [[] for _ in questions]
+    return [_chat(opening, rows, question.input) for question, rows in zip(questions, solved, strict=True)]
+
+
+def _chat(opening: str, shots: Sequence[Example], question: str) -> list[dict[str, str]]:
     chat = [{"role": "system", "content": opening}] if opening else []
     for shot in shots:
         chat += [{"role": "user", "content": shot.input}, {"role": "assistant", "content": shot.target}]

@@ -16,7 +16,7 @@ from slmkit.evidence.measure import default_metric
 from slmkit.models.load import Device, Dtype
 from slmkit.systems._shots import Choice
 from slmkit.systems.prompt import prompt
-from slmkit.types import Answer, Count, Example, Input, Model, System, Task
+from slmkit.types import Answer, Count, Example, Input, MetricPart, Model, System, Task
 
 _FEWEST = 10  # development items a prompt is judged by
 
@@ -29,6 +29,7 @@ def best_prompt(
     examples: Input | None = None,
     instructions: list[str] | None = None,
     num_shots: list[int] | None = None,
+    metric: MetricPart | None = None,
     budget: Count = 400,
     max_new_tokens: Count = 64,
     batch_size: Count | None = None,
@@ -41,6 +42,7 @@ def best_prompt(
 
     Tried are the task's instruction and each of `instructions`, with each of num_shots solved examples (None: 0 and
     4), the same for all questions or those nearest to each. Prompts that do alike: the one with fewer examples.
+    metric: what the best is chosen by; None: what compare or eval scores this system by.
     """
     shots = sorted(set(num_shots if num_shots is not None else [0, 4] if examples else [0]))
     texts = list(dict.fromkeys([task.instruction, *(instructions or [])]))
@@ -69,7 +71,8 @@ def best_prompt(
 
     for candidate in tried:
         build(candidate)  # tells at once what is missing
-    found = _BestPrompt(tried, build, read_gold(gold), budget)
+    frozen = read_gold(gold)
+    found = _BestPrompt(tried, build, frozen, metric or default_metric(frozen), budget)
     found.check()
     return found
 
@@ -90,6 +93,7 @@ class _BestPrompt:
     candidates: Sequence[_Candidate]
     build: Callable[[_Candidate], System]
     gold: Gold
+    metric: MetricPart
     budget: int
     notes: list[str] = field(default_factory=list)
 
@@ -119,16 +123,17 @@ class _BestPrompt:
     @cached_property
     def chosen(self) -> System:
         """The candidate with the highest mean score on the same development items; the first at a tie."""
-        items, metric = self.gold.dev[: self.num_items], default_metric(self.gold)
+        items, metric = self.gold.dev[: self.num_items], self.metric
         systems = [self.build(candidate) for candidate in self.candidates]
         means = []
         for system in systems:
             answers = system.answer(items)
             means.append(sum(metric(item, answer) for item, answer in zip(items, answers, strict=True)) / len(items))
         best = max(range(len(means)), key=means.__getitem__)
+        name = getattr(metric, "label", None) or metric.__name__
         self.notes.append(
             f"chosen from {len(means)} prompts by {len(means) * len(items):,} answers on {len(items)} development "
-            f"items: {self.candidates[best]}, {means[best]:.3f} (the lowest {min(means):.3f})"
+            f"items: {self.candidates[best]}, {name} {means[best]:.3f} (the lowest {min(means):.3f})"
         )
         self.notes.extend(getattr(systems[best], "notes", ()))
         return systems[best]

@@ -1,6 +1,7 @@
 """A GGUF file answered by llama.cpp in this process: what a laptop or a phone would run after `ship`.
 
-Not run by the tests: llama-cpp-python compiles from source. A llama.cpp server is asked by openai_endpoint.
+The tests have a stand-in for the engine: llama-cpp-python compiles from source. A llama.cpp server is asked by
+openai_endpoint.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.systems._shots import Choice, Shots, chat_turns
+from slmkit.systems._chat import Message, ShowLabels, opening_text
+from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
 from slmkit.types import Answer, Count, Example, Input, System, Task, Whole
 
 
@@ -26,6 +28,7 @@ def llama_cpp(
     shots: Choice = "nearest",
     examples: Input | None = None,
     instruction: str | None = None,
+    show_labels: ShowLabels = "auto",
     max_new_tokens: Count = 64,
     context_length: Count = 2048,
     num_gpu_layers: int = -1,
@@ -33,21 +36,17 @@ def llama_cpp(
 ) -> System:
     """Asks a quantised model in a GGUF file, greedily, by the chat template that the file carries.
 
-    num_gpu_layers: -1 puts all on the GPU where llama.cpp was built with one. The others as in `prompt`.
+    num_gpu_layers: -1 puts all on the GPU where llama.cpp was built with one. show_labels "auto" lists them, for the
+    file does not tell whether its model was trained without. The others as in `prompt`.
     """
     if importlib.util.find_spec("llama_cpp") is None:
         raise SlmkitError(
             "the package llama-cpp-python is not installed",
             fix="pip install llama-cpp-python (it compiles), or run llama-server and use openai_endpoint",
         )
-    if num_shots and examples is None:
-        raise SlmkitError(
-            f"num_shots is {num_shots}, but there are no examples to show",
-            fix="add `examples: loop/prepare`, or the folder of a prepared run",
-        )
-    asked = task.instruction if instruction is None else instruction
-    solved = Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None
-    return _LlamaCpp(gguf, asked, solved, max_new_tokens, context_length, num_gpu_layers)
+    opening = opening_text(task, instruction, show_labels=bool(show_labels))
+    solved = shots_of(examples, num_shots, shots, seed)
+    return _LlamaCpp(gguf, opening, solved, max_new_tokens, context_length, num_gpu_layers)
 
 
 @dataclass(frozen=True)
@@ -75,22 +74,20 @@ class _LlamaCpp:
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
-        solved = self.shots(questions) if self.shots else [[] for _ in questions]
         answers = []
-        for question, shots in zip(questions, solved, strict=True):
-            answers.append(self._ask(question, shots))
+        for question, chat in zip(questions, chats_of(questions, self.shots, self.opening), strict=True):
+            answers.append(self._ask(question, chat))
             if on_answer:
                 on_answer(answers[-1])
         return answers
 
-    def _ask(self, question: Example, shots: Sequence[Example]) -> Answer:
+    def _ask(self, question: Example, chat: list[Message]) -> Answer:
         engine = self._engine
-        chat = chat_turns(self.opening, shots, question.input)
         start = time.perf_counter()
         try:
             reply = engine.create_chat_completion(chat, max_tokens=self.max_new_tokens, temperature=0.0)
         except ValueError as error:  # the prompt is longer than the context
-            return Answer(question.id, "", seconds=time.perf_counter() - start, error=str(error))
+            return Answer(question.id, "", seconds=time.perf_counter() - start, stopped=False, error=str(error))
         [choice], usage = reply["choices"], reply["usage"]
         return Answer(
             question.id,

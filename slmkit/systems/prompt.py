@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from slmkit.errors import SlmkitError
 from slmkit.models.load import Device, Dtype
 from slmkit.systems._chat import ChatModel, Decoding, ShowLabels
-from slmkit.systems._shots import Choice, Shots
+from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
 from slmkit.types import Answer, Count, Example, Input, Model, System, Task, Whole
 
 
@@ -38,11 +37,6 @@ def prompt(
     label that the model finds likeliest; else "greedy", free text. score_targets: also tells how likely it finds
     each right answer, which perplexity and bits_per_byte need; it reads every prompt once more.
     """
-    if num_shots and examples is None:
-        raise SlmkitError(
-            f"num_shots is {num_shots}, but there are no examples to show",
-            fix="add `examples: loop/prepare`, or the folder of a prepared run",
-        )
     return _Prompt(
         ChatModel(
             task,
@@ -57,7 +51,7 @@ def prompt(
             load_in_4bit=load_in_4bit,
             score_targets=score_targets,
         ),
-        Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None,
+        shots_of(examples, num_shots, shots, seed),
     )
 
 
@@ -78,18 +72,6 @@ class _Prompt:
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
         start = time.perf_counter()
-        solved = self.shots(questions) if self.shots else [[] for _ in questions]
-        turns = [
-            [*_turns(shots), {"role": "user", "content": question.input}]
-            for question, shots in zip(questions, solved, strict=True)
-        ]
+        turns = chats_of(questions, self.shots)
         seconds = time.perf_counter() - start
         return self.chat_model.answer(questions, turns, preparing_seconds=seconds, on_answer=on_answer)
-
-
-def _turns(shots: Sequence[Example]) -> list[dict[str, str]]:
-    return [
-        {"role": role, "content": content}
-        for shot in shots
-        for role, content in (("user", shot.input), ("assistant", shot.target))
-    ]

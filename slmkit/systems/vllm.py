@@ -1,7 +1,7 @@
 """A model that vLLM serves in this process: continuous batching on a GPU, the same prompts as `prompt`.
 
-Not run by the tests: vLLM needs its own environment (it pins another torch). An endpoint of `vllm serve` is asked by
-openai_endpoint, which needs nothing.
+The tests have a stand-in for the engine: vLLM needs its own environment (it pins another torch). An endpoint of
+`vllm serve` is asked by openai_endpoint, which needs nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.systems._shots import Choice, Shots, chat_turns
+from slmkit.systems._chat import ShowLabels, is_trained, opening_text
+from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
 from slmkit.types import Answer, Count, Example, Input, Model, ModelRef, Share, System, Task, Whole
 
 
@@ -27,6 +28,7 @@ def vllm(
     shots: Choice = "nearest",
     examples: Input | None = None,
     instruction: str | None = None,
+    show_labels: ShowLabels = "auto",
     max_new_tokens: Count = 64,
     context_length: Count | None = None,
     gpu_memory_share: Share = 0.9,
@@ -35,21 +37,18 @@ def vllm(
     """Asks a model through vLLM, greedily; label tasks are held to their labels by guided decoding.
 
     model: a merged model, or a run's adapter, which vLLM applies to its base. num_shots, shots, examples, instruction:
-    as in `prompt`. Source: Kwon et al. 2023, https://arxiv.org/abs/2309.06180.
+    as in `prompt`. show_labels "auto": not to a model that a run has trained.
+    Source: Kwon et al. 2023, https://arxiv.org/abs/2309.06180.
     """
     if importlib.util.find_spec("vllm") is None:
         raise SlmkitError(
             "the package vllm is not installed",
             fix="pip install vllm into an environment of its own, or run `vllm serve` there and use openai_endpoint",
         )
-    if num_shots and examples is None:
-        raise SlmkitError(
-            f"num_shots is {num_shots}, but there are no examples to show",
-            fix="add `examples: loop/prepare`, or the folder of a prepared run",
-        )
-    asked = task.instruction if instruction is None else instruction
-    solved = Shots(examples, num_shots, shots, seed) if num_shots and examples is not None else None
-    return _Vllm(task, model, asked, solved, max_new_tokens, context_length, gpu_memory_share)
+    shown = not is_trained(model) if show_labels == "auto" else show_labels
+    opening = opening_text(task, instruction, show_labels=shown)
+    solved = shots_of(examples, num_shots, shots, seed)
+    return _Vllm(task, model, opening, solved, max_new_tokens, context_length, gpu_memory_share)
 
 
 @dataclass(frozen=True)
@@ -80,27 +79,26 @@ class _Vllm:
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
+        from slmkit.models.chat import render
+        from slmkit.models.load import load_tokenizer
+
         engine, adapter = self._engine
+        context = engine.llm_engine.model_config.max_model_len
         start = time.perf_counter()
-        solved = self.shots(questions) if self.shots else [[] for _ in questions]
-        chats = [
-            chat_turns(self.opening, shots, question.input) for question, shots in zip(questions, solved, strict=True)
-        ]
-        outputs = engine.chat(chats, self._sampling(), lora_request=adapter, use_tqdm=False)
-        seconds = (time.perf_counter() - start) / max(1, len(questions))
+        chats = chats_of(questions, self.shots, self.opening)
+        sizes = [len(input_ids) for input_ids in render(load_tokenizer(self.model), chats)]
+        room = context - self.max_new_tokens
+        asked = [chat for chat, size in zip(chats, sizes, strict=True) if size <= room]  # one too long fails them all
+        outputs = iter(engine.chat(asked, self._sampling(), lora_request=adapter, use_tqdm=False) if asked else ())
+        seconds = (time.perf_counter() - start) / max(1, len(asked))
         answers = []
-        for question, output in zip(questions, outputs, strict=True):
-            [said] = output.outputs
-            answers.append(
-                Answer(
-                    question.id,
-                    said.text.strip(),
-                    prompt_tokens=len(output.prompt_token_ids),
-                    completion_tokens=len(said.token_ids),
-                    seconds=seconds,
-                    stopped=said.finish_reason == "stop",
-                )
-            )
+        for question, size in zip(questions, sizes, strict=True):
+            if size <= room:
+                answers.append(_answer(question, next(outputs), seconds))
+            else:
+                error = f"prompt of {size:,} tokens and max_new_tokens={self.max_new_tokens} exceed the context of "
+                error += f"{context:,}"
+                answers.append(Answer(question.id, "", prompt_tokens=size, stopped=False, error=error))
             if on_answer:
                 on_answer(answers[-1])
         return answers
@@ -135,3 +133,15 @@ class _Vllm:
 
         held = StructuredOutputsParams(choice=list(self.task.labels)) if self.task.labels else None
         return SamplingParams(temperature=0.0, max_tokens=self.max_new_tokens, structured_outputs=held)
+
+
+def _answer(question: Example, output: Any, seconds: float) -> Answer:
+    [said] = output.outputs
+    return Answer(
+        question.id,
+        said.text.strip(),
+        prompt_tokens=len(output.prompt_token_ids),
+        completion_tokens=len(said.token_ids),
+        seconds=seconds,
+        stopped=said.finish_reason == "stop",
+    )

@@ -1,12 +1,18 @@
 """Arms without a chat model, engines that are not installed, and targets that are scored."""
 
 import pytest
+from project_files import read_jsonl
 
+from slmkit.bind import Part
+from slmkit.data.gold import freeze_gold
 from slmkit.errors import SlmkitError
 from slmkit.metrics.likelihood import perplexity
+from slmkit.run import Run
+from slmkit.stages.compare import compare
 from slmkit.systems import NotApplicable
 from slmkit.systems.embedding_classifier import embedding_classifier
 from slmkit.systems.llama_cpp import llama_cpp
+from slmkit.systems.majority import majority
 from slmkit.systems.prompt import prompt
 from slmkit.systems.retrieval_only import retrieval_only
 from slmkit.systems.vllm import vllm
@@ -61,3 +67,15 @@ def test_an_engine_that_is_not_installed_is_told_before_any_work(nano, tmp_path)
         with pytest.raises(SlmkitError, match=f"{name}.* is not installed") as caught:
             make()
         assert "openai_endpoint" in caught.value.fix
+
+
+@pytest.mark.parametrize("name", ["prompt", "best_prompt", "openai_endpoint", "llama_cpp", "vllm"])
+def test_every_system_that_only_asks_a_model_is_a_prompting_arm_of_a_comparison(nano, prepared, tmp_path, name):
+    gold = tmp_path / "gold" / "bank"
+    questions = [Example(f"q{i}", f"question {i}", "top up") for i in range(20)]
+    freeze_gold(gold, examples=questions, task=LABELS, source="made by this test")
+    asked = Part("systems", name, prompt, {"model": nano})  # asks as `prompt` does, under the other's name
+    floor = Part("systems", "majority", majority, {"train": prepared})
+    run = Run(tmp_path / "run")
+    compare(run, systems={"floor": floor, "asked": asked}, gold=gold, limit=4)
+    assert {row["reference"] for row in read_jsonl(run.dir / "arms.jsonl")} == {"asked"}

@@ -1,12 +1,18 @@
 """Prompts are chosen on the development set alone, within the budget, and the choice is told."""
 
 import pytest
+from project_files import read_jsonl
 
+from slmkit.bind import Part
 from slmkit.data.gold import freeze_gold
 from slmkit.errors import SlmkitError
+from slmkit.metrics.match import contains, exact_match
+from slmkit.run import Run
+from slmkit.stages.compare import compare
+from slmkit.stages.eval import eval
 from slmkit.systems import _chat
 from slmkit.systems.best_prompt import best_prompt
-from slmkit.types import Example, Task
+from slmkit.types import Answer, Example, Task
 
 TASK = Task("opposites", instruction="say its opposite.")
 PAIRS = [("hot", "cold"), ("big", "small"), ("up", "down"), ("wet", "dry"), ("old", "young"), ("day", "night")]
@@ -27,8 +33,6 @@ def asked(monkeypatch):
     seen = []
 
     def answer(self, examples, turns, **_):
-        from slmkit.types import Answer
-
         seen.append(([example.id for example in examples], turns[0], self.instruction))
         right = self.instruction == "what is not it?" and len(turns[0]) > 1
         return [Answer(example.id, example.target if right else "?") for example in examples]
@@ -60,6 +64,38 @@ def test_the_search_is_made_once(nano, gold, asked):
     system.answer([Example("gold0", "x", "y")])
     system.answer([Example("gold1", "x", "y")])
     assert len(asked) == 2 + 2
+
+
+@pytest.fixture
+def verbose(monkeypatch):
+    """One instruction finds every right answer and says it among other words, the other knows but the first one."""
+
+    def answer(self, examples, turns, *, on_answer=None, **_):
+        told = {"explain.": [f"well, it is {example.target}, i think" for example in examples]}
+        texts = told.get(self.instruction, [examples[0].target, *["?" for _ in examples[1:]]])
+        answers = [Answer(example.id, text) for example, text in zip(examples, texts, strict=True)]
+        for one in answers if on_answer else ():
+            on_answer(one)
+        return answers
+
+    monkeypatch.setattr(_chat.ChatModel, "answer", answer)
+
+
+@pytest.mark.parametrize("stage", ["compare", "eval"])
+def test_the_best_is_chosen_by_what_the_stage_scores_by(nano, gold, tmp_path, verbose, stage):
+    def note(scored_by, **own):
+        arguments = {"model": nano, "gold": gold, "instructions": ["explain."], "budget": 40, "metric": None, **own}
+        part = Part("systems", "best_prompt", best_prompt, arguments)
+        run = Run(tmp_path / f"run {scored_by} {own}")
+        if stage == "compare":
+            compare(run, systems={"best": part}, gold=gold, metric=scored_by, limit=2)
+        else:
+            eval(run, system=part, gold=gold, metric=scored_by, limit=2)
+        return next(row["text"] for row in read_jsonl(run.dir / "notes.jsonl") if "chosen from" in row["text"])
+
+    assert "'say its opposite.' with no examples, exact_match 0.050" in note(None)
+    assert "'explain.' with no examples, contains 1.000" in note(contains)
+    assert "'say its opposite.' with no examples, exact_match 0.050" in note(contains, metric=exact_match)
 
 
 def test_too_small_a_budget_is_refused_before_any_work(nano, gold):
