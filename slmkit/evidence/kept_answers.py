@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.evidence.measure import NUM_ALONE, AnswerFile, as_answer
+from slmkit.evidence.more_metrics import metric_name
 from slmkit.types import Answer, Example, SystemPart, Task
 
 
@@ -26,7 +27,11 @@ def kept_answers(
     has answers of its own.
     """
     key = str(getattr(part, "key", ""))
-    return KeptAnswers(folder, f"{key} {turn}", task, anew=anew) if folder and key else None
+    if folder is None or not key:
+        return None
+    chosen_by = part.arguments.get("metric")  # type: ignore[attr-defined]  # the comparison's, which no key knows of
+    by = f" {metric_name(chosen_by)}" if chosen_by else ""
+    return KeptAnswers(folder, f"{key} {turn}{by}", task, anew=anew)
 
 
 class KeptAnswers:

@@ -164,11 +164,14 @@ class _Endpoint:
                     return {"error": reason}
             except OSError as error:
                 reason = str(error)
-            except (ValueError, http.client.HTTPException) as error:  # no JSON, no answer in it, or cut short
+            except json.JSONDecodeError as error:  # what a page of another server is, four times over
+                reason = f"its replies are not JSON ({error})"
+            except (ValueError, http.client.HTTPException) as error:  # no answer in it, or cut short
                 reason = f"a reply that is none: {error}"
                 if attempt == _TRIES - 1:
                     return {"error": reason}
-        raise FailedError(f"{self.url} does not answer: {reason}", fix="start the server, then run the same command")
+        fix = "start the server, or check `url`, then run the same command"
+        raise FailedError(f"{self.url} does not answer: {reason}", fix=fix)
 
 
 def _checked(reply: Any) -> dict[str, Any]:

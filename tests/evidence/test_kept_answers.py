@@ -5,6 +5,7 @@ import pytest
 from slmkit.bind import Part
 from slmkit.evidence.kept_answers import kept_answers
 from slmkit.evidence.measure import NUM_ALONE, AnswerFile, ask
+from slmkit.metrics.overlap import f1
 from slmkit.types import Answer, Example, Task
 
 TASK = Task("t", instruction="say it")
@@ -36,8 +37,8 @@ def asked(tmp_path):
     """Asks in a run of its own, and returns what the system was really asked and what was noted."""
     runs = iter(range(100))
 
-    def ask_in_a_run(key="k", count=30, task=TASK, turn=0, anew=False, questions=None):
-        part, system, notes = Part("systems", "echo", Echo, {}), Echo(), []
+    def ask_in_a_run(key="k", count=30, task=TASK, turn=0, anew=False, questions=None, **arguments):
+        part, system, notes = Part("systems", "echo", Echo, arguments), Echo(), []
         part.key = key
         folder = tmp_path / str(next(runs))
         folder.mkdir()
@@ -73,7 +74,7 @@ def test_an_answer_given_among_others_tells_no_latency_and_is_asked_again_alone(
     assert set(asked(questions=moved)[0]) == {"e2", *(f"e{i}" for i in range(12, 30))}
 
 
-@pytest.mark.parametrize("other", [{"key": "other"}, {"task": Task("t")}, {"turn": 1}, {"anew": True}])
+@pytest.mark.parametrize("other", [{"key": "other"}, {"task": Task("t")}, {"turn": 1}, {"anew": True}, {"metric": f1}])
 def test_another_system_task_or_turn_and_a_run_by_force_ask_everything(asked, other):
     asked()
     assert len(asked(**other)[0]) == 30

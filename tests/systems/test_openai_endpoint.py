@@ -118,7 +118,6 @@ NO_REPLIES = {
     "empty choices": ({"choices": []}, None, 0, "choices"),
     "no message": ({"choices": [{"finish_reason": "stop"}]}, None, 0, "choices"),
     "an error": ({"error": {"message": "overloaded"}}, None, 0, "overloaded"),
-    "no JSON": ({}, b"<html>", 0, "Expecting value"),
     "not UTF-8": ({}, b'{"a": "\xff"}', 0, "can't decode"),
     "a list": ({}, b"[]", 0, "a reply that is none: \\[\\]"),
     "cut short": ({}, None, 50, "50 more expected"),
@@ -133,6 +132,13 @@ def test_a_reply_that_is_none_is_asked_for_again_and_then_an_error_of_its_own(
     [answer] = openai_endpoint(TASK, url=server.url, model_name="m").answer(QUESTIONS[:1])
     assert (answer.text, answer.stopped, len(server.seen)) == ("", False, 4)
     assert re.search(said, answer.error)
+
+
+def test_a_server_of_pages_ends_the_run(server):
+    server.body = b"<html>"
+    with pytest.raises(FailedError, match="its replies are not JSON") as told:
+        openai_endpoint(TASK, url=server.url, model_name="m").answer(QUESTIONS[:1])
+    assert "check `url`" in told.value.fix and len(server.seen) == 4
 
 
 def test_a_reply_without_text_is_an_error_and_one_with_an_empty_error_is_not(server):
