@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit import names
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, file_error
 
 Place = tuple[str | int, ...]  # where a value stands: ("with", "systems", "rag", "top_k")
 
@@ -165,6 +165,8 @@ def read_yaml(path: Path) -> Layer:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SlmkitError(f"not UTF-8: {error.reason}", where=shown(path), fix="save the file as UTF-8") from None
+    except OSError as error:
+        raise file_error(error) or error from None
     layer = _parsed(text, shown(path))
     return Layer(_copied(layer.value), dict(layer.lines))  # layers are laid on top of each other in place
 

@@ -1,5 +1,6 @@
 """Mistakes typed on purpose: each ends at once, with its exit code, in three lines, and nothing called done."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -212,3 +213,42 @@ def test_a_key_given_twice(slmkit: Slmkit) -> None:
 def test_a_gold_set_without_its_card(slmkit: Slmkit, project: Path) -> None:
     write(project / "gold/mine/examples.jsonl", '{"id": "1", "input": "a", "target": "b"}\n')
     refused(slmkit("gold", "check", "mine"), 3, "no card.yaml", "gold/mine")
+
+
+def test_a_folder_or_file_that_is_in_the_way(slmkit: Slmkit, project: Path) -> None:
+    write(project / "mine.yaml", "model_name_or_path: nano\nstage: sft\nfinetuning_type: lora\n")
+    write(project / "recipes", "a file where the folder should be")
+    refused(slmkit("import", "mine.yaml"), 1, "recipes", "a file stands where a folder is needed")
+    refused(slmkit("import", "mine.yaml", "--out", "a/b"), 1, "recipes", "a file stands where a folder is needed")
+    assert "recipes" in slmkit("import", "mine.yaml", "--json").json["error"]["where"]
+
+
+def test_a_recipe_that_cannot_be_read_ends_no_check(
+    slmkit: Slmkit, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project / "recipes/good.yaml", "stage: world\nwith: {family: tickets}\n")
+    write(project / "recipes/shut.yaml", "stage: world\n")
+    read_text = Path.read_text
+
+    def shut(path: Path, *args: object, **options: object) -> str:
+        """As a file without the right to read it: root may read any."""
+        if path.name == "shut.yaml":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read_text(path, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "read_text", shut)
+    refused(slmkit("run", "shut"), 1, "shut.yaml", "Permission denied", "right to it")
+    told = slmkit("check", "shut", "good", "--json").json
+    assert (told["checked"], [one["recipe"] for one in told["mistakes"]]) == (2, ["shut"])
+    assert "shut" in slmkit("ls", "recipes").out
+
+
+def test_odd_files_beside_recipes_end_no_listing(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/one.yaml", "title: One\nstage: world\nwith: {family: tickets}\n")
+    (project / "recipes/latin.yaml").write_bytes("title: für\nstage: world\n".encode("latin-1"))
+    (project / "recipes/dir.yaml").mkdir()
+    (project / "recipes/.#one.yaml").symlink_to("nobody@nowhere.1")
+    listed = slmkit("ls", "recipes", "--json").json["recipes"]
+    assert listed["one"] == "One"
+    assert "latin" in listed
+    assert not {"dir", ".#one"} & set(listed)

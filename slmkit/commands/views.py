@@ -49,7 +49,10 @@ def _named(kind: str) -> list[tuple[str, str]]:
 
 def about(kind: str, path: Path) -> str:
     """One line on a YAML file, from its `key: value` lines or first comment; it is not parsed, for speed."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
     values = dict(line.split(": ", 1) for line in lines if ": " in line and not line.startswith((" ", "-", "#")))
     if kind == "models":
         said = [values.get("hub_id", "embedded"), values.get("licence"), values.get("role")]
