@@ -252,3 +252,19 @@ def test_odd_files_beside_recipes_end_no_listing(slmkit: Slmkit, project: Path) 
     assert listed["one"] == "One"
     assert "latin" in listed
     assert not {"dir", ".#one"} & set(listed)
+
+
+def test_check_reads_sweeps_and_profiles(slmkit: Slmkit, project: Path) -> None:
+    world = "stage: world\nwith: {family: tickets}\n"
+    write(project / "recipes/key.yaml", world + "sweep:\n  num_exampels: [1, 2]\n")
+    write(project / "recipes/kind.yaml", world + "sweep:\n  num_examples: 5\n")
+    write(project / "recipes/value.yaml", world + "sweep:\n  num_examples: [8, many]\n")
+    write(project / "recipes/right.yaml", world + "sweep:\n  num_examples: 8..16\n")
+    write(project / "configs/profiles/mine.yaml", "device: cpu\nmax_stepss: 3\n")
+    told = slmkit("check", "key", "kind", "value", "right", "--json")
+    assert told.code == 3
+    where = {one["recipe"]: one["where"].partition(": ")[0] for one in told.json["mistakes"]}
+    lines = {name: f"recipes/{name}.yaml:4" for name in ("key", "kind", "value")}
+    assert where == {**lines, "profile mine": "configs/profiles/mine.yaml:2"}
+    assert "did you mean 'max_steps'?" in told.out
+    assert "did you mean 'num_examples'?" in told.out

@@ -23,8 +23,11 @@ _ANY_NAME = (
 )  # file names that say nothing: the folder's is used
 
 
-def freeze_gold_of(values: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
-    """The command line's values with `gold` set to a frozen folder, made now on first sight of the data."""
+def freeze_gold_of(values: dict[str, Any], *, trial: Path | None = None) -> dict[str, Any]:
+    """The command line's values with `gold` set to a frozen folder, made now on first sight of the data.
+
+    trial: a folder that will be thrown away, into which a dry run freezes what it sees for the first time.
+    """
     data = values["data"]
     if not isinstance(data, str):
         raise SlmkitError(f"data is {data!r}", where="command line", fix="give data=FILE")
@@ -34,9 +37,10 @@ def freeze_gold_of(values: dict[str, Any], *, dry_run: bool = False) -> dict[str
     gold = values.get("gold")
     gold_path = _existing(gold, "gold") if gold else None
     folder = Path("gold") / gold_name(path)
-    if dry_run and not folder.exists() and not (gold_path and (gold_path / "card.yaml").is_file()):
+    if trial and not folder.exists() and not (gold_path and (gold_path / "card.yaml").is_file()):
+        frozen = _freeze(path, gold_path, trial / folder, values, is_told=False)
         out.print(f"{'freeze':<10} {folder}  (first sight of {path}; keys below will change)", markup=False)
-        return {**values, "gold": str(gold_path or path)}
+        return {**values, "gold": str(frozen.folder)}
     frozen = _freeze(path, gold_path, folder, values)
     return {**values, "gold": str(frozen.folder)}
 
@@ -89,13 +93,14 @@ def new_project(name: str, values: dict[str, Any]) -> Path:
     return folder
 
 
-def _freeze(path: Path, gold: Path | None, folder: Path, values: dict[str, Any]) -> Any:
+def _freeze(path: Path, gold: Path | None, folder: Path, values: dict[str, Any], *, is_told: bool = True) -> Any:
     from slmkit.data.gold import freeze_on_first_sight
 
     reading = {key: values[key] for key in _READING_KEYS if key in values}
 
     def say(text: str) -> None:
-        console.print(f"  {text}", markup=False)
+        if is_told:
+            console.print(f"  {text}", markup=False)
 
     return freeze_on_first_sight(path, folder=folder, gold=gold, on_note=say, **reading)
 
