@@ -268,3 +268,48 @@ def test_check_reads_sweeps_and_profiles(slmkit: Slmkit, project: Path) -> None:
     assert where == {**lines, "profile mine": "configs/profiles/mine.yaml:2"}
     assert "did you mean 'max_steps'?" in told.out
     assert "did you mean 'num_examples'?" in told.out
+
+
+OWN_STAGES = """
+class Odd: ...
+def untyped(run, *, x=1): ...
+def unknown(run, *, x: "Nothing" = 1): ...
+def odd(run, *, x: Odd | None = None): ...
+def default(run, *, x: int = "a"): ...
+def alone(*, x: int = 1): ...
+def second(run, y, *, x: int = 1): ...
+def right(run, *, x: int = 1): ...
+"""
+
+
+def test_a_signature_that_no_recipe_can_call_is_told_with_its_line(slmkit: Slmkit, project: Path) -> None:
+    write(project / "own.py", OWN_STAGES)
+    said = {
+        "untyped": "the key 'x' of untyped has no type",
+        "unknown": "'Nothing' is not defined",
+        "odd": "no YAML can give",
+        "default": "the default of x is 'a'",
+        "alone": "alone takes none",
+        "second": "second takes run, y",
+    }
+    for name in [*said, "right"]:
+        write(project / f"recipes/{name}.yaml", f"stage: ./own.py:{name}\n")
+    told = slmkit("check", *said, "right", "--json")
+    assert told.code == 3
+    mistakes = {one["recipe"]: one for one in told.json["mistakes"]}
+    assert set(mistakes) == set(said)
+    for line, (name, what) in enumerate(said.items(), 3):
+        assert what in mistakes[name]["what"]
+        assert mistakes[name]["where"].endswith(f"own.py:{line}")
+        assert mistakes[name]["fix"]
+
+
+def test_an_empty_value(slmkit: Slmkit) -> None:
+    refused(slmkit("train", "max_steps="), 3, "the value of max_steps is empty", "max_steps=null")
+
+
+def test_data_of_the_home_folder(slmkit: Slmkit, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(project))
+    write(project / "tickets.csv", ROWS)
+    assert slmkit("gold", "freeze", "data=~/tickets.csv").code == 0
+    assert slmkit("loop", "data=~/tickets.csv", "--dry-run").code == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit import names
+from slmkit.bind import as_path
 from slmkit.console import console, out
 from slmkit.errors import SlmkitError
 from slmkit.recipe import read_yaml
@@ -51,7 +52,7 @@ def known_gold_of(data: Any) -> str | None:
     if names.find("recipes", name):
         gold = Path("gold") / name.rpartition("/")[2]
         return str(gold) if any((root / gold / "card.yaml").is_file() for root in names.roots()) else None
-    folder = Path("gold") / gold_name(Path(name))
+    folder = Path("gold") / gold_name(as_path(name))
     return str(folder) if (folder / "card.yaml").is_file() else None
 
 
@@ -116,14 +117,12 @@ def _with_shipped_gold(values: dict[str, Any], recipe: str) -> dict[str, Any]:
 
 
 def _existing(name: Any, key: str) -> Path:
-    path = Path(str(name))
-    if path.exists():
-        return path
-    for root in names.roots():
-        if (root / str(name)).exists():
-            return root / str(name)
+    path = as_path(str(name))
+    for root in (Path(), *names.roots()):
+        if (root / path).exists():
+            return root / path
     where = f"command line: {key}={name}"
-    raise SlmkitError(f"no file or folder {name!r}", where=where, fix=names.suggest_file(str(name)))
+    raise SlmkitError(f"no file or folder {name!r}", where=where, fix=names.suggest_file(str(path)))
 
 
 def _from(path: Path, folder: Path) -> str:
