@@ -12,6 +12,7 @@ import errno
 import io
 import json
 import os
+import shlex
 import sys
 import traceback
 from typing import Annotated
@@ -300,6 +301,7 @@ def learn(
     ] = None,
     profile: Profile = "auto",
     seed: Seed = 0,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
     force: Force = False,
     verbose: Verbose = False,
@@ -312,7 +314,9 @@ def learn(
     console.quiet = as_json
     if not verbose:
         quiet_libraries()
-    return take(name, values, profile=profile, seed=seed, force=force, verbose=verbose, as_json=as_json)
+    return take(
+        name, values, profile=profile, seed=seed, dry_run=dry_run, force=force, verbose=verbose, as_json=as_json
+    )
 
 
 @app.command()
@@ -411,24 +415,32 @@ def check(
 
 
 @app.command()
-def schema(stage: Annotated[str | None, typer.Argument(help="Only this stage.")] = None) -> None:
+def schema(
+    stage: Annotated[str | None, typer.Argument(help="Only this stage.")] = None, as_json: AsJson = False
+) -> None:
     """Print the JSON schema of recipes, so that an editor completes and checks them."""
     from slmkit.commands.views import recipe_schema
 
-    print(json.dumps(recipe_schema(stage), indent=1))
+    print(json.dumps(recipe_schema(stage), indent=None if as_json else 1))
 
 
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="The folder to make.")],
     given: Annotated[list[str] | None, typer.Argument(metavar="data=FILE [KEY=VALUE]...")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write an editable project on your own data: recipes/, gold/ and a README."""
     from slmkit.commands.own_data import new_project
 
     _, values = parse([name, *(given or [])])
+    console.quiet = as_json
     folder = new_project(name, values)
-    out.print(f"wrote {folder}/. Next: cd {folder} && slmkit loop")
+    if as_json:
+        files = sorted(str(path) for path in folder.rglob("*") if path.is_file())
+        print(json.dumps({"project": str(folder), "files": files}, ensure_ascii=False))
+        return
+    out.print(f"wrote {folder}/. Next: cd {shlex.quote(str(folder))} && slmkit loop", markup=False)
 
 
 @app.command("import")
@@ -436,12 +448,13 @@ def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A training YAML of another tool.")],
     recipe: Annotated[str | None, typer.Option("--out", help="The recipe's name; the file's unless given.")] = None,
     stage: Annotated[str | None, typer.Option("--stage", help="The method, where the file does not say it.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be written, write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Turn a YAML of LLaMA-Factory, axolotl, TRL or Unsloth into a recipe, and list what it could not carry."""
     from slmkit.commands.import_config import import_config
 
-    import_config(file, recipe=recipe, stage=stage, as_json=as_json)
+    import_config(file, recipe=recipe, stage=stage, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()

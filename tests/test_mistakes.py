@@ -313,3 +313,9 @@ def test_data_of_the_home_folder(slmkit: Slmkit, project: Path, monkeypatch: pyt
     write(project / "tickets.csv", ROWS)
     assert slmkit("gold", "freeze", "data=~/tickets.csv").code == 0
     assert slmkit("loop", "data=~/tickets.csv", "--dry-run").code == 0
+
+
+def test_brackets_of_a_name_are_shown(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/a[b]c.yaml", "title: All [of] it\nstage: world\nwith: {family: tickets}\n")
+    told = slmkit("show", "a[b]c").out
+    assert "a[b]c" in told and "All [of] it" in told

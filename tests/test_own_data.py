@@ -85,3 +85,10 @@ def test_a_dry_run_reads_the_data_and_refuses_what_a_run_would(slmkit: Slmkit, p
         assert refused.code == 3, refused.out
         assert name in refused.err
     assert not (project / "gold").exists()
+
+
+def test_new_tells_as_json_what_it_wrote_and_shows_brackets_as_they_are(slmkit: Slmkit, project: Path) -> None:
+    write(project / "tickets.csv", ROWS)
+    told = slmkit("new", "mine", "data=tickets.csv", "--json").json
+    assert told["project"] == "mine" and "mine/recipes/loop/train.yaml" in told["files"]
+    assert "wrote my[x]proj/." in slmkit("new", "my[x]proj", "data=tickets.csv").out

@@ -35,7 +35,8 @@ def check_gold(name: str, values: dict[str, Any], *, as_json: bool) -> int:
         told = {"gold": str(folder), "examples": len(gold.examples), "dev": len(gold.dev), "sha256": gold.sha256}
         print(json.dumps({**told, "findings": [asdict(f) for f in found], "exit_code": code}, ensure_ascii=False))
         return code
-    out.print(f"{folder}: {len(gold.examples):,} examples, {len(gold.dev):,} for development, as frozen")
+    counts = f"{len(gold.examples):,} examples, {len(gold.dev):,} for development"
+    out.print(f"{folder}: {counts}, as frozen", markup=False)
     marks = {"error": "[red]✗[/]", "warning": "[yellow]![/]", "note": "[dim]·[/]"}
     for finding in found:
         out.print(f"{marks[finding.severity]} {finding.check}: ", end="")

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.text import Text
 
 from slmkit import names
@@ -93,15 +94,15 @@ def _show_recipe(name: str, values: dict[str, Any], profile: str, seed: int, as_
         told = {"name": call.name, "stage": call.recipe.stage, "with": shown, "origins": call.origins}
         print(json.dumps(told, ensure_ascii=False))
         return
-    out.print(f"[bold]{call.name}[/]  {call.recipe.get('title', '')}")
+    out.print(f"[bold]{escape(call.name)}[/]  {escape(call.recipe.get('title') or '')}")
     if teaches := call.recipe.get("teaches"):
         out.print(teaches, style="dim", markup=False)
-    out.print(f"stage {call.recipe.stage}, profile {profile}\n")
+    out.print(f"stage {call.recipe.stage}, profile {profile}\n", markup=False)
     rows = [[place, _brief(value), _origin(call.origins, place)] for place, value in _flat(shown, "")]
     print_rows([_heading("key", "value", "from"), *rows])
     reads = [f"{place} <- {reference.name}" for place, reference in call.references() if reference.kind == "recipe"]
     if reads:
-        out.print(f"\nreads {', '.join(reads)}")
+        out.print(f"\nreads {', '.join(reads)}", markup=False)
 
 
 def _flat(value: Any, at: str) -> list[tuple[str, Any]]:
@@ -154,21 +155,21 @@ def _show_run(folder: Path, as_json: bool) -> None:
 
 def _print_lineage(tree: dict[str, Any], depth: int) -> None:
     indent = "  " * depth
-    out.print(f"{indent}{tree['name']}  [dim]{tree['dir']}[/]{'' if tree['done'] else '  (unfinished)'}")
+    unfinished = "" if tree["done"] else "  (unfinished)"
+    out.print(f"{indent}{escape(tree['name'])}  [dim]{escape(tree['dir'])}[/]{unfinished}")
     seen: set[str] = set()
     for row in tree["inputs"]:
         if row["name"] in seen:  # an input read in several places is one input
             continue
         seen.add(row["name"])
+        name = f"{indent}  {escape(row['name'])}"
         if "run" in row:
             _print_lineage(row["run"], depth + 1)
         elif row.get("sha256"):
             changed = "  [yellow]changed or gone since[/]" if not row["unchanged"] else ""
-            out.print(f"{indent}  {row['name']}  [dim]sha256 {row['sha256']}[/]{changed}")
+            out.print(f"{name}  [dim]sha256 {row['sha256']}[/]{changed}")
         else:
-            out.print(
-                f"{indent}  {row['name']}  [dim]{row['kind']}{' (run removed)' if row['kind'] == 'recipe' else ''}[/]"
-            )
+            out.print(f"{name}  [dim]{row['kind']}{' (run removed)' if row['kind'] == 'recipe' else ''}[/]")
 
 
 def check_recipes(wanted: list[str], *, profile: str, as_json: bool) -> int:

@@ -149,3 +149,14 @@ def test_a_diff_says_what_came_went_and_was_answered_anew(tmp_path):
     assert diff.same == 2
     assert "compare only on the same ones" in str(diff)
     assert str(gold_diff(sets[0], sets[0])) == "the same 5 examples: scores compare"
+
+
+def test_a_set_that_another_process_froze_meanwhile_stays_and_is_told(tmp_path):
+    from slmkit.data.gold import _write_folder
+
+    gold = freeze(tmp_path, table(tmp_path / "train.csv"))
+    with pytest.raises(RefusedError, match="meanwhile") as error:
+        _write_folder(gold.folder, {"card.yaml": "name: another"})
+    assert "again" in error.value.fix
+    assert read_gold(gold.folder) == gold
+    assert [path.name for path in gold.folder.parent.iterdir()] == [gold.folder.name]
