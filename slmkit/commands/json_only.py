@@ -57,11 +57,10 @@ def _value(text: str) -> Any:
 @contextlib.contextmanager
 def _to_standard_error() -> Iterator[None]:
     """Makes file descriptor 1, which subprocesses inherit, another name of standard error."""
-    try:
-        kept = os.dup(1)
-    except OSError:  # closed by the caller: nobody reads it
+    if sys.stdout is None:  # closed by the caller: nobody reads it
         yield
         return
+    kept = os.dup(1)
     try:
         sys.stdout.flush()
         with contextlib.suppress(OSError):
