@@ -19,7 +19,7 @@ from typing import Any
 from slmkit import names
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Layer, Place, Recipe
-from slmkit.signature import grouped, parameters
+from slmkit.signature import check_signature, grouped, parameters, place_of
 from slmkit.types import ModelRef, PartOf, Reads
 
 
@@ -93,9 +93,11 @@ def bind(recipe: Recipe, fills: list[Fill]) -> Call:
 def stage_of(recipe: Recipe) -> Callable[..., Any]:
     """The function a recipe's `stage` names."""
     try:
-        return names.load_stage(recipe.stage)
+        function = names.load_stage(recipe.stage)
     except SlmkitError as error:
         raise SlmkitError(error.what, where=error.where or recipe.layer.where(("stage",)), fix=error.fix) from None
+    check_signature(function, is_stage=True)
+    return function
 
 
 def json_schema(function: Callable[..., Any]) -> dict[str, Any]:
@@ -107,6 +109,7 @@ def json_schema(function: Callable[..., Any]) -> dict[str, Any]:
 class _Binder:
     def __init__(self, layer: Layer, fills: list[Fill], origins: dict[str, str]) -> None:
         self.layer, self.fills, self.origins = layer, fills, origins
+        self.filled: dict[Place, str] = {}  # places the recipe leaves unset, and where their values come from
 
     def bind(self, function: Callable[..., Any], given: Mapping[str, Any], place: Place, what: str) -> dict[str, Any]:
         """The checked keyword arguments of one stage or part."""
@@ -125,12 +128,12 @@ class _Binder:
                 if name in fill.values:
                     values[name] = fill.values[name]
                     fill.used.add(name)
-                    self.origins[at] = fill.origin(name)
+                    self.origins[at] = self.filled[*place, name] = fill.origin(name)
                     break
         try:
             checked = _checker(function).model_validate(values)
         except ValidationError as error:
-            raise self._explain(error, known, place, what) from None
+            raise self._explain(error, function, place, what) from None
         return {name: self._resolve(getattr(checked, _field(name)), (*place, name)) for name in known}
 
     def _resolve(self, value: Any, place: Place) -> Any:
@@ -157,14 +160,14 @@ class _Binder:
         if names.find("recipes", name):
             return Reference("recipe", name, is_model=is_model)
         if is_model:
-            return find_model(name, self.layer.where(place))
+            return find_model(name, self._where(place))
         for root in (Path(), *names.roots()[1:]):
-            if (root / name).exists():
-                return Reference("file", name, root / name)
-        fix = names.suggest(name, names.names("recipes"), names.suggest_file(name))
+            if (path := root / as_path(name)).exists():
+                return Reference("file", name, path)
+        fix = names.suggest(name, names.names("recipes"), names.suggest_file(str(as_path(name))))
         if name.count("/") == 1 and not Path(name).suffix:
             fix += f"; a data set of the Hugging Face hub: data=data/hub dataset={name}"
-        raise SlmkitError(f"no file, folder or recipe {name!r}", where=self.layer.where(place), fix=fix)
+        raise SlmkitError(f"no file, folder or recipe {name!r}", where=self._where(place), fix=fix)
 
     def _part(self, pending: _Pending, place: Place) -> Part:
         value, folder = pending.value, pending.marker.folder
@@ -178,23 +181,42 @@ class _Binder:
         if not isinstance(name, str):
             options = ", ".join(names.part_files(folder))
             fix = f"add `use: NAME`, one of {options}"
-            raise SlmkitError(f"a {kind} needs a name", where=self.layer.where(place), fix=fix)
+            if siblings := self._beside(place):
+                fix = f"{names.suggest(str(place[-1]), siblings)}, or {fix}"
+            raise SlmkitError(f"a {kind} needs a name", where=self._where(place), fix=fix)
         try:
             function = names.load_part(folder, name)
         except SlmkitError as error:
-            raise SlmkitError(error.what, where=self.layer.where(place), fix=error.fix) from None
+            raise SlmkitError(error.what, where=self._where(place), fix=error.fix) from None
+        check_signature(function, is_stage=False)
         part = Part(folder, name, function, self.bind(function, given, place, f"{kind} {name!r}"))
         part.given = given
         return part
 
-    def _explain(self, error: Any, known: Mapping[str, Any], place: Place, what: str) -> SlmkitError:
+    def _beside(self, place: Place) -> list[str]:
+        """The names of the parts that stand beside a place: the other systems of a comparison."""
+        value = self.layer.value
+        for step in place[:-1]:
+            value = value.get(step) if isinstance(value, dict) else None
+        named = value.items() if isinstance(value, dict) and len(place) > 2 else ()
+        return [str(key) for key, part in named if key != place[-1] and isinstance(part, str | dict)]
+
+    def _where(self, place: Place) -> str:
+        """As Layer.where; a value that fills a key stands where it was given, not in the recipe."""
+        for end in range(len(place), 1, -1):
+            if origin := self.filled.get(place[:end]):
+                return f"{origin}: {'.'.join(map(str, place[1:]))}"
+        return self.layer.where(place)
+
+    def _explain(self, error: Any, function: Callable[..., Any], place: Place, what: str) -> SlmkitError:
+        known = parameters(function)
         first = error.errors()[0]
         for one in error.errors():  # a wrong key is nearer to the cause than a missing one
             if one["type"] == "extra_forbidden":
                 first = one
                 break
         loc = _within(self.layer.value, place, first["loc"])
-        where = self.layer.where((*place, *loc))
+        where = self._where((*place, *loc))
         if first["type"] == "extra_forbidden":
             options = list(known) if len(loc) == 1 else _group_keys(known, loc)
             key = str(loc[-1])
@@ -204,10 +226,11 @@ class _Binder:
             return SlmkitError(f"{what} needs a value for {loc[-1]!r}", where=where, fix=f"add `{loc[-1]}: …`")
         here = [one for one in error.errors() if _within(self.layer.value, place, one["loc"]) == loc]
         wanted = [_wanted(one["msg"]) for one in here]
-        dotted = ".".join(str(step) for step in loc)
-        return SlmkitError(
-            f"{dotted} is {first['input']!r}", where=where, fix=f"give {', or '.join(dict.fromkeys(wanted))}"
-        )
+        dotted, fix = ".".join(str(step) for step in loc), f"give {', or '.join(dict.fromkeys(wanted))}"
+        if loc[0] not in known:  # a default, which pydantic knows by the name of its field
+            what = f"the default of {dotted.removeprefix(_field(''))} is {first['input']!r}"
+            return SlmkitError(what, where=place_of(function), fix=fix)
+        return SlmkitError(f"{dotted} is {first['input']!r}", where=where, fix=fix)
 
     def _top(self) -> str:
         return next((line for place, line in self.layer.lines.items() if place and place[0] in ("base", "stage")), "")
@@ -242,7 +265,15 @@ def _field(name: str) -> str:
 @functools.cache
 def _checker(function: Callable[..., Any]) -> Any:
     """The pydantic model of a function's keyword-only parameters."""
-    return _model({name: (p.annotation, p.default) for name, p in parameters(function).items()}, function.__name__)
+    from pydantic.errors import PydanticUserError
+
+    keys = {name: (p.annotation, p.default) for name, p in parameters(function).items()}
+    try:
+        return _model(keys, function.__name__)
+    except PydanticUserError as error:
+        what = f"{function.__name__} has a key that no YAML can give: {str(error).splitlines()[0]}"
+        fix = "use str, int, float, bool, Literal[…], list[…], Input, Model or a small dataclass"
+        raise SlmkitError(what, where=place_of(function), fix=fix) from None
 
 
 def _model(fields: Mapping[str, tuple[Any, Any]], name: str, group: type | None = None) -> Any:
@@ -255,7 +286,7 @@ def _model(fields: Mapping[str, tuple[Any, Any]], name: str, group: type | None 
             made[_field(key)] = (_converted(annotation), Field(alias=key))
         else:
             made[_field(key)] = (_converted(annotation), Field(default=default, alias=key, validate_default=True))
-    model = create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **made)
+    model = create_model(name, __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **made)
     model.__group__ = group
     return model
 
@@ -331,14 +362,19 @@ def find_model(name: str, where: str) -> Reference:
         if asset := values.get("asset"):
             return Reference("model", name, names.PACKAGE / str(asset), is_model=True)
         return Reference("model", str(values["hub_id"]), is_model=True)
-    if Path(name).is_dir():
-        return Reference("model", name, Path(name), is_model=True)
+    if as_path(name).is_dir():
+        return Reference("model", name, as_path(name), is_model=True)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and " " not in name:
         return Reference("model", name, is_model=True)
     fix = names.suggest(
         name, names.names("configs/models"), "give a card of configs/models, a folder, or a hub id org/name"
     )
     raise SlmkitError(f"unknown model {name!r}", where=where, fix=fix)
+
+
+def as_path(name: str) -> Path:
+    """A file or folder as it was typed: the shell leaves the ~ of data=~/rows.csv alone."""
+    return Path(name).expanduser() if name.startswith("~/") else Path(name)
 
 
 def resolved(value: Any, folder_of: Callable[[str], Path]) -> Any:

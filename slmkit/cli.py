@@ -7,10 +7,14 @@ slmkit run loop/compare --json     any recipe, the outcome as JSON on standard o
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import json
 import os
+import shlex
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -20,9 +24,10 @@ from typer.models import CommandInfo
 from slmkit import __version__
 from slmkit.commands.given import parse
 from slmkit.commands.gold_app import AsJson, gold
+from slmkit.commands.json_only import json_only
 from slmkit.commands.run_recipe import announce, run_recipe
 from slmkit.console import console, out, quiet_libraries
-from slmkit.errors import EXIT_DONE, EXIT_FAILED, EXIT_MISTAKE, SlmkitError
+from slmkit.errors import EXIT_DONE, EXIT_FAILED, FailedError, SlmkitError, file_error
 from slmkit.launch import read_launch
 from slmkit.names import find
 
@@ -59,7 +64,7 @@ Machine = Annotated[str | None, typer.Option("--machine", help="RANK/COUNT@HOST:
 def main() -> None:
     """Runs the command line; a user's mistake prints three lines and ends with its exit code."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")  # it would read the metadata of every package: 25 ms
-    as_json = "--json" in sys.argv[1:]
+    as_json = "--json" in sys.argv[1:] and "--help" not in sys.argv[1:]
     if sys.argv[1:] in ([], ["gold"]):
         sys.argv.append("--help")
     for stream in (sys.stdout, sys.stderr):
@@ -67,28 +72,47 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that cannot show ✓ shows ? instead of ending the run
     every_command, app.registered_commands = app.registered_commands, _needed()
     try:
-        code = int(app(standalone_mode=False) or EXIT_DONE)
-    except SlmkitError as error:
-        code = error.exit_code
-        _print_error(error, as_json)
-    except TyperException as error:
-        code = EXIT_MISTAKE
-        fix = "`slmkit --help` lists the commands, `slmkit COMMAND --help` their options"
-        _print_error(SlmkitError(error.format_message(), fix=fix), as_json)
-    except (KeyboardInterrupt, typer.Abort):
-        code = EXIT_FAILED
-        _print_error(SlmkitError("stopped", fix="the same command goes on where this one stopped"), as_json)
+        with json_only() if as_json else contextlib.nullcontext():
+            code = _called(as_json)
     except BrokenPipeError:  # `slmkit ls | head`
         sys.stderr.close()
         code = EXIT_DONE
     except OSError as error:
-        if error.filename is not None:  # a file of the user's, or ours: the traceback says which
+        if error.filename is not None or error.errno not in _NO_OUTPUT:
             raise
         code = EXIT_FAILED
-        _print_error(SlmkitError(f"cannot write the output: {error.strerror}", fix="write it elsewhere"), False)
+        _print_error(FailedError(f"cannot write the output: {error.strerror}", fix="write it elsewhere"), False)
     finally:
         app.registered_commands = every_command
     sys.exit(code)
+
+
+_NO_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
+
+def _called(as_json: bool) -> int:
+    """Calls the command and tells what a user can mend; returns the exit code."""
+    told: SlmkitError | None
+    try:
+        return int(app(standalone_mode=False) or EXIT_DONE)
+    except SlmkitError as error:
+        told = error
+    except TyperException as error:
+        fix = "`slmkit --help` lists the commands, `slmkit COMMAND --help` their options"
+        told = SlmkitError(error.format_message(), fix=fix)
+    except (KeyboardInterrupt, typer.Abort):
+        told = FailedError("stopped", fix="the same command goes on where this one stopped")
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        told = file_error(error) if isinstance(error, OSError) else None
+        if told is None and not as_json:
+            raise
+        if told is None:
+            traceback.print_exc()
+            told = FailedError(f"{type(error).__name__}: {error}", fix="standard error holds the traceback")
+    _print_error(told, as_json)
+    return told.exit_code
 
 
 def _needed() -> list[CommandInfo]:
@@ -277,6 +301,7 @@ def learn(
     ] = None,
     profile: Profile = "auto",
     seed: Seed = 0,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
     force: Force = False,
     verbose: Verbose = False,
@@ -289,7 +314,9 @@ def learn(
     console.quiet = as_json
     if not verbose:
         quiet_libraries()
-    return take(name, values, profile=profile, seed=seed, force=force, verbose=verbose, as_json=as_json)
+    return take(
+        name, values, profile=profile, seed=seed, dry_run=dry_run, force=force, verbose=verbose, as_json=as_json
+    )
 
 
 @app.command()
@@ -388,24 +415,32 @@ def check(
 
 
 @app.command()
-def schema(stage: Annotated[str | None, typer.Argument(help="Only this stage.")] = None) -> None:
+def schema(
+    stage: Annotated[str | None, typer.Argument(help="Only this stage.")] = None, as_json: AsJson = False
+) -> None:
     """Print the JSON schema of recipes, so that an editor completes and checks them."""
     from slmkit.commands.views import recipe_schema
 
-    print(json.dumps(recipe_schema(stage), indent=1))
+    print(json.dumps(recipe_schema(stage), indent=None if as_json else 1))
 
 
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="The folder to make.")],
     given: Annotated[list[str] | None, typer.Argument(metavar="data=FILE [KEY=VALUE]...")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write an editable project on your own data: recipes/, gold/ and a README."""
     from slmkit.commands.own_data import new_project
 
     _, values = parse([name, *(given or [])])
+    console.quiet = as_json
     folder = new_project(name, values)
-    out.print(f"wrote {folder}/. Next: cd {folder} && slmkit loop")
+    if as_json:
+        files = sorted(str(path) for path in folder.rglob("*") if path.is_file())
+        print(json.dumps({"project": str(folder), "files": files}, ensure_ascii=False))
+        return
+    out.print(f"wrote {folder}/. Next: cd {shlex.quote(str(folder))} && slmkit loop", markup=False)
 
 
 @app.command("import")
@@ -413,12 +448,13 @@ def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A training YAML of another tool.")],
     recipe: Annotated[str | None, typer.Option("--out", help="The recipe's name; the file's unless given.")] = None,
     stage: Annotated[str | None, typer.Option("--stage", help="The method, where the file does not say it.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be written, write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Turn a YAML of LLaMA-Factory, axolotl, TRL or Unsloth into a recipe, and list what it could not carry."""
     from slmkit.commands.import_config import import_config
 
-    import_config(file, recipe=recipe, stage=stage, as_json=as_json)
+    import_config(file, recipe=recipe, stage=stage, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()

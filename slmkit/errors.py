@@ -1,5 +1,11 @@
 """The errors a user can cause or mend: what is wrong, where, how to fix it, and the exit code that says which kind."""
 
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
 EXIT_DONE, EXIT_FAILED, EXIT_NEGATIVE, EXIT_MISTAKE, EXIT_REFUSED = 0, 1, 2, 3, 4
 
 
@@ -32,3 +38,23 @@ class FailedError(SlmkitError):
     """Something outside the recipe failed while running: full disk, out of memory, no network (exit code 1)."""
 
     exit_code = EXIT_FAILED
+
+
+def file_error(error: OSError) -> FailedError | None:
+    """What a file or folder cannot be used for, as a user is told it; None where that is no matter of the user's."""
+    if error.filename is None or error.errno not in _FIXES:
+        return None
+    name = os.fsdecode(error.filename)
+    what = f"cannot read or write {name}: {os.strerror(error.errno)}"
+    return FailedError(what, where=str(Path(name).absolute()), fix=_FIXES[error.errno])
+
+
+_FIXES = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "give yourself the right to it: `ls -l` shows whose it is"),
+    errno.EROFS: "work in a folder that can be written",
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a file stands where a folder is needed: move it away"),
+    errno.EISDIR: "a folder stands where a file is needed: move it away, or name a file in it",
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.ELOOP: "a link leads to itself: mend it",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some disk space"),
+}

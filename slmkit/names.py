@@ -45,7 +45,8 @@ def named_files(kind: str) -> dict[str, Path]:
     for root in roots()[::-1]:
         folder = root / kind
         start = len(folder.as_posix()) + 1
-        found |= {path.as_posix()[start:].removesuffix(".yaml"): path for path in folder.rglob("*.yaml")}
+        paths = [path for path in folder.rglob("[!.]*.yaml") if path.is_file()]  # ".#one.yaml" is an editor's lock
+        found |= {path.as_posix()[start:].removesuffix(".yaml"): path for path in paths}
     if kind == "recipes":
         found.pop("curriculum", None)  # the map of the lessons is no recipe
     return dict(sorted(found.items()))

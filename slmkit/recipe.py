@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import datetime
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from slmkit import names
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, file_error
 
 Place = tuple[str | int, ...]  # where a value stands: ("with", "systems", "rag", "top_k")
 
@@ -101,7 +102,7 @@ def load_recipe(name: str, *, profile: str, breaks: bool = False) -> Recipe:
     """Reads a recipe, its base, and what it says for the profile; breaks=True lays `breaks.with` on top."""
     name, path = names.find_recipe(name)
     own = read_yaml(path)
-    _check_keys(own, path)
+    _check_keys(own)
     layer = Layer({"with": {}})
     if base := own.value.get("base"):
         base_path = names.find("configs/bases", str(base))
@@ -109,25 +110,23 @@ def load_recipe(name: str, *, profile: str, breaks: bool = False) -> Recipe:
             fix = names.suggest(str(base), names.names("configs/bases"))
             raise SlmkitError(f"unknown base {base!r}", where=own.where(("base",)), fix=fix)
         base_layer = read_yaml(base_path)
-        _check_keys(base_layer, base_path)
+        _check_keys(base_layer)
+        for key in ("base", "profiles", "breaks"):
+            if key in base_layer.value:
+                where = base_layer.where((key,))
+                raise SlmkitError(f"a base has no {key!r}", where=where, fix="write it in the recipe")
         layer.merge(base_layer)
     layer.merge(own)
-    special = _inner(own, ("profiles", profile))
-    if special is not None:
-        for key in special.value:
-            if key not in ("with", "expect"):
-                where = own.where(("profiles", profile, key))
-                raise SlmkitError(
-                    f"a profile in a recipe cannot set {key!r}", where=where, fix="use `with` or `expect`"
-                )
+    if special := _inner(own, ("profiles", profile)):
         layer.merge(special)
+    _check_red(layer)
     if breaks:
         broken = _inner(own, ("breaks",))
         if broken is None:
             raise SlmkitError(
                 f"recipe {name!r} has no `breaks`", where=shown(path), fix="add `breaks: {with: …, red: […]}`"
             )
-        layer.merge(Layer({"with": broken.value.get("with", {})}, broken.lines))
+        layer.merge(Layer({"with": broken.value.get("with") or {}}, broken.lines))
     if not layer.value.get("stage"):
         raise SlmkitError(
             "the recipe names no stage", where=shown(path), fix="add `stage: sft`, or a `base:` that has one"
@@ -165,6 +164,8 @@ def read_yaml(path: Path) -> Layer:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SlmkitError(f"not UTF-8: {error.reason}", where=shown(path), fix="save the file as UTF-8") from None
+    except OSError as error:
+        raise file_error(error) or error from None
     layer = _parsed(text, shown(path))
     return Layer(_copied(layer.value), dict(layer.lines))  # layers are laid on top of each other in place
 
@@ -261,30 +262,64 @@ def _without_dates(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime.date) else value
 
 
-def _check_keys(layer: Layer, path: Path) -> None:
-    for key, kinds in _KINDS.items():
-        value = layer.value.get(key)
-        if value is not None and not isinstance(value, kinds):
-            raise SlmkitError(
-                f"{key!r} cannot be {value!r}", where=layer.where((key,)), fix=f"give {_KIND_NAMES[kinds]}"
-            )
+def _check_keys(layer: Layer) -> None:
+    """Refuses keys that nothing reads and values of a wrong kind, in every part of a recipe."""
+    _check_names(layer, (), KEYS, "a recipe")
+    for profile in _mapping(layer, ("profiles",)):
+        place: Place = ("profiles", profile)
+        if names.find("configs/profiles", str(profile)) is None:
+            fix = names.suggest(str(profile), names.names("configs/profiles"))
+            raise SlmkitError(f"unknown profile {profile!r}", where=layer.where(place), fix=fix)
+        special = _mapping(layer, place)
+        _check_names(layer, place, ("with", "expect"), "a profile in a recipe")
+        _check_bounds(layer, (*place, "expect"))
+        if "with" in special and special["with"] is None:
+            special["with"] = {}
     _check_bounds(layer, ("expect",))
-    for profile in layer.value.get("profiles") or {}:
-        _check_bounds(layer, ("profiles", profile, "expect"))
-    for key in layer.value:
-        if key not in KEYS:
-            raise SlmkitError(
-                f"unknown key {key!r} in a recipe", where=layer.where((key,)), fix=names.suggest(str(key), KEYS)
-            )
+    _check_names(layer, ("breaks",), ("with", "red"), "`breaks`")
     if layer.value.get("with") is None:
         layer.value["with"] = {}
 
 
+def _check_names(layer: Layer, place: Place, known: tuple[str, ...], what: str) -> None:
+    """The keys that stand at a place must be known, and what they hold of the right kind."""
+    for key, value in _mapping(layer, place).items():
+        where = layer.where((*place, key))
+        if key not in known:
+            raise SlmkitError(f"unknown key {key!r} in {what}", where=where, fix=names.suggest(str(key), known))
+        kind = _KINDS.get(key)
+        if value is not None and kind and not isinstance(value, kind):
+            raise SlmkitError(f"{key!r} cannot be {value!r}", where=where, fix=f"give {_KIND_NAMES[kind]}")
+
+
+def _mapping(layer: Layer, place: Place) -> dict[Any, Any]:
+    """The mapping at a place; none there is an empty one."""
+    value = layer.value
+    for step in place:
+        value = value.get(step)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            what = f"{'.'.join(map(str, place))} cannot be {value!r}"
+            raise SlmkitError(what, where=layer.where(place), fix=f"give {_KIND_NAMES[dict]}")
+    found: dict[Any, Any] = value
+    return found
+
+
+def _check_red(layer: Layer) -> None:
+    """What must turn red when the recipe is broken is a claim of it."""
+    for i, name in enumerate(_mapping(layer, ("breaks",)).get("red") or []):
+        if name not in _mapping(layer, ("expect",)):
+            what = f"breaks.red names {name!r}, which `expect` does not bound"
+            raise SlmkitError(what, where=layer.where(("breaks", "red", i)), fix="add it there")
+
+
 def _check_bounds(layer: Layer, place: Place) -> None:
     """Refuses a claim that no number can keep, before anything runs."""
-    claims = _inner(layer, place)
-    for name, bounds in (claims.value if claims else {}).items():
+    for name, bounds in _mapping(layer, place).items():
         where = layer.where((*place, name))
+        if not isinstance(name, str):
+            raise SlmkitError(f"no metric is called {name!r}", where=where, fix="name a metric of the run")
         is_pair = isinstance(bounds, list) and len(bounds) == 2
         if not is_pair or any(isinstance(end, bool) or not isinstance(end, int | float | None) for end in bounds):
             raise SlmkitError(f"expect.{name} is {bounds!r}", where=where, fix="give [low, high]; null for no bound")
@@ -300,8 +335,9 @@ def _check_bounds(layer: Layer, place: Place) -> None:
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("with", "sweep", "expect", "lesson", "breaks", "profiles"), dict),
     **dict.fromkeys(("stage", "title"), str),
+    "red": list,
 }
-_KIND_NAMES = {dict: "a mapping (key: value lines)", str: "text"}
+_KIND_NAMES = {dict: "a mapping (key: value lines)", str: "text", list: "a list: [a, b]"}
 
 
 def _inner(layer: Layer, place: Place) -> Layer | None:
@@ -328,6 +364,10 @@ def shown(path: Path) -> str:
 def _yaml_fix(error: Any) -> str:
     if "duplicate key" in str(error):
         return "keep one of the two"
-    if "tab" in str(error).lower() or "\\t" in str(error):
+    if "special characters" in str(error):
+        return "save it as plain text: a control character stands in it"
+    if "another document" in str(error):
+        return "keep one document: remove the line --- and what is below it"
+    if re.search(r"\btab\b|\\t", str(error)):
         return "indent with spaces, not tabs"
     return "check the indentation, and quote text that holds ': ' or '#'"

@@ -15,7 +15,36 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from slmkit.errors import SlmkitError
 from slmkit.types import KeysOf
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+@functools.cache
+def check_signature(function: Callable[..., Any], *, is_stage: bool) -> None:
+    """Refuses a function that no recipe could call: a key without a type, and of a stage all but one positional."""
+    where, name = place_of(function), getattr(function, "__name__", "it")
+    try:
+        keys = _declared(function)
+        parameters(function)
+    except (NameError, TypeError, AttributeError, ValueError) as error:
+        fix = "import what its types name, and give a group of Keys[…] a default"
+        raise SlmkitError(f"the signature of {name} cannot be read: {error}", where=where, fix=fix) from None
+    for key, parameter in keys.items():
+        if parameter.annotation is inspect.Parameter.empty:
+            fix = f"write its type: `{key}: int = …`"
+            raise SlmkitError(f"the key {key!r} of {name} has no type", where=where, fix=fix)
+    positional = [p.name for p in inspect.signature(function).parameters.values() if p.kind in _POSITIONAL]
+    if is_stage and len(positional) != 1:
+        what = f"a stage takes one positional parameter, the run; {name} takes {', '.join(positional) or 'none'}"
+        raise SlmkitError(what, where=where, fix=f"def {name}(run, *, key: int = 1): keys stand after the star")
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """The file and line of a function."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
 
 
 @functools.cache

@@ -163,3 +163,42 @@ def test_the_schema_lists_every_key() -> None:
         "inner",
     }  # fmt: skip
     assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("fill", "given", "where"),
+    [
+        ({"limit": "abc"}, {}, "profile: limit"),
+        ({"model": "nano", "max_new_tokens": 4.5}, {"systems": {"a": "prompt"}}, "profile: systems.a.max_new_tokens"),
+        ({"metric": "exact_mach"}, {}, "profile: metric"),
+        ({"inner": {"r": "x"}}, {}, "profile: inner"),
+    ],
+)
+def test_a_value_that_was_filled_in_is_at_fault_where_it_stands(
+    fill: dict[str, object], given: dict[str, object], where: str
+) -> None:
+    with pytest.raises(SlmkitError) as error:
+        call(fill, **{"data": "rows.jsonl", "model": "nano", **given})
+    assert error.value.where == where
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_is_finite(value: float) -> None:
+    with pytest.raises(SlmkitError, match="learning_rate is") as error:
+        call(data="rows.jsonl", model="nano", learning_rate=value)
+    assert "a finite number" in error.value.fix
+
+
+def test_a_misspelt_system_is_told_the_names_that_are_there() -> None:
+    systems = {"rag": {"use": "rag", "documents": "rows.jsonl"}, "rga": {"top_k": 7}}
+    with pytest.raises(SlmkitError, match="a system needs a name") as error:
+        call({"model": "nano"}, data="rows.jsonl", systems=systems)
+    assert "did you mean 'rag'?" in error.value.fix
+
+
+def test_home_is_read_as_the_shell_reads_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(project))
+    (project / "folder").mkdir()
+    found = call(data="~/rows.jsonl", model="~/folder").arguments
+    assert (found["data"].path, found["model"].path) == (project / "rows.jsonl", project / "folder")
+    assert found["data"].name == "~/rows.jsonl"

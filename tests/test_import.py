@@ -280,3 +280,26 @@ def test_a_value_that_would_be_refused_is_named_at_once(slmkit: Slmkit, project:
     assert fault.startswith("recipes/wrong.yaml:")
     assert "learning_rate is -1" in fault
     assert slmkit("import", "lf.yml", "--json").json["mend"] == []
+
+
+@pytest.mark.parametrize(("register", "what"), [("{", "not valid JSON"), ("[1]", "found list")])
+def test_a_register_that_cannot_be_read_is_told(slmkit: Slmkit, project: Path, register: str, what: str) -> None:
+    write(project / "qwen.yaml", LLAMA_FACTORY)
+    write(project / "sets/dataset_info.json", register)
+    told = slmkit("import", "qwen.yaml")
+    assert told.code == 3
+    assert what in told.err and "sets/dataset_info.json" in told.err
+
+
+def test_a_name_that_names_nothing_is_refused(slmkit: Slmkit, project: Path) -> None:
+    write(project / "qwen.yaml", LLAMA_FACTORY)
+    told = slmkit("import", "qwen.yaml", "--out", ".")
+    assert told.code == 3 and "a recipe cannot be '.'" in told.err
+
+
+def test_a_dry_run_tells_and_writes_nothing(slmkit: Slmkit, project: Path) -> None:
+    write(project / "qwen.yaml", LLAMA_FACTORY)
+    told = slmkit("import", "qwen.yaml", "--dry-run")
+    assert told.code == 0 and "would write recipes/qwen.yaml" in told.out
+    assert slmkit("import", "qwen.yaml", "--dry-run", "--json").json["files"][0] == "recipes/qwen.yaml"
+    assert not (project / "recipes").exists()

@@ -166,3 +166,12 @@ def test_an_unfinished_lesson_is_not_read(slmkit: Slmkit, rows: Path) -> None:
     write(rows, RECIPE.replace("expect: {rows:", "expect: {lines:").replace("red: [rows]", "red: [lines]"))
     assert slmkit("learn", "rows").code == 3
     assert json.dumps(read_lessons()) == "{}"
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_dry_run_of_a_lesson_runs_nothing_and_reads_nothing(slmkit: Slmkit) -> None:
+    done = slmkit("learn", "rows", "--dry-run", "--json")
+    assert done.code == 0, done.err
+    assert [step["run"] for step in done.json["steps"]] == [True]
+    assert not Path("runs").exists()
+    assert read_lessons() == {}

@@ -1,5 +1,6 @@
 """Mistakes typed on purpose: each ends at once, with its exit code, in three lines, and nothing called done."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -212,3 +213,109 @@ def test_a_key_given_twice(slmkit: Slmkit) -> None:
 def test_a_gold_set_without_its_card(slmkit: Slmkit, project: Path) -> None:
     write(project / "gold/mine/examples.jsonl", '{"id": "1", "input": "a", "target": "b"}\n')
     refused(slmkit("gold", "check", "mine"), 3, "no card.yaml", "gold/mine")
+
+
+def test_a_folder_or_file_that_is_in_the_way(slmkit: Slmkit, project: Path) -> None:
+    write(project / "mine.yaml", "model_name_or_path: nano\nstage: sft\nfinetuning_type: lora\n")
+    write(project / "recipes", "a file where the folder should be")
+    refused(slmkit("import", "mine.yaml"), 1, "recipes", "a file stands where a folder is needed")
+    refused(slmkit("import", "mine.yaml", "--out", "a/b"), 1, "recipes", "a file stands where a folder is needed")
+    assert "recipes" in slmkit("import", "mine.yaml", "--json").json["error"]["where"]
+
+
+def test_a_recipe_that_cannot_be_read_ends_no_check(
+    slmkit: Slmkit, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project / "recipes/good.yaml", "stage: world\nwith: {family: tickets}\n")
+    write(project / "recipes/shut.yaml", "stage: world\n")
+    read_text = Path.read_text
+
+    def shut(path: Path, *args: object, **options: object) -> str:
+        """As a file without the right to read it: root may read any."""
+        if path.name == "shut.yaml":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read_text(path, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "read_text", shut)
+    refused(slmkit("run", "shut"), 1, "shut.yaml", "Permission denied", "right to it")
+    told = slmkit("check", "shut", "good", "--json").json
+    assert (told["checked"], [one["recipe"] for one in told["mistakes"]]) == (2, ["shut"])
+    assert "shut" in slmkit("ls", "recipes").out
+
+
+def test_odd_files_beside_recipes_end_no_listing(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/one.yaml", "title: One\nstage: world\nwith: {family: tickets}\n")
+    (project / "recipes/latin.yaml").write_bytes("title: für\nstage: world\n".encode("latin-1"))
+    (project / "recipes/dir.yaml").mkdir()
+    (project / "recipes/.#one.yaml").symlink_to("nobody@nowhere.1")
+    listed = slmkit("ls", "recipes", "--json").json["recipes"]
+    assert listed["one"] == "One"
+    assert "latin" in listed
+    assert not {"dir", ".#one"} & set(listed)
+
+
+def test_check_reads_sweeps_and_profiles(slmkit: Slmkit, project: Path) -> None:
+    world = "stage: world\nwith: {family: tickets}\n"
+    write(project / "recipes/key.yaml", world + "sweep:\n  num_exampels: [1, 2]\n")
+    write(project / "recipes/kind.yaml", world + "sweep:\n  num_examples: 5\n")
+    write(project / "recipes/value.yaml", world + "sweep:\n  num_examples: [8, many]\n")
+    write(project / "recipes/right.yaml", world + "sweep:\n  num_examples: 8..16\n")
+    write(project / "configs/profiles/mine.yaml", "device: cpu\nmax_stepss: 3\n")
+    told = slmkit("check", "key", "kind", "value", "right", "--json")
+    assert told.code == 3
+    where = {one["recipe"]: one["where"].partition(": ")[0] for one in told.json["mistakes"]}
+    lines = {name: f"recipes/{name}.yaml:4" for name in ("key", "kind", "value")}
+    assert where == {**lines, "profile mine": "configs/profiles/mine.yaml:2"}
+    assert "did you mean 'max_steps'?" in told.out
+    assert "did you mean 'num_examples'?" in told.out
+
+
+OWN_STAGES = """
+class Odd: ...
+def untyped(run, *, x=1): ...
+def unknown(run, *, x: "Nothing" = 1): ...
+def odd(run, *, x: Odd | None = None): ...
+def default(run, *, x: int = "a"): ...
+def alone(*, x: int = 1): ...
+def second(run, y, *, x: int = 1): ...
+def right(run, *, x: int = 1): ...
+"""
+
+
+def test_a_signature_that_no_recipe_can_call_is_told_with_its_line(slmkit: Slmkit, project: Path) -> None:
+    write(project / "own.py", OWN_STAGES)
+    said = {
+        "untyped": "the key 'x' of untyped has no type",
+        "unknown": "'Nothing' is not defined",
+        "odd": "no YAML can give",
+        "default": "the default of x is 'a'",
+        "alone": "alone takes none",
+        "second": "second takes run, y",
+    }
+    for name in [*said, "right"]:
+        write(project / f"recipes/{name}.yaml", f"stage: ./own.py:{name}\n")
+    told = slmkit("check", *said, "right", "--json")
+    assert told.code == 3
+    mistakes = {one["recipe"]: one for one in told.json["mistakes"]}
+    assert set(mistakes) == set(said)
+    for line, (name, what) in enumerate(said.items(), 3):
+        assert what in mistakes[name]["what"]
+        assert mistakes[name]["where"].endswith(f"own.py:{line}")
+        assert mistakes[name]["fix"]
+
+
+def test_an_empty_value(slmkit: Slmkit) -> None:
+    refused(slmkit("train", "max_steps="), 3, "the value of max_steps is empty", "max_steps=null")
+
+
+def test_data_of_the_home_folder(slmkit: Slmkit, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(project))
+    write(project / "tickets.csv", ROWS)
+    assert slmkit("gold", "freeze", "data=~/tickets.csv").code == 0
+    assert slmkit("loop", "data=~/tickets.csv", "--dry-run").code == 0
+
+
+def test_brackets_of_a_name_are_shown(slmkit: Slmkit, project: Path) -> None:
+    write(project / "recipes/a[b]c.yaml", "title: All [of] it\nstage: world\nwith: {family: tickets}\n")
+    told = slmkit("show", "a[b]c").out
+    assert "a[b]c" in told and "All [of] it" in told

@@ -70,3 +70,25 @@ def test_new_refuses_a_folder_that_is_there_and_a_key_it_does_not_take(slmkit: S
     assert slmkit("new", "other", "data=tickets.csv", "lable_column=x").code == 3
     assert not (project / "other").exists()
     assert (project / "mine/keep.txt").read_text() == "keep"
+
+
+def test_a_dry_run_reads_the_data_and_refuses_what_a_run_would(slmkit: Slmkit, project: Path) -> None:
+    write(project / "whole/train.csv", ROWS)
+    write(project / "head.csv", "text,label\n")
+    write(project / "open.csv", ROWS + 'one more "thing,"and no end\n')
+    told = slmkit("loop", "data=whole", "--dry-run", "--json")
+    assert told.code == 0, told.err
+    assert [step["name"] for step in told.json["steps"]] == ["loop/prepare", "loop/train", "loop/compare"]
+    assert "freeze     gold/whole" in told.err
+    for name in ("head.csv", "open.csv"):
+        refused = slmkit("loop", f"data={name}", "--dry-run")
+        assert refused.code == 3, refused.out
+        assert name in refused.err
+    assert not (project / "gold").exists()
+
+
+def test_new_tells_as_json_what_it_wrote_and_shows_brackets_as_they_are(slmkit: Slmkit, project: Path) -> None:
+    write(project / "tickets.csv", ROWS)
+    told = slmkit("new", "mine", "data=tickets.csv", "--json").json
+    assert told["project"] == "mine" and "mine/recipes/loop/train.yaml" in told["files"]
+    assert "wrote my[x]proj/." in slmkit("new", "my[x]proj", "data=tickets.csv").out

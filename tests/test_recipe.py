@@ -58,7 +58,8 @@ def test_layers_lie_base_below_recipe_below_its_profile(project: Path) -> None:
 def test_breaks_are_laid_on_top_only_when_asked_for(project: Path) -> None:
     write(
         project / "recipes/r.yaml",
-        "stage: world\nwith: {num_examples: 2}\nbreaks: {with: {num_examples: 0}, red: [rows]}\n",
+        "stage: world\nwith: {num_examples: 2}\nexpect: {rows: [1, 2]}\n"
+        "breaks: {with: {num_examples: 0}, red: [rows]}\n",
     )
     assert load_recipe("r", profile="tiny").layer.value["with"]["num_examples"] == 2
     assert load_recipe("r", profile="tiny", breaks=True).layer.value["with"]["num_examples"] == 0
@@ -93,6 +94,15 @@ def test_a_part_given_by_name_takes_a_dotted_value() -> None:
         ("title: !!bool maybe\n", 0, "not valid YAML"),
         ("title: a\x07b\n", 0, "not valid YAML"),
         ("stage: sft\nwith: {a: " + "[" * 60 + "]" * 60 + "}\n", 2, "nested deeper"),
+        ("stage: sft\nprofiles:\n  tinny: {with: {}}\n", 3, "unknown profile 'tinny'"),
+        ("stage: sft\nprofiles: {tiny: 5}\n", 2, "profiles.tiny cannot be 5"),
+        ("stage: sft\nprofiles:\n  tiny: {with: [1]}\n", 3, "'with' cannot be"),
+        ("stage: sft\nprofiles:\n  gpu: {wiht: {}}\n", 3, "unknown key 'wiht'"),
+        ("stage: sft\nbreaks:\n  redd: [value]\n", 3, "unknown key 'redd'"),
+        ("stage: sft\nbreaks: {with: 5}\n", 2, "'with' cannot be 5"),
+        ("stage: sft\nbreaks: {red: value}\n", 2, "'red' cannot be 'value'"),
+        ("stage: sft\nexpect: {a: [0, 1]}\nbreaks: {red: [b]}\n", 3, "breaks.red names 'b'"),
+        ("stage: sft\nexpect:\n  1: [0, 1]\n", 3, "no metric is called 1"),
         ("a: " + "[" * 3000 + "]" * 3000 + "\n", 0, "too deeply nested"),
     ],
 )
@@ -122,3 +132,27 @@ def test_what_looks_like_a_date_and_is_none_is_text_or_said(tmp_path):
     (tmp_path / "r.yaml").write_text("title: 2024-13-45\n")
     with pytest.raises(SlmkitError, match="not valid YAML: month must be"):
         read_yaml(tmp_path / "r.yaml")
+
+
+@pytest.mark.parametrize("key", ["profiles: {tiny: {with: {limit: 3}}}", "breaks: {red: []}", "base: other"])
+def test_a_base_says_only_what_is_read_from_it(project: Path, key: str) -> None:
+    write(project / "configs/bases/b.yaml", f"stage: world\n{key}\n")
+    write(project / "recipes/r.yaml", "base: b\n")
+    with pytest.raises(SlmkitError, match="a base has no") as error:
+        load_recipe("r", profile="tiny")
+    assert error.value.where.startswith("configs/bases/b.yaml:2")
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("title: a\0b\n", "control character"),
+        ("stage: sft\n---\nstage: dpo\n", "one document"),
+        ("stage: sft\nwith:\n\ta: 1\n", "spaces, not tabs"),
+    ],
+)
+def test_broken_yaml_is_told_the_right_fix(project: Path, text: str, fix: str) -> None:
+    write(project / "recipes/r.yaml", text)
+    with pytest.raises(SlmkitError, match="not valid YAML") as error:
+        load_recipe("r", profile="tiny")
+    assert fix in error.value.fix

@@ -126,6 +126,7 @@ def test_break_succeeds_only_if_the_named_claim_turns_red(slmkit: Slmkit, projec
 
 def test_a_claim_on_a_metric_that_was_not_measured_is_a_mistake(slmkit: Slmkit, project: Path) -> None:
     text = (project / "recipes/score.yaml").read_text().replace("{score: [0.4", "{scor: [0.4")
+    text = text.replace("red: [score]", "red: [scor]")
     write(project / "recipes/score.yaml", text)
     found = slmkit("run", "score")
     assert found.code == 3
@@ -401,3 +402,10 @@ def test_a_command_that_leaves_at_once_has_said_all_and_keeps_its_code(words, co
     )
     assert done.returncode == code
     assert said in done.stdout + done.stderr
+
+
+def test_a_break_of_values_from_the_command_line_is_refused_before_any_work(slmkit: Slmkit, project: Path) -> None:
+    refused = slmkit("run", "score", "--break", "value=0.1")
+    assert refused.code == 3
+    assert "--break judges the claim" in refused.err
+    assert not (project / "runs").exists()

@@ -1,7 +1,9 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from project_files import Finished
 
 from slmkit import names
 from slmkit.commands.views import recipe_schema
@@ -35,3 +37,7 @@ def test_every_shipped_recipe_is_valid(validator: Draft202012Validator) -> None:
 )
 def test_an_editor_marks_a_mistake(validator: Draft202012Validator, wrong: dict[str, Any]) -> None:
     assert not validator.is_valid(wrong)
+
+
+def test_the_schema_is_json_with_and_without_asking(slmkit: Callable[..., Finished]) -> None:
+    assert slmkit("schema", "--json").json == slmkit("schema").json

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+
+from rich.markup import escape
 
 from slmkit import names
 from slmkit.console import out
@@ -26,7 +29,7 @@ def examine(*, as_json: bool) -> int:
     else:
         marks = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "bad": "[red]✗[/]"}
         for name, state, text in rows:
-            out.print(f"{marks[state]} {name:<16} {text}")
+            out.print(f"{marks[state]} {escape(f'{name:<16} {text}')}")
         out.print(f"\n{len(failed)} problems" if failed else "\nready")
     return EXIT_REFUSED if failed else EXIT_DONE
 
@@ -41,14 +44,8 @@ def _python() -> Row:
 
 def _packages() -> list[Row]:
     """Installed versions against configs/constraints.txt, the versions every release is tested with."""
-    tested = {}
-    for root in names.roots():
-        path = root / "configs" / "constraints.txt"
-        if path.is_file():
-            lines = [line.partition(";")[0].strip() for line in path.read_text().splitlines()]
-            pins = [line.split("==") for line in lines if "==" in line]
-            tested = {name: version for name, version in pins}
-            break
+    paths = [path for root in names.roots() if (path := root / "configs" / "constraints.txt").is_file()]
+    tested = pinned(paths[0].read_text(encoding="utf-8")) if paths else {}
     rows: list[Row] = []
     for name in (
         "torch",
@@ -71,6 +68,12 @@ def _packages() -> list[Row]:
             (name, "ok" if same else "note", installed + ("" if same else f", tested with {tested.get(name)}"))
         )
     return rows
+
+
+def pinned(constraints: str) -> dict[str, str]:
+    """The version of each package in a file of constraints: "typer==0.28.0 ; marker  # comment" -> 0.28.0."""
+    pins = [re.split("[;#]", line)[0].partition("==") for line in constraints.splitlines()]
+    return {name.strip(): version.strip() for name, equals, version in pins if equals}
 
 
 def _gpu() -> Row:

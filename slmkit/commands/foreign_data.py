@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from slmkit.errors import SlmkitError
+
 
 def find_rows(key: str, value: Any, *, folder: Path, dataset_dir: str) -> tuple[str | None, str]:
     """The one local file or folder that is named, or None and the reason: several sets, or a set of the hub.
@@ -26,9 +28,22 @@ def find_rows(key: str, value: Any, *, folder: Path, dataset_dir: str) -> tuple[
 
 def _registered(name: str, dataset_dir: str, folder: Path) -> Path | None:
     for root in (Path(), folder):
-        data = root / dataset_dir
-        if (data / "dataset_info.json").is_file():
-            row = json.loads((data / "dataset_info.json").read_text(encoding="utf-8")).get(name, {})
-            if "file_name" in row:
-                return data / str(row["file_name"])
+        path = root / dataset_dir / "dataset_info.json"
+        if not path.is_file():
+            continue
+        row = _read_register(path).get(name)
+        if isinstance(row, dict) and "file_name" in row:
+            return path.with_name(str(row["file_name"]))
     return None
+
+
+def _read_register(path: Path) -> dict[str, Any]:
+    """LLaMA-Factory's dataset_info.json: the name of each set, and how it is read."""
+    fix = 'it maps names to files: {"tickets": {"file_name": "tickets.json"}}'
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SlmkitError(f"not valid JSON: {error}", where=str(path), fix=fix) from None
+    if not isinstance(found, dict):
+        raise SlmkitError(f"a mapping was expected, found {type(found).__name__}", where=str(path), fix=fix)
+    return found

@@ -16,6 +16,9 @@ def parse(given: list[str] | None, default: str | None = None) -> tuple[str, dic
         key, equals, text = word.partition("=")
         if equals and key in values:
             raise SlmkitError(f"{key} is given twice", where="command line", fix="give it once")
+        if equals and not text:
+            fix = f"{key}=VALUE; {key}=null for none, {key}='\"\"' for an empty text"
+            raise SlmkitError(f"the value of {key} is empty", where=f"command line: {word}", fix=fix)
         if equals:
             values[key] = read_value(text)
         elif i == 0:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit import names
+from slmkit.bind import as_path
 from slmkit.console import out
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_REFUSED, SlmkitError
 
@@ -34,7 +35,8 @@ def check_gold(name: str, values: dict[str, Any], *, as_json: bool) -> int:
         told = {"gold": str(folder), "examples": len(gold.examples), "dev": len(gold.dev), "sha256": gold.sha256}
         print(json.dumps({**told, "findings": [asdict(f) for f in found], "exit_code": code}, ensure_ascii=False))
         return code
-    out.print(f"{folder}: {len(gold.examples):,} examples, {len(gold.dev):,} for development, as frozen")
+    counts = f"{len(gold.examples):,} examples, {len(gold.dev):,} for development"
+    out.print(f"{folder}: {counts}, as frozen", markup=False)
     marks = {"error": "[red]✗[/]", "warning": "[yellow]![/]", "note": "[dim]·[/]"}
     for finding in found:
         out.print(f"{marks[finding.severity]} {finding.check}: ", end="")
@@ -112,7 +114,7 @@ def diff(old: str, new: str, *, as_json: bool) -> int:
 
 def find_gold(name: str) -> Path:
     """The folder of a gold set given by name ("tickets") or as a path."""
-    for folder in (Path(name), *(root / "gold" / name for root in names.roots())):
+    for folder in (as_path(name), *(root / "gold" / name for root in names.roots())):
         if (folder / "card.yaml").is_file():
             return folder
         if (folder / "examples.jsonl").is_file():
@@ -124,10 +126,10 @@ def find_gold(name: str) -> Path:
 
 
 def _existing(key: str, value: Any) -> Path:
-    path = Path(str(value))
+    path = as_path(str(value))
     if not path.exists():
         where = f"command line: {key}={value}"
-        raise SlmkitError(f"no file or folder {str(value)!r}", where=where, fix=names.suggest_file(str(value)))
+        raise SlmkitError(f"no file or folder {str(value)!r}", where=where, fix=names.suggest_file(str(path)))
     return path
 
 

@@ -22,8 +22,11 @@ _WORD = re.compile(r"(?!(true|false|null|yes|no|on|off)$)[A-Za-z./][\w./-]*")
 _COMMENT_AT = 44  # the column in which comments start
 
 
-def import_config(file: str, *, recipe: str | None, stage: str | None, as_json: bool) -> None:
-    """Writes recipes/<recipe>.yaml, for sft also the recipe that prepares its data, and tells what was left."""
+def import_config(file: str, *, recipe: str | None, stage: str | None, dry_run: bool, as_json: bool) -> None:
+    """Writes recipes/<recipe>.yaml, for sft also the recipe that prepares its data, and tells what was left.
+
+    dry_run: tells the same and writes nothing; whether the recipes bind is then not known.
+    """
     path = Path(file)
     if not path.is_file():
         raise SlmkitError(f"no file {file!r}", fix=suggest_file(file))
@@ -37,14 +40,24 @@ def import_config(file: str, *, recipe: str | None, stage: str | None, as_json: 
     for one in written:
         if one.exists():
             raise SlmkitError(f"{one} is there already", where=str(one), fix="--out NAME, or move it away")
-    for one, content in written.items():
+    for one, content in () if dry_run else written.items():
         one.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(one, content)
-    mend = _faults(done, written)
+    mend = [] if dry_run else _faults(done, written)
     if as_json:
-        print(json.dumps({**_as_json(done, name, list(written)), "mend": mend}, ensure_ascii=False))
-    else:
-        _print(done, name, list(written), mend)
+        told = {**_as_json(done, name, list(written)), "mend": mend, "dry_run": dry_run}
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    _print(done)
+    files = " and ".join(map(str, written))
+    if dry_run:
+        out.print(f"\nwould write {files}", markup=False)
+        return
+    out.print(f"\nwrote {files}", markup=False)
+    seed = f" --seed {done.seed}" if done.seed is not None else ""
+    for fault in mend:
+        out.print(f"mend  {fault}", markup=False)
+    out.print(f"next  slmkit run {name}{'' if _has_data(done) else ' data=FILE'}{seed}", markup=False)
 
 
 def _faults(done: Translated, written: Iterable[Path]) -> list[str]:
@@ -68,7 +81,7 @@ def _recipe_name(text: str) -> str:
     """ "my/qlora" of "my/qlora", "recipes/my/qlora.yaml" or "qlora.yml"."""
     path = Path(text)
     path = path.with_suffix("") if path.suffix in (".yaml", ".yml") else path
-    parts = path.parts[1:] if path.parts[0] == "recipes" else path.parts
+    parts = path.parts[1:] if path.parts[:1] == ("recipes",) else path.parts
     if path.is_absolute() or ".." in parts or not parts:
         raise SlmkitError(f"a recipe cannot be {text!r}", where="--out", fix="a name: recipes/<name>.yaml is written")
     return "/".join(parts)
@@ -143,7 +156,7 @@ def _as_json(done: Translated, name: str, written: list[Path]) -> dict[str, Any]
     return {**told, "seed": done.seed, "carried": values, "lost": rows(done.lost), "dropped": rows(done.dropped)}
 
 
-def _print(done: Translated, name: str, written: list[Path], mend: list[str]) -> None:
+def _print(done: Translated) -> None:
     out.print(f"{done.tool}, stage {done.stage}: {len(done.values) + len(done.prepare)} values carried", markup=False)
     for heading, rows in (("not carried over", done.lost), ("left out, no loss", done.dropped)):
         if rows:
@@ -151,8 +164,3 @@ def _print(done: Translated, name: str, written: list[Path], mend: list[str]) ->
         for key, value, reason in rows:
             said = key if value is None else f"{key}: {_yaml(value)}"
             out.print(f"  {said:<44} {reason}", markup=False)
-    out.print(f"\nwrote {' and '.join(map(str, written))}", markup=False)
-    seed = f" --seed {done.seed}" if done.seed is not None else ""
-    for fault in mend:
-        out.print(f"mend  {fault}", markup=False)
-    out.print(f"next  slmkit run {name}{'' if _has_data(done) else ' data=FILE'}{seed}", markup=False)

@@ -12,9 +12,11 @@ from typing import Any
 from slmkit import names
 from slmkit.commands.lessons import next_unread
 from slmkit.commands.progress import mark_read, read_lessons
+from slmkit.commands.run_recipe import print_plan
 from slmkit.console import console, out
 from slmkit.curriculum import Curriculum, Lesson, lesson_of, read_curriculum
 from slmkit.errors import SlmkitError
+from slmkit.launch import Launch
 from slmkit.plan import Plan, make_plan
 from slmkit.recipe import Recipe, load_profile
 
@@ -42,7 +44,15 @@ def find_lesson(text: str) -> str:
 
 
 def take(
-    name: str, values: dict[str, Any], *, profile: str, seed: int, force: bool, verbose: bool, as_json: bool
+    name: str,
+    values: dict[str, Any],
+    *,
+    profile: str,
+    seed: int,
+    dry_run: bool,
+    force: bool,
+    verbose: bool,
+    as_json: bool,
 ) -> int:
     """Tells, asks, runs, and shows what came out; returns the exit code of the run."""
     profile = load_profile(profile)[0]
@@ -51,6 +61,8 @@ def take(
     lesson = lesson_of(recipe)
     if lesson is None:
         raise SlmkitError(f"{name!r} is a recipe and no lesson", fix=f"slmkit run {name}")
+    if dry_run:
+        return print_plan(plan, Launch(), as_json=as_json, force=force)
     if not as_json:
         _tell(plan, lesson)
         _wait()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit import names
+from slmkit.bind import as_path
 from slmkit.console import console, out
 from slmkit.errors import SlmkitError
 from slmkit.recipe import read_yaml
@@ -23,8 +24,11 @@ _ANY_NAME = (
 )  # file names that say nothing: the folder's is used
 
 
-def freeze_gold_of(values: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
-    """The command line's values with `gold` set to a frozen folder, made now on first sight of the data."""
+def freeze_gold_of(values: dict[str, Any], *, trial: Path | None = None) -> dict[str, Any]:
+    """The command line's values with `gold` set to a frozen folder, made now on first sight of the data.
+
+    trial: a folder that will be thrown away, into which a dry run freezes what it sees for the first time.
+    """
     data = values["data"]
     if not isinstance(data, str):
         raise SlmkitError(f"data is {data!r}", where="command line", fix="give data=FILE")
@@ -34,9 +38,10 @@ def freeze_gold_of(values: dict[str, Any], *, dry_run: bool = False) -> dict[str
     gold = values.get("gold")
     gold_path = _existing(gold, "gold") if gold else None
     folder = Path("gold") / gold_name(path)
-    if dry_run and not folder.exists() and not (gold_path and (gold_path / "card.yaml").is_file()):
+    if trial and not folder.exists() and not (gold_path and (gold_path / "card.yaml").is_file()):
+        frozen = _freeze(path, gold_path, trial / folder, values, is_told=False)
         out.print(f"{'freeze':<10} {folder}  (first sight of {path}; keys below will change)", markup=False)
-        return {**values, "gold": str(gold_path or path)}
+        return {**values, "gold": str(frozen.folder)}
     frozen = _freeze(path, gold_path, folder, values)
     return {**values, "gold": str(frozen.folder)}
 
@@ -47,7 +52,7 @@ def known_gold_of(data: Any) -> str | None:
     if names.find("recipes", name):
         gold = Path("gold") / name.rpartition("/")[2]
         return str(gold) if any((root / gold / "card.yaml").is_file() for root in names.roots()) else None
-    folder = Path("gold") / gold_name(Path(name))
+    folder = Path("gold") / gold_name(as_path(name))
     return str(folder) if (folder / "card.yaml").is_file() else None
 
 
@@ -89,13 +94,14 @@ def new_project(name: str, values: dict[str, Any]) -> Path:
     return folder
 
 
-def _freeze(path: Path, gold: Path | None, folder: Path, values: dict[str, Any]) -> Any:
+def _freeze(path: Path, gold: Path | None, folder: Path, values: dict[str, Any], *, is_told: bool = True) -> Any:
     from slmkit.data.gold import freeze_on_first_sight
 
     reading = {key: values[key] for key in _READING_KEYS if key in values}
 
     def say(text: str) -> None:
-        console.print(f"  {text}", markup=False)
+        if is_told:
+            console.print(f"  {text}", markup=False)
 
     return freeze_on_first_sight(path, folder=folder, gold=gold, on_note=say, **reading)
 
@@ -111,14 +117,12 @@ def _with_shipped_gold(values: dict[str, Any], recipe: str) -> dict[str, Any]:
 
 
 def _existing(name: Any, key: str) -> Path:
-    path = Path(str(name))
-    if path.exists():
-        return path
-    for root in names.roots():
-        if (root / str(name)).exists():
-            return root / str(name)
+    path = as_path(str(name))
+    for root in (Path(), *names.roots()):
+        if (root / path).exists():
+            return root / path
     where = f"command line: {key}={name}"
-    raise SlmkitError(f"no file or folder {name!r}", where=where, fix=names.suggest_file(str(name)))
+    raise SlmkitError(f"no file or folder {name!r}", where=where, fix=names.suggest_file(str(path)))
 
 
 def _from(path: Path, folder: Path) -> str:

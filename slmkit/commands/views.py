@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.text import Text
 
 from slmkit import names
@@ -16,7 +18,7 @@ from slmkit.console import out, print_rows
 from slmkit.curriculum import lesson_of
 from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
 from slmkit.plan import RUNS, bind_one, find_mistakes, find_run, lineage, make_plan, read_result, remove_run
-from slmkit.recipe import KEYS, load_profile, load_recipe
+from slmkit.recipe import KEYS, Place, Recipe, load_profile, load_recipe, read_yaml
 from slmkit.signature import parameters
 
 _PART_KINDS = ("stages", "lessons", "metrics", "retrievers", "systems")
@@ -49,7 +51,10 @@ def _named(kind: str) -> list[tuple[str, str]]:
 
 def about(kind: str, path: Path) -> str:
     """One line on a YAML file, from its `key: value` lines or first comment; it is not parsed, for speed."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
     values = dict(line.split(": ", 1) for line in lines if ": " in line and not line.startswith((" ", "-", "#")))
     if kind == "models":
         said = [values.get("hub_id", "embedded"), values.get("licence"), values.get("role")]
@@ -89,15 +94,15 @@ def _show_recipe(name: str, values: dict[str, Any], profile: str, seed: int, as_
         told = {"name": call.name, "stage": call.recipe.stage, "with": shown, "origins": call.origins}
         print(json.dumps(told, ensure_ascii=False))
         return
-    out.print(f"[bold]{call.name}[/]  {call.recipe.get('title', '')}")
+    out.print(f"[bold]{escape(call.name)}[/]  {escape(call.recipe.get('title') or '')}")
     if teaches := call.recipe.get("teaches"):
         out.print(teaches, style="dim", markup=False)
-    out.print(f"stage {call.recipe.stage}, profile {profile}\n")
+    out.print(f"stage {call.recipe.stage}, profile {profile}\n", markup=False)
     rows = [[place, _brief(value), _origin(call.origins, place)] for place, value in _flat(shown, "")]
     print_rows([_heading("key", "value", "from"), *rows])
     reads = [f"{place} <- {reference.name}" for place, reference in call.references() if reference.kind == "recipe"]
     if reads:
-        out.print(f"\nreads {', '.join(reads)}")
+        out.print(f"\nreads {', '.join(reads)}", markup=False)
 
 
 def _flat(value: Any, at: str) -> list[tuple[str, Any]]:
@@ -150,21 +155,21 @@ def _show_run(folder: Path, as_json: bool) -> None:
 
 def _print_lineage(tree: dict[str, Any], depth: int) -> None:
     indent = "  " * depth
-    out.print(f"{indent}{tree['name']}  [dim]{tree['dir']}[/]{'' if tree['done'] else '  (unfinished)'}")
+    unfinished = "" if tree["done"] else "  (unfinished)"
+    out.print(f"{indent}{escape(tree['name'])}  [dim]{escape(tree['dir'])}[/]{unfinished}")
     seen: set[str] = set()
     for row in tree["inputs"]:
         if row["name"] in seen:  # an input read in several places is one input
             continue
         seen.add(row["name"])
+        name = f"{indent}  {escape(row['name'])}"
         if "run" in row:
             _print_lineage(row["run"], depth + 1)
         elif row.get("sha256"):
             changed = "  [yellow]changed or gone since[/]" if not row["unchanged"] else ""
-            out.print(f"{indent}  {row['name']}  [dim]sha256 {row['sha256']}[/]{changed}")
+            out.print(f"{name}  [dim]sha256 {row['sha256']}[/]{changed}")
         else:
-            out.print(
-                f"{indent}  {row['name']}  [dim]{row['kind']}{' (run removed)' if row['kind'] == 'recipe' else ''}[/]"
-            )
+            out.print(f"{name}  [dim]{row['kind']}{' (run removed)' if row['kind'] == 'recipe' else ''}[/]")
 
 
 def check_recipes(wanted: list[str], *, profile: str, as_json: bool) -> int:
@@ -175,9 +180,12 @@ def check_recipes(wanted: list[str], *, profile: str, as_json: bool) -> int:
     for name in checked:
         try:
             if name not in mistakes:
-                _check_claims(load_recipe(name, profile=profile))
+                recipe = load_recipe(name, profile=profile)
+                lesson_of(recipe)
+                _check_sweep(recipe)
         except SlmkitError as error:
             mistakes[name] = error
+    mistakes |= _mistakes_of_profiles()
     if as_json:
         rows = [{"recipe": name, "what": e.what, "where": e.where, "fix": e.fix} for name, e in mistakes.items()]
         print(json.dumps({"checked": len(checked), "mistakes": rows}, ensure_ascii=False))
@@ -188,18 +196,35 @@ def check_recipes(wanted: list[str], *, profile: str, as_json: bool) -> int:
     return EXIT_MISTAKE if mistakes else EXIT_DONE
 
 
-def _check_claims(recipe: Any) -> None:
-    lesson_of(recipe)
-    for name, bounds in (recipe.get("expect") or {}).items():
-        if not (isinstance(bounds, list) and len(bounds) == 2):
-            where = recipe.layer.where(("expect", name))
-            raise SlmkitError(f"expect.{name} is {bounds!r}", where=where, fix="give [low, high]; null for no bound")
-    for name in (recipe.get("breaks") or {}).get("red", []):
-        if name not in (recipe.get("expect") or {}):
-            where = recipe.layer.where(("breaks", "red"))
-            raise SlmkitError(
-                f"breaks.red names {name!r}, which `expect` does not bound", where=where, fix="add it there"
-            )
+def _check_sweep(recipe: Recipe) -> None:
+    """Each key of `sweep:` is one of the recipe, or of one it reads, and takes the values that it may be given."""
+    if not recipe.get("sweep"):
+        return
+    from slmkit.commands.search_space import read_space
+
+    place: Place = ("sweep",)
+    try:
+        for key in recipe.get("sweep"):
+            place = ("sweep", key)
+            for inner, dimension in read_space({key: recipe.get("sweep")[key]}, {})[0].items():
+                for end in dimension.ends:
+                    make_plan(recipe.name, given={inner: end}, profile=recipe.profile)
+    except SlmkitError as error:
+        raise SlmkitError(error.what, where=recipe.layer.where(place), fix=error.fix) from None
+
+
+def _mistakes_of_profiles() -> dict[str, SlmkitError]:
+    """The first key of each profile that no stage or part takes. Signatures are read as text, which is quick."""
+    paths = [*names.PACKAGE.rglob("*.py"), *Path().glob("*.py"), *Path().glob("*/*.py")]
+    source = "".join(path.read_text(encoding="utf-8", errors="replace") for path in paths)
+    mistakes = {}
+    for name, path in names.named_files("configs/profiles").items():
+        layer = read_yaml(path)
+        if key := next((key for key in layer.value if f" {key}: " not in source), None):
+            fix = names.suggest(str(key), set(re.findall(r" (\w+): ", source)))
+            what = f"no stage or part has a key {key!r}"
+            mistakes[f"profile {name}"] = SlmkitError(what, where=layer.where((key,)), fix=fix)
+    return mistakes
 
 
 def recipe_schema(stage: str | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ A folder whose examples changed after they were frozen is refused.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -323,6 +324,9 @@ def _write_folder(folder: Path, files: Mapping[str, str]) -> None:
             (temporary / name).write_text(text, encoding="utf-8")
         temporary.replace(folder)
     except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            fix = "the same command again reads what was frozen"
+            raise RefusedError("another process froze this gold set meanwhile", where=str(folder), fix=fix) from None
         raise FailedError(
             f"cannot write the gold set: {error.strerror}",
             where=str(folder),

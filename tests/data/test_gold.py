@@ -179,3 +179,14 @@ def test_a_file_in_the_place_of_a_gold_set_is_told_how_to_freeze(tmp_path):
     with pytest.raises(SlmkitError) as told:
         read_gold(table(tmp_path / "test.csv"))
     assert "gold freeze" in told.value.fix
+
+
+def test_a_set_that_another_process_froze_meanwhile_stays_and_is_told(tmp_path):
+    from slmkit.data.gold import _write_folder
+
+    gold = freeze(tmp_path, table(tmp_path / "train.csv"))
+    with pytest.raises(RefusedError, match="meanwhile") as error:
+        _write_folder(gold.folder, {"card.yaml": "name: another"})
+    assert "again" in error.value.fix
+    assert read_gold(gold.folder) == gold
+    assert [path.name for path in gold.folder.parent.iterdir()] == [gold.folder.name]
