@@ -27,7 +27,11 @@ def command() -> None:
         try:
             sys.stdout.flush()
             sys.stderr.flush()
-        except (OSError, ValueError):  # nobody reads on: Python knows how to end there
+        except (
+            OSError,
+            ValueError,
+            AttributeError,
+        ):  # nobody reads on, or there is no output at all: Python knows how to end there
             raise end from None
         os._exit(end.code)
 

@@ -12,6 +12,7 @@ import errno
 import io
 import json
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -98,8 +99,7 @@ def _called(as_json: bool) -> int:
     except SlmkitError as error:
         told = error
     except TyperException as error:
-        fix = "`slmkit --help` lists the commands, `slmkit COMMAND --help` their options"
-        told = SlmkitError(error.format_message(), fix=fix)
+        told = SlmkitError(error.format_message(), fix=_fix_of_words(error.format_message()))
     except (KeyboardInterrupt, typer.Abort):
         told = FailedError("stopped", fix="the same command goes on where this one stopped")
     except BrokenPipeError:
@@ -113,6 +113,13 @@ def _called(as_json: bool) -> int:
             told = FailedError(f"{type(error).__name__}: {error}", fix="standard error holds the traceback")
     _print_error(told, as_json)
     return told.exit_code
+
+
+def _fix_of_words(what: str) -> str:
+    """What to type instead of words that typer refuses; keys of recipes are options in other tools."""
+    fix = "`slmkit --help` lists the commands, `slmkit COMMAND --help` their options"
+    option = re.match(r"No such option: --([a-z][\w-]*)", what)
+    return f"a key of a recipe is given as {option[1].replace('-', '_')}=VALUE; {fix}" if option else fix
 
 
 def _needed() -> list[CommandInfo]:

@@ -26,6 +26,7 @@ from slmkit.recipe import Recipe, load_profile, load_recipe, shown
 from slmkit.signature import parameters
 
 RUNS = Path("runs")
+ANSWERS = ".answers"  # in it: what systems answered, for other runs that ask the same
 _NOT_HASHED = ("device", "report_to")  # recorded only: the answer asked for is the same
 _WHOLE_MODEL_FILE = 64 * 2**20  # larger weight files are hashed by size, first and last MiB
 

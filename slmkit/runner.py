@@ -23,13 +23,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from slmkit.bind import parts_in, plain, resolved
 from slmkit.console import console, to_terminal
 from slmkit.curriculum import read_curriculum
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
 from slmkit.launch import Launch, check_launch, start
 from slmkit.names import suggest
-from slmkit.plan import RUNS, Plan, Step, clear_run, files_of, part_key, read_json, read_result
+from slmkit.plan import ANSWERS, RUNS, Plan, Step, clear_run, files_of, part_key, read_json, read_result
 from slmkit.report import words, write_report
 from slmkit.run import OnLog, Run, write_atomically, write_json
 from slmkit.signature import grouped
@@ -85,9 +87,9 @@ def execute(
                 seconds = _run_step(plan, step, Launch(), verbose)
         if seconds is not None:
             ran.append(step.name)
-            console.print(f"[green]✓[/] {step.name}  [dim]{seconds:,.1f} s, {step.dir}[/]")
+            console.print(f"[green]✓[/] {escape(step.name)}  [dim]{seconds:,.1f} s, {escape(str(step.dir))}[/]")
         elif step is plan.target or todo:
-            console.print(f"[green]✓[/] {step.name}  [dim]found in {step.dir}[/]")
+            console.print(f"[green]✓[/] {escape(step.name)}  [dim]found in {escape(str(step.dir))}[/]")
         if not plan.given:
             _tell_claims(step, is_target=step is plan.target)
     return Outcome(plan, _judged(plan), ran)
@@ -133,12 +135,12 @@ def _run_step(
         resuming = read_json(step.dir / "recipe.json") is not None
         _begin_session(step.dir)
         (step.dir / "result.json").unlink(missing_ok=True)  # of a run that lost a file: until the end it is not done
-        console.print(f"[bold]▸ {step.name}[/]{'  [dim]resuming[/]' if resuming else ''}")
+        console.print(f"[bold]▸ {escape(step.name)}[/]{'  [dim]resuming[/]' if resuming else ''}")
         (step.dir / "error.txt").unlink(missing_ok=True)
         (step.dir / "notes.jsonl").unlink(missing_ok=True)
         if not resuming:
             write_json(step.dir / "recipe.json", _recipe_record(plan, step))
-        run = Run(step.dir, seed=plan.seed, name=step.name, kept=RUNS / ".answers", asks_anew=force, on_log=on_log)
+        run = Run(step.dir, seed=plan.seed, name=step.name, kept=RUNS / ANSWERS, asks_anew=force, on_log=on_log)
         if run.checkpoint is None:
             (step.dir / "log.jsonl").unlink(missing_ok=True)
         if launch.world_size > 1:

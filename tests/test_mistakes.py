@@ -61,6 +61,11 @@ def test_an_unknown_command(slmkit: Slmkit) -> None:
     refused(slmkit("trian"), 3, "trian", "slmkit --help")
 
 
+def test_a_key_typed_as_an_option(slmkit: Slmkit) -> None:
+    refused(slmkit("compare", "--ladder", "bar=0.9"), 3, "No such option: --ladder", "given as ladder=VALUE")
+    refused(slmkit("train", "--learning-rate", "1e-4"), 3, "given as learning_rate=VALUE")
+
+
 def test_an_unknown_profile(slmkit: Slmkit) -> None:
     refused(slmkit("train", "--profile", "gpuu"), 3, "unknown profile 'gpuu'", "did you mean 'gpu'?")
 

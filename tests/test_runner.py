@@ -285,8 +285,12 @@ def test_clean_keeps_what_a_kept_run_was_made_from(slmkit: Slmkit, project: Path
 def test_clean_removes_unfinished_runs_and_all_but_the_newest(slmkit: Slmkit) -> None:
     slmkit("run", "score")
     kept = Path(slmkit("run", "score", "value=0.6", "--json").json["dir"])
+    write(Path("runs/.answers/some.json"), "{}")
+    slmkit("clean", "--dry-run")
+    assert Path("runs/.answers/some.json").exists()
     slmkit("clean")
     assert [p.parent for p in Path("runs/score").glob("*/result.json")] == [kept]
+    assert not Path("runs/.answers").exists()
 
 
 def command(project: Path, *words: str) -> subprocess.Popen[str]:

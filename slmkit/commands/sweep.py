@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from slmkit.commands.search_space import Choices, Search, combinations, read_space, text, told
 from slmkit.commands.sweep_result import finish, print_result, record_search, table
 from slmkit.console import console, out, quiet_libraries
@@ -118,7 +120,7 @@ def _run_as_written(search: Search, verbose: bool) -> float | None:
         plan = search.plan({})
     except SlmkitError:
         return None
-    console.print(f"[bold]as written[/]  {search.name}")
+    console.print(f"[bold]as written[/]  {escape(search.name)}")
     result = execute(plan, verbose=verbose).result
     try:
         return _measured(search, result)
@@ -157,7 +159,7 @@ def _try_all(search: Search, study: Study, listed: list[dict[str, Any]] | None, 
         trial = study.ask()
         values = {key: dimension.suggest(trial, key) for key, dimension in search.space.items()}
         trial.set_user_attr("given", values)
-        console.print(f"[bold]trial {number + 1} of {search.num_trials}[/]  {told(values)}")
+        console.print(f"[bold]trial {number + 1} of {search.num_trials}[/]  {escape(told(values))}")
         _try_one(search, study, trial, values, verbose)
 
 

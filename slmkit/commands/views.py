@@ -17,7 +17,18 @@ from slmkit.bind import json_schema, plain
 from slmkit.console import out, print_rows
 from slmkit.curriculum import lesson_of
 from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
-from slmkit.plan import RUNS, bind_one, find_mistakes, find_run, lineage, make_plan, read_result, remove_run
+from slmkit.plan import (
+    ANSWERS,
+    RUNS,
+    bind_one,
+    find_mistakes,
+    find_run,
+    lineage,
+    make_plan,
+    rank,
+    read_result,
+    remove_run,
+)
 from slmkit.recipe import KEYS, Place, Recipe, load_profile, load_recipe, read_yaml
 from slmkit.signature import parameters
 
@@ -288,7 +299,10 @@ _LESSON_SCHEMA = {
 
 
 def clean_runs(*, dry_run: bool, as_json: bool) -> None:
-    """Deletes unfinished runs, and the finished ones that neither are a recipe's newest nor were read by one."""
+    """Deletes unfinished runs, and the finished ones that neither are a recipe's newest nor were read by one.
+
+    With them go the answers kept for other runs.
+    """
     by_recipe: dict[Path, list[Path]] = {}
     for record in RUNS.rglob("recipe.json"):
         by_recipe.setdefault(record.parent.parent, []).append(record.parent)
@@ -296,11 +310,13 @@ def clean_runs(*, dry_run: bool, as_json: bool) -> None:
     for folders in by_recipe.values():
         done = [f for f in folders if read_result(f) is not None]
         if done:
-            kept |= _made_from(lineage(max(done, key=lambda f: (f / "result.json").stat().st_mtime)))
+            kept |= _made_from(lineage(max(done, key=rank)))
     doomed = [f for folders in by_recipe.values() for f in folders if f not in kept and not _is_locked(f)]
     doomed.sort()
-    size = sum(p.stat().st_size for f in doomed for p in f.rglob("*") if p.is_file())
+    answers = RUNS / ANSWERS
+    size = sum(p.stat().st_size for f in (*doomed, answers) for p in f.rglob("*") if p.is_file())
     if not dry_run:
+        shutil.rmtree(answers, ignore_errors=True)
         for folder in doomed:
             remove_run(folder)
             if not any(folder.parent.iterdir()):
