@@ -164,7 +164,8 @@ class _Binder:
         for root in (Path(), *names.roots()[1:]):
             if (path := root / as_path(name)).exists():
                 return Reference("file", name, path)
-        fix = names.suggest(name, names.names("recipes"), names.suggest_file(str(as_path(name))))
+        gold = [f"gold/{card.parent.name}" for root in names.roots() for card in (root / "gold").glob("*/card.yaml")]
+        fix = names.suggest(name, [*names.names("recipes"), *gold], names.suggest_file(str(as_path(name))))
         if name.count("/") == 1 and not Path(name).suffix:
             fix += f"; a data set of the Hugging Face hub: data=data/hub dataset={name}"
         raise SlmkitError(f"no file, folder or recipe {name!r}", where=self._where(place), fix=fix)

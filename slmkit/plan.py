@@ -22,7 +22,7 @@ from typing import Any
 from slmkit import names
 from slmkit.bind import Call, Fill, Part, Reference, bind, parts_in, plain, stage_of
 from slmkit.errors import SlmkitError
-from slmkit.recipe import Recipe, load_profile, load_recipe, shown
+from slmkit.recipe import Recipe, load_profile, load_recipe, read_yaml, shown
 from slmkit.signature import parameters
 
 RUNS = Path("runs")
@@ -436,9 +436,18 @@ def lineage(folder: Path) -> dict[str, Any]:
         else:
             path = Path(row["path"]) if row.get("path") else None
             now = content_hash(path, sample=row["kind"] == "model") if path is not None and path.exists() else None
-            inputs.append({**row, "unchanged": now == row.get("sha256") if now else None})
+            inputs.append({**row, "unchanged": now == row.get("sha256") if now else None, **_frozen_from(path)})
     kept = {key: recipe[key] for key in ("name", "key", "stage", "profile", "seed", "with", "command", "started")}
     return {**kept, "dir": str(folder), "done": metrics is not None, "metrics": metrics, "inputs": inputs}
+
+
+def _frozen_from(path: Path | None) -> dict[str, Any]:
+    """The raw files of a gold set that was frozen from some, as its card names them, and their hash."""
+    card = path / "card.yaml" if path else None
+    values = read_yaml(card).value if card and card.is_file() else {}
+    if not values.get("source_sha256"):
+        return {}
+    return {"frozen_from": {"source": values.get("source"), "sha256": values["source_sha256"]}}
 
 
 def clear_run(folder: Path) -> None:

@@ -215,6 +215,11 @@ def test_a_key_given_twice(slmkit: Slmkit) -> None:
     refused(slmkit("train", "max_steps=3", "max_steps=4"), 3, "max_steps is given twice")
 
 
+def test_a_gold_set_by_its_bare_name(slmkit: Slmkit, project: Path) -> None:
+    write(project / "gold/branch/card.yaml", "name: branch\n")
+    refused(slmkit("eval", "gold=branch"), 3, "no file, folder or recipe 'branch'", "did you mean 'gold/branch'?")
+
+
 def test_a_gold_set_without_its_card(slmkit: Slmkit, project: Path) -> None:
     write(project / "gold/mine/examples.jsonl", '{"id": "1", "input": "a", "target": "b"}\n')
     refused(slmkit("gold", "check", "mine"), 3, "no card.yaml", "gold/mine")

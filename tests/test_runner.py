@@ -266,6 +266,16 @@ def test_a_run_whose_record_is_damaged_is_unfinished(slmkit: Slmkit, text: str |
     assert json.loads(record.read_text())["name"] == "score"
 
 
+def test_lineage_goes_on_to_the_file_that_gold_was_frozen_from(slmkit: Slmkit, project: Path) -> None:
+    write(project / "gold/mine/card.yaml", "name: mine\nsource: ../raw.txt\nsource_sha256: abc\n")
+    write(project / "looks.py", "from slmkit.types import Input\n\ndef looks(run, *, gold: Input): ...\n")
+    write(project / "recipes/looks.yaml", "stage: ./looks.py:looks\nwith: {gold: gold/mine}\n")
+    made = slmkit("run", "looks", "--json").json["dir"]
+    [row] = slmkit("show", made, "--json").json["inputs"]
+    assert row["frozen_from"] == {"source": "../raw.txt", "sha256": "abc"}
+    assert "../raw.txt  sha256 abc when frozen" in slmkit("show", made).out
+
+
 def test_lineage_goes_on_to_a_run_whose_record_is_damaged(slmkit: Slmkit, project: Path) -> None:
     made = slmkit("run", "score", "--json").json["dir"]
     write(next((project / "runs/rows").iterdir()) / "recipe.json", "{")

@@ -179,6 +179,8 @@ def _print_lineage(tree: dict[str, Any], depth: int) -> None:
         elif row.get("sha256"):
             changed = "  [yellow]changed or gone since[/]" if not row["unchanged"] else ""
             out.print(f"{name}  [dim]sha256 {row['sha256']}[/]{changed}")
+            if raw := row.get("frozen_from"):
+                out.print(f"{indent}    {escape(str(raw['source']))}  [dim]sha256 {raw['sha256']} when frozen[/]")
         else:
             out.print(f"{name}  [dim]{row['kind']}{' (run removed)' if row['kind'] == 'recipe' else ''}[/]")
 
