@@ -131,7 +131,7 @@ def test_a_claim_on_a_metric_that_was_not_measured_is_a_mistake(slmkit: Slmkit, 
     found = slmkit("run", "score")
     assert found.code == 3
     assert "did you mean 'score'?" in found.err
-    write(project / "recipes/score.yaml", text.replace("{scor: [0.4", "{score: [0.4"))
+    write(project / "recipes/score.yaml", text.replace("scor:", "score:").replace("[scor]", "[score]"))
     assert slmkit("run", "score", "--json").json["ran"] == []  # what was measured is kept
 
 
