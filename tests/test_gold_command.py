@@ -73,3 +73,11 @@ def test_a_misspelt_key_and_a_broken_card_are_said(slmkit: Slmkit, project: Path
     write(project / "gold/bank/card.yaml", "name: bank\nkind: [\n")
     told = slmkit("gold", "check", "bank")
     assert told.code == 3 and "card.yaml:" in told.err and "not valid YAML" in told.err
+
+
+def test_a_gold_set_can_be_named(slmkit: Slmkit, project: Path) -> None:
+    write(project / "rows.csv", ROWS)
+    assert slmkit("gold", "freeze", "data=rows.csv", "name=house_2", "--json").json["gold"] == "gold/house_2"
+    assert (project / "gold/house_2/examples.jsonl").is_file()
+    refused = slmkit("gold", "freeze", "data=rows.csv", "name=../out")
+    assert refused.code == 3 and "cannot name a gold set" in refused.err

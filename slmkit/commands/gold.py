@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,15 @@ def freeze(values: dict[str, Any], *, as_json: bool) -> None:
     if "data" not in values:
         raise SlmkitError("no data named", where="command line", fix="slmkit gold freeze data=FILE")
     for key, value in values.items():
-        if key not in FREEZE_KEYS:
-            fix = names.suggest(key, FREEZE_KEYS)
+        if key not in (*FREEZE_KEYS, "name"):
+            fix = names.suggest(key, (*FREEZE_KEYS, "name"))
             raise SlmkitError(f"`gold freeze` takes no {key!r}", where=f"command line: {key}={value}", fix=fix)
+    name = values.pop("name", None)
+    if name is not None and not re.fullmatch(r"[\w.-]*\w", str(name)):
+        fix = "letters, digits, - and _: the folder is gold/<name>"
+        raise SlmkitError(f"{name!r} cannot name a gold set", where=f"command line: name={name}", fix=fix)
     console.quiet = as_json
-    folder = Path(freeze_gold_of(values)["gold"])
+    folder = Path(freeze_gold_of(values, name=name and str(name))["gold"])
     gold = read_gold(folder)
     if as_json:
         told = {"gold": str(folder), "examples": len(gold.examples), "dev": len(gold.dev), "sha256": gold.sha256}

@@ -64,7 +64,7 @@ def gold_label(
 
 @gold.command("freeze")
 def gold_freeze(
-    given: Annotated[list[str], typer.Argument(metavar="data=FILE [gold=FILE] [label_column=…]...")],
+    given: Annotated[list[str], typer.Argument(metavar="data=FILE [gold=FILE] [name=NAME] [label_column=…]...")],
     as_json: AsJson = False,
 ) -> None:
     """Freeze a gold set from a data file, as the loop does on first sight."""

@@ -24,10 +24,11 @@ _ANY_NAME = (
 )  # file names that say nothing: the folder's is used
 
 
-def freeze_gold_of(values: dict[str, Any], *, trial: Path | None = None) -> dict[str, Any]:
+def freeze_gold_of(values: dict[str, Any], *, name: str | None = None, trial: Path | None = None) -> dict[str, Any]:
     """The command line's values with `gold` set to a frozen folder, made now on first sight of the data.
 
-    trial: a folder that will be thrown away, into which a dry run freezes what it sees for the first time.
+    name: of the gold set; None takes that of the data file. trial: a folder that will be thrown away, into which a dry
+    run freezes what it sees for the first time.
     """
     data = values["data"]
     if not isinstance(data, str):
@@ -37,7 +38,7 @@ def freeze_gold_of(values: dict[str, Any], *, trial: Path | None = None) -> dict
     path = _existing(data, "data")
     gold = values.get("gold")
     gold_path = _existing(gold, "gold") if gold else None
-    folder = Path("gold") / gold_name(path)
+    folder = Path("gold") / (name or gold_name(path))
     if trial and not folder.exists() and not (gold_path and (gold_path / "card.yaml").is_file()):
         frozen = _freeze(path, gold_path, trial / folder, values, is_told=False)
         out.print(f"{'freeze':<10} {folder}  (first sight of {path}; keys below will change)", markup=False)
