@@ -118,8 +118,10 @@ def _called(as_json: bool) -> int:
 def _fix_of_words(what: str) -> str:
     """What to type instead of words that typer refuses; keys of recipes are options in other tools."""
     fix = "`slmkit --help` lists the commands, `slmkit COMMAND --help` their options"
-    option = re.match(r"No such option: --([a-z][\w-]*)", what)
-    return f"a key of a recipe is given as {option[1].replace('-', '_')}=VALUE; {fix}" if option else fix
+    option = re.match(r"No such option: --([a-z][\w-]*)$", what)
+    if option and sys.argv[1] in (*VERBS, "loop", "pick", "prepare", "run", "sweep"):
+        return f"a key of a recipe is given as {option[1].replace('-', '_')}=VALUE; {fix}"
+    return fix
 
 
 def _needed() -> list[CommandInfo]:

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import inspect
 import json
+import platform
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +23,13 @@ from typing import Any
 from slmkit import names
 from slmkit.bind import Call, Fill, Part, Reference, bind, parts_in, plain, stage_of
 from slmkit.errors import SlmkitError
-from slmkit.recipe import Recipe, load_profile, load_recipe, read_yaml, shown
+from slmkit.recipe import Recipe, cuda_is_there, load_profile, load_recipe, read_yaml, shown
 from slmkit.signature import parameters
 
 RUNS = Path("runs")
 ANSWERS = ".answers"  # in it: what systems answered, for other runs that ask the same
 _NOT_HASHED = ("device", "report_to")  # recorded only: the answer asked for is the same
+_PRICE = "price_per_"  # so begin the parameters that say what an endpoint's tokens cost
 _WHOLE_MODEL_FILE = 64 * 2**20  # larger weight files are hashed by size, first and last MiB
 
 
@@ -226,11 +228,17 @@ def _lineage_row(parameter: str, reference: Reference, step: Step | None) -> dic
 
 
 def part_key(step: Step, place: str, part: Part, *, seed: int) -> str:
-    """A hash of all that the work of one part of a step depends on: its options, what it reads, and its code."""
+    """A hash of all that the work of one part of a step depends on: options, what it reads, code, and the machine.
+
+    Prices change no answer, but where there are some a server must tell its tokens.
+    """
+    arguments = {k: v for k, v in part.arguments.items() if not k.startswith(_PRICE)}
     return _hash(
         {
             "part": part.name,
-            "arguments": _without_references({k: v for k, v in part.arguments.items() if k not in _NOT_HASHED}),
+            "arguments": _without_references(arguments),
+            "has_prices": any(v for k, v in part.arguments.items() if k.startswith(_PRICE)),
+            "machine": [platform.node(), cuda_is_there()],
             "contents": {
                 row["parameter"].removeprefix(place): _content(row)
                 for row in step.inputs
@@ -264,7 +272,15 @@ def _without_references(value: Any) -> Any:
     if isinstance(value, Part):
         kept = {k: v for k, v in value.arguments.items() if k not in _NOT_HASHED}
         return {"use": value.name, **_without_references(kept)}
+    if _is_own_folder(value):  # such as an embedder: trained anew, it is another one under the same name
+        return f"{value} {content_hash(Path(value), sample=True)}"
     return plain(value)
+
+
+def _is_own_folder(value: Any) -> bool:
+    """Whether a text names a folder by a path."""
+    is_path = isinstance(value, str) and "/" in value and len(value) < 256 and value.isprintable()
+    return is_path and Path(value).is_dir()
 
 
 def content_hash(path: Path, *, sample: bool = False) -> str:

@@ -128,9 +128,9 @@ def _run_step(
     """The seconds it took; None where another process finished the run before the lock was ours."""
     started = time.monotonic()
     with locked(step.dir), _explained(step):
-        if step.state == "done":
-            if not force:
-                return None
+        if step.state == "done" and not force:
+            return None
+        if force:
             clear_run(step.dir)
         resuming = read_json(step.dir / "recipe.json") is not None
         _begin_session(step.dir)

@@ -64,6 +64,7 @@ def test_an_unknown_command(slmkit: Slmkit) -> None:
 def test_a_key_typed_as_an_option(slmkit: Slmkit) -> None:
     refused(slmkit("compare", "--ladder", "bar=0.9"), 3, "No such option: --ladder", "given as ladder=VALUE")
     refused(slmkit("train", "--learning-rate", "1e-4"), 3, "given as learning_rate=VALUE")
+    assert "=VALUE" not in slmkit("train", "--dry_run").err + slmkit("ls", "--foo").err
 
 
 def test_an_unknown_profile(slmkit: Slmkit) -> None:

@@ -186,7 +186,15 @@ def test_a_key_follows_the_modules_of_its_own_folder_that_a_stage_imports(projec
 SYSTEMS = """
 from slmkit.types import Input, SystemPart
 
-def system(task, *, examples: Input | None = None, num_shots: int = 0): ...
+def system(
+    task,
+    *,
+    examples: Input | None = None,
+    num_shots: int = 0,
+    device: str = "cpu",
+    embedder: str = "none",
+    price_per_million_prompt_tokens: float = 0.0,
+): ...
 
 def ask(run, *, systems: dict[str, SystemPart], limit: int = 3): ...
 """
@@ -204,6 +212,14 @@ def test_a_part_has_a_key_of_its_own_options_and_inputs(project: Path) -> None:
     before = keys()
     assert list(before) == ["systems.plain", "systems.shots"]
     assert keys(limit=9) == before
+    assert keys(**{"systems.plain.device": "cuda"}) != before  # seconds and memory are another's
+    paid = keys(**{"systems.plain.price_per_million_prompt_tokens": 1.0})
+    assert paid != before  # a server without token counts is refused then
+    assert keys(**{"systems.plain.price_per_million_prompt_tokens": 2.0}) == paid
+    write(project / "own/embedder/weights", "1")
+    embedded = keys(**{"systems.plain.embedder": "./own/embedder"})
+    write(project / "own/embedder/weights", "2")
+    assert keys(**{"systems.plain.embedder": "./own/embedder"}) != embedded
     changed = keys(**{"systems.shots.num_shots": 4})
     assert changed["systems.plain"] == before["systems.plain"] and changed["systems.shots"] != before["systems.shots"]
     write(project / "raw.txt", "changed\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit import names
+from slmkit.bind import as_path
 from slmkit.console import out
 from slmkit.errors import RefusedError, SlmkitError
 
@@ -25,10 +26,11 @@ def label(name: str, values: dict[str, Any], *, status: bool, as_json: bool) -> 
     port = given.pop("port", 0)
     folder = Path("gold") / f"{Path(name).name}.labels"
     if data := given.pop("data", None):
-        if not Path(str(data)).exists():
-            fix = names.suggest_file(str(data))
+        path = as_path(str(data))
+        if not path.exists():
+            fix = names.suggest_file(str(path))
             raise SlmkitError(f"no file or folder {data!r}", where=f"command line: data={data}", fix=fix)
-        data = Path(str(data))
+        data = path
     gold = None
     if not data and not (folder / "items.jsonl").exists():
         from slmkit.commands.gold import find_gold

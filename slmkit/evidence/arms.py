@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from slmkit.data.gold import Gold
-from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default_metric
+from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default_metric, score_answers
 from slmkit.evidence.statistics import mean_score, paired_difference
 from slmkit.models.load import release_shared_model
 from slmkit.types import Answer, Example, Score, System, Task
@@ -80,7 +80,7 @@ def ask_arms(
                 on_answer=lambda answer: bar.advance(tokens=answer.prompt_tokens + answer.completion_tokens),
                 on_note=run.note,
             )
-        scores = [scorer(example, answer) for example, answer in zip(examples, answers, strict=True)]
+        scores = score_answers(scorer, examples, answers)
         arms[name] = Arm(examples, answers, scores)
     release_shared_model()
     return arms

@@ -17,7 +17,7 @@ from slmkit import __version__
 from slmkit.data.convert import Canonical, user_and_assistant
 from slmkit.errors import SlmkitError
 from slmkit.evidence.cost import peak_memory
-from slmkit.evidence.measure import Metric
+from slmkit.evidence.measure import Metric, score_answers
 from slmkit.evidence.statistics import mean_score
 from slmkit.models import probe as probe_module
 from slmkit.models.embedding_norms import embedding_norms
@@ -124,7 +124,7 @@ def measure_candidate(
                 except SlmkitError as error:
                     missing.append(f"{shots} examples: {error.what}")
                     continue
-                scores[shots] = mean_score([metric(e, a) for e, a in zip(dev, answers[shots], strict=True)])
+                scores[shots] = mean_score(score_answers(metric, dev, answers[shots]))
             zero = answers.get(0, [])
             if task.kind == "classification":
                 stop_rate = _stop_rate(loaded, chats[:_ENDINGS])

@@ -9,7 +9,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ def kept_answers(
     anew: forgets what was kept. turn: of several systems of one comparison that are alike, such as a repetition, each
     has answers of its own.
     """
-    key = str(getattr(part, "key", ""))
+    key = part.key  # type: ignore[attr-defined]
     if folder is None or not key:
         return None
     chosen_by = part.arguments.get("metric")  # type: ignore[attr-defined]  # the comparison's, which no key knows of
-    by = f" {metric_name(chosen_by)}" if chosen_by else ""
-    return KeptAnswers(folder, f"{key} {turn}{by}", task, anew=anew)
+    by = getattr(chosen_by, "key", "") or (metric_name(chosen_by) if chosen_by else "")
+    return KeptAnswers(folder, f"{key} {turn} {by}", task, anew=anew)
 
 
 class KeptAnswers:
@@ -39,13 +40,16 @@ class KeptAnswers:
 
     def __init__(self, folder: Path, key: str, task: Task, *, anew: bool = False) -> None:
         """key: of the system, as the runner names it."""
-        name = hashlib.sha256(json.dumps([key, asdict(task)], ensure_ascii=False).encode()).hexdigest()[:16]
+        asked = [key, asdict(task), [field.name for field in fields(Answer)]]
+        name = hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()[:16]
         self.path = folder / f"{name}.json"
         self.kept: dict[str, Any] = {"answers": {}}
-        if self.path.is_file() and not anew:
+        if anew:  # at once: a run that is killed and resumed must not find them either
+            self.path.unlink(missing_ok=True)
+        if self.path.is_file():
             try:
                 self.kept = json.loads(self.path.read_text(encoding="utf-8"))
-            except json.JSONDecodeError:  # of a machine that lost power: the answers are asked again
+            except ValueError:  # of a machine that lost power: the answers are asked again
                 self.path.unlink()
 
     def give(
@@ -56,18 +60,19 @@ class KeptAnswers:
         for item, example in zip(_items(examples), examples, strict=True):
             answer = self.kept["answers"].get(item)
             if answer is not None and (name, example.id) not in file.answers:
-                file.add(name, replace(as_answer(answer), example_id=example.id))
+                file.add(name, as_answer(answer))
                 given += 1
         if given and name not in file.setups:
             setup = dict(self.kept["setup"])
             file.add_setup(name, setup.pop("setup_seconds"), setup)
-            file.add_peak_memory(name, self.kept["peak_memory_bytes"])
+            if self.kept["peak_memory_bytes"]:
+                file.add_peak_memory(name, self.kept["peak_memory_bytes"])
             if self.kept["notes"]:
                 file.add_notes(name, self.kept["notes"])
         if given:
-            on_note(
-                f"{name}: {given:,} of {len(examples):,} answers are those of {self.kept['run']} (--force asks anew)"
-            )
+            file.add_given(name, f"{given:,} of {len(examples):,} answers are those of {self.kept['run']}")
+        if name in file.given:
+            on_note(f"{name}: {file.given[name]} (--force asks anew)")
 
     def take(self, name: str, examples: Sequence[Example], file: AnswerFile, run: Path) -> None:
         """Keeps what a run's file has of the system; answers with an error are not kept: the next run tries again."""
@@ -77,9 +82,9 @@ class KeptAnswers:
             if not answer.error:
                 answers[item] = answer
         self.kept = {
-            "run": str(run),
+            "run": f"{run}, {date.today().isoformat()}",
             "setup": file.setups[name],
-            "peak_memory_bytes": file.peak_memory.get(name, 0),
+            "peak_memory_bytes": file.peak_memory.get(name),
             "notes": file.notes.get(name, []),
             "answers": self.kept["answers"] | {item: asdict(answer) for item, answer in answers.items()},
         }

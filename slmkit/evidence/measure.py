@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmkit.data.gold import Gold
+from slmkit.data.refuse_gold import refuse_asked
 from slmkit.errors import SlmkitError
 from slmkit.evidence.statistics import mean_score
 from slmkit.metrics._text import normalised, read_json
@@ -50,6 +51,7 @@ class AnswerFile:
         self.setups: dict[str, dict[str, Any]] = {}  # of each system: seconds to be ready, and what it is
         self.peak_memory: dict[str, int] = {}  # of each system, in bytes, while it answered
         self.notes: dict[str, list[str]] = {}  # of each system: what it decided by itself
+        self.given: dict[str, str] = {}  # of each system: that answers of it are another run's
         written = path.read_bytes() if path.exists() else b""
         whole = written[: written.rfind(b"\n") + 1]
         if whole != written:
@@ -59,6 +61,8 @@ class AnswerFile:
             name = row.pop("system")
             if "setup_seconds" in row:
                 self.setups[name] = row
+            elif "given" in row:
+                self.given[name] = row["given"]
             elif "notes" in row:
                 self.notes[name] = row["notes"]
             elif "peak_memory_bytes" in row:
@@ -86,6 +90,11 @@ class AnswerFile:
         """What the system decided by itself, such as the shots it chose: a run that is resumed must say it too."""
         self.notes[system] = list(dict.fromkeys([*self.notes.get(system, []), *notes]))
         self._append({"system": system, "notes": self.notes[system]})
+
+    def add_given(self, system: str, told: str) -> None:
+        """That answers of the system are another run's."""
+        self.given[system] = told
+        self._append({"system": system, "given": told})
 
     def num_answered(self, system: str, examples: Sequence[Example]) -> int:
         """How many of the examples the system has answered already."""
@@ -147,10 +156,12 @@ def ask(
     return answers
 
 
-def learns_from(part: SystemPart) -> list[Path]:
-    """The labelled rows that a system is fitted on or shows in its prompts."""
-    given = [part.arguments.get(key) for key in ("train", "examples")]  # type: ignore[attr-defined]
-    return [path for path in given if isinstance(path, Path)]
+def refuse_learned(systems: Mapping[str, SystemPart], gold: Gold) -> None:
+    """Refuses systems that are fitted on, or show in their prompts, rows that ask what the gold set asks."""
+    for name, part in systems.items():
+        for key in ("train", "examples"):
+            if isinstance(path := part.arguments.get(key), Path):  # type: ignore[attr-defined]
+                refuse_asked(name, path, gold)
 
 
 def score_answers(metric: Metric, examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:

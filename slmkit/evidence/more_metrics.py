@@ -14,10 +14,11 @@ from dataclasses import asdict
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import shared_documents
+from slmkit.evidence.measure import score_answers, shared_documents
 from slmkit.evidence.statistics import mean_score
 from slmkit.metrics.abstention import abstain_rate, abstains, false_abstain_rate
 from slmkit.metrics.calibration import ece
+from slmkit.metrics.evaluate_module import hf_evaluate
 from slmkit.metrics.fields import json_valid
 from slmkit.metrics.labels import macro_f1
 from slmkit.metrics.likelihood import bits_per_byte, perplexity
@@ -89,7 +90,9 @@ def more_scores(
             elif told and getattr(metric, "function", metric) in _OF_PASSAGES:
                 scores[name] = mean_score([metric(*pair) for pair in told], clusters=inside, seed=seed)
             else:
-                values = [metric(*pair) for pair in zip(examples, answers, strict=True)]
+                values = score_answers(metric, examples, answers)
+                if getattr(metric, "function", metric) is hf_evaluate:  # of which 0 may be the best value
+                    values = [metric(*pair) for pair in zip(examples, answers, strict=True)]
                 scores[name] = mean_score(values, clusters=clusters, seed=seed)
         except SlmkitError as error:
             if on_note:

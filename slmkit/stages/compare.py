@@ -8,7 +8,6 @@ from typing import Any
 
 from slmkit import charts
 from slmkit.data.gold import Gold, read_gold
-from slmkit.data.refuse_gold import refuse_asked
 from slmkit.errors import SlmkitError
 from slmkit.evidence.caveats import differences, handicaps
 from slmkit.evidence.cost import cost_of_1000, model_of, peak_memory, train_seconds
@@ -19,13 +18,13 @@ from slmkit.evidence.measure import (
     answer_row,
     ask,
     default_metric,
-    learns_from,
+    refuse_learned,
     retrieval_scores,
     score_answers,
     shared_documents,
     summarise,
 )
-from slmkit.evidence.more_metrics import check_metrics, more_rows, more_scores, slice_rows
+from slmkit.evidence.more_metrics import check_metrics, metric_name, more_rows, more_scores, slice_rows
 from slmkit.evidence.statistics import paired_difference
 from slmkit.evidence.verdict import Arm, Verdict, conclude, flipped_slices
 from slmkit.models.load import release_shared_model
@@ -66,7 +65,7 @@ def compare(
     simple to complex: where costs are alike, the first is taken.
     """
     frozen = read_gold(gold)
-    _refuse_asked(systems, frozen)
+    refuse_learned(systems, frozen)
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
@@ -129,9 +128,8 @@ def compare(
     run.table("more", more)
     by_arm = {arm.name: arm.scores for arm in arms}
     run.table("slices", slice_rows(examples, by_arm, labels=frozen.task.kind == "classification"))
-    metric_name = getattr(scorer, "label", None) or scorer.__name__
     _report(run, arms, measured, verdict, file, examples)
-    made_by = [{"system": arm.name, "gold": frozen.sha256[:12], "metric": metric_name} for arm in arms]
+    made_by = [{"system": arm.name, "gold": frozen.sha256[:12], "metric": metric_name(scorer)} for arm in arms]
     run.table("provenance", [row | file.setups[row["system"]] for row in made_by])
     uses = {name: systems[name].name for name in measured}  # type: ignore[attr-defined]
     trained_arms = [name for name, arm in measured.items() if arm.train_seconds]
@@ -141,7 +139,8 @@ def compare(
         arms, verdict.chosen, [example.slice for example in examples], clusters=clusters, seed=run.seed
     ):
         run.note(flip)
-    run.note(f"scored by {metric_name} on {len(examples):,} items of {frozen.task.name} (sha256 {frozen.sha256[:12]})")
+    items = f"{len(examples):,} items of {frozen.task.name} (sha256 {frozen.sha256[:12]})"
+    run.note(f"scored by {metric_name(scorer)} on {items}")
     if clusters:
         run.note(f"items that share a document count as one draw: {len(set(clusters)):,} documents")
     run.note(
@@ -182,7 +181,7 @@ def check(
     check_metrics(metric, more_metrics)
     if gold.exists():
         frozen = read_gold(gold)
-        _refuse_asked(systems, frozen)
+        refuse_learned(systems, frozen)
         for part in systems.values():
             try:
                 part(frozen.task)
@@ -191,12 +190,6 @@ def check(
 
 
 _PROMPTING = ("prompt", "best_prompt", "openai_endpoint", "llama_cpp", "vllm")
-
-
-def _refuse_asked(systems: Mapping[str, SystemPart], gold: Gold) -> None:
-    for name, part in systems.items():
-        for path in learns_from(part):
-            refuse_asked(name, path, gold)
 
 
 @dataclass(frozen=True)

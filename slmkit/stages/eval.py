@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from slmkit.data.gold import Gold, read_gold
-from slmkit.data.refuse_gold import refuse_asked
+from slmkit.data.gold import read_gold
 from slmkit.evidence.by_label import label_rows
 from slmkit.evidence.kept_answers import kept_answers
 from slmkit.evidence.measure import (
@@ -13,12 +12,12 @@ from slmkit.evidence.measure import (
     answer_row,
     ask,
     default_metric,
-    learns_from,
+    refuse_learned,
     score_answers,
     shared_documents,
     summarise,
 )
-from slmkit.evidence.more_metrics import check_metrics, more_scores
+from slmkit.evidence.more_metrics import check_metrics, metric_name, more_scores
 from slmkit.models.load import release_shared_model
 from slmkit.run import Run
 from slmkit.systems import choose_by
@@ -44,7 +43,7 @@ def eval(
     limit: only the first examples of the gold set. bar: the score that must be reached, else the exit code is 2.
     """
     frozen = read_gold(gold)
-    _refuse_asked(system, frozen)
+    refuse_learned({system.label: system}, frozen)  # type: ignore[attr-defined]
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
@@ -67,7 +66,6 @@ def eval(
     if kept:
         kept.take(name, examples, file, run.dir)
     release_shared_model()
-    metric_name = getattr(scorer, "label", None) or scorer.__name__
     scores = score_answers(scorer, examples, answers)
     summary = summarise(frozen.task, answers, scores, clusters=clusters, seed=run.seed)
     run.table("answers", (answer_row(name, *row) for row in zip(examples, answers, scores, strict=True)))
@@ -88,10 +86,13 @@ def eval(
     run.metric(**more_scores(frozen.task, more_metrics, examples, answers, seed=run.seed, on_note=run.note))
     if frozen.task.kind == "classification":
         run.table("labels", label_rows(examples, answers))
-    run.table("provenance", [{"system": name, "gold": frozen.sha256[:12], "metric": metric_name, **file.setups[name]}])
+    run.table(
+        "provenance",
+        [{"system": name, "gold": frozen.sha256[:12], "metric": metric_name(scorer), **file.setups[name]}],
+    )
     run.table("slices", _slice_rows([example.slice for example in examples], scores, clusters, seed=run.seed))
     reached = bar is None or summary.score.value >= bar
-    sentence = f"{name} scores {summary.score} by {metric_name} on {frozen.task.name}"
+    sentence = f"{name} scores {summary.score} by {metric_name(scorer)} on {frozen.task.name}"
     if bar is not None:
         sentence += f", {'at or above' if reached else 'below'} the bar of {bar:g}"
     run.verdict(sentence + ".", positive=reached)
@@ -109,13 +110,8 @@ def check(
     check_metrics(metric, more_metrics)
     if gold.exists():
         frozen = read_gold(gold)
-        _refuse_asked(system, frozen)
+        refuse_learned({system.label: system}, frozen)  # type: ignore[attr-defined]
         system(frozen.task)
-
-
-def _refuse_asked(system: SystemPart, gold: Gold) -> None:
-    for path in learns_from(system):
-        refuse_asked(system.label, path, gold)  # type: ignore[attr-defined]
 
 
 def _slice_rows(

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default_metric, shared_documents
+from slmkit.evidence.measure import (
+    AnswerFile,
+    Metric,
+    answer_row,
+    ask,
+    default_metric,
+    score_answers,
+    shared_documents,
+)
 from slmkit.evidence.more_metrics import check_metrics, metric_name
 from slmkit.evidence.statistics import Difference, holm, mean_score, paired_difference
 from slmkit.models.load import release_shared_model
@@ -139,7 +147,7 @@ def _change(
             on_answer=on_answer,
             on_note=run.note,
         )
-        scores.append([metric(*pair) for pair in zip(examples, answers, strict=True)])
+        scores.append(score_answers(metric, examples, answers))
         about = {"system": label, "gold": gold.sha256[:12], "metric": metric_name(metric)}
         made_by.append(about | file.setups[label])
         answered += [answer_row(label, *row) for row in zip(examples, answers, scores[-1], strict=True)]

@@ -58,6 +58,8 @@ def judge(
     ids = _judged(run, ours, others, against)[:limit]
     known = _labels(labels, system, against) if labels else {}
     file = AnswerFile(run.path("answered.jsonl"))
+    if not ids:
+        raise SlmkitError(f"{system} and {against} answered no example in common", fix="judge arms of one gold set")
     rulings = _rule(run, judge, ours, others, ids, against, criterion, show_target, system, file)
     release_shared_model()
     counts = Counter(ruling.label for ruling in rulings)

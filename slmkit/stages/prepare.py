@@ -77,8 +77,6 @@ def prepare(
     than 1 % of them end the run, they are dropped, or split where that does no harm. chunk_size and chunk_overlap
     count words, or by `chunk_by` the tokens of the model.
     """
-    if chunk_by == "tokens" and model is None:
-        raise SlmkitError("chunk_by=tokens without a model", fix="give the `model` whose tokens count")
     with run.progress("read", unit="rows") as bar:
         found = read_canonical(
             data,
@@ -179,12 +177,17 @@ def check(
     steps: list[Step] | None = None,
     filters: Filters = Filters(),  # noqa: B008 - frozen
     validation_size: float = 0.1,
+    chunk_by: Literal["words", "tokens"] = "words",
     **_others: Any,
 ) -> None:
     """Reads the data for a moment, so that a broken row, a missing column or a changed gold set shows at once."""
     if not 0 <= validation_size <= 0.5:
         raise SlmkitError(
             f"validation_size={validation_size} is no share from 0 to 0.5", where="with.validation_size", fix="use 0.1"
+        )
+    if chunk_by == "tokens" and model is None:
+        raise SlmkitError(
+            "chunk_by=tokens without a model", where="with.chunk_by", fix="give the `model` whose tokens count"
         )
     filters.check(_STEPS if steps is None else steps)
     if model is not None:

@@ -12,7 +12,8 @@ from itertools import product
 
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import default_metric
+from slmkit.evidence.measure import default_metric, score_answers
+from slmkit.evidence.more_metrics import metric_name
 from slmkit.models.load import Device, Dtype
 from slmkit.systems._shots import Choice
 from slmkit.systems.prompt import prompt
@@ -128,12 +129,11 @@ class _BestPrompt:
         means = []
         for system in systems:
             answers = system.answer(items)
-            means.append(sum(metric(item, answer) for item, answer in zip(items, answers, strict=True)) / len(items))
+            means.append(sum(score_answers(metric, items, answers)) / len(items))
         best = max(range(len(means)), key=means.__getitem__)
-        name = getattr(metric, "label", None) or metric.__name__
         self.notes.append(
             f"chosen from {len(means)} prompts by {len(means) * len(items):,} answers on {len(items)} development "
-            f"items: {self.candidates[best]}, {name} {means[best]:.3f} (the lowest {min(means):.3f})"
+            f"items: {self.candidates[best]}, {metric_name(metric)} {means[best]:.3f} (the lowest {min(means):.3f})"
         )
         self.notes.extend(getattr(systems[best], "notes", ()))
         return systems[best]

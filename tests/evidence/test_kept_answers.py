@@ -1,5 +1,7 @@
 """What one run asked, another need not: but only the same question, to the same system, asked in the same way."""
 
+from datetime import date
+
 import pytest
 
 from slmkit.bind import Part
@@ -60,7 +62,8 @@ def test_only_what_has_no_answer_is_asked_again(asked, tmp_path):
     assert len(asked()[0]) == 30
     again, notes = asked()
     assert again == ["e2"]
-    assert notes[0] == f"arm: 29 of 30 answers are those of {tmp_path / '0'} (--force asks anew)"
+    where = f"{tmp_path / '0'}, {date.today().isoformat()}"
+    assert notes[0] == f"arm: 29 of 30 answers are those of {where} (--force asks anew)"
 
 
 def test_more_questions_ask_the_new_ones(asked):
@@ -78,6 +81,40 @@ def test_an_answer_given_among_others_tells_no_latency_and_is_asked_again_alone(
 def test_another_system_task_or_turn_and_a_run_by_force_ask_everything(asked, other):
     asked()
     assert len(asked(**other)[0]) == 30
+
+
+def test_a_run_by_force_that_was_killed_finds_no_old_answers_when_it_is_resumed(asked, tmp_path):
+    asked()
+    part = Part("systems", "echo", Echo, {})
+    part.key = "k"
+    kept_answers(tmp_path / ".answers", part, TASK, anew=True)  # and then it was killed
+    assert len(asked()[0]) == 30
+
+
+def test_a_resumed_run_says_again_whose_answers_it_has(tmp_path, asked):
+    asked()
+    part = Part("systems", "echo", Echo, {})
+    part.key = "k"
+    said: list[list[str]] = []
+    for _ in range(2):
+        notes: list[str] = []
+        file = AnswerFile(tmp_path / "answered.jsonl")
+        kept_answers(tmp_path / ".answers", part, TASK, anew=False).give(
+            "arm", examples(30), file, on_note=notes.append
+        )
+        said.append(notes)
+    assert said[0] == said[1] and "29 of 30" in said[0][0]
+
+
+def test_memory_that_was_not_measured_is_not_kept_as_none_at_all(tmp_path):
+    part = Part("systems", "echo", Echo, {})
+    part.key = "k"
+    file = AnswerFile(tmp_path / "answered.jsonl")
+    ask(Echo, "arm", examples(3), file=file)
+    kept_answers(tmp_path / ".answers", part, TASK, anew=False).take("arm", examples(3), file, tmp_path)
+    again = AnswerFile(tmp_path / "again.jsonl")
+    kept_answers(tmp_path / ".answers", part, TASK, anew=False).give("arm", examples(3), again, on_note=print)
+    assert again.answers and "arm" not in again.peak_memory
 
 
 def test_a_file_that_lost_its_end_is_asked_again(asked, tmp_path):

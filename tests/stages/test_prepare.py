@@ -113,7 +113,7 @@ def test_documents_are_cut_by_the_tokens_of_the_model_where_asked(tmp_path):
     lengths = [len(tokenizer(row["text"], add_special_tokens=False)["input_ids"]) for row in files["documents"]]
     assert 30 < lengths[0] <= max(lengths) <= 40
     with pytest.raises(SlmkitError, match="without a model"):
-        run_prepare(tmp_path, "again", **options)
+        check(data=options["data"], chunk_by="tokens")
 
 
 def test_a_folder_of_documents_is_asked_about_itself(tmp_path):
