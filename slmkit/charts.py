@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # dark page (WCAG 2.2, 1.4.11): blue, vermilion, green, purple, ochre, grey.
 PALETTE = ("#2478b8", "#d55e00", "#00906a", "#b8659a", "#a87a00", "#7a7f85")
 _MARKERS = "os^DvPX"  # one more than there are colours, so that the pairs repeat late
+_WIDE = 100  # from this ratio on, three labels for every factor of ten would cover one another
 _GREY = "#808080"
 _MOST_POINTS = 1_000  # of one curve; more cannot be told apart
 _LONGEST_NAME = 32  # characters
@@ -101,7 +102,9 @@ def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "second
     free = ", ".join(_one_line(row["system"]) for row in rows if row not in shown)
     xlabel = _label(cost) + (f"; nothing: {free}" if free else "")
     axes.set(xscale="log", xlabel=xlabel, ylabel="score, with 95 % interval")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    costs = [row[cost] for row in shown]
+    is_wide = bool(costs) and max(costs) / min(costs) >= _WIDE
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if is_wide else (1, 2, 5)))
     axes.xaxis.set_major_formatter(_tick)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.1)

@@ -1,4 +1,5 @@
 import io
+import itertools
 from xml.etree import ElementTree
 
 import pytest
@@ -95,3 +96,22 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("cheapest", [3e-5, 1e-3, 6e-3])
+def test_the_costs_on_the_axis_do_not_cover_one_another(cheapest):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    rows = [
+        {"system": f"fine-tuned + RAG {i}", "score": 0.5, "low": 0.4, "high": 0.6, "cost_per_1000": cost}
+        for i, cost in enumerate((cheapest, 0.009, 0.013, 0.017))
+    ]
+    figure = score_against_cost(rows, cost="cost_per_1000")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    [axes] = figure.axes
+    low, high = axes.get_xlim()
+    labels = [label for label in axes.get_xticklabels() if label.get_text() and low <= label.get_position()[0] <= high]
+    boxes = [label.get_window_extent(canvas.get_renderer()) for label in labels]
+    assert boxes
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
