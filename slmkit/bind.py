@@ -66,7 +66,7 @@ class Call:
 
     def references(self) -> list[tuple[str, Reference]]:
         """Every Reference in the arguments with its dotted place."""
-        return list(_walk(self.arguments, ""))
+        return [(at, inner) for at, inner in _walk(self.arguments, "") if isinstance(inner, Reference)]
 
 
 @dataclass
@@ -196,9 +196,7 @@ class _Binder:
 
     def _beside(self, place: Place) -> list[str]:
         """The names of the parts that stand beside a place: the other systems of a comparison."""
-        value = self.layer.value
-        for step in place[:-1]:
-            value = value.get(step) if isinstance(value, dict) else None
+        value = self.layer.at(place[:-1])
         named = value.items() if isinstance(value, dict) and len(place) > 2 else ()
         return [str(key) for key, part in named if key != place[-1] and isinstance(part, str | dict)]
 
@@ -216,7 +214,7 @@ class _Binder:
             if one["type"] == "extra_forbidden":
                 first = one
                 break
-        loc = _within(self.layer.value, place, first["loc"])
+        loc = _within(self.layer.at(place), first["loc"])
         where = self._where((*place, *loc))
         if first["type"] == "extra_forbidden":
             options = list(known) if len(loc) == 1 else _group_keys(known, loc)
@@ -225,7 +223,7 @@ class _Binder:
         if first["type"] == "missing":
             where = self.layer.where(place) if place != ("with",) else self._top()
             return SlmkitError(f"{what} needs a value for {loc[-1]!r}", where=where, fix=f"add `{loc[-1]}: …`")
-        here = [one for one in error.errors() if _within(self.layer.value, place, one["loc"]) == loc]
+        here = [one for one in error.errors() if _within(self.layer.at(place), one["loc"]) == loc]
         wanted = [_wanted(one["msg"]) for one in here]
         dotted, fix = ".".join(str(step) for step in loc), f"give {', or '.join(dict.fromkeys(wanted))}"
         if loc[0] not in known:  # a default, which pydantic knows by the name of its field
@@ -413,36 +411,26 @@ def plain(value: Any) -> Any:
     return value
 
 
-def parts_in(value: Any, at: str = "") -> Iterator[tuple[str, Part]]:
+def parts_in(value: Any) -> Iterator[tuple[str, Part]]:
     """Every part bound anywhere inside the arguments, with its dotted place as Call.references names places."""
-    if isinstance(value, Part):
+    return ((at, inner) for at, inner in _walk(value, "") if isinstance(inner, Part))
+
+
+def _walk(value: Any, at: str) -> Iterator[tuple[str, Part | Reference]]:
+    """Every part and reference anywhere inside a value, with its dotted place; what is in a part has the part's."""
+    if isinstance(value, Part | Reference):
         yield at, value
-        yield from parts_in(value.arguments, at)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from parts_in(inner, f"{at}.{key}" if at else str(key))
-    elif isinstance(value, list):
-        for i, inner in enumerate(value):
-            yield from parts_in(inner, f"{at}[{i}]")
+    inner = value.arguments if isinstance(value, Part) else value
+    if isinstance(inner, dict):
+        for key, one in inner.items():
+            yield from _walk(one, f"{at}.{key}" if at else str(key))
+    elif isinstance(inner, list):
+        for i, one in enumerate(inner):
+            yield from _walk(one, f"{at}[{i}]")
 
 
-def _walk(value: Any, at: str) -> Iterator[tuple[str, Reference]]:
-    if isinstance(value, Reference):
-        yield at, value
-    elif isinstance(value, Part):
-        yield from _walk(value.arguments, at)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _walk(inner, f"{at}.{key}" if at else str(key))
-    elif isinstance(value, list):
-        for i, inner in enumerate(value):
-            yield from _walk(inner, f"{at}[{i}]")
-
-
-def _within(value: Any, place: Place, loc: tuple[Any, ...]) -> tuple[Any, ...]:
+def _within(value: Any, loc: tuple[Any, ...]) -> tuple[Any, ...]:
     """The leading steps of a pydantic location that exist in the YAML, plus the last one: drops union labels."""
-    for step in place:
-        value = value.get(step) if isinstance(value, dict) else None
     kept = []
     for i, step in enumerate(loc):
         inside = step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int)

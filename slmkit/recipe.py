@@ -41,6 +41,13 @@ class Layer:
         dotted = ".".join(str(step) for step in place)
         return f"{self.lines[at]}: {dotted}" if at in self.lines else dotted
 
+    def at(self, place: Place) -> Any:
+        """What stands at a place; None where nothing does."""
+        value = self.value
+        for step in place:
+            value = value.get(step) if isinstance(value, dict) else None
+        return value
+
     def merge(self, over: Layer) -> None:
         """Lays another layer on top of this one."""
         self.value = self._merged(self.value, over.value, (), over)
@@ -342,9 +349,7 @@ _KIND_NAMES = {dict: "a mapping (key: value lines)", str: "text", list: "a list:
 
 def _inner(layer: Layer, place: Place) -> Layer | None:
     """The layer that stands inside another one at a place."""
-    value = layer.value
-    for step in place:
-        value = value.get(step) if isinstance(value, dict) else None
+    value = layer.at(place)
     if not isinstance(value, dict):
         return None
     depth = len(place)

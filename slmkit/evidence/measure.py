@@ -180,9 +180,7 @@ class Summary:
     stop_rate: float  # answers that the system ended itself
     empty_rate: float
     error_rate: float
-    prompt_tokens: (
-        float  # mean an answer, as all that follow: questions without an answer cost nothing, and say little
-    )
+    prompt_tokens: float  # a mean, as all that follow, over the questions that have an answer
     completion_tokens: float
     seconds_per_answer: float  # answered many at a time
     p50_seconds: float  # answered one at a time

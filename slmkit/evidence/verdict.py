@@ -61,8 +61,8 @@ def conclude(
     """The cheapest arm that is not significantly worse than the best, or how many more items would tell.
 
     margin: an arm that is not significantly worse, but whose interval reaches below -margin, is undecided: then there
-    is not enough data. bar: the score that the chosen arm must reach. clusters: the
-    document of each item. noise: by how much one arm differs from its own repetition; no arm is worse by less.
+    is not enough data. bar: the score that the chosen arm must reach. clusters: the document of each item. noise: by
+    how much one arm differs from its own repetition; no arm is worse by less.
     """
     pairs = _all_pairs(arms, clusters, seed)
     tests = max(1, len(pairs) // 2)
