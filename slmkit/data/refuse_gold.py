@@ -6,6 +6,7 @@ the first characters of each text are compared before a line is parsed.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -25,7 +26,20 @@ from slmkit.errors import RefusedError
 _HEAD = 24  # letters and digits compared before a line is parsed
 _TEXT = re.compile(r'"(?:content|prompt|text)"\s*:\s*"([^"\\]{0,80})')  # ends at an escape: what follows is not seen
 _BATCH_ROWS = 4096
+_FILES = ("card.yaml", "dev.jsonl", "examples.jsonl")
 _NO_LETTERS = dict.fromkeys(map(ord, set(string.punctuation + string.whitespace) - {"\n"}))
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What gold asks: normalised text -> name of its set."""
+
+    sets: dict[str, str]
+
+    @functools.cached_property
+    def beginnings(self) -> set[str]:
+        """Every beginning of the first letters and digits of a question."""
+        return {head[:n] for head in _heads(list(self.sets)) for n in range(len(head) + 1)}
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ def refuse_gold(*data: Path | None) -> None:
     Each of `data` is a .jsonl file or a folder with train.jsonl and validation.jsonl; what is not there is not looked
     at. Raises: RefusedError with row, line and gold set.
     """
-    gold = gold_texts()
+    gold = gold_questions()
     for path in filter(None, data):
         for file in (path / "train.jsonl", path / "validation.jsonl") if path.is_dir() else (path,):
             if file.is_file() and (held := list(rows_in_gold(file, gold))):
@@ -68,7 +82,8 @@ def refuse_asked(system: str, learns_from: Path, gold: Gold) -> None:
     file = learns_from / "train.jsonl" if learns_from.is_dir() else learns_from
     if gold.card.get("taught") or not file.is_file():
         return
-    held = list(rows_in_gold(file, {normalise(example.input): gold.task.name for example in gold.examples}))
+    asked = Questions({normalise(example.input): gold.task.name for example in gold.examples})
+    held = list(rows_in_gold(file, asked))
     if held:
         raise RefusedError(
             f"{len(held):,} row{'s' * (len(held) > 1)} that {system!r} learns from stand in gold/{gold.task.name}: "
@@ -78,24 +93,23 @@ def refuse_asked(system: str, learns_from: Path, gold: Gold) -> None:
         )
 
 
-def rows_in_gold(file: Path, gold: dict[str, str]) -> Iterator[Held]:
-    """The rows of a .jsonl file that ask one of the gold texts; gold: normalised text -> name of its set."""
-    beginnings = {head[:n] for head in _heads(list(gold)) for n in range(len(head) + 1)}
+def rows_in_gold(file: Path, gold: Questions) -> Iterator[Held]:
+    """The rows of a .jsonl file that ask one of the gold questions."""
     with open(file, encoding="utf-8") as lines:
         numbered = enumerate(lines, 1)
         while batch := list(itertools.islice(numbered, _BATCH_ROWS)):
             found = [(place, text) for place, (_, line) in enumerate(batch) for text in _TEXT.findall(line)]
             heads = _heads([text for _, text in found])
-            likely = {place for (place, _), head in zip(found, heads, strict=True) if head in beginnings}
+            likely = {place for (place, _), head in zip(found, heads, strict=True) if head in gold.beginnings}
             for place in sorted(likely):
                 number, line = batch[place]
                 try:
                     row = json.loads(line)
                 except json.JSONDecodeError:  # the stage that reads the row says so
                     continue
-                asked = next((text for text in _asked(row) if normalise(text) in gold), None)
+                asked = next((text for text in _asked(row) if normalise(text) in gold.sets), None)
                 if asked is not None:
-                    yield Held(number, str(row.get("id", number)), asked, gold[normalise(asked)])
+                    yield Held(number, str(row.get("id", number)), asked, gold.sets[normalise(asked)])
 
 
 def _heads(texts: Sequence[str]) -> list[str]:
@@ -128,15 +142,25 @@ def gold_folders() -> dict[str, Path]:
     return {card.parent.name: card.parent for root in (shipped, Path()) for card in root.glob("gold/*/card.yaml")}
 
 
-def gold_texts() -> dict[str, str]:
-    """Each question of each frozen gold set, dev too, as normalised text -> name of the set.
+def gold_questions() -> Questions:
+    """Each question of each frozen gold set, dev too; read once a process, and again where a file has changed.
 
     Without the sets whose card says `taught: true`: they ask what the model was taught, in one of few ways to ask it.
     """
-    return {
-        normalise(example.input): name
-        for name, folder in sorted(gold_folders().items())
-        if not read_card(folder).get("taught")
-        for file in ("dev.jsonl", "examples.jsonl")
-        for example in read_examples(folder / file)
-    }
+    folders = sorted(gold_folders().items())
+    files = [file for _, folder in folders for name in _FILES if (file := folder / name).exists()]
+    stats = [(file.absolute(), file.stat()) for file in files]
+    return _read(tuple(folders), tuple((file, stat.st_mtime_ns, stat.st_size) for file, stat in stats))
+
+
+@functools.lru_cache(maxsize=1)
+def _read(folders: tuple[tuple[str, Path], ...], stamps: tuple[tuple[Path, int, int], ...]) -> Questions:
+    return Questions(
+        {
+            normalise(example.input): name
+            for name, folder in folders
+            if not read_card(folder).get("taught")
+            for file in _FILES[1:]
+            for example in read_examples(folder / file)
+        }
+    )

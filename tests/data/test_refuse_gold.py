@@ -9,7 +9,7 @@ import time
 import pytest
 
 from slmkit.data.gold import freeze_gold
-from slmkit.data.refuse_gold import refuse_gold, rows_in_gold
+from slmkit.data.refuse_gold import Questions, refuse_gold, rows_in_gold
 from slmkit.errors import RefusedError
 from slmkit.models.training import Training
 from slmkit.names import PACKAGE
@@ -82,6 +82,16 @@ def test_the_sets_that_ship_are_looked_at_but_those_that_ask_what_was_taught(pro
     assert refusal(project, chat(first_of("say"))) is None
 
 
+def test_gold_that_is_added_or_changed_meanwhile_counts(project):
+    assert refusal(project, chat(ASKED)) is None
+    given = {"dev": [], "task": Task("bank"), "source": "here"}
+    folder = freeze_gold(project / "gold" / "bank", examples=[Example("e1", ASKED, "yes")], **given).folder
+    assert refusal(project, chat(ASKED)).what.count("gold/bank")
+    (folder / "examples.jsonl").write_text(json.dumps({"id": "e1", "input": "now another", "target": "no"}) + "\n")
+    assert refusal(project, chat(ASKED)) is None
+    assert refusal(project, chat("now another"))
+
+
 def first_of(name):
     from slmkit.data.refuse_gold import gold_folders
 
@@ -125,7 +135,7 @@ def test_fifty_thousand_rows_cost_a_fraction_of_reading_them(tmp_path):
             out.write(json.dumps(chat(" ".join(rng.choices(words, k=70)))) + "\n")
     gold = {" ".join(rng.choices(["my", "card", "lost", "why"], k=8)): "bank" for _ in range(1000)}
     start = time.process_time()
-    assert not list(rows_in_gold(file, gold))
+    assert not list(rows_in_gold(file, Questions(gold)))
     mine = time.process_time() - start
     start = time.process_time()
     for line in file.read_text().splitlines():

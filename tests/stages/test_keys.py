@@ -144,9 +144,9 @@ def rows(folder: Path, name: str) -> Path:
 
 
 def gold_question() -> str:
-    from slmkit.data.refuse_gold import gold_texts
+    from slmkit.data.refuse_gold import gold_questions
 
-    return next(iter(gold_texts()))
+    return next(iter(gold_questions().sets))
 
 
 def shown(value: Any) -> Any:
