@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from project_files import REPOSITORY, Finished
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library of the hub is imported: no test needs the network
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: one core each
+gc.set_threshold(50_000)  # as the command does
 
 
 @pytest.fixture
@@ -41,6 +43,16 @@ def slmkit(
         return Finished(code if isinstance(code, int) else int(bool(code)), captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def libraries() -> None:
+    """Those that train, imported for good: each training looks for garbage, which takes .3 s among their objects."""
+    import peft  # noqa: F401
+    from trl import SFTTrainer  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,10 @@
 
 import json
 import math
+import random
 
 import pytest
+from sklearn.metrics import f1_score
 
 from slmkit.errors import SlmkitError
 from slmkit.metrics.abstention import abstain_rate, abstains, false_abstain_rate
@@ -33,6 +35,16 @@ def test_macro_f1_counts_each_label_alike():
     assert macro_f1(*pairs(("a", "a"), ("a", "b"), ("b", "B."))) == pytest.approx(2 / 3)
     assert macro_f1(*pairs(*[("a", "a")] * 9, ("b", "a"))) == pytest.approx((18 / 19) / 2)  # accuracy would be 0.9
     assert label_f1(*pairs(("a", "a"), ("a", "b"), ("b", "b")), label="A") == pytest.approx(2 / 3)
+
+
+def test_the_f1_of_labels_is_that_of_scikit_learn():
+    rng = random.Random(0)
+    rows = [(rng.choice("aaabbc"), rng.choice("aabbcx")) for _ in range(300)]
+    targets, said = zip(*rows, strict=True)
+    expected = f1_score(targets, said, labels=["a", "b", "c"], average=None, zero_division=0)
+    assert macro_f1(*pairs(*rows)) == pytest.approx(expected.mean())
+    assert [label_f1(*pairs(*rows), label=label) for label in "abc"] == pytest.approx(expected)
+    assert label_f1(*pairs(*rows), label="never") == 0.0
 
 
 def test_slot_f1_counts_all_slots_of_the_set_together():
