@@ -1,26 +1,26 @@
 """Checks a recipe's arguments against the signature of its stage, recursively through parts, before anything runs.
 
-Pydantic builds the checker from the keyword-only parameters: unknown keys are forbidden, types are strict.
+`checker` checks the values of one signature: unknown keys are forbidden, types are strict.
 What names a file, a recipe, a model or a part is looked up in a second pass, when its place is known.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import inspect
-import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import ValidationError
+
 from slmkit import names
+from slmkit.checker import Group, Pending, checked
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Layer, Place, Recipe
 from slmkit.signature import check_signature, grouped, parameters, place_of
-from slmkit.types import ModelRef, PartOf, Reads
+from slmkit.types import ModelRef, Reads
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,6 @@ def stage_of(recipe: Recipe) -> Callable[..., Any]:
     return function
 
 
-def json_schema(function: Callable[..., Any]) -> dict[str, Any]:
-    """The JSON schema of a stage's `with`, for editors."""
-    schema: dict[str, Any] = _checker(function).model_json_schema()
-    return schema
-
-
 class _Binder:
     def __init__(self, layer: Layer, fills: list[Fill], origins: dict[str, str]) -> None:
         self.layer, self.fills, self.origins = layer, fills, origins
@@ -113,8 +107,6 @@ class _Binder:
 
     def bind(self, function: Callable[..., Any], given: Mapping[str, Any], place: Place, what: str) -> dict[str, Any]:
         """The checked keyword arguments of one stage or part."""
-        from pydantic import ValidationError
-
         known = parameters(function)
         values = dict(given)
         dotted = ".".join(str(step) for step in place[1:])
@@ -131,14 +123,14 @@ class _Binder:
                     self.origins[at] = self.filled[*place, name] = fill.origin(name)
                     break
         try:
-            checked = _checker(function).model_validate(values)
+            found = checked(function, values)
         except ValidationError as error:
-            raise self._explain(error, function, place, what) from None
-        return {name: self._resolve(getattr(checked, _field(name)), (*place, name)) for name in known}
+            raise self._explain(error, function, values, place, what) from None
+        return {name: self._resolve(value, (*place, name)) for name, value in found.items()}
 
     def _resolve(self, value: Any, place: Place) -> Any:
         """Looks up what pass one left pending: references and parts, at any depth."""
-        if isinstance(value, _Pending):
+        if isinstance(value, Pending):
             if isinstance(value.marker, Reads):
                 return self._read(value, place)
             return self._part(value, place)
@@ -146,15 +138,11 @@ class _Binder:
             return [self._resolve(inner, (*place, i)) for i, inner in enumerate(value)]
         if isinstance(value, dict):
             return {key: self._resolve(inner, (*place, key)) for key, inner in value.items() if inner is not None}
-        if group := getattr(value, "__group__", None):
-            kept = {
-                f.name: self._resolve(getattr(value, _field(f.name)), (*place, f.name))
-                for f in dataclasses.fields(group)
-            }
-            return group(**kept)
+        if isinstance(value, Group):
+            return value.kind(**{name: self._resolve(inner, (*place, name)) for name, inner in value.values.items()})
         return value
 
-    def _read(self, pending: _Pending, place: Place) -> Reference:
+    def _read(self, pending: Pending, place: Place) -> Reference:
         name = pending.value
         is_model = pending.marker.kind == "model"
         if names.find("recipes", name):
@@ -170,7 +158,7 @@ class _Binder:
             fix += f"; a data set of the Hugging Face hub: data=data/hub dataset={name}"
         raise SlmkitError(f"no file, folder or recipe {name!r}", where=self._where(place), fix=fix)
 
-    def _part(self, pending: _Pending, place: Place) -> Part:
+    def _part(self, pending: Pending, place: Place) -> Part:
         value, folder = pending.value, pending.marker.folder
         if isinstance(value, Part):
             return value
@@ -207,7 +195,9 @@ class _Binder:
                 return f"{origin}: {'.'.join(map(str, place[1:]))}"
         return self.layer.where(place)
 
-    def _explain(self, error: Any, function: Callable[..., Any], place: Place, what: str) -> SlmkitError:
+    def _explain(
+        self, error: ValidationError, function: Callable[..., Any], values: Mapping[str, Any], place: Place, what: str
+    ) -> SlmkitError:
         known = parameters(function)
         first = error.errors()[0]
         for one in error.errors():  # a wrong key is nearer to the cause than a missing one
@@ -226,19 +216,13 @@ class _Binder:
         here = [one for one in error.errors() if _within(self.layer.at(place), one["loc"]) == loc]
         wanted = [_wanted(one["msg"]) for one in here]
         dotted, fix = ".".join(str(step) for step in loc), f"give {', or '.join(dict.fromkeys(wanted))}"
-        if loc[0] not in known:  # a default, which pydantic knows by the name of its field
-            what = f"the default of {dotted.removeprefix(_field(''))} is {first['input']!r}"
+        if loc[0] not in values:
+            what = f"the default of {dotted} is {first['input']!r}"
             return SlmkitError(what, where=place_of(function), fix=fix)
         return SlmkitError(f"{dotted} is {first['input']!r}", where=where, fix=fix)
 
     def _top(self) -> str:
         return next((line for place, line in self.layer.lines.items() if place and place[0] in ("base", "stage")), "")
-
-
-@dataclass(frozen=True)
-class _Pending:
-    marker: Any  # Reads or PartOf
-    value: Any
 
 
 _PHRASES = {
@@ -255,100 +239,6 @@ def _wanted(message: str) -> str:
     for phrase, ours in _PHRASES.items():
         message = message.replace(phrase, ours)
     return message
-
-
-def _field(name: str) -> str:
-    return f"f_{name}"  # pydantic reserves names such as model_*; the alias is the real one
-
-
-@functools.cache
-def _checker(function: Callable[..., Any]) -> Any:
-    """The pydantic model of a function's keyword-only parameters."""
-    from pydantic.errors import PydanticUserError
-
-    keys = {name: (p.annotation, p.default) for name, p in parameters(function).items()}
-    try:
-        return _model(keys, function.__name__)
-    except PydanticUserError as error:
-        what = f"{function.__name__} has a key that no YAML can give: {str(error).splitlines()[0]}"
-        fix = "use str, int, float, bool, Literal[…], list[…], Input, Model or a small dataclass"
-        raise SlmkitError(what, where=place_of(function), fix=fix) from None
-
-
-def _model(fields: Mapping[str, tuple[Any, Any]], name: str, group: type | None = None) -> Any:
-    """A strict pydantic model of named annotations and defaults; `group` is the dataclass it stands for, if any."""
-    from pydantic import ConfigDict, Field, create_model
-
-    made: dict[str, Any] = {}
-    for key, (annotation, default) in fields.items():
-        if default is inspect.Parameter.empty or default is dataclasses.MISSING:
-            made[_field(key)] = (_converted(annotation), Field(alias=key))
-        else:
-            made[_field(key)] = (_converted(annotation), Field(default=default, alias=key, validate_default=True))
-    model = create_model(name, __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **made)
-    model.__group__ = group
-    return model
-
-
-def _converted(annotation: Any) -> Any:
-    """An annotation of a signature as one pydantic can check: markers become pending look-ups, dataclasses models."""
-    from pydantic import PlainValidator, WithJsonSchema
-
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        marker = next((extra for extra in args[1:] if isinstance(extra, Reads | PartOf)), None)
-        if marker is None:
-            return annotation
-        return typing.Annotated[object, PlainValidator(_keeper(marker)), WithJsonSchema(_marker_schema(marker))]
-    if origin in (typing.Union, types.UnionType):
-        return typing.Union[tuple(_converted(arg) for arg in args)]  # noqa: UP007
-    if origin is list:
-        return list[_converted(args[0])]  # type: ignore[misc]
-    if origin is dict:
-        return dict[str, typing.Optional[_converted(args[1])]]  # type: ignore[misc]  # noqa: UP045
-    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
-        return _group(annotation)
-    return annotation
-
-
-@functools.cache
-def _group(kind: type) -> Any:
-    """A small dataclass of a signature as a nested model; its default instance becomes a mapping first."""
-    from pydantic import BeforeValidator
-
-    hints = typing.get_type_hints(kind, include_extras=True)
-    fields = {f.name: (hints[f.name], _default(f)) for f in dataclasses.fields(kind)}
-
-    def as_mapping(value: Any) -> Any:
-        return {name: getattr(value, name) for name in fields} if isinstance(value, kind) else value
-
-    return typing.Annotated[_model(fields, kind.__name__, kind), BeforeValidator(as_mapping)]
-
-
-def _default(field: Any) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default
-
-
-def _keeper(marker: Any) -> Callable[[Any], Any]:
-    def keep(value: Any) -> Any:
-        allowed = (str,) if isinstance(marker, Reads) else (str, Mapping, Part)
-        if not isinstance(value, allowed) and not (isinstance(marker, PartOf) and callable(value)):
-            wanted = (
-                "the name of a file, folder or recipe" if isinstance(marker, Reads) else "a name or {use: name, …}"
-            )
-            raise ValueError(wanted)
-        return _Pending(marker, value)
-
-    return keep
-
-
-def _marker_schema(marker: Any) -> dict[str, Any]:
-    if isinstance(marker, Reads):
-        return {"type": "string", "description": f"{marker.kind}: a recipe, a file or folder, or a model's name"}
-    use = {"type": "string", "examples": sorted(names.part_files(marker.folder))}
-    return {"anyOf": [use, {"type": "object", "properties": {"use": use}, "required": ["use"]}]}
 
 
 def find_model(name: str, where: str) -> Reference:

@@ -379,7 +379,7 @@ def ls(
             source=source, track=track, level=level, minutes=minutes, as_json=as_json, as_markdown=as_markdown
         )
         return
-    from slmkit.commands.views import listing
+    from slmkit.commands.ls import listing
 
     listing(kind, as_json=as_json)
 
@@ -393,7 +393,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a recipe's values and their origins, a run's lineage down to raw files, or what a part takes."""
-    from slmkit.commands.views import show_name
+    from slmkit.commands.show import show_name
 
     _, values = parse([name, *(given or [])])
     show_name(name, values, profile=profile, seed=seed, as_json=as_json)
@@ -418,7 +418,7 @@ def check(
     as_json: AsJson = False,
 ) -> int:
     """Bind recipes, all unless some are named, and run nothing."""
-    from slmkit.commands.views import check_recipes
+    from slmkit.commands.check import check_recipes
 
     return check_recipes(recipes or [], profile=profile, as_json=as_json)
 
@@ -428,7 +428,7 @@ def schema(
     stage: Annotated[str | None, typer.Argument(help="Only this stage.")] = None, as_json: AsJson = False
 ) -> None:
     """Print the JSON schema of recipes, so that an editor completes and checks them."""
-    from slmkit.commands.views import recipe_schema
+    from slmkit.commands.schema import recipe_schema
 
     print(json.dumps(recipe_schema(stage), indent=None if as_json else 1))
 
@@ -525,7 +525,7 @@ def chat(
 @app.command()
 def clean(dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Remove unfinished runs, and of each recipe all finished runs but the newest."""
-    from slmkit.commands.views import clean_runs
+    from slmkit.commands.clean import clean_runs
 
     clean_runs(dry_run=dry_run, as_json=as_json)
 

@@ -21,6 +21,7 @@ from typing import Any
 from slmkit.errors import SlmkitError
 
 PACKAGE = Path(__file__).parent
+PART_KINDS = ("stages", "lessons", "metrics", "retrievers", "systems")  # folders whose functions recipes name
 
 
 def roots() -> list[Path]:

@@ -15,6 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 KERNEL = {
     "names",
     "recipe",
+    "checker",
     "bind",
     "plan",
     "run",
@@ -40,7 +41,8 @@ MAY_IMPORT = {
     "recipe": {"names"},
     "curriculum": {"names", "recipe"},
     "signature": set(),
-    "bind": {"names", "recipe", "signature"},
+    "checker": {"names", "signature"},
+    "bind": {"checker", "names", "recipe", "signature"},
     "plan": {"names", "recipe", "bind", "signature"},
     "run": {"console"},
     "launch": {"console", "names", "plan", "recipe", "run", "runner"},

@@ -6,7 +6,8 @@ from typing import Literal
 
 import pytest
 
-from slmkit.bind import Call, Fill, Part, Reference, bind, json_schema, plain, resolved
+from slmkit.bind import Call, Fill, Part, Reference, bind, plain, resolved
+from slmkit.checker import json_schema
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Layer, Recipe
 from slmkit.signature import grouped

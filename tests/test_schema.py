@@ -6,7 +6,7 @@ from jsonschema import Draft202012Validator
 from project_files import Finished
 
 from slmkit import names
-from slmkit.commands.views import recipe_schema
+from slmkit.commands.schema import recipe_schema
 from slmkit.recipe import read_yaml
 
 

@@ -19,7 +19,7 @@ GoldName = Annotated[str, typer.Argument(metavar="GOLD", help="A gold set: its n
 @gold.command("ls")
 def gold_ls(as_json: AsJson = False) -> None:
     """List the frozen gold sets."""
-    from slmkit.commands.views import listing
+    from slmkit.commands.ls import listing
 
     listing("gold", as_json=as_json)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from slmkit import names
+from slmkit.commands.ls import about
 from slmkit.commands.progress import read_lessons
-from slmkit.commands.views import about
 from slmkit.console import out, print_rows
 from slmkit.curriculum import LEVELS, SOURCES, Curriculum, read_curriculum
 from slmkit.errors import SlmkitError

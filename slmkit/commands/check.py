@@ -1,0 +1,69 @@
+"""slmkit check: binds recipes, runs none, and tells every mistake."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from slmkit import names
+from slmkit.console import out
+from slmkit.curriculum import lesson_of
+from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
+from slmkit.plan import find_mistakes, make_plan
+from slmkit.recipe import Place, Recipe, load_profile, load_recipe, read_yaml
+
+
+def check_recipes(wanted: list[str], *, profile: str, as_json: bool) -> int:
+    """Binds recipes and prints the mistakes found; exit code 3 if there are any."""
+    checked = wanted or names.names("recipes")
+    profile, _ = load_profile(profile)
+    mistakes = find_mistakes(checked, profile=profile)
+    for name in checked:
+        try:
+            if name not in mistakes:
+                recipe = load_recipe(name, profile=profile)
+                lesson_of(recipe)
+                _check_sweep(recipe)
+        except SlmkitError as error:
+            mistakes[name] = error
+    mistakes |= _mistakes_of_profiles()
+    if as_json:
+        rows = [{"recipe": name, "what": e.what, "where": e.where, "fix": e.fix} for name, e in mistakes.items()]
+        print(json.dumps({"checked": len(checked), "mistakes": rows}, ensure_ascii=False))
+    else:
+        for mistake in mistakes.values():
+            out.print(f"{mistake}\n", markup=False)
+        out.print(f"{len(checked)} recipes checked, {len(mistakes)} with mistakes")
+    return EXIT_MISTAKE if mistakes else EXIT_DONE
+
+
+def _check_sweep(recipe: Recipe) -> None:
+    """Each key of `sweep:` is one of the recipe, or of one it reads, and takes the values that it may be given."""
+    if not recipe.get("sweep"):
+        return
+    from slmkit.commands.search_space import read_space
+
+    place: Place = ("sweep",)
+    try:
+        for key in recipe.get("sweep"):
+            place = ("sweep", key)
+            for inner, dimension in read_space({key: recipe.get("sweep")[key]}, {})[0].items():
+                for end in dimension.ends:
+                    make_plan(recipe.name, given={inner: end}, profile=recipe.profile)
+    except SlmkitError as error:
+        raise SlmkitError(error.what, where=recipe.layer.where(place), fix=error.fix) from None
+
+
+def _mistakes_of_profiles() -> dict[str, SlmkitError]:
+    """The first key of each profile that no stage or part takes. Signatures are read as text, which is quick."""
+    paths = [*names.PACKAGE.rglob("*.py"), *Path().glob("*.py"), *Path().glob("*/*.py")]
+    source = "".join(path.read_text(encoding="utf-8", errors="replace") for path in paths)
+    mistakes = {}
+    for name, path in names.named_files("configs/profiles").items():
+        layer = read_yaml(path)
+        if key := next((key for key in layer.value if f" {key}: " not in source), None):
+            fix = names.suggest(str(key), set(re.findall(r" (\w+): ", source)))
+            what = f"no stage or part has a key {key!r}"
+            mistakes[f"profile {name}"] = SlmkitError(what, where=layer.where((key,)), fix=fix)
+    return mistakes

@@ -1,0 +1,137 @@
+"""slmkit show: a recipe's values and where each comes from, what a part takes, a run and what it was made from."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.text import Text
+
+from slmkit import names
+from slmkit.bind import plain
+from slmkit.checker import json_schema
+from slmkit.console import out, print_rows
+from slmkit.errors import SlmkitError
+from slmkit.plan import bind_one, find_run, lineage, make_plan
+from slmkit.signature import parameters
+
+
+def show_name(name: str, values: dict[str, Any], *, profile: str, seed: int, as_json: bool) -> None:
+    """Prints a recipe, a run, or a part, whichever the name stands for."""
+    if names.find("recipes", name) or name.endswith((".yaml", ".yml")):
+        _show_recipe(name, values, profile, seed, as_json)
+        return
+    for kind in names.PART_KINDS:
+        if name in names.part_files(kind):
+            _show_part(kind, name, as_json)
+            return
+    try:
+        folder = find_run(name)
+    except SlmkitError:
+        parts = [part for kind in names.PART_KINDS for part in names.part_files(kind)]
+        fix = names.suggest(name, [*names.names("recipes"), *parts])
+        raise SlmkitError(f"no recipe, part or run {name!r}", fix=fix) from None
+    _show_run(folder, as_json)
+
+
+def _show_recipe(name: str, values: dict[str, Any], profile: str, seed: int, as_json: bool) -> None:
+    if values:  # a key may belong to a recipe that this one reads
+        plan = make_plan(name, given=values, profile=profile, seed=seed)
+        call, profile = plan.target.call, plan.profile
+    else:
+        call, profile = bind_one(name, profile=profile)
+    shown = plain(call.arguments)
+    if as_json:
+        told = {"name": call.name, "stage": call.recipe.stage, "with": shown, "origins": call.origins}
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    out.print(f"[bold]{escape(call.name)}[/]  {escape(call.recipe.get('title') or '')}")
+    if teaches := call.recipe.get("teaches"):
+        out.print(teaches, style="dim", markup=False)
+    out.print(f"stage {call.recipe.stage}, profile {profile}\n", markup=False)
+    rows = [[place, _brief(value), _origin(call.origins, place)] for place, value in _flat(shown, "")]
+    print_rows([_heading("key", "value", "from"), *rows])
+    reads = [f"{place} <- {reference.name}" for place, reference in call.references() if reference.kind == "recipe"]
+    if reads:
+        out.print(f"\nreads {', '.join(reads)}", markup=False)
+
+
+def _flat(value: Any, at: str) -> list[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        return [row for key, inner in value.items() for row in _flat(inner, f"{at}.{key}" if at else str(key))]
+    return [(at, value)]
+
+
+def _origin(origins: dict[str, str], place: str) -> str:
+    while place:
+        if place in origins:
+            return origins[place]
+        place = place.rpartition(".")[0]
+    return ""
+
+
+def _show_part(kind: str, name: str, as_json: bool) -> None:
+    function = names.load_part(kind, name)
+    if as_json:
+        print(json.dumps(json_schema(function)))
+        return
+    out.print(f"[bold]{name}[/]  {kind}\n")
+    out.print(inspect.getdoc(function) or "", markup=False)
+    rows = [_heading("key", "type", "default")]
+    for key, parameter in parameters(function).items():
+        default = parameter.default
+        shown = "(needed)" if default is inspect.Parameter.empty else getattr(default, "__name__", repr(default))
+        rows.append([key, _type_name(function, key), shown])
+    out.print()
+    print_rows(rows)
+
+
+def _type_name(function: Any, key: str) -> str:
+    annotation = inspect.signature(function).parameters[key].annotation
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def _show_run(folder: Path, as_json: bool) -> None:
+    """A run's values and metrics, and its lineage down to the hash of each raw file."""
+    tree = lineage(folder)
+    if as_json:
+        print(json.dumps(tree, ensure_ascii=False))
+        return
+    from slmkit.summary import summary
+
+    out.print(summary(folder))
+    out.print("\n[bold]lineage[/]")
+    _print_lineage(tree, 0)
+
+
+def _print_lineage(tree: dict[str, Any], depth: int) -> None:
+    indent = "  " * depth
+    unfinished = "" if tree["done"] else "  (unfinished)"
+    out.print(f"{indent}{escape(tree['name'])}  [dim]{escape(tree['dir'])}[/]{unfinished}")
+    seen: set[str] = set()
+    for row in tree["inputs"]:
+        if row["name"] in seen:  # an input read in several places is one input
+            continue
+        seen.add(row["name"])
+        name = f"{indent}  {escape(row['name'])}"
+        if "run" in row:
+            _print_lineage(row["run"], depth + 1)
+        elif row.get("sha256"):
+            changed = "  [yellow]changed or gone since[/]" if not row["unchanged"] else ""
+            out.print(f"{name}  [dim]sha256 {row['sha256']}[/]{changed}")
+            if raw := row.get("frozen_from"):
+                out.print(f"{indent}    {escape(str(raw['source']))}  [dim]sha256 {raw['sha256']} when frozen[/]")
+        else:
+            out.print(f"{name}  [dim]{row['kind']}{' (run removed)' if row['kind'] == 'recipe' else ''}[/]")
+
+
+def _heading(*columns: str) -> list[str | Text]:
+    return [Text(column, "dim") for column in columns]
+
+
+def _brief(value: Any) -> str:
+    """A value in one line."""
+    return value if isinstance(value, str) and "\n" not in value else json.dumps(value, ensure_ascii=False)
