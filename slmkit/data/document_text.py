@@ -8,8 +8,6 @@ from pathlib import Path
 
 from slmkit.data.encoding import Encoding
 
-DOCUMENT_SUFFIXES = (".md", ".markdown", ".txt", ".text", ".html", ".htm")
-
 _FRONT_MATTER = re.compile(r"\A---\r?\n.*?\n---\r?\n", re.DOTALL)
 _BLOCKS = frozenset(("p", "div", "li", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "br", "tr", "table", "section",
                      "article", "pre", "blockquote", "dt", "dd"))  # fmt: skip

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.document_text import DOCUMENT_SUFFIXES, read_document
 from slmkit.data.encoding import Encoding, find_encoding
 from slmkit.data.json_rows import each_key_once, json_rows
 from slmkit.errors import SlmkitError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
+DOCUMENT_SUFFIXES = (".md", ".markdown", ".txt", ".text", ".html", ".htm")
 _DELIMITERS = (",", ";", "\t", "|")
 _ABOUT = ("license", "licence", "readme", "source", "changelog", "notice")  # files about the data, not data
 
@@ -143,6 +143,8 @@ def _read_file(file: Path, root: Path, encoding: str, say: Say) -> Iterator[Row]
         elif suffix == ".json":
             rows = (Row(values, file, line) for values, line in json_rows(file, found))
         else:
+            from slmkit.data.document_text import read_document
+
             text = read_document(file, found)
             rows = iter([Row({"path": file.relative_to(root).as_posix(), "text": text}, file, 1)])
     count = 0
