@@ -16,7 +16,7 @@ def command() -> None:
     Taking Python's modules down one by one is a fifth of the time of `slmkit show`. Imports make a million objects and
     no garbage: looking for it every 700 objects, as Python does, is an eighth of the import of transformers.
     """
-    gc.set_threshold(50_000)
+    gc.set_threshold(100_000)
     from slmkit.cli import main
 
     try:

@@ -13,7 +13,7 @@ from project_files import REPOSITORY, Finished
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library of the hub is imported: no test needs the network
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: one core each
-gc.set_threshold(50_000)  # as the command does
+gc.set_threshold(100_000)  # as the command does
 
 
 @pytest.fixture
