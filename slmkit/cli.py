@@ -24,12 +24,12 @@ from typer.models import CommandInfo
 
 from slmkit import __version__
 from slmkit.commands.given import parse
-from slmkit.commands.gold_app import AsJson, gold
+from slmkit.commands.gold_app import gold
 from slmkit.commands.json_only import json_only
-from slmkit.commands.run_recipe import announce, run_recipe
+from slmkit.commands.options import AsJson, DryRun, Options, Processes, Profile, Seed, with_options
+from slmkit.commands.run_recipe import run_recipe
 from slmkit.console import console, out, quiet_libraries
 from slmkit.errors import EXIT_DONE, EXIT_FAILED, FailedError, SlmkitError, file_error
-from slmkit.launch import read_launch
 from slmkit.names import find
 
 VERBS = {
@@ -50,16 +50,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-# Options shared by every command that runs or binds a recipe.
 Given = Annotated[list[str] | None, typer.Argument(metavar="[RECIPE] [KEY=VALUE]...", help="A recipe, and values.")]
-Profile = Annotated[str, typer.Option("--profile", help="A machine size of configs/profiles; auto looks for CUDA.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Random seed of every stage.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, print what would run, run nothing.")]
-Force = Annotated[bool, typer.Option("--force", help="Run again even if a result is there.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Also show what the libraries print.")]
-Processes = Annotated[int, typer.Option("--num-processes", min=1, help="Processes (GPUs) here for the last step.")]
-Fsdp = Annotated[bool, typer.Option("--fsdp", help="Shard the weights over the processes (FSDP2).")]
-Machine = Annotated[str | None, typer.Option("--machine", help="RANK/COUNT@HOST:PORT, one of several machines.")]
+_AS_USUAL, _ONE_PROCESS = Options(), Processes()
 
 
 def main() -> None:
@@ -143,33 +135,11 @@ def _print_error(error: SlmkitError, as_json: bool) -> None:
 def _verb(name: str, about: str) -> None:
     """Adds the command of one stage of the loop: recipes/loop/<name>.yaml unless a recipe is named."""
 
-    def command(
-        given: Given = None,
-        profile: Profile = "auto",
-        seed: Seed = 0,
-        dry_run: DryRun = False,
-        as_json: AsJson = False,
-        force: Force = False,
-        verbose: Verbose = False,
-        num_processes: Processes = 1,
-        fsdp: Fsdp = False,
-        machine: Machine = None,
-    ) -> int:
+    def command(given: Given = None, options: Options = _AS_USUAL, processes: Processes = _ONE_PROCESS) -> int:
         recipe, values = parse(given, default=f"loop/{name}")
-        launch = read_launch(num_processes, fsdp=fsdp, machine=machine)
-        return run_recipe(
-            recipe,
-            values,
-            profile=profile,
-            seed=seed,
-            dry_run=dry_run,
-            as_json=as_json,
-            force=force,
-            verbose=verbose,
-            launch=launch,
-        )
+        return run_recipe(recipe, values, options, launch=processes.launch)
 
-    app.command(name, help=about)(command)
+    app.command(name, help=about)(with_options(command))
 
 
 for _name, _about in VERBS.items():
@@ -178,25 +148,21 @@ for _name, _about in VERBS.items():
 
 
 @app.command()
+@with_options
 def pick(
     given: Given = None,
     answer: Annotated[
         list[str] | None, typer.Option("--answer", metavar="KEY=VALUE", help="Answer a question beforehand.")
     ] = None,
     measure: Annotated[bool, typer.Option("--measure", help="Measure the models that are on this machine.")] = False,
-    profile: Profile = "auto",
-    seed: Seed = 0,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    force: Force = False,
-    verbose: Verbose = False,
+    options: Options = _AS_USUAL,
 ) -> int:
     """Pick a base model by a checklist; in a terminal and without values it asks for the few it needs."""
     from slmkit.commands.gold import find_gold
     from slmkit.commands.pick import ask, is_asked, read_answers
 
     recipe, values = parse(given, default="loop/pick")
-    answered = ask() if is_asked(given, answer, as_json=as_json) else read_answers(answer or [])
+    answered = ask() if is_asked(given, answer, as_json=options.as_json) else read_answers(answer or [])
     for key in values.keys() & answered.keys():
         raise SlmkitError(f"{key} is given twice", where=f"--answer {key}", fix="give it once")
     values |= answered
@@ -208,23 +174,17 @@ def pick(
         gold_known = known_gold_of(values["data"])
         if gold_known and (find_gold(gold_known) / "dev.jsonl").is_file():
             values["gold"] = gold_known
-    return run_recipe(
-        recipe, values, profile=profile, seed=seed, dry_run=dry_run, as_json=as_json, force=force, verbose=verbose
-    )
+    return run_recipe(recipe, values, options)
 
 
 @app.command()
+@with_options
 def prepare(
     given: Given = None,
     show_mask: Annotated[
         bool, typer.Option("--show-mask", help="Show a row token by token: what is read, what is learnt.")
     ] = False,
-    profile: Profile = "auto",
-    seed: Seed = 0,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    force: Force = False,
-    verbose: Verbose = False,
+    options: Options = _AS_USUAL,
 ) -> int:
     """Turn a data file into training rows."""
     recipe, values = parse(given, default="loop/prepare")
@@ -232,103 +192,56 @@ def prepare(
         from slmkit.commands.own_data import known_gold_of
 
         values["gold"] = known_gold_of(values["data"])
-    return run_recipe(
-        recipe,
-        values,
-        profile=profile,
-        seed=seed,
-        dry_run=dry_run,
-        as_json=as_json,
-        force=force,
-        verbose=verbose,
-        show_mask=show_mask,
-    )
+    return run_recipe(recipe, values, options, show_mask=show_mask)
 
 
 @app.command()
+@with_options
 def loop(
     given: Given = None,
-    profile: Profile = "auto",
-    seed: Seed = 0,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    force: Force = False,
-    verbose: Verbose = False,
+    options: Options = _AS_USUAL,
 ) -> int:
     """Run the whole loop on one task: prepare, train, compare, verdict. `data=FILE` runs it on your own."""
     recipe, values = parse(given, default="loop/compare")
-    return run_recipe(
-        recipe,
-        values,
-        profile=profile,
-        seed=seed,
-        dry_run=dry_run,
-        as_json=as_json,
-        force=force,
-        verbose=verbose,
-        freeze="data" in values,
-    )
+    return run_recipe(recipe, values, options, freeze="data" in values)
 
 
 @app.command()
+@with_options
 def run(
     given: Given = None,
-    profile: Profile = "auto",
-    seed: Seed = 0,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    force: Force = False,
-    verbose: Verbose = False,
-    num_processes: Processes = 1,
-    fsdp: Fsdp = False,
-    machine: Machine = None,
+    options: Options = _AS_USUAL,
+    processes: Processes = _ONE_PROCESS,
     breaks: Annotated[
         bool, typer.Option("--break", help="Apply the recipe's breaks; its claim must turn red.")
     ] = False,
 ) -> int:
     """Run one recipe, and first the recipes it reads."""
     recipe, values = parse(given)
-    launch = read_launch(num_processes, fsdp=fsdp, machine=machine)
-    return run_recipe(
-        recipe,
-        values,
-        profile=profile,
-        seed=seed,
-        dry_run=dry_run,
-        as_json=as_json,
-        force=force,
-        verbose=verbose,
-        launch=launch,
-        breaks=breaks,
-    )
+    return run_recipe(recipe, values, options, launch=processes.launch, breaks=breaks)
 
 
 @app.command()
+@with_options
 def learn(
     given: Annotated[
         list[str] | None, typer.Argument(metavar="[LESSON] [KEY=VALUE]...", help="A lesson; the next one by default.")
     ] = None,
-    profile: Profile = "auto",
-    seed: Seed = 0,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    force: Force = False,
-    verbose: Verbose = False,
+    options: Options = _AS_USUAL,
 ) -> int:
     """Take a lesson: a question, a run that answers it, its claim checked, and where to go on."""
     from slmkit.commands.learn import find_lesson, take
 
     recipe, values = parse(given, default="")
     name = find_lesson(recipe)
-    console.quiet = as_json
-    if not verbose:
+    console.quiet = options.as_json
+    if not options.verbose:
         quiet_libraries()
-    return take(
-        name, values, profile=profile, seed=seed, dry_run=dry_run, force=force, verbose=verbose, as_json=as_json
-    )
+    return take(name, values, options)
 
 
 @app.command()
+@with_options
 def sweep(
     given: Annotated[
         list[str] | None, typer.Argument(metavar="[RECIPE] [KEY=[A,B,C]] [KEY=LOW..HIGH] [KEY=VALUE]...")
@@ -336,28 +249,13 @@ def sweep(
     trials: Annotated[int, typer.Option("--trials", min=1, help="How many to try.")] = 20,
     minimize: Annotated[str | None, typer.Option("--minimize", help="A metric: validation_loss unless named.")] = None,
     maximize: Annotated[str | None, typer.Option("--maximize", help="A metric of which more is better.")] = None,
-    profile: Profile = "auto",
-    seed: Seed = 0,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    verbose: Verbose = False,
+    options: Options = _AS_USUAL,
 ) -> int:
     """Search keys of a recipe, each trial a run: `slmkit sweep loop/train learning_rate=1e-4..1e-2 lora.r=[4,8]`."""
     from slmkit.commands.sweep import sweep as search
 
     recipe, values = parse(given, default="loop/train")
-    return search(
-        recipe,
-        values,
-        profile=announce(profile, seed, as_json),
-        seed=seed,
-        num_trials=trials,
-        minimize=minimize,
-        maximize=maximize,
-        dry_run=dry_run,
-        as_json=as_json,
-        verbose=verbose,
-    )
+    return search(recipe, values, options, num_trials=trials, minimize=minimize, maximize=maximize)
 
 
 @app.command()

@@ -89,6 +89,18 @@ def test_lists_are_tried_to_the_end_and_the_best_is_found_by_its_command(slmkit:
     assert (again.json["ran"], again.json["dir"]) == ([], done.json["best"]["dir"])
 
 
+def test_a_sweep_is_found_again_and_tried_anew_where_that_is_forced(slmkit: Slmkit) -> None:
+    def written(row: dict[str, str]) -> int:
+        return Path(row["dir"], "result.json").stat().st_mtime_ns
+
+    first = slmkit("sweep", "bowl", "x=[1, 2]", "--json").json["trials"]
+    times = [written(row) for row in first]
+    assert slmkit("sweep", "bowl", "x=[1, 2]", "--json").json["trials"] == first
+    assert [written(row) for row in first] == times
+    assert len(slmkit("sweep", "bowl", "x=[1, 2]", "--json", "--force").json["trials"]) == 2
+    assert all(written(row) > time for row, time in zip(first, times, strict=True))
+
+
 def test_ranges_come_near_the_best_within_their_bounds(slmkit: Slmkit) -> None:
     done = slmkit("sweep", "bowl", "x=0.1..9.0", "y=1..4", "--trials", "25", "--json")
     tried = done.json["trials"]

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from slmkit.commands.given import parse
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on standard output.")]
+from slmkit.commands.options import AsJson
 
 gold = typer.Typer(
     help="Gold sets: check, label, add to, freeze, compare.", no_args_is_help=True, rich_markup_mode=None

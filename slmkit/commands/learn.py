@@ -11,6 +11,7 @@ from typing import Any
 
 from slmkit import names
 from slmkit.commands.lessons import next_unread
+from slmkit.commands.options import Options
 from slmkit.commands.progress import mark_read, read_lessons
 from slmkit.commands.run_recipe import print_plan
 from slmkit.console import console, out
@@ -43,38 +44,28 @@ def find_lesson(text: str) -> str:
     return name
 
 
-def take(
-    name: str,
-    values: dict[str, Any],
-    *,
-    profile: str,
-    seed: int,
-    dry_run: bool,
-    force: bool,
-    verbose: bool,
-    as_json: bool,
-) -> int:
+def take(name: str, values: dict[str, Any], options: Options) -> int:
     """Tells, asks, runs, and shows what came out; returns the exit code of the run."""
-    profile = load_profile(profile)[0]
-    plan = make_plan(name, given=values, profile=profile, seed=seed)
+    profile = load_profile(options.profile)[0]
+    plan = make_plan(name, given=values, profile=profile, seed=options.seed)
     recipe = plan.target.call.recipe
     lesson = lesson_of(recipe)
     if lesson is None:
         raise SlmkitError(f"{name!r} is a recipe and no lesson", fix=f"slmkit run {name}")
-    if dry_run:
-        return print_plan(plan, Launch(), as_json=as_json, force=force)
-    if not as_json:
+    if options.dry_run:
+        return print_plan(plan, Launch(), options)
+    if not options.as_json:
         _tell(plan, lesson)
         _wait()
     from slmkit.runner import execute
 
-    outcome = execute(plan, force=force, verbose=verbose)
+    outcome = execute(plan, force=options.force, verbose=options.verbose)
     try:
         mark_read(name)
     except OSError as error:  # the lesson was taken all the same
         console.print(f"  that you read this lesson could not be kept: {error}", markup=False)
     following = read_curriculum().next_after(name) or next_unread()
-    if as_json:
+    if options.as_json:
         kept = {key: outcome.result[key] for key in ("metrics", "expect", "seconds")}
         told = {"lesson": name, "dir": str(outcome.dir), "report": str(outcome.dir / "report.html"), **kept}
         print(json.dumps({**told, "next": following, "exit_code": outcome.exit_code}, ensure_ascii=False))

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from slmkit.commands.options import Options
 from slmkit.console import console, out, quiet_libraries
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, SlmkitError
 from slmkit.launch import Launch
@@ -15,13 +16,8 @@ from slmkit.launch import Launch
 def run_recipe(
     name: str,
     values: dict[str, Any],
+    options: Options,
     *,
-    profile: str,
-    seed: int,
-    dry_run: bool,
-    as_json: bool,
-    force: bool,
-    verbose: bool,
     launch: Launch = Launch(),  # noqa: B008 - frozen
     breaks: bool = False,
     freeze: bool = False,
@@ -31,29 +27,29 @@ def run_recipe(
     from slmkit.commands.own_data import freeze_gold_of
     from slmkit.plan import make_plan
 
-    profile = announce(profile, seed, as_json)
+    profile, seed = announce(options), options.seed
     if breaks and values:
         key, value = next(iter(values.items()))
         what = "--break judges the claim of the recipe as written, which values of the command line lift"
         raise SlmkitError(what, where=f"command line: {key}={value}", fix="leave the values out, or --break")
-    if dry_run:
+    if options.dry_run:
         with tempfile.TemporaryDirectory() as trial:
             values = freeze_gold_of(values, trial=Path(trial)) if freeze else values
             plan = make_plan(name, given=values, profile=profile, seed=seed, breaks=breaks)
-            return print_plan(plan, launch, as_json=as_json, force=force)
+            return print_plan(plan, launch, options)
     values = freeze_gold_of(values) if freeze else values
     plan = make_plan(name, given=values, profile=profile, seed=seed, breaks=breaks)
-    if not verbose:
+    if not options.verbose:
         quiet_libraries()
     from slmkit.runner import assist, execute
 
     if not launch.holds_the_run:
-        assist(plan, launch, verbose=verbose)
+        assist(plan, launch, verbose=options.verbose)
         console.print(f"[green]✓[/] machine {launch.machine_rank} has done its share; machine 0 keeps the run")
         return EXIT_DONE
-    outcome = execute(plan, force=force, launch=launch, verbose=verbose)
+    outcome = execute(plan, force=options.force, launch=launch, verbose=options.verbose)
     code = _judge_break(outcome) if breaks else outcome.exit_code
-    if as_json:
+    if options.as_json:
         print(json.dumps(_as_json(outcome, code), ensure_ascii=False))
     else:
         from slmkit.summary import summary
@@ -67,27 +63,27 @@ def run_recipe(
     return code
 
 
-def announce(profile: str, seed: int, as_json: bool) -> str:
+def announce(options: Options) -> str:
     """The profile's name with auto resolved; says it as the first line a user sees."""
     from slmkit.recipe import load_profile
 
-    console.quiet = as_json
-    name = load_profile(profile)[0]
-    why = {"gpu": " (CUDA is here)", "tiny": " (no CUDA here)"}[name] if profile == "auto" else ""
-    console.print(f"profile {name}{why}, seed {seed}", markup=False)
+    console.quiet = options.as_json
+    name = load_profile(options.profile)[0]
+    why = {"gpu": " (CUDA is here)", "tiny": " (no CUDA here)"}[name] if options.profile == "auto" else ""
+    console.print(f"profile {name}{why}, seed {options.seed}", markup=False)
     return name
 
 
-def print_plan(plan: Any, launch: Launch, *, as_json: bool, force: bool) -> int:
+def print_plan(plan: Any, launch: Launch, options: Options) -> int:
     """Prints what would run, after the same pre-flight checks."""
     from slmkit.launch import check_launch
     from slmkit.runner import preflight
 
     check_launch(plan.target, launch)
-    todo = plan.to_run(force=force)
+    todo = plan.to_run(force=options.force)
     preflight(plan, todo)
     rows = [{"name": s.name, "state": s.state, "run": s in todo, "dir": str(s.dir)} for s in plan.steps]
-    if as_json:
+    if options.as_json:
         print(json.dumps({"steps": rows}, ensure_ascii=False))
         return EXIT_DONE
     words = {"new": "run", "unfinished": "resume", "done": "run again"}

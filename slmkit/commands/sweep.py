@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from slmkit.commands.options import Options
+from slmkit.commands.run_recipe import announce
 from slmkit.commands.search_space import Choices, Search, combinations, read_space, text, told
 from slmkit.commands.sweep_result import finish, print_result, record_search, table
 from slmkit.console import console, out, quiet_libraries
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 _TRIALS_BEFORE_PRUNING = 4
+_STUDY = "study.db"
 
 
 class _Pruned(FailedError):
@@ -41,17 +44,14 @@ class _Pruned(FailedError):
 def sweep(
     name: str,
     given: Mapping[str, Any],
+    options: Options,
     *,
-    profile: str,
-    seed: int,
     num_trials: int,
     minimize: str | None,
     maximize: str | None,
-    dry_run: bool,
-    as_json: bool,
-    verbose: bool,
 ) -> int:
     """Checks the whole space, then tries num_trials of it beside the recipe as it is; exit code 2 if that wins."""
+    profile, seed = announce(options), options.seed
     if minimize and maximize:
         raise SlmkitError("two goals at once", where="--minimize, --maximize", fix="give one of them")
     space, fixed = read_space(load_recipe(name, profile=profile).get("sweep") or {}, given)
@@ -64,20 +64,22 @@ def sweep(
     search = Search(name, space, fixed, metric, bool(maximize), num_trials, profile, seed)
     corner = _check(search)
     folder = RUNS / "sweep" / corner.target.name / _key(search, corner)
-    if dry_run:
-        return _print_plan(search, folder, as_json)
-    if not verbose:
+    if options.dry_run:
+        return _print_plan(search, folder, options.as_json)
+    if not options.verbose:
         quiet_libraries()
     started = time.monotonic()
     with locked(folder):
         run = Run(folder, seed=seed)
         record_search(search, folder, [])
-        as_written = _run_as_written(search, verbose)
+        as_written = _run_as_written(search, options)
+        if options.force:
+            (folder / _STUDY).unlink(missing_ok=True)
         study = _open(search, folder)
-        _try_all(search, study, listed, verbose)
+        _try_all(search, study, listed, options)
         rows = table(search, _tried(study))
         result = finish(search, run, rows, as_written, round(time.monotonic() - started, 3))
-    if as_json:
+    if options.as_json:
         print(json.dumps(result, ensure_ascii=False))
     else:
         print_result(search, rows, result, folder)
@@ -114,14 +116,14 @@ def _key(search: Search, corner: Plan) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _run_as_written(search: Search, verbose: bool) -> float | None:
+def _run_as_written(search: Search, options: Options) -> float | None:
     """The metric without any searched key; None where the recipe cannot run without them, or measures no number."""
     try:
         plan = search.plan({})
     except SlmkitError:
         return None
     console.print(f"[bold]as written[/]  {escape(search.name)}")
-    result = execute(plan, verbose=verbose).result
+    result = execute(plan, force=options.force, verbose=options.verbose).result
     try:
         return _measured(search, result)
     except FailedError as error:
@@ -135,7 +137,7 @@ def _open(search: Search, folder: Path) -> Study:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
-        storage=f"sqlite:///{folder / 'study.db'}",
+        storage=f"sqlite:///{folder / _STUDY}",
         study_name=search.name,
         direction="maximize" if search.maximize else "minimize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_TRIALS_BEFORE_PRUNING, n_warmup_steps=1),
@@ -148,7 +150,7 @@ def _open(search: Search, folder: Path) -> Study:
     return study
 
 
-def _try_all(search: Search, study: Study, listed: list[dict[str, Any]] | None, verbose: bool) -> None:
+def _try_all(search: Search, study: Study, listed: list[dict[str, Any]] | None, options: Options) -> None:
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState
 
@@ -160,17 +162,18 @@ def _try_all(search: Search, study: Study, listed: list[dict[str, Any]] | None, 
         values = {key: dimension.suggest(trial, key) for key, dimension in search.space.items()}
         trial.set_user_attr("given", values)
         console.print(f"[bold]trial {number + 1} of {search.num_trials}[/]  {escape(told(values))}")
-        _try_one(search, study, trial, values, verbose)
+        _try_one(search, study, trial, values, options)
 
 
-def _try_one(search: Search, study: Study, trial: Trial, values: dict[str, Any], verbose: bool) -> None:
+def _try_one(search: Search, study: Study, trial: Trial, values: dict[str, Any], options: Options) -> None:
     """Runs one trial and tells the study how it ended; an error of its own ends it, one from outside the sweep."""
     from optuna.trial import TrialState
 
     plan = search.plan(values)
     trial.set_user_attr("dir", str(plan.target.dir))
     try:
-        outcome = execute(plan, verbose=verbose, on_log=_pruner(search, trial, plan.target.dir))
+        on_log = _pruner(search, trial, plan.target.dir)
+        outcome = execute(plan, force=options.force, verbose=options.verbose, on_log=on_log)
         study.tell(trial, _measured(search, outcome.result))
     except _Pruned as pruned:
         console.print(f"  {pruned.what}", style="dim", markup=False)
