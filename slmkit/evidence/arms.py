@@ -6,27 +6,15 @@ The compare stage does more with arms (costs, verdict); a lesson works out its o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from slmkit.data.gold import Gold
-from slmkit.evidence.measure import AnswerFile, Metric, answer_row, ask, default_metric, score_answers
+from slmkit.evidence.kept_answers import Recorder, answers_of
+from slmkit.evidence.measure import AnswerFile, Metric, answer_row, default_metric, score_answers
 from slmkit.evidence.statistics import mean_score, paired_difference
 from slmkit.models.load import release_shared_model
 from slmkit.types import Answer, Example, Score, System, Task
-
-
-class Recorder(Protocol):
-    """The part of a run that asking writes to."""
-
-    def path(self, name: str) -> Path: ...
-    def note(self, text: str) -> None: ...
-    def progress(
-        self, description: str, total: int | None = None, unit: str = "steps"
-    ) -> AbstractContextManager[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -71,15 +59,8 @@ def ask_arms(
     file = AnswerFile(run.path("answered.jsonl"))
     arms = {}
     for name, system in systems.items():
-        with run.progress(f"answer {name}", len(examples), "answers") as bar:
-            answers = ask(
-                partial(system, gold.task),
-                f"{gold.task.name}: {name}",
-                examples,
-                file=file,
-                on_answer=lambda answer: bar.advance(tokens=answer.prompt_tokens + answer.completion_tokens),
-                on_note=run.note,
-            )
+        asked_as = f"{gold.task.name}: {name}"
+        answers = answers_of(run, name, system, gold.task, examples, file=file, asked_as=asked_as)
         scores = score_answers(scorer, examples, answers)
         arms[name] = Arm(examples, answers, scores)
     release_shared_model()

@@ -10,13 +10,12 @@ from slmkit import charts
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
 from slmkit.evidence.caveats import differences, handicaps
-from slmkit.evidence.cost import cost_of_1000, model_of, peak_memory, train_seconds
-from slmkit.evidence.kept_answers import kept_answers
+from slmkit.evidence.cost import cost_of_1000, model_of, train_seconds
+from slmkit.evidence.kept_answers import answers_of
 from slmkit.evidence.measure import (
     AnswerFile,
     Summary,
     answer_row,
-    ask,
     default_metric,
     refuse_learned,
     retrieval_scores,
@@ -212,24 +211,7 @@ def _answers(
     part = systems[name]
     part(frozen.task)  # tells at once where it does not apply, even if all its answers are there
     alike = [other for other in systems if systems[other].key == part.key]  # type: ignore[attr-defined]
-    kept = kept_answers(run.kept, part, frozen.task, anew=run.asks_anew, turn=alike.index(name))
-    if kept:
-        kept.give(name, examples, file, on_note=run.note)
-    done = file.num_answered(name, examples)
-    with run.progress(f"answer {name}", len(examples), "answers", done=done) as bar, peak_memory() as peak:
-        answers = ask(
-            lambda: part(frozen.task),
-            name,
-            examples,
-            file=file,
-            on_answer=lambda answer: bar.advance(tokens=answer.prompt_tokens + answer.completion_tokens),
-            on_note=run.note,
-        )
-    if done < len(examples):
-        file.add_peak_memory(name, peak.memory_bytes)
-    if kept:
-        kept.take(name, examples, file, run.dir)
-    return answers
+    return answers_of(run, name, part, frozen.task, examples, file=file, turn=alike.index(name))
 
 
 def _noise_floor(

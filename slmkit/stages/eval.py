@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 from slmkit.data.gold import read_gold
 from slmkit.evidence.by_label import label_rows
-from slmkit.evidence.kept_answers import kept_answers
+from slmkit.evidence.kept_answers import answers_of
 from slmkit.evidence.measure import (
     AnswerFile,
     answer_row,
-    ask,
     default_metric,
     refuse_learned,
     score_answers,
@@ -50,21 +49,7 @@ def eval(
     choose_by(system, scorer)
     name = system.label  # type: ignore[attr-defined]
     file = AnswerFile(run.path("answered.jsonl"))
-    kept = kept_answers(run.kept, system, frozen.task, anew=run.asks_anew)
-    if kept:
-        kept.give(name, examples, file, on_note=run.note)
-    done = file.num_answered(name, examples)
-    with run.progress(f"answer {name}", len(examples), "answers", done=done) as bar_shown:
-        answers = ask(
-            lambda: system(frozen.task),
-            name,
-            examples,
-            file=file,
-            on_answer=lambda answer: bar_shown.advance(tokens=answer.prompt_tokens + answer.completion_tokens),
-            on_note=run.note,
-        )
-    if kept:
-        kept.take(name, examples, file, run.dir)
+    answers = answers_of(run, name, system, frozen.task, examples, file=file)
     release_shared_model()
     scores = score_answers(scorer, examples, answers)
     summary = summarise(frozen.task, answers, scores, clusters=clusters, seed=run.seed)
