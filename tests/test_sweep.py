@@ -16,6 +16,7 @@ from project_files import REPOSITORY, Finished, read_jsonl, write
 from slmkit.commands import sweep as module
 from slmkit.commands.search_space import Choices, Range, combinations, read_space
 from slmkit.errors import SlmkitError
+from slmkit.recipe import Layer, Recipe
 
 Slmkit = Callable[..., Finished]
 
@@ -55,7 +56,7 @@ def _recipes(project: Path) -> None:
 
 def test_lists_are_choices_ranges_are_between_and_the_rest_is_fixed() -> None:
     given = {"a": [1, 2], "b": "1e-5..1e-3", "c": "4..32", "d": "../data", "e": 3, "lora.r": [8]}
-    space, fixed = read_space({"lora": {"r": [4, 16]}, "a": "1..2"}, given)
+    space, fixed = read_space(recipe({"lora": {"r": [4, 16]}, "a": "1..2"}), given)
     assert space == {"a": Choices((1, 2)), "b": Range(1e-5, 1e-3), "c": Range(4, 32), "lora.r": Choices((8,))}
     assert fixed == {"d": "../data", "e": 3}
     assert str(space["b"]) == "1e-05 to 0.001, on a logarithmic scale"
@@ -65,7 +66,11 @@ def test_lists_are_choices_ranges_are_between_and_the_rest_is_fixed() -> None:
 @pytest.mark.parametrize("wrong", [{"a": []}, {"a": "3..1"}, {"a": "1..1"}])
 def test_an_empty_space_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(SlmkitError):
-        read_space({}, wrong)
+        read_space(recipe({}), wrong)
+
+
+def recipe(sweep: dict[str, object]) -> Recipe:
+    return Recipe("bowl", Path("bowl.yaml"), Layer({"stage": "bowl", "sweep": sweep}, {}), "tiny")
 
 
 def test_combinations_come_once_each_in_an_order_of_the_seed() -> None:
@@ -130,6 +135,20 @@ def test_the_space_of_a_recipe_is_searched_and_the_command_line_changes_it(slmki
     assert (shown["space"], shown["trials"]) == ({"x": "one of 1, 2"}, 2)
     assert not (project / "runs").exists()
     assert slmkit("run", "own", "--json").json["metrics"]["validation_loss"] == 10.0  # `run` tries nothing
+
+
+@pytest.mark.parametrize("command", [("sweep", "own"), ("check", "own")])
+@pytest.mark.parametrize(
+    ("space", "what"),
+    [("[]", "x has nothing to choose from"), ("3..1", "x has no number in 3..1"), ("5", "sweep.x is 5")],
+)
+def test_a_wrong_space_in_a_recipe_is_told_with_its_line(
+    slmkit: Slmkit, project: Path, command: tuple[str, ...], space: str, what: str
+) -> None:
+    write(project / "recipes/own.yaml", f"stage: ./mine.py:bowl\nsweep:\n  y: 1..3\n  x: {space}\n")
+    done = slmkit(*command)
+    assert done.code == 3
+    assert what in done.out + done.err and "recipes/own.yaml:4: sweep.x" in done.out + done.err
 
 
 def test_a_failed_trial_is_told_and_the_sweep_goes_on(slmkit: Slmkit) -> None:

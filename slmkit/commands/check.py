@@ -11,7 +11,7 @@ from slmkit.console import out
 from slmkit.curriculum import lesson_of
 from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
 from slmkit.plan import find_mistakes, make_plan
-from slmkit.recipe import Place, Recipe, load_profile, load_recipe, read_yaml
+from slmkit.recipe import Recipe, load_profile, load_recipe, read_yaml
 
 
 def check_recipes(wanted: list[str], *, profile: str, as_json: bool) -> int:
@@ -42,17 +42,14 @@ def _check_sweep(recipe: Recipe) -> None:
     """Each key of `sweep:` is one of the recipe, or of one it reads, and takes the values that it may be given."""
     if not recipe.get("sweep"):
         return
-    from slmkit.commands.search_space import read_space
+    from slmkit.commands.search_space import place_in_recipe, read_space
 
-    place: Place = ("sweep",)
-    try:
-        for key in recipe.get("sweep"):
-            place = ("sweep", key)
-            for inner, dimension in read_space({key: recipe.get("sweep")[key]}, {})[0].items():
-                for end in dimension.ends:
-                    make_plan(recipe.name, given={inner: end}, profile=recipe.profile)
-    except SlmkitError as error:
-        raise SlmkitError(error.what, where=recipe.layer.where(place), fix=error.fix) from None
+    for key, dimension in read_space(recipe, {})[0].items():
+        for end in dimension.ends:
+            try:
+                make_plan(recipe.name, given={key: end}, profile=recipe.profile)
+            except SlmkitError as error:
+                raise SlmkitError(error.what, where=place_in_recipe(recipe, key), fix=error.fix) from None
 
 
 def _mistakes_of_profiles() -> dict[str, SlmkitError]:

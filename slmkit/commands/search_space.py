@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import SlmkitError
 from slmkit.plan import Plan, make_plan
-from slmkit.recipe import read_value
+from slmkit.recipe import Recipe, read_value
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -102,16 +102,15 @@ class Search:
         return "slmkit " + shlex.join(["run", self.name, *words, "--profile", self.profile, "--seed", str(self.seed)])
 
 
-def read_space(in_recipe: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Space, dict[str, Any]]:
+def read_space(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Space, dict[str, Any]]:
     """What is searched, and what the command line fixes: its values come before the recipe's `sweep:`."""
     space: Space = {}
     fixed: dict[str, Any] = {}
-    for key, value in {**_flat(in_recipe), **given}.items():
-        found = read_dimension(key, value)
+    for key, value in {**_flat(recipe.get("sweep") or {}), **given}.items():
+        where = f"command line: {key}={value}" if key in given else place_in_recipe(recipe, key)
+        found = read_dimension(key, value, where)
         if found is None and key not in given:
-            raise SlmkitError(
-                f"sweep.{key} is {value!r}", where="the recipe's `sweep:`", fix="give [a, b, c] or low..high"
-            )
+            raise SlmkitError(f"sweep.{key} is {value!r}", where=where, fix="give [a, b, c] or low..high")
         if found is None:
             fixed[key] = value
         else:
@@ -119,11 +118,16 @@ def read_space(in_recipe: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[
     return space, fixed
 
 
-def read_dimension(key: str, value: Any) -> Choices | Range | None:
+def place_in_recipe(recipe: Recipe, key: str) -> str:
+    """File and line of a key of `sweep:`."""
+    return recipe.layer.where(("sweep", *key.split(".")))
+
+
+def read_dimension(key: str, value: Any, where: str) -> Choices | Range | None:
     """The values a key may take, or None for one fixed value."""
     if isinstance(value, list):
         if not value:
-            raise SlmkitError(f"{key} has nothing to choose from", where=f"{key}=[]", fix=f"{key}=[a, b, c]")
+            raise SlmkitError(f"{key} has nothing to choose from", where=where, fix=f"{key}=[a, b, c]")
         return Choices(tuple(value))
     found = _RANGE.fullmatch(value) if isinstance(value, str) else None
     ends = [read_value(end) for end in found.groups()] if found else []
@@ -131,7 +135,7 @@ def read_dimension(key: str, value: Any) -> Choices | Range | None:
         return None
     low, high = ends
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise SlmkitError(f"{key} has no number in {value}", where=f"{key}={value}", fix="low..high, the lower first")
+        raise SlmkitError(f"{key} has no number in {value}", where=where, fix="low..high, the lower first")
     if isinstance(low, int) and isinstance(high, int):
         return Range(low, high)
     return Range(float(low), float(high))

@@ -54,7 +54,7 @@ def sweep(
     profile, seed = announce(options), options.seed
     if minimize and maximize:
         raise SlmkitError("two goals at once", where="--minimize, --maximize", fix="give one of them")
-    space, fixed = read_space(load_recipe(name, profile=profile).get("sweep") or {}, given)
+    space, fixed = read_space(load_recipe(name, profile=profile), given)
     if not space:
         fix = "learning_rate=1e-4..1e-2 is a range, lora.r=[4,8,16] a choice; or `sweep:` in the recipe"
         raise SlmkitError("nothing to search: every key has one value", where=name, fix=fix)
