@@ -18,7 +18,7 @@ from pydantic_core import ValidationError
 from slmkit import names
 from slmkit.checker import Group, Pending, checked
 from slmkit.errors import SlmkitError
-from slmkit.recipe import Layer, Place, Recipe
+from slmkit.recipe import Layer, Place, Recipe, read_yaml
 from slmkit.signature import check_signature, grouped, parameters, place_of
 from slmkit.types import ModelRef, Reads
 
@@ -209,7 +209,9 @@ class _Binder:
         if first["type"] == "extra_forbidden":
             options = list(known) if len(loc) == 1 else _group_keys(known, loc)
             key = str(loc[-1])
-            return SlmkitError(f"{what} has no key {key!r}", where=where, fix=names.suggest(key, options))
+            keys = f"one of {', '.join(sorted(options))}" if options else "leave it out: it takes no keys"
+            fix = names.suggest(key, options, keys)
+            return SlmkitError(f"{what} has no key {key!r}", where=where, fix=fix)
         if first["type"] == "missing":
             where = self.layer.where(place) if place != ("with",) else self._top()
             return SlmkitError(f"{what} needs a value for {loc[-1]!r}", where=where, fix=f"add `{loc[-1]}: …`")
@@ -245,11 +247,11 @@ def find_model(name: str, where: str) -> Reference:
     """A model by card, folder or hub id, in that order."""
     card = names.find("configs/models", name)
     if card is not None:
-        from slmkit.recipe import read_yaml
-
         values = read_yaml(card).value
         if asset := values.get("asset"):
             return Reference("model", name, names.PACKAGE / str(asset), is_model=True)
+        if "hub_id" not in values:
+            raise SlmkitError("a model card needs a hub_id or an asset", where=str(card), fix="hub_id: org/name")
         return Reference("model", str(values["hub_id"]), is_model=True)
     if as_path(name).is_dir():
         return Reference("model", name, as_path(name), is_model=True)
@@ -346,5 +348,6 @@ def _group_keys(known: Mapping[str, Any], loc: tuple[Any, ...]) -> list[str]:
 
 def _brief(value: Any) -> str:
     if isinstance(value, Mapping):
-        return str(value.get("use", "…"))
+        inner = ", ".join(f"{key}={_brief(one)}" for key, one in value.items() if key != "use")
+        return f"{value.get('use', '')}({inner})" if inner else str(value.get("use", ""))
     return str(value)

@@ -80,9 +80,9 @@ def _validator(function: Callable[..., Any]) -> SchemaValidator:
 def _of_function(function: Callable[..., Any]) -> CoreSchema:
     try:
         return _of_fields({name: (p.annotation, p.default) for name, p in parameters(function).items()})
-    except _CannotBeGiven as error:
+    except _CannotBeGivenError as error:
         what = f"{function.__name__} has a key that no YAML can give: {error}"
-        fix = "use str, int, float, bool, Literal[…], list[…], Input, Model or a small dataclass"
+        fix = "use str, int, float, bool, Literal[…], list[…], Input, Model or a small dataclass of such values"
         raise SlmkitError(what, where=place_of(function), fix=fix) from None
 
 
@@ -100,8 +100,9 @@ def _of_fields(fields: Mapping[str, tuple[Any, Any]]) -> CoreSchema:
 
 def _of(annotation: Any) -> CoreSchema:
     """One type. Markers become pending look-ups; a mapping may hold null, which takes an entry out."""
-    if annotation in _PLAIN:
-        return _PLAIN[annotation]()
+    plain = next((schema for kind, schema in _PLAIN.items() if kind is annotation), None)
+    if plain:
+        return plain()
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
         inner, *extras = args
@@ -128,6 +129,9 @@ def _of(annotation: Any) -> CoreSchema:
 def _of_group(kind: type) -> CoreSchema:
     """A small dataclass of a signature by its fields; its default instance becomes a mapping first."""
     hints = typing.get_type_hints(kind, include_extras=True)
+    for name, hint in hints.items():
+        if _has_marker(hint):
+            raise _CannotBeGivenError(f"{kind.__name__}.{name} names something read, which a group cannot")
     fields = {field.name: (hints[field.name], _default(field)) for field in dataclasses.fields(kind)}
 
     def as_mapping(value: Any) -> Any:
@@ -137,13 +141,19 @@ def _of_group(kind: type) -> CoreSchema:
     return core_schema.no_info_after_validator_function(functools.partial(Group, kind), mapping)
 
 
+def _has_marker(annotation: Any) -> bool:
+    """Whether a type is looked up, or holds one that is."""
+    args = typing.get_args(annotation)
+    return any(isinstance(arg, Reads | PartOf) or _has_marker(arg) for arg in args)
+
+
 def _default(field: Any) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default
 
 
-class _CannotBeGiven(Exception):
+class _CannotBeGivenError(Exception):
     """A type that pydantic knows no values of."""
 
 
@@ -154,7 +164,7 @@ def _by_pydantic(annotation: Any) -> CoreSchema:
     try:
         schema: CoreSchema = TypeAdapter(annotation).core_schema  # type: ignore[assignment]
     except PydanticUserError as error:
-        raise _CannotBeGiven(str(error).splitlines()[0]) from None
+        raise _CannotBeGivenError(str(error).splitlines()[0]) from None
     return schema
 
 

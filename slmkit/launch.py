@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from slmkit.errors import FailedError, RefusedError, SlmkitError
+from slmkit.names import find
 
 if TYPE_CHECKING:
     from slmkit.plan import Plan, Step
@@ -84,7 +85,9 @@ def start(plan: Plan, step: Step, launch: Launch, *, verbose: bool = False) -> N
     """Runs one step in the processes of this machine; they are told the plan and make it again."""
     from slmkit.recipe import cuda_is_there
 
-    request = {"name": step.name, "given": plan.given, "profile": plan.profile, "seed": plan.seed, "key": step.key}
+    path, found = step.call.recipe.path, find("recipes", step.name)
+    name = step.name if found and found.samefile(path) else str(path)
+    request = {"name": name, "given": plan.given, "profile": plan.profile, "seed": plan.seed, "key": step.key}
     request |= {"breaks": plan.breaks, "launch": asdict(launch)}
     meet = ["--standalone"]
     if launch.num_machines > 1:

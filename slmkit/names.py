@@ -59,12 +59,20 @@ def names(kind: str) -> list[str]:
 
 
 def find_recipe(name: str) -> tuple[str, Path]:
-    """Name and file of a recipe given as "loop/train" or as a path to a YAML file, named by its stem elsewhere."""
+    """Name and file of a recipe given as "loop/train" or as a path to a YAML file.
+
+    A file below a folder recipes/ is named from there, any other by its stem.
+    """
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         if path.is_file():
-            parts = Path(os.path.normpath(path)).with_suffix("").parts  # no ".." after recipes/
-            start = parts.index("recipes") + 1 if "recipes" in parts[:-1] else len(parts) - 1
+            whole = Path(os.path.normpath(path.absolute()))  # no ".." after recipes/
+            above = (root / "recipes" for root in roots() if whole.is_relative_to(root / "recipes"))
+            if folder := next(above, None):
+                return whole.relative_to(folder).with_suffix("").as_posix(), path
+            here = Path.cwd()
+            parts = (whole.relative_to(here) if whole.is_relative_to(here) else whole).with_suffix("").parts
+            start = max((i + 1 for i, part in enumerate(parts[:-1]) if part == "recipes"), default=len(parts) - 1)
             return "/".join(parts[start:]), path
     elif path_found := find("recipes", name):
         return name, path_found
@@ -108,8 +116,7 @@ def load_part(folder: str, name: str) -> Callable[..., Any]:
         return _load_own(name)
     files = part_files(folder)
     if name not in files:
-        kind = folder.rstrip("s") if folder != "stages" else "stage"
-        raise SlmkitError(f"unknown {kind} {name!r}", fix=suggest(name, files))
+        raise SlmkitError(f"unknown {folder.rstrip('s')} {name!r}", fix=suggest(name, files))
     module = importlib.import_module(f"slmkit.{folder}.{files[name].stem}")
     function: Callable[..., Any] = getattr(module, name)
     return function

@@ -329,8 +329,8 @@ def source_hash(called: Callable[..., Any], arguments: Mapping[str, Any]) -> str
 
 # The kernel decides how things run, not what comes out: a nicer progress bar must not make every run stale.
 _KERNEL = {
-    "bind", "charts", "cli", "commands", "console", "curriculum", "errors", "launch", "names", "plan", "recipe",
-    "report", "run", "runner", "signature", "summary", "types",
+    "bind", "charts", "checker", "cli", "commands", "console", "curriculum", "errors", "launch", "names", "plan",
+    "recipe", "report", "run", "runner", "signature", "summary", "types",
 }  # fmt: skip
 
 

@@ -45,7 +45,10 @@ class Layer:
         """What stands at a place; None where nothing does."""
         value = self.value
         for step in place:
-            value = value.get(step) if isinstance(value, dict) else None
+            if isinstance(value, list) and isinstance(step, int) and step < len(value):
+                value = value[step]
+            else:
+                value = value.get(step) if isinstance(value, dict) else None
         return value
 
     def merge(self, over: Layer) -> None:
@@ -314,8 +317,13 @@ def _mapping(layer: Layer, place: Place) -> dict[Any, Any]:
 
 
 def _check_red(layer: Layer) -> None:
-    """What must turn red when the recipe is broken is a claim of it."""
-    for i, name in enumerate(_mapping(layer, ("breaks",)).get("red") or []):
+    """What breaks a recipe says what is changed and what must turn red, which is a claim of it."""
+    breaks = _mapping(layer, ("breaks",))
+    fixes = {"with": "with: {KEY: VALUE}, the idea taken away", "red": "red: [METRIC], a claim of `expect`"}
+    for key, fix in fixes.items():
+        if breaks and not breaks.get(key):
+            raise SlmkitError(f"`breaks` needs {key!r}", where=layer.where(("breaks",)), fix=fix)
+    for i, name in enumerate(breaks.get("red") or []):
         if name not in _mapping(layer, ("expect",)):
             what = f"breaks.red names {name!r}, which `expect` does not bound"
             raise SlmkitError(what, where=layer.where(("breaks", "red", i)), fix="add it there")

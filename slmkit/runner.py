@@ -88,7 +88,7 @@ def execute(
         if seconds is not None:
             ran.append(step.name)
             console.print(f"[green]✓[/] {escape(step.name)}  [dim]{seconds:,.1f} s, {escape(str(step.dir))}[/]")
-        elif step is plan.target or todo:
+        elif step.state == "done" and (step is plan.target or todo):
             console.print(f"[green]✓[/] {escape(step.name)}  [dim]found in {escape(str(step.dir))}[/]")
         if not plan.given:
             _tell_claims(step, is_target=step is plan.target)

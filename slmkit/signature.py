@@ -63,6 +63,17 @@ def parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     return MappingProxyType(found)
 
 
+def written_types(function: Callable[..., Any]) -> dict[str, str]:
+    """The type of each key as the file spells it: {"data": "Input", "limit": "Count | None"}."""
+    found: dict[str, Any] = {}
+    for name, parameter in _declared(function).items():
+        group = _group(parameter)
+        fields = dataclasses.fields(group) if group else ()
+        written = {name: inspect.signature(function).parameters[name].annotation}
+        found |= {field.name: field.type for field in fields} if group else written
+    return {name: kind if isinstance(kind, str) else inspect.formatannotation(kind) for name, kind in found.items()}
+
+
 def grouped(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments to call a stage or part with, from values of its keys; one left out has its default."""
     arguments = dict(values)

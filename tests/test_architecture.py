@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from project_files import REPOSITORY
 
+from slmkit import plan
+
 PACKAGE = REPOSITORY / "slmkit"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -136,6 +138,10 @@ def test_the_rule_would_see_a_wrong_import() -> None:
     tree = ast.parse("import torch\ndef f():\n    from slmkit.runner import execute\n")
     assert at_top(tree) & HEAVY == {"torch"}
     assert "slmkit.runner.execute" in imports(tree)
+
+
+def test_no_part_of_the_kernel_makes_runs_stale() -> None:
+    assert set(plan._KERNEL) >= KERNEL | BASE
 
 
 @pytest.mark.parametrize("command", [["--help"], ["ls"], ["show", "loop/train"], ["check"], ["schema"]])

@@ -95,12 +95,12 @@ def print_plan(plan: Any, launch: Launch, options: Options) -> int:
 
 def _judge_break(outcome: Any) -> int:
     """With --break a recipe succeeds only if every expectation that `breaks.red` names turned red."""
-    red = outcome.plan.target.call.recipe.get("breaks").get("red") or []
+    red = outcome.plan.target.call.recipe.get("breaks")["red"]
     ok = {row["metric"]: row["ok"] for row in outcome.result["expect"]}
     green = [name for name in red if ok[name]]
     for name in red:
         console.print(f"  {name}: {'still green' if name in green else 'red, as it should be'}", markup=False)
-    return EXIT_NEGATIVE if green or not red else EXIT_DONE
+    return EXIT_NEGATIVE if green else EXIT_DONE
 
 
 def _as_json(outcome: Any, code: int) -> dict[str, Any]:

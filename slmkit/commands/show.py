@@ -16,7 +16,7 @@ from slmkit.checker import json_schema
 from slmkit.console import out, print_rows
 from slmkit.errors import SlmkitError
 from slmkit.plan import bind_one, find_run, lineage, make_plan
-from slmkit.signature import parameters
+from slmkit.signature import parameters, written_types
 
 
 def show_name(name: str, values: dict[str, Any], *, profile: str, seed: int, as_json: bool) -> None:
@@ -24,6 +24,10 @@ def show_name(name: str, values: dict[str, Any], *, profile: str, seed: int, as_
     if names.find("recipes", name) or name.endswith((".yaml", ".yml")):
         _show_recipe(name, values, profile, seed, as_json)
         return
+    if values:
+        key, value = next(iter(values.items()))
+        what, fix = f"{name!r} is no recipe, and takes no values here", "leave the values out"
+        raise SlmkitError(what, where=f"command line: {key}={value}", fix=fix)
     for kind in names.PART_KINDS:
         if name in names.part_files(kind):
             _show_part(kind, name, as_json)
@@ -81,17 +85,13 @@ def _show_part(kind: str, name: str, as_json: bool) -> None:
     out.print(f"[bold]{name}[/]  {kind}\n")
     out.print(inspect.getdoc(function) or "", markup=False)
     rows = [_heading("key", "type", "default")]
+    types = written_types(function)
     for key, parameter in parameters(function).items():
         default = parameter.default
         shown = "(needed)" if default is inspect.Parameter.empty else getattr(default, "__name__", repr(default))
-        rows.append([key, _type_name(function, key), shown])
+        rows.append([key, types[key], shown])
     out.print()
     print_rows(rows)
-
-
-def _type_name(function: Any, key: str) -> str:
-    annotation = inspect.signature(function).parameters[key].annotation
-    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
 def _show_run(folder: Path, as_json: bool) -> None:

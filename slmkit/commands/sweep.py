@@ -71,10 +71,11 @@ def sweep(
     started = time.monotonic()
     with locked(folder):
         run = Run(folder, seed=seed)
+        if options.force:
+            for file in ("result.json", _STUDY):
+                (folder / file).unlink(missing_ok=True)
         record_search(search, folder, [])
         as_written = _run_as_written(search, options)
-        if options.force:
-            (folder / _STUDY).unlink(missing_ok=True)
         study = _open(search, folder)
         _try_all(search, study, listed, options)
         rows = table(search, _tried(study))
