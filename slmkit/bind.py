@@ -16,7 +16,7 @@ from typing import Any
 from pydantic_core import ValidationError
 
 from slmkit import names
-from slmkit.checker import Group, Pending, checked
+from slmkit.checker import Group, Pending, checked, wanted
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Layer, Place, Recipe, read_yaml
 from slmkit.signature import check_signature, grouped, parameters, place_of
@@ -215,9 +215,8 @@ class _Binder:
         if first["type"] == "missing":
             where = self.layer.where(place) if place != ("with",) else self._top()
             return SlmkitError(f"{what} needs a value for {loc[-1]!r}", where=where, fix=f"add `{loc[-1]}: …`")
-        here = [one for one in error.errors() if _within(self.layer.at(place), one["loc"]) == loc]
-        wanted = [_wanted(one["msg"]) for one in here]
-        dotted, fix = ".".join(str(step) for step in loc), f"give {', or '.join(dict.fromkeys(wanted))}"
+        here = [one["msg"] for one in error.errors() if _within(self.layer.at(place), one["loc"]) == loc]
+        dotted, fix = ".".join(str(step) for step in loc), f"give {wanted(here)}"
         if loc[0] not in values:
             what = f"the default of {dotted} is {first['input']!r}"
             return SlmkitError(what, where=place_of(function), fix=fix)
@@ -225,22 +224,6 @@ class _Binder:
 
     def _top(self) -> str:
         return next((line for place, line in self.layer.lines.items() if place and place[0] in ("base", "stage")), "")
-
-
-_PHRASES = {
-    "Input should be ": "",
-    "Value error, ": "",
-    "greater than or equal to": "at least",
-    "less than or equal to": "at most",
-    "greater than": "more than",
-}
-
-
-def _wanted(message: str) -> str:
-    """What pydantic asks for, in fewer words."""
-    for phrase, ours in _PHRASES.items():
-        message = message.replace(phrase, ours)
-    return message
 
 
 def find_model(name: str, where: str) -> Reference:

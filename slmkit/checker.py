@@ -11,7 +11,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,13 @@ _PLAIN: dict[Any, Callable[[], CoreSchema]] = {
     type(None): core_schema.none_schema,
     object: core_schema.any_schema,
     Any: core_schema.any_schema,
+}
+_PHRASES = {
+    "Input should be ": "",
+    "Value error, ": "",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "more than",
 }
 _BOUNDS = {Ge: "ge", Gt: "gt", Le: "le", Lt: "lt"}
 
@@ -59,6 +66,14 @@ def checked(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str
     """
     found: dict[str, Any] = _validator(function).validate_python(dict(values))
     return found
+
+
+def wanted(messages: Iterable[str]) -> str:
+    """What pydantic asks for, in fewer words: "at least 1, or 'auto'"."""
+    asked = list(messages)
+    for phrase, ours in _PHRASES.items():
+        asked = [message.replace(phrase, ours) for message in asked]
+    return ", or ".join(dict.fromkeys(asked))
 
 
 def json_schema(function: Callable[..., Any]) -> dict[str, Any]:

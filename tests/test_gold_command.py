@@ -81,3 +81,30 @@ def test_a_gold_set_can_be_named(slmkit: Slmkit, project: Path) -> None:
     assert (project / "gold/house_2/examples.jsonl").is_file()
     refused = slmkit("gold", "freeze", "data=rows.csv", "name=../out")
     assert refused.code == 3 and "cannot name a gold set" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "fix"),
+    [
+        (("loop", "data=d.csv", "text_column=1"), "text_column is 1", "text_column='\"1\"' is text"),
+        (("loop", "data=5"), "data is 5", "give a valid string"),
+        (("new", "zz", "data=d.csv", "label_column=3"), "label_column is 3", "give a valid string"),
+        (("new", "zz", "data=d.csv", "name=3"), "`new zz` takes no 'name'", "one of data"),
+        (("new", "zz"), "no data named", "slmkit new zz data="),
+        (("gold", "label", "zz", "data=d.csv", "port=abc"), "port is 'abc'", "valid integer"),
+        (("gold", "label", "zz", "data=d.csv", "port=99999"), "port is 99999", "at most 65535"),
+        (("gold", "label", "zz", "data=d.csv", "limit=abc"), "limit is 'abc'", "valid integer"),
+        (("gold", "label", "zz", "data=d.csv", "labels=a"), "labels is 'a'", "valid list"),
+        (("gold", "freeze", "data=d.csv", "text_column=1"), "text_column is 1", "give a valid string"),
+        (("gold", "add", "tickets", "d.csv", "text_column=1"), "text_column is 1", "give a valid string"),
+        (("gold", "check", "tickets", "dat=d.csv"), "`gold check` takes no 'dat'", "did you mean 'data'?"),
+    ],
+)
+def test_a_key_of_a_command_is_checked_before_any_work(
+    slmkit: Callable[..., Finished], project: Path, words: tuple[str, ...], what: str, fix: str
+) -> None:
+    write(project / "d.csv", "text,label\n" + "".join(f"row {i} of words,{i % 2}\n" for i in range(30)))
+    done = slmkit(*words)
+    assert done.code == 3
+    assert what in done.error_lines[0] and fix in done.error_lines[-1]
+    assert [path.name for path in project.iterdir()] == ["d.csv"]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
 
+from slmkit import names
 from slmkit.errors import SlmkitError
+
+_Keys = TypeVar("_Keys")
 
 
 def parse(given: list[str] | None, default: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -28,3 +34,40 @@ def parse(given: list[str] | None, default: str | None = None) -> tuple[str, dic
     if recipe is None:
         raise SlmkitError("no recipe named", where="command line", fix="`slmkit ls` prints every recipe")
     return recipe, values
+
+
+def read_keys(command: str, values: Mapping[str, Any], keys: type[_Keys]) -> _Keys:
+    """The values of a command that runs no recipe, as the small dataclass that declares its keys."""
+    from pydantic_core import ValidationError
+
+    from slmkit.checker import checked, wanted
+
+    known = [field.name for field in fields(keys)]  # type: ignore[arg-type]
+    for key, value in values.items():
+        if key not in known:
+            fix = names.suggest(key, known)
+            raise SlmkitError(f"`{command}` takes no {key!r}", where=f"command line: {key}={value}", fix=fix)
+    try:
+        return keys(**checked(keys, values))
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        if key not in values:
+            raise SlmkitError(f"no {key} named", where="command line", fix=f"slmkit {command} {key}=…") from None
+        where = f"command line: {key}={values[key]}"
+        asked = wanted(one["msg"] for one in error.errors() if one["loc"][0] == key)
+        quoted = (
+            f"; {key}='\"{values[key]}\"' is text" if "string" in asked and not isinstance(values[key], list) else ""
+        )
+        raise SlmkitError(f"{key} is {values[key]!r}", where=where, fix=f"give {asked}{quoted}") from None
+
+
+def existing(key: str, value: str) -> Path:
+    """The file or folder that a key names, from here or among what ships."""
+    from slmkit.bind import as_path
+
+    path = as_path(value)
+    for root in (Path(), *names.roots()):
+        if (root / path).exists():
+            return root / path
+    where = f"command line: {key}={value}"
+    raise SlmkitError(f"no file or folder {value!r}", where=where, fix=names.suggest_file(str(path)))

@@ -4,16 +4,46 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from slmkit import names
 from slmkit.bind import as_path
+from slmkit.commands.given import existing, read_keys
+from slmkit.commands.own_data import FreezeKeys, freeze_gold_of
 from slmkit.console import out
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_REFUSED, SlmkitError
 
-_CHECK_KEYS = ("data", "shots", "seeds", "documents", "text_column", "label_column")
+_READ = ("data", "shots", "seeds", "documents")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckKeys:
+    """What `gold check` takes: files and folders in which gold may have leaked, and the columns of data."""
+
+    data: str | None = None
+    shots: str | None = None
+    seeds: str | None = None
+    documents: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedKeys(FreezeKeys):
+    """What `gold freeze` takes."""
+
+    name: str | int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddKeys:
+    """What `gold add` takes: training data in which rows would leak, and the columns of the rows."""
+
+    data: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
 
 
 def check_gold(name: str, values: dict[str, Any], *, as_json: bool) -> int:
@@ -21,14 +51,10 @@ def check_gold(name: str, values: dict[str, Any], *, as_json: bool) -> int:
     from slmkit.data.gold import read_gold
     from slmkit.data.gold_check import gold_check
 
-    for key, value in values.items():
-        if key not in _CHECK_KEYS:
-            fix = names.suggest(key, _CHECK_KEYS)
-            raise SlmkitError(f"`gold check` takes no {key!r}", where=f"command line: {key}={value}", fix=fix)
-        if key in ("data", "shots", "seeds", "documents"):
-            values[key] = _existing(key, value)
+    keys = read_keys("gold check", values, CheckKeys)
+    paths = {key: existing(key, value) for key in _READ if (value := getattr(keys, key)) is not None}
     folder = find_gold(name)
-    found = gold_check(folder, **values)
+    found = gold_check(folder, **paths, text_column=keys.text_column, label_column=keys.label_column)
     errors = [finding for finding in found if finding.severity == "error"]
     code = EXIT_REFUSED if errors else EXIT_DONE
     gold = read_gold(folder)
@@ -47,22 +73,16 @@ def check_gold(name: str, values: dict[str, Any], *, as_json: bool) -> int:
 
 def freeze(values: dict[str, Any], *, as_json: bool) -> None:
     """Freezes the gold set of a data file into gold/<name>/, or finds it frozen."""
-    from slmkit.commands.own_data import FREEZE_KEYS, freeze_gold_of
     from slmkit.console import console
     from slmkit.data.gold import read_gold
 
-    if "data" not in values:
-        raise SlmkitError("no data named", where="command line", fix="slmkit gold freeze data=FILE")
-    for key, value in values.items():
-        if key not in (*FREEZE_KEYS, "name"):
-            fix = names.suggest(key, (*FREEZE_KEYS, "name"))
-            raise SlmkitError(f"`gold freeze` takes no {key!r}", where=f"command line: {key}={value}", fix=fix)
-    name = values.pop("name", None)
+    name = read_keys("gold freeze", values, NamedKeys).name
     if name is not None and not re.fullmatch(r"[\w.-]*\w", str(name)):
         fix = "letters, digits, - and _: the folder is gold/<name>"
         raise SlmkitError(f"{name!r} cannot name a gold set", where=f"command line: name={name}", fix=fix)
+    given = {key: value for key, value in values.items() if key != "name"}
     console.quiet = as_json
-    folder = Path(freeze_gold_of(values, name=name and str(name))["gold"])
+    folder = Path(freeze_gold_of(given, name=None if name is None else str(name))["gold"])
     gold = read_gold(folder)
     if as_json:
         told = {"gold": str(folder), "examples": len(gold.examples), "dev": len(gold.dev), "sha256": gold.sha256}
@@ -76,13 +96,14 @@ def add(name: str, file: str, values: dict[str, Any], *, as_json: bool) -> None:
     """Adds the rows of a file that are new to a gold set, freezes it anew and tells what changed."""
     from slmkit.data.gold_add import add_to_gold
 
-    for key, value in values.items():
-        if key not in ("data", "text_column", "label_column"):
-            fix = names.suggest(key, ("data", "text_column", "label_column"))
-            raise SlmkitError(f"`gold add` takes no {key!r}", where=f"command line: {key}={value}", fix=fix)
-    if "data" in values:
-        values["data"] = _existing("data", values["data"])
-    done = add_to_gold(find_gold(name), _existing("file", file), **values)
+    keys = read_keys("gold add", values, AddKeys)
+    done = add_to_gold(
+        find_gold(name),
+        existing("file", file),
+        data=existing("data", keys.data) if keys.data else None,
+        text_column=keys.text_column,
+        label_column=keys.label_column,
+    )
     if as_json:
         told = {"gold": str(done.gold.folder), "added": len(done.added), "left_out": done.reasons}
         print(json.dumps({**told, "examples": len(done.gold.examples), "sha256": done.gold.sha256}))
@@ -128,14 +149,6 @@ def find_gold(name: str) -> Path:
     options = {p.parent.name for root in names.roots() for p in (root / "gold").glob("*/card.yaml")}
     fix = names.suggest(name, options, "`slmkit gold freeze data=FILE` makes one")
     raise SlmkitError(f"no gold set {name!r}", where="command line", fix=fix)
-
-
-def _existing(key: str, value: Any) -> Path:
-    path = as_path(str(value))
-    if not path.exists():
-        where = f"command line: {key}={value}"
-        raise SlmkitError(f"no file or folder {str(value)!r}", where=where, fix=names.suggest_file(str(path)))
-    return path
 
 
 def _short(text: str, length: int = 90) -> str:

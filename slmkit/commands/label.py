@@ -3,42 +3,53 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from slmkit import names
-from slmkit.bind import as_path
+from annotated_types import Ge, Le
+
+from slmkit.commands.given import existing, read_keys
 from slmkit.console import out
 from slmkit.errors import RefusedError, SlmkitError
+from slmkit.types import Count
 
-_KEYS = ("data", "labels", "limit", "text_column", "label_column", "port")
+
+@dataclass(frozen=True, kw_only=True)
+class LabelKeys:
+    """What `gold label` takes: rows to label, the labels to choose from, how many to ask, and where the page is."""
+
+    data: str | None = None
+    labels: list[str] | None = None
+    limit: Count = 200
+    text_column: str | None = None
+    label_column: str | None = None
+    port: Annotated[int, Ge(0), Le(65535)] = 0  # 0: any that is free
 
 
 def label(name: str, values: dict[str, Any], *, status: bool, as_json: bool) -> None:
     """Serves the page until Ctrl-C, then tells progress and agreement; with status only tells."""
     from slmkit.data.labelling import start_labelling
 
-    for key, value in values.items():
-        if key not in _KEYS:
-            fix = names.suggest(key, _KEYS)
-            raise SlmkitError(f"`gold label` takes no {key!r}", where=f"command line: {key}={value}", fix=fix)
-    given = dict(values)
-    port = given.pop("port", 0)
+    keys = read_keys("gold label", values, LabelKeys)
     folder = Path("gold") / f"{Path(name).name}.labels"
-    if data := given.pop("data", None):
-        path = as_path(str(data))
-        if not path.exists():
-            fix = names.suggest_file(str(path))
-            raise SlmkitError(f"no file or folder {data!r}", where=f"command line: data={data}", fix=fix)
-        data = path
+    data = existing("data", keys.data) if keys.data else None
     gold = None
     if not data and not (folder / "items.jsonl").exists():
         from slmkit.commands.gold import find_gold
 
         gold = find_gold(name)
-    labelling = start_labelling(folder, data=data, gold=gold, **given)
+    labelling = start_labelling(
+        folder,
+        data=data,
+        gold=gold,
+        labels=keys.labels or (),
+        limit=keys.limit,
+        text_column=keys.text_column,
+        label_column=keys.label_column,
+    )
     if not status:
-        _serve(name, folder, port, labelling)
+        _serve(name, folder, keys.port, labelling)
     _tell(folder, as_json=as_json)
 
 

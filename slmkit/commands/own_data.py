@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from slmkit import names
 from slmkit.bind import as_path
+from slmkit.commands.given import existing, read_keys
 from slmkit.console import console, out
 from slmkit.errors import SlmkitError
 from slmkit.recipe import read_yaml
 
-FREEZE_KEYS = ("data", "gold", "text_column", "label_column", "encoding")
 _READING_KEYS = ("text_column", "label_column", "encoding")  # of `prepare`: they also decide what gold reads
 _ANY_NAME = (
     "train",
@@ -24,20 +25,37 @@ _ANY_NAME = (
 )  # file names that say nothing: the folder's is used
 
 
+@dataclass(frozen=True, kw_only=True)
+class FreezeKeys:
+    """What decides a gold set: its data, questions given beside them, and how a file is read."""
+
+    data: str
+    gold: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    encoding: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewKeys(FreezeKeys):
+    """What `new` takes."""
+
+    documents: str | None = None
+
+
 def freeze_gold_of(values: dict[str, Any], *, name: str | None = None, trial: Path | None = None) -> dict[str, Any]:
     """The command line's values with `gold` set to a frozen folder, made now on first sight of the data.
 
     name: of the gold set; None takes that of the data file. trial: a folder that will be thrown away, into which a dry
     run freezes what it sees for the first time.
     """
-    data = values["data"]
-    if not isinstance(data, str):
-        raise SlmkitError(f"data is {data!r}", where="command line", fix="give data=FILE")
+    known = {field.name for field in fields(FreezeKeys)}
+    keys = read_keys("loop", {key: value for key, value in values.items() if key in known}, FreezeKeys)
+    data = keys.data
     if names.find("recipes", data):
         return _with_shipped_gold(values, data)
-    path = _existing(data, "data")
-    gold = values.get("gold")
-    gold_path = _existing(gold, "gold") if gold else None
+    path = existing("data", data)
+    gold_path = existing("gold", keys.gold) if keys.gold else None
     folder = Path("gold") / (name or gold_name(path))
     if trial and not folder.exists() and not (gold_path and (gold_path / "card.yaml").is_file()):
         frozen = _freeze(path, gold_path, trial / folder, values, is_told=False)
@@ -69,22 +87,16 @@ def gold_name(data: Path) -> str:
 def new_project(name: str, values: dict[str, Any]) -> Path:
     """Writes <name>/recipes/loop/*.yaml, gold/ and a README around the user's data; refuses an existing folder."""
     folder = Path(name)
-    if "data" not in values:
-        raise SlmkitError("no data named", where="command line", fix=f"slmkit new {name} data=FILE")
+    keys = read_keys(f"new {name}", values, NewKeys)
     if folder.exists():
         raise SlmkitError(f"{folder} is there already", where=str(folder.absolute()), fix="choose another name")
-    data = _existing(values["data"], "data").resolve()
-    gold_path = _existing(values["gold"], "gold") if values.get("gold") else None
-    for key, value in values.items():
-        if key not in ("data", "gold", "documents", *_READING_KEYS):
-            options = ["data", "gold", "documents", *_READING_KEYS]
-            where = f"command line: {key}={value}"
-            raise SlmkitError(f"`new` takes no {key!r}", where=where, fix=names.suggest(key, options))
+    data = existing("data", keys.data).resolve()
+    gold_path = existing("gold", keys.gold) if keys.gold else None
     frozen = _freeze(data, gold_path, folder / "gold" / gold_name(data), values)
     gold = frozen.folder.relative_to(folder) if frozen.folder.is_relative_to(folder) else frozen.folder.resolve()
     changes = {"data": _from(data, folder), "gold": gold.as_posix()}
-    if documents := values.get("documents"):
-        changes["documents"] = _from(_existing(documents, "documents").resolve(), folder)
+    if keys.documents:
+        changes["documents"] = _from(existing("documents", keys.documents).resolve(), folder)
     changes |= {key: values[key] for key in _READING_KEYS if key in values}
     for recipe in ("prepare", "train", "eval", "compare"):
         path = folder / "recipes" / "loop" / f"{recipe}.yaml"
@@ -115,15 +127,6 @@ def _with_shipped_gold(values: dict[str, Any], recipe: str) -> dict[str, Any]:
     if not any((root / "gold" / name / "card.yaml").is_file() for root in names.roots()):
         raise SlmkitError(f"no gold set belongs to {recipe!r}", where="command line", fix="give gold=FOLDER")
     return {**values, "gold": f"gold/{name}"}
-
-
-def _existing(name: Any, key: str) -> Path:
-    path = as_path(str(name))
-    for root in (Path(), *names.roots()):
-        if (root / path).exists():
-            return root / path
-    where = f"command line: {key}={name}"
-    raise SlmkitError(f"no file or folder {name!r}", where=where, fix=names.suggest_file(str(path)))
 
 
 def _from(path: Path, folder: Path) -> str:
