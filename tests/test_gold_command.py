@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from project_files import Finished, write
 
 Slmkit = Callable[..., Finished]
@@ -101,7 +102,7 @@ def test_a_gold_set_can_be_named(slmkit: Slmkit, project: Path) -> None:
     ],
 )
 def test_a_key_of_a_command_is_checked_before_any_work(
-    slmkit: Callable[..., Finished], project: Path, words: tuple[str, ...], what: str, fix: str
+    slmkit: Slmkit, project: Path, words: tuple[str, ...], what: str, fix: str
 ) -> None:
     write(project / "d.csv", "text,label\n" + "".join(f"row {i} of words,{i % 2}\n" for i in range(30)))
     done = slmkit(*words)

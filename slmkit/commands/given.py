@@ -55,9 +55,8 @@ def read_keys(command: str, values: Mapping[str, Any], keys: type[_Keys]) -> _Ke
             raise SlmkitError(f"no {key} named", where="command line", fix=f"slmkit {command} {key}=…") from None
         where = f"command line: {key}={values[key]}"
         asked = wanted(one["msg"] for one in error.errors() if one["loc"][0] == key)
-        quoted = (
-            f"; {key}='\"{values[key]}\"' is text" if "string" in asked and not isinstance(values[key], list) else ""
-        )
+        is_number = isinstance(values[key], int | float)
+        quoted = f"; {key}='\"{values[key]}\"' is text" if "string" in asked and is_number else ""
         raise SlmkitError(f"{key} is {values[key]!r}", where=where, fix=f"give {asked}{quoted}") from None
 
 
