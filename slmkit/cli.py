@@ -51,7 +51,6 @@ app = typer.Typer(
 )
 
 Given = Annotated[list[str] | None, typer.Argument(metavar="[RECIPE] [KEY=VALUE]...", help="A recipe, and values.")]
-_AS_USUAL, _ONE_PROCESS = Options(), Processes()
 
 
 def main() -> None:
@@ -135,7 +134,7 @@ def _print_error(error: SlmkitError, as_json: bool) -> None:
 def _verb(name: str, about: str) -> None:
     """Adds the command of one stage of the loop: recipes/loop/<name>.yaml unless a recipe is named."""
 
-    def command(given: Given = None, options: Options = _AS_USUAL, processes: Processes = _ONE_PROCESS) -> int:
+    def command(given: Given = None, *, options: Options, processes: Processes) -> int:
         recipe, values = parse(given, default=f"loop/{name}")
         return run_recipe(recipe, values, options, launch=processes.launch)
 
@@ -155,7 +154,8 @@ def pick(
         list[str] | None, typer.Option("--answer", metavar="KEY=VALUE", help="Answer a question beforehand.")
     ] = None,
     measure: Annotated[bool, typer.Option("--measure", help="Measure the models that are on this machine.")] = False,
-    options: Options = _AS_USUAL,
+    *,
+    options: Options,
 ) -> int:
     """Pick a base model by a checklist; in a terminal and without values it asks for the few it needs."""
     from slmkit.commands.gold import find_gold
@@ -184,7 +184,8 @@ def prepare(
     show_mask: Annotated[
         bool, typer.Option("--show-mask", help="Show a row token by token: what is read, what is learnt.")
     ] = False,
-    options: Options = _AS_USUAL,
+    *,
+    options: Options,
 ) -> int:
     """Turn a data file into training rows."""
     recipe, values = parse(given, default="loop/prepare")
@@ -199,7 +200,8 @@ def prepare(
 @with_options
 def loop(
     given: Given = None,
-    options: Options = _AS_USUAL,
+    *,
+    options: Options,
 ) -> int:
     """Run the whole loop on one task: prepare, train, compare, verdict. `data=FILE` runs it on your own."""
     recipe, values = parse(given, default="loop/compare")
@@ -210,8 +212,9 @@ def loop(
 @with_options
 def run(
     given: Given = None,
-    options: Options = _AS_USUAL,
-    processes: Processes = _ONE_PROCESS,
+    *,
+    options: Options,
+    processes: Processes,
     breaks: Annotated[
         bool, typer.Option("--break", help="Apply the recipe's breaks; its claim must turn red.")
     ] = False,
@@ -227,7 +230,8 @@ def learn(
     given: Annotated[
         list[str] | None, typer.Argument(metavar="[LESSON] [KEY=VALUE]...", help="A lesson; the next one by default.")
     ] = None,
-    options: Options = _AS_USUAL,
+    *,
+    options: Options,
 ) -> int:
     """Take a lesson: a question, a run that answers it, its claim checked, and where to go on."""
     from slmkit.commands.learn import find_lesson, take
@@ -249,7 +253,8 @@ def sweep(
     trials: Annotated[int, typer.Option("--trials", min=1, help="How many to try.")] = 20,
     minimize: Annotated[str | None, typer.Option("--minimize", help="A metric: validation_loss unless named.")] = None,
     maximize: Annotated[str | None, typer.Option("--maximize", help="A metric of which more is better.")] = None,
-    options: Options = _AS_USUAL,
+    *,
+    options: Options,
 ) -> int:
     """Search keys of a recipe, each trial a run: `slmkit sweep loop/train learning_rate=1e-4..1e-2 lora.r=[4,8]`."""
     from slmkit.commands.sweep import sweep as search

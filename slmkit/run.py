@@ -1,15 +1,16 @@
 """A run is a directory, and the only way a stage writes.
 
     runs/loop/train/3f9c0a1b2d4e/
-        recipe.json    what was asked, with the origin of each value; written first
+        recipe.json    what was asked, with the origin of each value, and its inputs; written first
         log.jsonl      one line a step: curves
         notes.jsonl    automatic choices and warnings, a line each
         <name>.jsonl   tables
         figures/       charts, SVG
-        result.json    metrics, verdict, lineage, environment; written last, so its presence means done
+        result.json    metrics, verdict, environment; written last, so its presence means done
         report.html
 
-Every file is written beside its place and moved there, so a kill leaves the old file or the new one, never half.
+A file is written beside its place and moved there, so a kill leaves the old file or the new one, never half; to the
+log and the notes a line is added at a time, and readers pass over one that was cut off.
 """
 
 from __future__ import annotations

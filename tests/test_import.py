@@ -8,7 +8,9 @@ import pytest
 from project_files import Finished, write
 
 from slmkit.bind import plain
+from slmkit.commands.import_config import _yaml
 from slmkit.plan import bind_one, make_plan
+from slmkit.recipe import read_value
 
 Slmkit = Callable[..., Finished]
 
@@ -303,3 +305,34 @@ def test_a_dry_run_tells_and_writes_nothing(slmkit: Slmkit, project: Path) -> No
     assert told.code == 0 and "would write recipes/qwen.yaml" in told.out
     assert slmkit("import", "qwen.yaml", "--dry-run", "--json").json["files"][0] == "recipes/qwen.yaml"
     assert not (project / "recipes").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("seed", "abc", "a seed is a whole number"),
+        ("val_size", '"0.1"', "a share of the rows here, below 1"),
+        ("warmup_steps", '"10"', "steps are whole numbers"),
+    ],
+)
+def test_a_value_of_another_kind_is_lost_with_its_reason(
+    slmkit: Slmkit, project: Path, key: str, value: str, told: str
+) -> None:
+    write(project / "tool.yml", f"model_name_or_path: org/model\nstage: sft\nfinetuning_type: lora\n{key}: {value}\n")
+    done = slmkit("import", "tool.yml", "--json")
+    assert done.code == 0, done.err
+    [lost] = [row for row in done.json["lost"] if row["key"] == key]
+    assert lost["reason"] == told
+
+
+def test_a_method_that_is_no_word_is_a_mistake(slmkit: Slmkit, project: Path) -> None:
+    write(project / "tool.yml", "model_name_or_path: org/model\nstage: [sft]\nfinetuning_type: lora\n")
+    done = slmkit("import", "tool.yml")
+    assert (done.code, "has no counterpart" in done.error_lines[0]) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "text", ["true", "null", "-1", ".5", "1e3", "a-b/c_d.jsonl", "no", "12:30", "a b", "~", "é", ""]
+)
+def test_a_text_written_into_a_recipe_is_read_back_as_that_text(text: str) -> None:
+    assert read_value(_yaml(text)) == text

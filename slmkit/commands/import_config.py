@@ -13,12 +13,11 @@ from slmkit.console import out
 from slmkit.errors import SlmkitError
 from slmkit.names import suggest_file
 from slmkit.plan import bind_one
-from slmkit.recipe import read_yaml
+from slmkit.recipe import read_value, read_yaml
 from slmkit.run import write_atomically
 
 _ORDER = ("data", "model", "adapter", "load_in_4bit", "lora", "learning_rate", "num_train_epochs", "max_steps")
 _PREPARED = ("sft",)  # stages that read what a prepare recipe made; the others read rows as they are
-_WORD = re.compile(r"(?!(true|false|null|yes|no|on|off)$)[A-Za-z./][\w./-]*")
 _COMMENT_AT = 44  # the column in which comments start
 
 
@@ -133,10 +132,8 @@ def _prepare_recipe(done: Translated, path: Path) -> str:
 
 def _yaml(value: Any) -> str:
     """A value as YAML in one line: JSON, and plain text where it needs no quotes."""
-    plain = (
-        isinstance(value, str) and value.replace("-", "").replace("_", "").replace("/", "").replace(".", "").isalnum()
-    )
-    return str(value) if plain and not str(value)[0].isdigit() else json.dumps(value, ensure_ascii=False)
+    is_plain = isinstance(value, str) and re.fullmatch(r"[\w./-]+", value) and read_value(value) == value
+    return str(value) if is_plain else json.dumps(value, ensure_ascii=False)
 
 
 def _as_json(done: Translated, name: str, written: list[Path]) -> dict[str, Any]:

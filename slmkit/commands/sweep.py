@@ -26,6 +26,7 @@ from slmkit.errors import EXIT_DONE, FailedError, RefusedError, SlmkitError
 from slmkit.names import suggest
 from slmkit.plan import RUNS, Plan
 from slmkit.recipe import load_recipe
+from slmkit.report.read_run import read_rows
 from slmkit.run import Run
 from slmkit.runner import execute, locked, preflight
 
@@ -196,8 +197,7 @@ def _pruner(search: Search, trial: Trial, folder: Path) -> Callable[[int, Mappin
     def on_log(step: int, values: Mapping[str, float]) -> None:
         if search.metric not in values:
             return
-        lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-        measured = sum(search.metric in json.loads(line) for line in lines)
+        measured = sum(search.metric in row for row in read_rows(folder / "log.jsonl"))
         trial.report(values[search.metric], measured - 1)
         if trial.should_prune():
             what = f"{search.metric} {values[search.metric]:.4g} at step {step}: worse than half of the trials there"
@@ -228,8 +228,8 @@ def _print_plan(search: Search, folder: Path, as_json: bool) -> int:
     space = {key: str(dimension) for key, dimension in search.space.items()}
     goal = "maximize" if search.maximize else "minimize"
     if as_json:
-        told = {"recipe": search.name, "space": space, goal: search.metric, "trials": search.num_trials}
-        print(json.dumps({**told, "dir": str(folder)}, ensure_ascii=False))
+        planned = {"recipe": search.name, "space": space, goal: search.metric, "trials": search.num_trials}
+        print(json.dumps({**planned, "dir": str(folder)}, ensure_ascii=False))
         return EXIT_DONE
     for key, told_space in space.items():
         out.print(f"{key:<24} {told_space}", markup=False)

@@ -14,7 +14,7 @@ from slmkit.errors import SlmkitError
 from slmkit.names import load_stage
 from slmkit.signature import parameters
 
-_PREFERENCE_LOSSES = {"sigmoid": "sigmoid", "hinge": "hinge", "ipo": "ipo", "robust": "robust"}
+_PREFERENCE_LOSSES = ("sigmoid", "hinge", "ipo", "robust")  # that have the same name here
 _TRL_RATES = {"sft": 2e-5, "dpo": 1e-6, "kto": 1e-6, "reward": 1e-4, "grpo": 1e-6, "orpo": 1e-6}
 
 
@@ -118,7 +118,9 @@ def _stage(tool: Tool, flat: Mapping[str, Any], done: Translated, take: Any) -> 
         named, loss = take("stage", "sft"), take("pref_loss", "sigmoid")
         if named == "dpo" and loss != "orpo":
             done.values["loss_type"] = (_loss(tool, loss), "pref_loss")
-        return _known_stage(tool, "orpo" if named == "dpo" and loss == "orpo" else {"rm": "reward"}.get(named, named))
+        return _known_stage(
+            tool, "orpo" if named == "dpo" and loss == "orpo" else "reward" if named == "rm" else named
+        )
     if tool is AXOLOTL:
         named = take("rl") or ("reward" if take("reward_model", False) else "sft")
         if named == "ipo":
@@ -145,7 +147,7 @@ def _known_stage(tool: Tool, named: str) -> str:
 def _loss(tool: Tool, loss: Any) -> str:
     if loss not in _PREFERENCE_LOSSES:
         raise SlmkitError(f"{tool.name}'s loss {loss!r} has no counterpart", fix=", ".join(_PREFERENCE_LOSSES))
-    return _PREFERENCE_LOSSES[loss]
+    return str(loss)
 
 
 def _carry(
@@ -159,7 +161,10 @@ def _carry(
 ) -> None:
     """One key that has a counterpart: its value as ours, or the reason why this value has none."""
     if ours == "--seed":
-        done.seed = int(value)
+        if isinstance(value, int):
+            done.seed = value
+        else:
+            done.lost.append((key, value, "a seed is a whole number"))
         return
     if ours == "data":
         rows, reason = find_rows(key, value, folder=folder, dataset_dir=str(flat.get("dataset_dir") or "data"))
@@ -170,7 +175,7 @@ def _carry(
         return
     first, _, inner = ours.partition(".")
     if first == "prepare":
-        if inner == "validation_size" and value >= 1:
+        if inner == "validation_size" and not (isinstance(value, int | float) and 0 <= value < 1):
             done.lost.append((key, value, "a share of the rows here, below 1"))
         elif done.stage == "sft":
             done.prepare[inner] = (value, key)
@@ -201,6 +206,8 @@ def _converted(ours: str, key: str, value: Any, flat: Mapping[str, Any], known: 
         return _names(value)
     if ours == "warmup_ratio" and key.endswith("warmup_steps") and not (isinstance(value, float) and value < 1):
         steps = flat.get("max_steps") or flat.get("training.max_steps") or 0
+        if not isinstance(value, int | float) or not isinstance(steps, int | float):
+            raise ValueError("steps are whole numbers")
         if value == 0:
             return 0.0
         if steps <= 0:

@@ -26,7 +26,7 @@ from slmkit.errors import RefusedError
 _HEAD = 24  # letters and digits compared before a line is parsed
 _TEXT = re.compile(r'"(?:content|prompt|text)"\s*:\s*"([^"\\]{0,80})')  # ends at an escape: what follows is not seen
 _BATCH_ROWS = 4096
-_FILES = ("card.yaml", "dev.jsonl", "examples.jsonl")
+_ASKED = ("dev.jsonl", "examples.jsonl")  # the files of a gold set that hold questions
 _NO_LETTERS = dict.fromkeys(map(ord, set(string.punctuation + string.whitespace) - {"\n"}))
 
 
@@ -34,12 +34,12 @@ _NO_LETTERS = dict.fromkeys(map(ord, set(string.punctuation + string.whitespace)
 class Questions:
     """What gold asks: normalised text -> name of its set."""
 
-    sets: dict[str, str]
+    set_of: dict[str, str]
 
     @functools.cached_property
     def beginnings(self) -> set[str]:
         """Every beginning of the first letters and digits of a question."""
-        return {head[:n] for head in _heads(list(self.sets)) for n in range(len(head) + 1)}
+        return {head[:n] for head in _heads(list(self.set_of)) for n in range(len(head) + 1)}
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def rows_in_gold(file: Path, gold: Questions) -> Iterator[Held]:
                     row = json.loads(line)
                 except json.JSONDecodeError:  # the stage that reads the row says so
                     continue
-                asked = next((text for text in _asked(row) if normalise(text) in gold.sets), None)
+                asked = next((text for text in _asked(row) if normalise(text) in gold.set_of), None)
                 if asked is not None:
-                    yield Held(number, str(row.get("id", number)), asked, gold.sets[normalise(asked)])
+                    yield Held(number, str(row.get("id", number)), asked, gold.set_of[normalise(asked)])
 
 
 def _heads(texts: Sequence[str]) -> list[str]:
@@ -148,7 +148,7 @@ def gold_questions() -> Questions:
     Without the sets whose card says `taught: true`: they ask what the model was taught, in one of few ways to ask it.
     """
     folders = sorted(gold_folders().items())
-    files = [file for _, folder in folders for name in _FILES if (file := folder / name).exists()]
+    files = [file for _, folder in folders for name in ("card.yaml", *_ASKED) if (file := folder / name).exists()]
     stats = [(file.absolute(), file.stat()) for file in files]
     return _read(tuple(folders), tuple((file, stat.st_mtime_ns, stat.st_size) for file, stat in stats))
 
@@ -160,7 +160,7 @@ def _read(folders: tuple[tuple[str, Path], ...], stamps: tuple[tuple[Path, int, 
             normalise(example.input): name
             for name, folder in folders
             if not read_card(folder).get("taught")
-            for file in _FILES[1:]
+            for file in _ASKED
             for example in read_examples(folder / file)
         }
     )

@@ -27,7 +27,7 @@ def label_f1(examples: Sequence[Example], answers: Sequence[Answer], *, label: s
 def _f1(examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, float]:
     """F1 of each label of the gold set: twice the right ones by all that are it and all that are called so.
 
-    Counted here: an interval asks for it 2,000 times, and scikit-learn takes some twenty times as long.
+    Counted here: an interval asks for it 200 times, and scikit-learn takes some twenty times as long.
     """
     targets = [_label(example.target) for example in examples]
     said = [_label(answer.text) for answer in answers]

@@ -11,13 +11,8 @@ import slmkit
 NANO = Path(slmkit.__file__).parent / "assets" / "nano"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def train_often(libraries):
-    """These tests train many small models."""
-
-
 @pytest.fixture
-def nano():
+def nano(libraries):
     """The embedded model, fresh for each test: training changes it."""
     import torch
 

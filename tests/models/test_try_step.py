@@ -26,6 +26,8 @@ from slmkit.stages.kto import kto
 from slmkit.stages.orpo import orpo
 from slmkit.types import Answer, Example, ModelRef
 
+pytestmark = pytest.mark.usefixtures("libraries")
+
 ASSETS = Path(slmkit.__file__).parent / "assets"
 NANO, OTHER = (ModelRef(name, str(ASSETS / name)) for name in ("nano", "nano-base"))
 LONG = "which cup is in the box? " * 12  # over 60 tokens

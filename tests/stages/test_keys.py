@@ -24,6 +24,8 @@ from slmkit.run import Run
 from slmkit.signature import grouped, parameters
 from slmkit.types import Answer, Example, ModelRef
 
+pytestmark = pytest.mark.usefixtures("libraries")
+
 ASSETS = Path(slmkit.__file__).parent / "assets"
 NANO, NANO_BASE = (ModelRef(name, str(ASSETS / name)) for name in ("nano", "nano-base"))
 METHODS = ("sft", "dpo", "kto", "orpo", "reward", "grpo", "distill")
@@ -146,7 +148,7 @@ def rows(folder: Path, name: str) -> Path:
 def gold_question() -> str:
     from slmkit.data.refuse_gold import gold_questions
 
-    return next(iter(gold_questions().sets))
+    return next(iter(gold_questions().set_of))
 
 
 def shown(value: Any) -> Any:

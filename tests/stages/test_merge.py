@@ -18,6 +18,8 @@ from slmkit.stages.merge import check, merge
 from slmkit.stages.sft import sft
 from slmkit.types import ModelRef
 
+pytestmark = pytest.mark.usefixtures("libraries")
+
 NANO = ModelRef("nano", str(Path(slmkit.__file__).parent / "assets" / "nano"))
 
 

@@ -19,6 +19,8 @@ from slmkit.signature import grouped
 from slmkit.stages import distill, dpo, grpo, kto, orpo, reward, sft
 from slmkit.types import Answer, Example, ModelRef
 
+pytestmark = pytest.mark.usefixtures("libraries")
+
 NANO = ModelRef("nano", str(Path(slmkit.__file__).parent / "assets" / "nano"))
 
 

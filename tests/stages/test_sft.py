@@ -19,6 +19,8 @@ from slmkit.signature import grouped
 from slmkit.stages.sft import check, sft
 from slmkit.types import ModelRef
 
+pytestmark = pytest.mark.usefixtures("libraries")
+
 NANO = ModelRef("nano", str(Path(slmkit.__file__).parent / "assets" / "nano"))
 COLOURS = ("red", "blue", "green")
 
