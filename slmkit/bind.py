@@ -152,7 +152,7 @@ class _Binder:
         for root in (Path(), *names.roots()[1:]):
             if (path := root / as_path(name)).exists():
                 return Reference("file", name, path)
-        gold = [f"gold/{card.parent.name}" for root in names.roots() for card in (root / "gold").glob("*/card.yaml")]
+        gold = [f"gold/{one}" for one in names.gold_folders()]
         fix = names.suggest(name, [*names.names("recipes"), *gold], names.suggest_file(str(as_path(name))))
         if name.count("/") == 1 and not Path(name).suffix:
             fix += f"; a data set of the Hugging Face hub: data=data/hub dataset={name}"

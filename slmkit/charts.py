@@ -6,7 +6,6 @@ Text and axes are black on nothing; the report turns black into the page's own t
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -129,49 +128,11 @@ def metric_by_value(points: Sequence[tuple[Any, float]], *, key: str, metric: st
     return figure
 
 
-def histogram(
-    values: Sequence[float], *, xlabel: str, bins: int = 40, marks: Mapping[str, float] | None = None
-) -> Figure:
-    """How often each value occurs; marks are named places on the axis, such as {"max_length": 512}."""
+def histogram(values: Sequence[float], *, xlabel: str) -> Figure:
+    """How often each value occurs, in 40 bins."""
     figure, axes = blank(height=2.6)
-    axes.hist(list(values), bins=bins, color=PALETTE[0])
-    for index, (name, at) in enumerate((marks or {}).items(), start=1):
-        colour = PALETTE[index % len(PALETTE)]
-        axes.axvline(at, color=colour, linewidth=1.5, linestyle="--", label=f"{_one_line(name)} {_tick(at)}")
+    axes.hist(list(values), bins=40, color=PALETTE[0])
     axes.set(xlabel=xlabel, ylabel="count")
-    if marks:
-        figure.legend(loc="outside upper right", ncols=len(marks), frameon=False, fontsize=9)
-    return figure
-
-
-def confusion(pairs: Sequence[tuple[str, str]], *, most_labels: int = 20) -> Figure:
-    """How often each right label (row) was answered with each label (column); the shade is the share of the row.
-
-    Pairs are (target, answer). The `most_labels` labels with the most mistakes are shown; what was answered besides
-    them counts in a last column "other".
-    """
-    mistakes: Counter[str] = Counter()
-    for target, answer in pairs:
-        mistakes[target] += target != answer
-    labels = sorted(label for label, _ in mistakes.most_common(most_labels))
-    columns = [*labels, "other"]
-    counts = [[0] * len(columns) for _ in labels]
-    for target, answer in pairs:
-        if target in labels:
-            counts[labels.index(target)][labels.index(answer) if answer in labels else -1] += 1
-    shares = [[count / sum(row) for count in row] for row in counts]
-
-    names = [_one_line(label) for label in columns]
-    figure, axes = blank(height=0.9 + 0.26 * len(labels) + 0.06 * max(map(len, names)))  # slanted names below
-    axes.imshow(shares, cmap=clear_to(PALETTE[0]), vmin=0, vmax=1, aspect="auto")
-    for i, row in enumerate(counts):
-        for j, count in enumerate(row):
-            if count:
-                axes.text(j, i, str(count), ha="center", va="center", fontsize=8)
-    axes.set_xticks(range(len(columns)), names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(labels)), names[:-1])
-    axes.set(xlabel="answer", ylabel="right label")
-    axes.grid(visible=False)
     return figure
 
 

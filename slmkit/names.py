@@ -58,6 +58,11 @@ def names(kind: str) -> list[str]:
     return list(named_files(kind))
 
 
+def gold_folders() -> dict[str, Path]:
+    """Every frozen gold set by name; those of the working directory win."""
+    return {card.parent.name: card.parent for root in roots()[::-1] for card in (root / "gold").glob("*/card.yaml")}
+
+
 def find_recipe(name: str) -> tuple[str, Path]:
     """Name and file of a recipe given as "loop/train" or as a path to a YAML file.
 

@@ -7,7 +7,6 @@ and git commit are recorded in the run, not hashed: they do not change what was 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
 import inspect
@@ -329,8 +328,8 @@ def source_hash(called: Callable[..., Any], arguments: Mapping[str, Any]) -> str
 
 # The kernel decides how things run, not what comes out: a nicer progress bar must not make every run stale.
 _KERNEL = {
-    "bind", "charts", "checker", "cli", "commands", "console", "curriculum", "errors", "launch", "names", "plan",
-    "recipe", "report", "run", "runner", "signature", "summary", "types",
+    "bind", "charts", "checker", "cli", "commands", "console", "curriculum", "errors", "launch", "names", "places",
+    "plan", "recipe", "report", "run", "runner", "signature", "summary", "types",
 }  # fmt: skip
 
 
@@ -423,8 +422,7 @@ def find_run(text: str) -> Path:
     if of_key := [folder for folder in found if folder.name.startswith(text)]:
         return of_key[-1]
     options = sorted({folder.parent.relative_to(RUNS).as_posix() for folder in found})
-    close = difflib.get_close_matches(text, options, n=1)
-    fix = f"did you mean {close[0]!r}?" if close else "`slmkit report` lists all runs"
+    fix = names.suggest(text, options, "`slmkit report` lists all runs")
     raise SlmkitError(f"no run {text!r} under {RUNS}/", fix=fix)
 
 

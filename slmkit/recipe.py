@@ -102,11 +102,6 @@ class Recipe:
     def stage(self) -> str:
         return str(self.layer.value["stage"])
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        arguments: dict[str, Any] = self.layer.value["with"]
-        return arguments
-
 
 def load_recipe(name: str, *, profile: str, breaks: bool = False) -> Recipe:
     """Reads a recipe, its base, and what it says for the profile; breaks=True lays `breaks.with` on top."""

@@ -16,6 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 KERNEL = {
     "names",
+    "places",
     "recipe",
     "checker",
     "bind",
@@ -40,6 +41,7 @@ MAY_IMPORT = {
     "errors": set(),
     "console": set(),
     "names": set(),
+    "places": set(),
     "recipe": {"names"},
     "curriculum": {"names", "recipe"},
     "signature": set(),
@@ -49,7 +51,7 @@ MAY_IMPORT = {
     "run": {"console"},
     "launch": {"console", "names", "plan", "recipe", "run", "runner"},
     "runner": {"bind", "console", "curriculum", "launch", "names", "plan", "report", "run", "signature"},
-    "report": {"charts", "run"},
+    "report": {"charts", "places", "run"},
     "summary": {"console", "report"},
     "charts": set(),
     "cli": {"commands", "console", "launch", "names", "plan", "recipe", "report", "runner", "summary"},

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from slmkit.charts import PALETTE, arms, confusion, curves, histogram, score_against_cost
+from slmkit.charts import PALETTE, arms, curves, histogram, score_against_cost
 
 ARMS = [
     {"system": "tuned", "score": 0.8, "low": 0.7, "high": 0.9, "seconds_per_answer": 0.02},
@@ -52,29 +52,15 @@ def test_score_against_cost_names_what_costs_nothing():
     assert figure.axes[0].get_xscale() == "log" and figure.axes[0].get_xlabel() == "seconds an answer; nothing: free"
 
 
-def test_a_histogram_counts_every_value_and_marks_places():
-    figure = histogram([1, 2, 2, 3], xlabel="tokens a row", bins=3, marks={"max_length": 2.5})
-    assert [patch.get_height() for patch in figure.axes[0].patches] == [1, 2, 1]
-    assert figure.legends[0].texts[0].get_text() == "max_length 2.5"
-
-
-def test_a_confusion_counts_answers_outside_the_labels_as_other():
-    figure = confusion([("a", "a"), ("a", "b"), ("b", "b"), ("b", "no such label")])
-    shares = figure.axes[0].images[0].get_array()
-    assert shares.tolist() == [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
-
-
-def test_a_confusion_of_many_labels_shows_those_with_the_most_mistakes():
-    pairs = [(f"label {i:02}", "wrong") for i in range(30) for _ in range(i)]
-    figure = confusion(pairs, most_labels=5)
-    shown = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
-    assert shown == [f"label {i}" for i in range(25, 30)]
+def test_a_histogram_counts_every_value():
+    figure = histogram([1, 2, 2, 3], xlabel="tokens a row")
+    assert [height for patch in figure.axes[0].patches if (height := patch.get_height())] == [1, 2, 1]
 
 
 @pytest.mark.parametrize("hostile", ["$\\frac{$", "a\nb\n\nc", "x" * 500, "<b>&amp;"])
 def test_any_name_can_stand_in_a_chart(hostile):
     row = {"system": hostile, "score": 0.5, "low": 0.4, "high": 0.6, "seconds_per_answer": 1.0}
-    named = [*curves([{"step": 1, hostile: 2}]), arms([row]), score_against_cost([row]), confusion([(hostile, "b")])]
+    named = [*curves([{"step": 1, hostile: 2}]), arms([row]), score_against_cost([row])]
     for figure in named:
         ElementTree.fromstring(svg(figure))
 

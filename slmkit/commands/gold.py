@@ -146,8 +146,7 @@ def find_gold(name: str) -> Path:
         if (folder / "examples.jsonl").is_file():
             fix = "bring card.yaml back: it holds the hash that says the examples are the frozen ones"
             raise SlmkitError("the gold set has no card.yaml", where=str(folder), fix=fix)
-    options = {p.parent.name for root in names.roots() for p in (root / "gold").glob("*/card.yaml")}
-    fix = names.suggest(name, options, "`slmkit gold freeze data=FILE` makes one")
+    fix = names.suggest(name, names.gold_folders(), "`slmkit gold freeze data=FILE` makes one")
     raise SlmkitError(f"no gold set {name!r}", where="command line", fix=fix)
 
 

@@ -32,8 +32,7 @@ def _named(kind: str) -> list[tuple[str, str]]:
     if kind in names.PART_KINDS:
         return [(name, names.first_line(path, name)) for name, path in sorted(names.part_files(kind).items())]
     if kind == "gold":
-        cards = {p.parent.name: p for root in names.roots()[::-1] for p in (root / "gold").glob("*/card.yaml")}
-        return [(name, about(kind, card)) for name, card in sorted(cards.items())]
+        return [(name, about(kind, folder / "card.yaml")) for name, folder in sorted(names.gold_folders().items())]
     folder = "recipes" if kind == "recipes" else f"configs/{kind}"
     return [(name, about(kind, path)) for name, path in names.named_files(folder).items()]
 

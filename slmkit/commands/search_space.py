@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import SlmkitError
+from slmkit.places import leaves
 from slmkit.plan import Plan, make_plan
 from slmkit.recipe import Recipe, read_value
 
@@ -106,7 +107,7 @@ def read_space(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Space, dict[st
     """What is searched, and what the command line fixes: its values come before the recipe's `sweep:`."""
     space: Space = {}
     fixed: dict[str, Any] = {}
-    for key, value in {**_flat(recipe.get("sweep") or {}), **given}.items():
+    for key, value in {**dict(leaves(recipe.get("sweep") or {})), **given}.items():
         where = f"command line: {key}={value}" if key in given else place_in_recipe(recipe, key)
         found = read_dimension(key, value, where)
         if found is None and key not in given:
@@ -159,11 +160,3 @@ def text(value: Any) -> str:
 def told(values: Mapping[str, Any]) -> str:
     """Values as a person reads them in one line."""
     return "  ".join(f"{key}={text(value)}" for key, value in values.items())
-
-
-def _flat(value: Mapping[str, Any], at: str = "") -> dict[str, Any]:
-    """Nested keys as dotted ones: {"lora": {"r": [4, 8]}} -> {"lora.r": [4, 8]}."""
-    rows: dict[str, Any] = {}
-    for key, inner in value.items():
-        rows |= _flat(inner, f"{at}{key}.") if isinstance(inner, Mapping) else {f"{at}{key}": inner}
-    return rows

@@ -15,6 +15,7 @@ from slmkit.bind import plain
 from slmkit.checker import json_schema
 from slmkit.console import out, print_rows
 from slmkit.errors import SlmkitError
+from slmkit.places import leaves, origin_of
 from slmkit.plan import bind_one, find_run, lineage, make_plan
 from slmkit.signature import parameters, written_types
 
@@ -56,25 +57,11 @@ def _show_recipe(name: str, values: dict[str, Any], profile: str, seed: int, as_
     if teaches := call.recipe.get("teaches"):
         out.print(teaches, style="dim", markup=False)
     out.print(f"stage {call.recipe.stage}, profile {profile}\n", markup=False)
-    rows = [[place, _brief(value), _origin(call.origins, place)] for place, value in _flat(shown, "")]
+    rows = [[place, _brief(value), origin_of(place, call.origins)] for place, value in leaves(shown)]
     print_rows([_heading("key", "value", "from"), *rows])
     reads = [f"{place} <- {reference.name}" for place, reference in call.references() if reference.kind == "recipe"]
     if reads:
         out.print(f"\nreads {', '.join(reads)}", markup=False)
-
-
-def _flat(value: Any, at: str) -> list[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        return [row for key, inner in value.items() for row in _flat(inner, f"{at}.{key}" if at else str(key))]
-    return [(at, value)]
-
-
-def _origin(origins: dict[str, str], place: str) -> str:
-    while place:
-        if place in origins:
-            return origins[place]
-        place = place.rpartition(".")[0]
-    return ""
 
 
 def _show_part(kind: str, name: str, as_json: bool) -> None:

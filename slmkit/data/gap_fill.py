@@ -20,11 +20,11 @@ _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _NOT_PROSE = re.compile(r"^\s*(\||#|```|<|\{|[-*+] |\d+\. )|https?://|[{}|<>=]")
 
 
-def gap_fill(rows: Sequence[Canonical], *, chunk_size: int = 120) -> list[Canonical]:
+def gap_fill(rows: Sequence[Canonical]) -> list[Canonical]:
     """One question for each sentence of 6 to 40 words that holds a number, a name, or a long word."""
     questions = []
     for row in rows:
-        for passage in chunk(row.input, chunk_size=chunk_size):
+        for passage in chunk(row.input, chunk_size=120):
             for line in passage.split("\n"):
                 for sentence in [] if _NOT_PROSE.search(line) else split_sentences(_LINK.sub(r"\1", line)):
                     word = _informative_word(sentence)

@@ -11,7 +11,7 @@ from typing import Any
 
 from slmkit.data.gold import Gold
 from slmkit.evidence.kept_answers import Recorder, answers_of
-from slmkit.evidence.measure import AnswerFile, Metric, answer_row, default_metric, score_answers
+from slmkit.evidence.measure import AnswerFile, answer_row, default_metric, score_answers
 from slmkit.evidence.statistics import mean_score, paired_difference
 from slmkit.models.load import release_shared_model
 from slmkit.types import Answer, Example, Score, System, Task
@@ -47,7 +47,6 @@ def ask_arms(
     *,
     questions: Sequence[Example] | None = None,
     limit: int | None = None,
-    metric: Metric | None = None,
 ) -> dict[str, Arm]:
     """Each system asked the same first `limit` questions of a gold set; those on one model belong next to each other.
 
@@ -55,7 +54,7 @@ def ask_arms(
     killed run asks nothing twice.
     """
     examples = (gold.examples if questions is None else questions)[:limit]
-    scorer = metric or default_metric(gold)
+    scorer = default_metric(gold)
     file = AnswerFile(run.path("answered.jsonl"))
     arms = {}
     for name, system in systems.items():

@@ -267,10 +267,10 @@ def default_metric(gold: Gold) -> Metric:
     return f1 if gold.task.kind == "generation" and stdlib_statistics.median(words) > _LONG_TARGET else exact_match
 
 
-def accuracy(loaded: Loaded, gold: Gold, *, limit: int, seed: int, max_new_tokens: int = 16) -> Score:
+def accuracy(loaded: Loaded, gold: Gold, *, limit: int, seed: int) -> Score:
     """How well a model in memory answers some examples of a gold set, greedily, each as a chat of one question.
 
-    The same seed asks the same examples.
+    An answer has at most 16 tokens. The same seed asks the same examples.
     """
     from slmkit.models.chat import render
     from slmkit.models.generate import generate
@@ -278,7 +278,7 @@ def accuracy(loaded: Loaded, gold: Gold, *, limit: int, seed: int, max_new_token
     examples = random.Random(seed).sample(gold.examples, min(limit, len(gold.examples)))
     opening = [{"role": "system", "content": gold.task.instruction}] if gold.task.instruction else []
     prompts = render(loaded.tokenizer, [[*opening, {"role": "user", "content": e.input}] for e in examples])
-    outputs = generate(loaded, prompts, max_new_tokens=max_new_tokens)
+    outputs = generate(loaded, prompts, max_new_tokens=16)
     metric = default_metric(gold)
     answers = [Answer(e.id, o.text, error=o.error) for e, o in zip(examples, outputs, strict=True)]
     return mean_score(score_answers(metric, examples, answers))

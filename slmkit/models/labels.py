@@ -7,7 +7,7 @@ that is too long is the caller's to count, drop or refuse.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,14 +58,12 @@ def read_chats(path: Path, *, limit: int | None = None) -> list[Chat]:
     return chats
 
 
-def label_chats(
-    tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], *, stop_ids: Iterable[int] = ()
-) -> list[Row]:
+def label_chats(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat]) -> list[Row]:
     """Each chat as one Row, rendered by the tokenizer's chat template.
 
     Assistant turns are found by the template's {% generation %} marks, without these by their words in the rendered
     text, else by rendering up to each turn and taking the difference. Every trained turn must end in a special token,
-    so that the model learns to stop: `stop_ids` names further ids that may end one.
+    so that the model learns to stop.
 
     Raises: RefusedError for a tokenizer without a template, a row without a trained token, a turn without an end.
     """
@@ -75,7 +73,7 @@ def label_chats(
             where=str(tokenizer.name_or_path),
             fix="train an instruct model, or add chat_template.jinja beside the tokenizer",
         )
-    ends = {*tokenizer.all_special_ids, *stop_ids}
+    ends = set(tokenizer.all_special_ids)
     marked = "{% generation" in tokenizer.chat_template or "{%- generation" in tokenizer.chat_template
     mask = _mask_by_marks if marked else _mask_by_words
     return [_row(chat, *mask(tokenizer, chat), ends) for chat in chats]

@@ -51,10 +51,8 @@ def decode_tokens_per_second(
     return batch_size / max(reading, computing)
 
 
-def training_hours(
-    card: Card, gpu: Gpu, *, tokens: float, method: Method = "lora", share: float = ASSUMED_SHARE
-) -> float:
-    """Hours to train on so many tokens at a share of the GPU's peak.
+def training_hours(card: Card, gpu: Gpu, *, tokens: float, method: Method = "lora") -> float:
+    """Hours to train on so many tokens at ASSUMED_SHARE of the GPU's peak.
 
     Forward 2 N operations a token, backward 4 N; an adapter needs no gradient of the frozen weights: 2 N.
     Example: 1.7e9 weights, 1e6 tokens, LoRA on an A10G: 4 * 1.7e9 * 1e6 / (0.4 * 70e12) = 243 s = 0.07 h.
@@ -62,4 +60,4 @@ def training_hours(
     """
     assert card.num_parameters is not None
     per_token = (6 if method == "full" else 4) * card.num_parameters
-    return per_token * tokens / (share * gpu.tflops * 1e12) / 3600
+    return per_token * tokens / (ASSUMED_SHARE * gpu.tflops * 1e12) / 3600

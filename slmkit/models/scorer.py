@@ -28,10 +28,8 @@ def with_score_head(loaded: Loaded, *, seed: int) -> Any:
 
 
 @functools.lru_cache(maxsize=1)
-def load_scorer(ref: ModelRef, *, load_in_4bit: bool = False) -> tuple[Any, Any]:
+def load_scorer(ref: ModelRef) -> tuple[Any, Any]:
     """The reward model that a run of the reward stage saved, ready to score, and its tokenizer.
-
-    load_in_4bit: an adapter is put on 4-bit weights, as qlora trained it.
 
     Raises: SlmkitError for a model that scores nothing.
     """
@@ -45,7 +43,7 @@ def load_scorer(ref: ModelRef, *, load_in_4bit: bool = False) -> tuple[Any, Any]
     if (folder / "adapter_config.json").exists():
         from peft import PeftModel
 
-        bare = with_score_head(load_model(read_base(folder), load_in_4bit=load_in_4bit), seed=0)
+        bare = with_score_head(load_model(read_base(folder)), seed=0)
         scorer = PeftModel.from_pretrained(bare, str(folder))  # the head is saved beside the adapter
     else:
         scorer = AutoModelForSequenceClassification.from_pretrained(str(folder))

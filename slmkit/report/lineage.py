@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from slmkit.places import leaves, origin_of
 from slmkit.report.read_run import InputRecord, Row, RunFiles, read_run
 from slmkit.report.render import cell
 
@@ -64,17 +65,4 @@ def _nodes(run: RunFiles, from_dir: Path, runs_dir: Path, seen: set[tuple[str, s
 
 def values_and_origins(values: Row, origins: dict[str, str]) -> list[tuple[str, str, str]]:
     """Each leaf of the resolved arguments with its origin: ("lora.r", "8", "recipes/loop/train.yaml:5")."""
-
-    def leaves(place: str, value: object) -> list[tuple[str, object]]:
-        if isinstance(value, dict) and (value or not place):
-            return [leaf for key, item in value.items() for leaf in leaves(f"{place}.{key}" if place else key, item)]
-        return [(place, value)]
-
-    return [(place, cell(value), _origin(place, origins)) for place, value in leaves("", values)]
-
-
-def _origin(place: str, origins: dict[str, str]) -> str:
-    """The origin of the place, or of the nearest mapping above it that has one."""
-    while place and place not in origins:
-        place = place.rpartition(".")[0]
-    return origins.get(place, "")
+    return [(place, cell(value), origin_of(place, origins)) for place, value in leaves(values)]
