@@ -16,7 +16,7 @@ from typing import Any
 from pydantic_core import ValidationError
 
 from slmkit import names
-from slmkit.checker import Group, Pending, checked, wanted
+from slmkit.checker import Group, Pending, as_text, checked, wanted
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Layer, Place, Recipe, read_yaml
 from slmkit.signature import check_signature, grouped, parameters, place_of
@@ -220,6 +220,7 @@ class _Binder:
         if loc[0] not in values:
             what = f"the default of {dotted} is {first['input']!r}"
             return SlmkitError(what, where=place_of(function), fix=fix)
+        fix += as_text(first["input"], fix, dotted if where.startswith("command line") else "")
         return SlmkitError(f"{dotted} is {first['input']!r}", where=where, fix=fix)
 
     def _top(self) -> str:

@@ -76,6 +76,13 @@ def wanted(messages: Iterable[str]) -> str:
     return ", or ".join(dict.fromkeys(asked))
 
 
+def as_text(value: Any, asked: str, key: str = "") -> str:
+    """How a number is given as text, where text is asked for; key: of the command line, whose shell takes quotes."""
+    if "string" not in asked or not isinstance(value, int | float):
+        return ""
+    return f"; {key}='\"{value}\"' is text" if key else f'; "{value}" is text'
+
+
 def json_schema(function: Callable[..., Any]) -> dict[str, Any]:
     """The JSON schema of a stage's `with`, for editors."""
     from pydantic.json_schema import GenerateJsonSchema

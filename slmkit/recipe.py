@@ -207,13 +207,18 @@ def _copied(value: Any) -> Any:
 
 
 def read_value(text: str) -> Any:
-    """A value typed on the command line, read as YAML: 2e-4, true, [1, 2], {use: bm25}, plain text."""
+    """A value typed on the command line: 2e-4, true, null, [1, 2], {use: bm25} and "3" as YAML, all else as typed."""
     from ruamel.yaml.error import YAMLError
 
+    is_closed = text.strip()[:1] in ("[", "{", '"', "'")  # a list, a mapping or a quoted text, whatever is in it
+    if not is_closed and re.search(r"[\s#]", text.strip()):  # a sentence, not a comment, a block or two lines
+        return text
     try:
-        return _yaml_value(text, {}, "")
+        value = _yaml_value(text, {}, "")
     except (*_UNREADABLE, SlmkitError, YAMLError):  # 2024-13-45 looks like a date, !important like a tag
         return text
+    is_null = text.strip().lower() in ("null", "~")
+    return value if is_closed or is_null or isinstance(value, bool | int | float) else text
 
 
 def _yaml_value(text: str, lines: dict[Place, str], file: str) -> Any:

@@ -10,7 +10,7 @@ from project_files import Finished, write
 from slmkit.bind import plain
 from slmkit.commands.import_config import _yaml
 from slmkit.plan import bind_one, make_plan
-from slmkit.recipe import read_value
+from slmkit.recipe import read_yaml
 
 Slmkit = Callable[..., Finished]
 
@@ -332,7 +332,13 @@ def test_a_method_that_is_no_word_is_a_mistake(slmkit: Slmkit, project: Path) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["true", "null", "-1", ".5", "1e3", "a-b/c_d.jsonl", "no", "12:30", "a b", "~", "é", ""]
+    "text",
+    [
+        *["true", "null", "-1", ".5", "1e3", "a-b/c_d.jsonl", "no", "12:30", "~", "é", "-", "---", "#a"],
+        "a b",
+        "",
+        "a: b",
+    ],
 )
-def test_a_text_written_into_a_recipe_is_read_back_as_that_text(text: str) -> None:
-    assert read_value(_yaml(text)) == text
+def test_a_text_written_into_a_recipe_is_read_back_as_that_text(tmp_path: Path, text: str) -> None:
+    assert read_yaml(write(tmp_path / "a.yaml", f"a: {_yaml(text)}\n")).value == {"a": text}

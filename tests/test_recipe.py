@@ -17,11 +17,26 @@ from slmkit.recipe import Layer, load_recipe, read_value, read_yaml
         ("012", 12),
         ("true", True),
         ("[1, a]", [1, "a"]),
+        ("null", None),
+        ("~", None),
+        ('"3"', "3"),
+        ("{a: {b: 2}}", {"a": {"b": 2}}),
     ],
 )
 def test_yaml_means_what_it_looks_like(text: str, value: object) -> None:
     assert read_value(text) == value
     assert type(read_value(text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Say the label #now", "#now", "a\nb", "&a b", "*a", "--- x", "---", "Classify: which?", "- x", "a: ", "| x",
+        " led and trailed ", "2 of 3", "1 #one", "Notes # {passages} {input}", "2024-01-02", "!important", "x: [1",
+    ],
+)  # fmt: skip
+def test_a_text_of_the_command_line_is_taken_as_typed(text: str) -> None:
+    assert read_value(text) == text
 
 
 def test_every_value_knows_its_line(project: Path) -> None:

@@ -40,7 +40,7 @@ def read_keys(command: str, values: Mapping[str, Any], keys: type[_Keys]) -> _Ke
     """The values of a command that runs no recipe, as the small dataclass that declares its keys."""
     from pydantic_core import ValidationError
 
-    from slmkit.checker import checked, wanted
+    from slmkit.checker import as_text, checked, wanted
 
     known = [field.name for field in fields(keys)]  # type: ignore[arg-type]
     for key, value in values.items():
@@ -55,9 +55,9 @@ def read_keys(command: str, values: Mapping[str, Any], keys: type[_Keys]) -> _Ke
             raise SlmkitError(f"no {key} named", where="command line", fix=f"slmkit {command} {key}=…") from None
         where = f"command line: {key}={values[key]}"
         asked = wanted(one["msg"] for one in error.errors() if one["loc"][0] == key)
-        is_number = isinstance(values[key], int | float)
-        quoted = f"; {key}='\"{values[key]}\"' is text" if "string" in asked and is_number else ""
-        raise SlmkitError(f"{key} is {values[key]!r}", where=where, fix=f"give {asked}{quoted}") from None
+        raise SlmkitError(
+            f"{key} is {values[key]!r}", where=where, fix=f"give {asked}{as_text(values[key], asked, key)}"
+        ) from None
 
 
 def existing(key: str, value: str) -> Path:

@@ -132,7 +132,7 @@ def _prepare_recipe(done: Translated, path: Path) -> str:
 
 def _yaml(value: Any) -> str:
     """A value as YAML in one line: JSON, and plain text where it needs no quotes."""
-    is_plain = isinstance(value, str) and re.fullmatch(r"[\w./-]+", value) and read_value(value) == value
+    is_plain = isinstance(value, str) and re.fullmatch(r"[\w./][\w./-]*", value) and read_value(value) == value
     return str(value) if is_plain else json.dumps(value, ensure_ascii=False)
 
 
