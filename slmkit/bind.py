@@ -139,8 +139,19 @@ class _Binder:
         if isinstance(value, dict):
             return {key: self._resolve(inner, (*place, key)) for key, inner in value.items() if inner is not None}
         if isinstance(value, Group):
+            self._note_origins(value, place)
             return value.kind(**{name: self._resolve(inner, (*place, name)) for name, inner in value.values.items()})
         return value
+
+    def _note_origins(self, group: Group, place: Place) -> None:
+        """Where each field of a group comes from: those that are not given have their defaults."""
+        given = self.layer.at(place)
+        if place in self.filled or not isinstance(given, dict):
+            return
+        for name in group.values:
+            at = (*place, name)
+            origin = self.layer.where(at).partition(": ")[0] if name in given else "default"
+            self.origins[".".join(str(step) for step in at[1:])] = origin
 
     def _read(self, pending: Pending, place: Place) -> Reference:
         name = pending.value
@@ -207,7 +218,7 @@ class _Binder:
         loc = _within(self.layer.at(place), first["loc"])
         where = self._where((*place, *loc))
         if first["type"] == "extra_forbidden":
-            options = list(known) if len(loc) == 1 else _group_keys(known, loc)
+            options = list(known) if len(loc) == 1 else _group_keys(known, loc[:-1])
             key = str(loc[-1])
             keys = f"one of {', '.join(sorted(options))}" if options else "leave it out: it takes no keys"
             fix = names.suggest(key, options, keys)
@@ -320,14 +331,20 @@ def _within(value: Any, loc: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _group_keys(known: Mapping[str, Any], loc: tuple[Any, ...]) -> list[str]:
+    """The keys of the group at a place, through groups in groups and lists of them."""
     annotation = known[loc[0]].annotation if loc and loc[0] in known else None
-    kinds = [annotation, *typing.get_args(annotation)]
-    return [
-        f.name
-        for kind in kinds
-        if isinstance(kind, type) and dataclasses.is_dataclass(kind)
-        for f in dataclasses.fields(kind)
-    ]
+    groups = _groups_in(annotation)
+    for step in loc[1:]:
+        if isinstance(step, str):
+            hints = [typing.get_type_hints(group, include_extras=True).get(step) for group in groups]
+            groups = [inner for hint in hints for inner in _groups_in(hint)]
+    return [field.name for group in groups for field in dataclasses.fields(group)]
+
+
+def _groups_in(annotation: Any) -> list[Any]:
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        return [annotation]
+    return [group for arg in typing.get_args(annotation) for group in _groups_in(arg)]
 
 
 def _brief(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Checks the values of a signature's keys: a schema for pydantic-core, pydantic's engine, made from their types.
 
 Pydantic makes the same schema, but importing it takes longer than all else that a command does before it works. So the
-types that recipes are made of are written down here, and every other type is left to pydantic.
+types that YAML can give are written down here, and what an Annotated says of them beyond a range is left to pydantic.
 """
 
 from __future__ import annotations
@@ -130,9 +130,11 @@ def _of(annotation: Any) -> CoreSchema:
         inner, *extras = args
         if marker := next((extra for extra in extras if isinstance(extra, Reads | PartOf)), None):
             return core_schema.no_info_plain_validator_function(_keeper(marker), metadata={"marker": marker})
-        if inner in (int, float) and all(type(extra) in _BOUNDS for extra in extras):
+        if (inner is int or inner is float) and all(type(extra) in _BOUNDS for extra in extras):
             bounds = {(name := _BOUNDS[type(extra)]): getattr(extra, name) for extra in extras}
             return typing.cast(CoreSchema, {**_of(inner), **bounds})
+        _of(inner)  # that YAML gives it
+        return _by_pydantic(annotation)
     elif origin is typing.Literal:
         return core_schema.literal_schema(list(args))
     elif origin in (typing.Union, types.UnionType):
@@ -145,7 +147,7 @@ def _of(annotation: Any) -> CoreSchema:
         return core_schema.dict_schema(core_schema.str_schema(), core_schema.nullable_schema(_of(args[1])))
     elif dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         return _of_group(annotation)
-    return _by_pydantic(annotation)
+    raise _CannotBeGivenError(f"YAML has no {getattr(annotation, '__name__', annotation)}")
 
 
 def _of_group(kind: type) -> CoreSchema:
@@ -176,7 +178,7 @@ def _default(field: Any) -> Any:
 
 
 class _CannotBeGivenError(Exception):
-    """A type that pydantic knows no values of."""
+    """A type that no value of a recipe has."""
 
 
 def _by_pydantic(annotation: Any) -> CoreSchema:

@@ -136,7 +136,13 @@ def _verb(name: str, about: str) -> None:
 
     def command(given: Given = None, *, options: Options, processes: Processes) -> int:
         recipe, values = parse(given, default=f"loop/{name}")
-        return run_recipe(recipe, values, options, launch=processes.launch)
+        is_own = "data" in values and recipe == f"loop/{name}"  # gold of one's own, not that of the shipped task
+        if is_own and name == "train" and ("gold" in values or find("recipes", str(values["data"]))):
+            from slmkit.commands.own_data import known_gold_of
+
+            values.setdefault("gold", known_gold_of(values["data"]))
+            is_own = False
+        return run_recipe(recipe, values, options, launch=processes.launch, freeze=is_own)
 
     app.command(name, help=about)(with_options(command))
 

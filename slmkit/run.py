@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmkit.console import Ticker, console, progress
+from slmkit.errors import SlmkitError
 from slmkit.types import Score
 
 if TYPE_CHECKING:
@@ -103,6 +104,10 @@ class Run:
 
     def metric(self, **values: float | Score) -> None:
         """Records what `expect` can bound and result.json keeps; a later value replaces an earlier one."""
+        for name, value in values.items():
+            if not isinstance(value, Score) and not hasattr(value, "__float__"):
+                fix = f"run.metric({name}=VALUE) takes a number or a Score"
+                raise SlmkitError(f"the metric {name} is {value!r}, which is no number", where=str(self.dir), fix=fix)
         self.metrics.update(values)
 
     def verdict(self, text: str, *, positive: bool = True) -> None:

@@ -110,7 +110,9 @@ def call_stage(plan: Plan, step: Step, run: Run) -> None:
     for place, part in parts_in(step.call.arguments):
         part.key = part_key(step, place, part, seed=plan.seed)
     values = resolved(step.call.arguments, lambda name: plan.step(name).dir)
-    step.call.function(run, **grouped(step.call.function, values))
+    returned = step.call.function(run, **grouped(step.call.function, values))
+    if returned is not None:
+        run.note("what the stage returned is not kept: run.metric(name=value) and run.table(name, rows) keep things")
 
 
 def preflight(plan: Plan, todo: list[Step]) -> None:

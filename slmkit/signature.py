@@ -20,6 +20,8 @@ from slmkit.types import KeysOf
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
+_MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 
 @functools.cache
 def check_signature(function: Callable[..., Any], *, is_stage: bool) -> None:
@@ -35,6 +37,9 @@ def check_signature(function: Callable[..., Any], *, is_stage: bool) -> None:
         if parameter.annotation is inspect.Parameter.empty:
             fix = f"write its type: `{key}: int = …`"
             raise SlmkitError(f"the key {key!r} of {name} has no type", where=where, fix=fix)
+    if many := [p for p in inspect.signature(function).parameters.values() if p.kind in _MANY]:
+        what = f"{name} takes {many[0]}, which no key can reach"
+        raise SlmkitError(what, where=where, fix="name each key after the star: *, key: int = 1")
     positional = [p.name for p in inspect.signature(function).parameters.values() if p.kind in _POSITIONAL]
     if is_stage and len(positional) != 1:
         what = f"a stage takes one positional parameter, the run; {name} takes {', '.join(positional) or 'none'}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -20,7 +22,7 @@ TYPES: list[Any] = [
     str, int, float, bool, object, Any, Count, Share, Positive, PartOfOne, Rate, list[str], list[float], list[Share],
     str | None, Count | None, bool | Literal["auto"], Literal["a", "auto"], Literal[1, None], Rate | Literal["auto"],
     str | list[str], Literal["a"] | Literal["b"] | None, dict[str, float | None], list[list[int]] | None,
-    datetime.date, datetime.date | None, int | tuple[int, int], list[bytes] | str, Annotated[int, MultipleOf(2)],
+    Annotated[int, MultipleOf(2)], Annotated[int, MultipleOf(2)] | None,
     Annotated[str, "a note"], Annotated[int, {"a": "note"}],
 ]  # fmt: skip
 VALUES: list[Any] = [
@@ -55,11 +57,16 @@ def test_values_are_taken_and_refused_as_by_pydantic(annotation: Any) -> None:
     assert asked == theirs.json_schema()
 
 
-def test_a_type_without_values_in_yaml_is_refused_with_its_place() -> None:
-    class Thing: ...
+class Thing: ...
 
+
+@pytest.mark.parametrize(
+    "annotation",
+    [Thing, datetime.date, Path | None, tuple[int, int], list[bytes], enum.Enum, Annotated[Thing, "a note"]],
+)
+def test_a_type_without_values_in_yaml_is_refused_with_its_place(annotation: Any) -> None:
     with pytest.raises(SlmkitError, match="part has a key that no YAML can give") as error:
-        checked(taking(Thing), {})
+        checked(taking(annotation), {})
     assert error.value.where.startswith(__file__)
 
 

@@ -234,3 +234,24 @@ def test_mistakes_are_told_before_a_trial_runs(slmkit: Slmkit, words: list[str],
     assert done.code == code, done.err
     assert said in done.err
     assert not list(Path("runs/sweep").rglob("result.json"))
+
+
+def test_whole_bounds_of_a_key_of_any_number_are_no_list_of_whole_numbers(slmkit: Slmkit) -> None:
+    shown = slmkit("sweep", "bowl", "x=0..1", "y=1..4", "--dry-run", "--json").json["space"]
+    assert shown == {"x": "0.0 to 1.0", "y": "1 to 4"}
+
+
+def test_nothing_is_tried_twice(slmkit: Slmkit) -> None:
+    few = slmkit("sweep", "bowl", "y=1..3", "kind=[round, square]", "--trials", "20", "--json").json["trials"]
+    assert len({(row["y"], row["kind"]) for row in few}) == len(few) == 6  # all there are
+    more = slmkit("sweep", "bowl", "y=1..9", "--trials", "7", "--json").json["trials"]
+    assert len({row["y"] for row in more}) == 7
+
+
+def test_a_fault_of_the_recipes_own_code_ends_its_trial_and_not_the_sweep(slmkit: Slmkit, project: Path) -> None:
+    broken = STAGES.replace("loss = (x - 1)", "loss = 1 / 0 if y == 5 else (x - 1)")
+    write(project / "mine.py", broken)
+    done = slmkit("sweep", "bowl", "y=[5, 2, 3]", "--json")
+    [failed] = [row for row in done.json["trials"] if row["ended"] == "failed"]
+    assert (failed["y"], failed["why"]) == (5, "ZeroDivisionError: division by zero")
+    assert done.json["best"]["values"] == {"y": 2}

@@ -12,7 +12,7 @@ import math
 import random
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,11 @@ class Choices:
         return list(self.values)
 
     def suggest(self, trial: Trial, key: str) -> Any:
-        return json.loads(trial.suggest_categorical(key, [json.dumps(value) for value in self.values]))
+        return json.loads(trial.suggest_categorical(key, [self.param(value) for value in self.values]))
+
+    def param(self, value: Any) -> str:
+        """The value as the study keeps it."""
+        return json.dumps(value)
 
     def __str__(self) -> str:
         return f"one of {', '.join(text(value) for value in self.values)}"
@@ -65,6 +69,10 @@ class Range:
     def ends(self) -> list[Any]:
         """The values to check before anything runs."""
         return [self.low, self.high]
+
+    def param(self, value: float) -> float:
+        """The value as the study keeps it."""
+        return value
 
     def suggest(self, trial: Trial, key: str) -> Any:
         if self.is_whole:
@@ -142,10 +150,21 @@ def read_dimension(key: str, value: Any, where: str) -> Choices | Range | None:
     return Range(float(low), float(high))
 
 
-def combinations(space: Space, *, seed: int) -> list[dict[str, Any]] | None:
-    """Every combination of a space of choices alone, in an order that the seed draws; None where there are ranges."""
-    choices = [dimension.values for dimension in space.values() if isinstance(dimension, Choices)]
-    if len(choices) < len(space) or math.prod(map(len, choices)) > _MOST_COMBINATIONS:
+def combinations(space: Space, *, seed: int, most: int = 0) -> list[dict[str, Any]] | None:
+    """Every combination, in an order that the seed draws, of a space of choices alone or of at most `most`.
+
+    None of any other: numbers between bounds are drawn.
+    """
+    choices: list[Sequence[Any]] = []
+    for dimension in space.values():
+        if isinstance(dimension, Choices):
+            choices.append(dimension.values)
+        elif dimension.is_whole:
+            choices.append(range(int(dimension.low), int(dimension.high) + 1))
+        else:
+            return None
+    only_choices = all(isinstance(dimension, Choices) for dimension in space.values())
+    if math.prod(map(len, choices)) > (_MOST_COMBINATIONS if only_choices else most):
         return None
     found = [dict(zip(space, values, strict=True)) for values in itertools.product(*choices)]
     random.Random(seed).shuffle(found)
@@ -154,7 +173,7 @@ def combinations(space: Space, *, seed: int) -> list[dict[str, Any]] | None:
 
 def text(value: Any) -> str:
     """A value as it is typed on the command line."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) and read_value(value) == value else json.dumps(value)
 
 
 def told(values: Mapping[str, Any]) -> str:

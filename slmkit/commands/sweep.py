@@ -8,6 +8,7 @@ was killed ends as one that was not.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import time
@@ -19,12 +20,12 @@ from rich.markup import escape
 
 from slmkit.commands.options import Options
 from slmkit.commands.run_recipe import announce
-from slmkit.commands.search_space import Choices, Search, combinations, read_space, text, told
+from slmkit.commands.search_space import Choices, Range, Search, combinations, read_space, text, told
 from slmkit.commands.sweep_result import finish, print_result, record_search, table
 from slmkit.console import console, out, quiet_libraries
 from slmkit.errors import EXIT_DONE, FailedError, RefusedError, SlmkitError
 from slmkit.names import suggest
-from slmkit.plan import RUNS, Plan
+from slmkit.plan import RUNS, Plan, make_plan
 from slmkit.recipe import load_recipe
 from slmkit.report.read_run import read_rows
 from slmkit.run import Run
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 _TRIALS_BEFORE_PRUNING = 4
+_STUCK = 5  # draws in a row of what was tried already, after which draws are no longer guided
+_MOST_AGAIN = 500  # after so many in a row it is run all the same
 _STUDY = "study.db"
 
 
@@ -59,7 +62,8 @@ def sweep(
     if not space:
         fix = "learning_rate=1e-4..1e-2 is a range, lora.r=[4,8,16] a choice; or `sweep:` in the recipe"
         raise SlmkitError("nothing to search: every key has one value", where=name, fix=fix)
-    listed = combinations(space, seed=seed)
+    space = {key: _as_typed(name, key, dimension, profile) for key, dimension in space.items()}
+    listed = combinations(space, seed=seed, most=num_trials)
     num_trials = min(num_trials, len(listed)) if listed else num_trials
     metric = maximize or minimize or "validation_loss"
     search = Search(name, space, fixed, metric, bool(maximize), num_trials, profile, seed)
@@ -86,6 +90,17 @@ def sweep(
     else:
         print_result(search, rows, result, folder)
     return int(result["exit_code"])
+
+
+def _as_typed(name: str, key: str, dimension: Choices | Range, profile: str) -> Choices | Range:
+    """A range between whole numbers of a key that takes others too: 0..1 of a share is not 0 and 1."""
+    if not isinstance(dimension, Range) or not dimension.is_whole:
+        return dimension
+    try:
+        make_plan(name, given={key: dimension.low + 0.5}, profile=profile)
+    except SlmkitError:
+        return dimension
+    return Range(float(dimension.low), float(dimension.high))
 
 
 def _check(search: Search) -> Plan:
@@ -153,15 +168,24 @@ def _open(search: Search, folder: Path) -> Study:
 
 
 def _try_all(search: Search, study: Study, listed: list[dict[str, Any]] | None, options: Options) -> None:
-    from optuna.samplers import TPESampler
+    from optuna.samplers import RandomSampler, TPESampler
     from optuna.trial import TrialState
 
     while (number := len(_tried(study))) < search.num_trials:
-        study.sampler = TPESampler(seed=search.seed + number, n_startup_trials=max(2, min(10, search.num_trials // 3)))
+        again = ["again" in trial.user_attrs for trial in study.trials]
+        in_a_row = len(list(itertools.takewhile(bool, reversed(again))))
+        seed, num_random = search.seed + number + sum(again), max(2, min(10, search.num_trials // 3))
+        is_stuck = in_a_row >= _STUCK
+        study.sampler = RandomSampler(seed) if is_stuck else TPESampler(seed=seed, n_startup_trials=num_random)
         if listed and not study.get_trials(states=(TrialState.WAITING,)):
-            study.enqueue_trial({key: json.dumps(value) for key, value in listed[number].items()})
+            drawn = {key: dimension.param(listed[number][key]) for key, dimension in search.space.items()}
+            study.enqueue_trial(drawn)
         trial = study.ask()
         values = {key: dimension.suggest(trial, key) for key, dimension in search.space.items()}
+        if in_a_row < _MOST_AGAIN and values in [done.user_attrs.get("given") for done in _tried(study)]:
+            trial.set_user_attr("again", True)  # it counts for nothing
+            study.tell(trial, state=TrialState.FAIL)
+            continue
         trial.set_user_attr("given", values)
         console.print(f"[bold]trial {number + 1} of {search.num_trials}[/]  {escape(told(values))}")
         _try_one(search, study, trial, values, options)
@@ -183,9 +207,19 @@ def _try_one(search: Search, study: Study, trial: Trial, values: dict[str, Any],
     except SlmkitError as error:
         if isinstance(error.__context__, KeyboardInterrupt | OSError) or error.what.startswith("the run measured no"):
             raise
-        console.print(f"  failed: {error.what}", style="yellow", markup=False)
-        trial.set_user_attr("error", error.what)
-        study.tell(trial, state=TrialState.FAIL)
+        _tell_failed(study, trial, error.what)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # of the recipe's own code, which the values of this trial have brought out
+        _tell_failed(study, trial, f"{type(error).__name__}: {error}")
+
+
+def _tell_failed(study: Study, trial: Trial, why: str) -> None:
+    from optuna.trial import TrialState
+
+    console.print(f"  failed: {why}", style="yellow", markup=False)
+    trial.set_user_attr("error", why)
+    study.tell(trial, state=TrialState.FAIL)
 
 
 def _pruner(search: Search, trial: Trial, folder: Path) -> Callable[[int, Mapping[str, float]], None]:

@@ -5,7 +5,10 @@ Every answer is appended to a file at once, keyed by system and example, so that
 
 from __future__ import annotations
 
+import inspect
 import json
+import math
+import numbers
 import os
 import random
 import re
@@ -167,8 +170,24 @@ def refuse_learned(systems: Mapping[str, SystemPart], gold: Gold) -> None:
 def score_answers(metric: Metric, examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
     """One score an item; an answer that is missing for an error scores 0, whatever the metric makes of its text."""
     return [
-        0.0 if answer.error else metric(example, answer) for example, answer in zip(examples, answers, strict=True)
+        0.0 if answer.error else as_number(metric, metric(example, answer), f"item {example.id!r}")
+        for example, answer in zip(examples, answers, strict=True)
     ]
+
+
+def as_number(metric: Callable[..., float], value: Any, about: str) -> float:
+    """What a metric gave, which must be a finite number."""
+    if isinstance(value, numbers.Real) and math.isfinite(value):
+        return float(value)
+    name = getattr(metric, "label", None) or getattr(metric, "__name__", "the metric")
+    fix = "return a number for every item: 1.0 where it is right, 0.0 where it is wrong"
+    raise SlmkitError(f"metric {name} gives {value!r} for {about}", where=metric_place(metric), fix=fix)
+
+
+def metric_place(metric: Callable[..., float]) -> str:
+    """The file and line of a metric, with its options or without."""
+    code = getattr(inspect.unwrap(getattr(metric, "function", metric)), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
 
 
 @dataclass(frozen=True)

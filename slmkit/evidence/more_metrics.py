@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import score_answers, shared_documents
+from slmkit.evidence.measure import as_number, metric_place, score_answers, shared_documents
 from slmkit.evidence.statistics import mean_score
 from slmkit.metrics.abstention import abstain_rate, abstains, false_abstain_rate
 from slmkit.metrics.calibration import ece
@@ -35,14 +35,16 @@ _NUM_RESAMPLES = 200  # of a metric that is worked out anew each time; the ends 
 def is_set_metric(metric: Callable[..., float]) -> bool:
     """Whether it scores all answers at once."""
     function = getattr(metric, "function", metric)
-    return next(iter(inspect.signature(function).parameters)) == "examples"
+    return next(iter(inspect.signature(function).parameters), "") == "examples"
 
 
 def check_metrics(metric: Callable[..., float] | None, more: Sequence[Callable[..., float]] | None) -> None:
     """Tries every metric on two made-up answers.
 
-    Raises: SlmkitError for one that lacks a package or cannot compare.
+    Raises: SlmkitError for one that lacks a package, cannot compare, or is no metric.
     """
+    for one in [*([metric] if metric else []), *(more or [])]:
+        _check_signature(one)
     if metric is not None and is_set_metric(metric):
         raise SlmkitError(
             f"{metric_name(metric)} scores the whole set at once, but arms are compared item by item",
@@ -52,9 +54,22 @@ def check_metrics(metric: Callable[..., float] | None, more: Sequence[Callable[.
     answers = [Answer(e.id, e.target, confidence=0.9, target_logprob=-1.0, target_tokens=1) for e in examples]
     for one in [*([metric] if metric else []), *(more or [])]:
         if is_set_metric(one):
-            one(examples, answers)
+            as_number(one, one(examples, answers), "a set of two")
         else:
-            one(examples[0], answers[0])
+            as_number(one, one(examples[0], answers[0]), "a question whose target is 'a', answered so")
+
+
+def _check_signature(metric: Callable[..., float]) -> None:
+    """Refuses what is not called with an Example and an Answer: two texts compared would silently score 0."""
+    function = getattr(metric, "function", metric)
+    taken = [
+        p for p in inspect.signature(function).parameters.values() if p.kind is not inspect.Parameter.KEYWORD_ONLY
+    ]
+    if len(taken) == 2 and not any(parameter.annotation in (str, "str") for parameter in taken):
+        return
+    what = f"metric {metric_name(metric)} cannot be called with an Example and an Answer"
+    fix = f"def {function.__name__}(example, answer): example.target is the right answer, answer.text what was said"
+    raise SlmkitError(what, where=metric_place(metric), fix=fix)
 
 
 def metric_name(metric: Callable[..., float]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 PARTIAL = "partial"  # the folder in checkpoints/ where one is written; nobody reads it
@@ -44,6 +46,39 @@ def rewind_log(path: Path, checkpoint: Path | None, *, write: bool = True) -> li
     temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     temporary.replace(path)
     return rows
+
+
+def newest_whole(checkpoint: Path | None, *, note: Callable[[str], None], write: bool = True) -> Path | None:
+    """The newest checkpoint beside this one, itself first, that can be read; damaged ones are told and deleted."""
+    folders = checkpoint.parent.glob("checkpoint-*") if checkpoint else ()
+    by_step = {int(step): folder for folder in folders if (step := folder.name.rpartition("-")[2]).isdigit()}
+    for _, folder in sorted(by_step.items(), reverse=True):
+        damaged = next((file for file in sorted(folder.rglob("*")) if not _is_whole(file)), None)
+        if damaged is None:
+            return folder
+        note(f"{folder.name} is damaged ({damaged.name} cannot be read): training goes on from before it")
+        if write:
+            shutil.rmtree(folder)
+    return None
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a file of weights or of an optimizer's state is as long as it says."""
+    if file.suffix == ".safetensors":
+        with open(file, "rb") as handle:
+            head = handle.read(8)
+            length = int.from_bytes(head, "little")
+            try:
+                header = json.loads(handle.read(length)) if len(head) == 8 and length < file.stat().st_size else None
+            except ValueError:
+                return False
+        if not isinstance(header, dict):
+            return False
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        return file.stat().st_size == 8 + length + max(ends, default=0)
+    if file.suffix in (".pt", ".pth"):
+        return zipfile.is_zipfile(file)
+    return True
 
 
 def clear(folder: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from slmkit.errors import FailedError, RefusedError
-from slmkit.models.checkpoints import clear, rewind_log
+from slmkit.models.checkpoints import clear, newest_whole, rewind_log
 from slmkit.models.guards import Said, check_saved
 from slmkit.models.load import is_out_of_memory, out_of_memory
 from slmkit.models.lora import finish_saved, trainable_share
@@ -83,7 +83,7 @@ def fit(
 
     Where `selection` says so, training ends early, and the weights are those of the best evaluation.
     """
-    checkpoint = run.checkpoint
+    checkpoint = newest_whole(run.checkpoint, note=run.note, write=run.is_main)
     done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     log = rewind_log(run.path("log.jsonl"), checkpoint, write=run.is_main)
     seconds_before = log[-1].get("seconds", 0.0) if log else 0.0
