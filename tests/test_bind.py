@@ -151,6 +151,11 @@ def test_mistakes_name_place_and_nearest_right_name(given: dict[str, object], wh
     assert fix in error.value.fix
 
 
+def test_each_field_of_a_group_has_an_origin_of_its_own() -> None:
+    origins = call(data="rows.jsonl", model="nano", group={"r": 4}).origins
+    assert (origins["group.r"], origins["group.target_modules"]) == ("r.yaml:5", "default")
+
+
 def test_a_missing_value_says_which() -> None:
     with pytest.raises(SlmkitError, match="needs a value for 'data'") as error:
         call(model="nano")

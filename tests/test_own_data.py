@@ -63,6 +63,18 @@ def test_new_writes_a_project_that_binds_and_can_be_edited(
     assert slmkit("prepare").code == 0
 
 
+@pytest.mark.parametrize("verb", ["train", "eval", "compare"])
+def test_a_verb_on_ones_own_data_takes_the_gold_of_these_data(slmkit: Slmkit, project: Path, verb: str) -> None:
+    write(project / "tickets.csv", ROWS)
+    assert slmkit("gold", "freeze", "data=tickets.csv").code == 0
+    planned, loop = (
+        {row["name"]: row["dir"] for row in slmkit(word, "data=tickets.csv", "--dry-run", "--json").json["steps"]}
+        for word in (verb, "loop")
+    )
+    assert planned["loop/prepare"] == loop["loop/prepare"]  # which leaves that gold out
+    assert f"loop/{verb}" in planned
+
+
 def test_new_refuses_a_folder_that_is_there_and_a_key_it_does_not_take(slmkit: Slmkit, project: Path) -> None:
     write(project / "tickets.csv", ROWS)
     write(project / "mine/keep.txt", "keep")

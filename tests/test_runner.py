@@ -423,3 +423,23 @@ def test_a_break_of_values_from_the_command_line_is_refused_before_any_work(slmk
     assert refused.code == 3
     assert "--break judges the claim" in refused.err
     assert not (project / "runs").exists()
+
+
+def test_what_a_stage_returns_is_told_and_a_metric_that_is_no_number_is_a_mistake(
+    slmkit: Slmkit, project: Path
+) -> None:
+    code = "def gives(run, *, n: int = 1):\n    '''G.'''\n    run.metric(n=n)\n    return {'accuracy': 0.9}\n"
+    write(project / "own.py", code + "def word(run, *, n: int = 1):\n    '''W.'''\n    run.metric(n='abc')\n")
+    write(project / "recipes/gives.yaml", "title: G\nstage: ./own.py:gives\n")
+    write(project / "recipes/word.yaml", "title: W\nstage: ./own.py:word\n")
+    done = slmkit("run", "gives")
+    assert done.code == 0 and "run.metric(name=value)" in done.err
+    wrong = slmkit("run", "word")
+    assert wrong.code == 3 and wrong.error_lines[0] == "error: the metric n is 'abc', which is no number"
+
+
+def test_a_stage_with_keys_that_nobody_can_name_is_refused(slmkit: Slmkit, project: Path) -> None:
+    write(project / "own.py", "def many(run, **keys: int):\n    '''M.'''\n")
+    write(project / "recipes/many.yaml", "title: M\nstage: ./own.py:many\n")
+    done = slmkit("check", "many")
+    assert done.code == 3 and "many takes **keys: int, which no key can reach" in done.out

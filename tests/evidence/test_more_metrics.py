@@ -6,6 +6,7 @@ import random
 import pytest
 
 from slmkit.errors import SlmkitError
+from slmkit.evidence.measure import score_answers
 from slmkit.evidence.more_metrics import _STANDS_ON, check_metrics, is_set_metric, more_scores, slice_rows
 from slmkit.evidence.statistics import mean_score
 from slmkit.metrics.abstention import abstain_rate, false_abstain_rate
@@ -126,3 +127,34 @@ def test_a_metric_of_passages_stands_on_the_examples_that_name_the_right_ones():
     for asked in (None, [recall]):
         found = more_scores(Task("t"), asked, examples, answers)["recall"]
         assert (found.value, found.n) == (0.0, 1)
+
+
+def takes_texts(answer: str, target: str) -> float:
+    return 1.0 if answer == target else 0.0
+
+
+def takes_one(answer):
+    return 1.0
+
+
+def takes_none():
+    return 1.0
+
+
+@pytest.mark.parametrize("wrong", [takes_texts, takes_one, takes_none])
+def test_a_metric_that_is_not_called_with_an_example_and_an_answer_is_refused(wrong):
+    with pytest.raises(SlmkitError, match="cannot be called with an Example and an Answer") as caught:
+        check_metrics(wrong, None)
+    assert caught.value.where.startswith(__file__)
+    assert "answer.text" in caught.value.fix
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "1", (1.0,)])
+def test_what_is_no_finite_number_is_no_score(value):
+    def odd(example, answer):
+        return value if example.id == "b7" else 1.0
+
+    items = [Example(f"b{i}", "?", "a") for i in range(9)]
+    with pytest.raises(SlmkitError, match=r"metric odd gives .* for item 'b7'") as caught:
+        score_answers(odd, items, [Answer(item.id, "a") for item in items])
+    assert caught.value.where.startswith(__file__)

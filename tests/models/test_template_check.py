@@ -140,6 +140,8 @@ def test_5_loss_on_nothing_is_caught(family):
     assert "no token to train on" in errors(family("chatml"), TURNS[:1])["refused"].text
     long = [{"role": "user", "content": "word " * 3000}, {"role": "assistant", "content": "Yes."}]
     assert "little trained" in errors(family("chatml"), long)
+    report = check_template(family("chatml"), chats(TURNS) * 2 + chats(long))  # one such row, which may be left out
+    assert "little trained" not in {fault.name for fault in report.faults}
     empty = family("chatml")
     empty.chat_template = CHATML.replace("{% endfor %}", "{% generation %}{% endgeneration %}{% endfor %}")
     assert errors(empty)
