@@ -22,6 +22,7 @@ def test_every_part_is_shown_with_its_keys_and_their_types(slmkit: Slmkit, kind:
 
 
 def test_a_part_is_shown_as_its_file_spells_it(slmkit: Slmkit) -> None:
+    assert slmkit("show", "exact_match").out.startswith("exact_match(example, answer)  metrics")
     lines = [" ".join(line.split()) for line in slmkit("show", "sft").out.splitlines()]
     assert "data Input (needed)" in lines
     assert "replay Input | None None" in lines

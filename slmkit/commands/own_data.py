@@ -81,7 +81,7 @@ def gold_name(data: Path) -> str:
     stem = whole.stem if whole.is_file() else whole.name
     if whole.is_file() and stem.lower() in _ANY_NAME:
         stem = f"{whole.parent.name}-{stem}"
-    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "own-data"
+    return re.sub(r"[\W_]+", "-", stem.lower()).strip("-") or "own-data"
 
 
 def new_project(name: str, values: dict[str, Any]) -> Path:

@@ -69,7 +69,8 @@ def _show_part(kind: str, name: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(json_schema(function)))
         return
-    out.print(f"[bold]{name}[/]  {kind}\n")
+    taken = ", ".join(p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY)
+    out.print(f"[bold]{name}[/]({taken})  {kind}\n")
     out.print(inspect.getdoc(function) or "", markup=False)
     rows = [_heading("key", "type", "default")]
     types = written_types(function)

@@ -61,7 +61,11 @@ def sweep(
     space, fixed = read_space(load_recipe(name, profile=profile), given)
     if not space:
         fix = "learning_rate=1e-4..1e-2 is a range, lora.r=[4,8,16] a choice; or `sweep:` in the recipe"
-        raise SlmkitError("nothing to search: every key has one value", where=name, fix=fix)
+        odd = next(
+            (f"{key}={value}" for key, value in fixed.items() if isinstance(value, str) and ".." in value), None
+        )
+        what = f"{odd} is no range of two numbers" if odd else "nothing to search: every key has one value"
+        raise SlmkitError(what, where=name, fix=fix)
     space = {key: _as_typed(name, key, dimension, profile) for key, dimension in space.items()}
     listed = combinations(space, seed=seed, most=num_trials)
     num_trials = min(num_trials, len(listed)) if listed else num_trials

@@ -129,7 +129,11 @@ def _read_file(file: Path, root: Path, encoding: str, say: Say) -> Iterator[Row]
     suffix = file.suffix.lower()
     if suffix not in (*TABLE_SUFFIXES, *DOCUMENT_SUFFIXES):
         known = " ".join((*TABLE_SUFFIXES, *DOCUMENT_SUFFIXES))
-        raise SlmkitError(f"cannot read a {suffix or 'nameless'} file", where=str(file), fix=f"use one of: {known}")
+        raise SlmkitError(
+            f"cannot read a {suffix} file" if suffix else "cannot tell what a file without a suffix holds",
+            where=str(file),
+            fix=f"use one of: {known}",
+        )
     if file.stat().st_size == 0:
         raise SlmkitError("the file is empty", where=f"{file}:1", fix="give a file with at least one row of data")
     if suffix in (".parquet", ".arrow"):
