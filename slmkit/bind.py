@@ -20,7 +20,7 @@ from slmkit.checker import Group, Pending, as_text, checked, wanted
 from slmkit.errors import SlmkitError
 from slmkit.recipe import Layer, Place, Recipe, read_yaml
 from slmkit.signature import check_signature, grouped, parameters, place_of
-from slmkit.types import ModelRef, Reads
+from slmkit.types import ModelRef, PartOf, Reads
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ class _Binder:
                     fill.used.add(name)
                     self.origins[at] = self.filled[*place, name] = fill.origin(name)
                     break
+        for name in known.keys() & values.keys():
+            values[name] = _of_default(values[name], known[name])
         try:
             found = checked(function, values)
         except ValidationError as error:
@@ -328,6 +330,15 @@ def _within(value: Any, loc: tuple[Any, ...]) -> tuple[Any, ...]:
             kept.append(step)
             value = None
     return tuple(kept)
+
+
+def _of_default(value: Any, parameter: Any) -> Any:
+    """Options without the name of a part are those of the part that is the default: retriever: {k1: 2}."""
+    default = getattr(parameter.default, "__name__", parameter.default)
+    is_part = any(isinstance(extra, PartOf) for extra in typing.get_args(parameter.annotation)[1:])
+    if is_part and isinstance(value, Mapping) and "use" not in value and isinstance(default, str):
+        return {"use": default, **value}
+    return value
 
 
 def _group_keys(known: Mapping[str, Any], loc: tuple[Any, ...]) -> list[str]:

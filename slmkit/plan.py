@@ -141,10 +141,11 @@ class _Builder:
             raise SlmkitError(f"two recipes here are called {name!r}", where=where, fix="rename one of the files")
         if name in above:
             circle = " -> ".join([*above[above.index(name) :], name])
-            where = shown(self.files[above[-1]])
-            raise SlmkitError(
-                f"recipes read each other in a circle: {circle}", where=where, fix="break one of the links"
-            )
+            where, fix = shown(self.files[above[-1]]), "break one of the links"
+            if key := next((key for key, value in self.given.items() if value == asked), None):
+                where = f"command line: {key}={asked}"
+                fix = f"{key} is set in every recipe that has it: give the one place, such as system.{key}={asked}"
+            raise SlmkitError(f"recipes read each other in a circle: {circle}", where=where, fix=fix)
         for step in self.steps:
             if step.name == name:
                 return step

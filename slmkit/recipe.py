@@ -112,7 +112,8 @@ def load_recipe(name: str, *, profile: str, breaks: bool = False) -> Recipe:
     if base := own.value.get("base"):
         base_path = names.find("configs/bases", str(base))
         if base_path is None:
-            fix = names.suggest(str(base), names.names("configs/bases"))
+            there = names.names("configs/bases")
+            fix = names.suggest(str(base), there, f"write configs/bases/{base}.yaml: what several recipes share")
             raise SlmkitError(f"unknown base {base!r}", where=own.where(("base",)), fix=fix)
         base_layer = read_yaml(base_path)
         _check_keys(base_layer)

@@ -100,6 +100,14 @@ def test_a_part_is_bound_recursively_and_labelled_with_its_options() -> None:
     assert plain(part)["retriever"]["use"] == "bm25"
 
 
+def test_options_without_a_name_are_those_of_the_part_that_is_the_default() -> None:
+    rag = {"use": "rag", "documents": "rows.jsonl", "retriever": {"k1": 1.2}}
+    retriever = (
+        call({"model": "nano"}, data="rows.jsonl", systems={"a": rag}).arguments["systems"]["a"].arguments["retriever"]
+    )
+    assert (retriever.name, retriever.arguments["k1"]) == ("bm25", 1.2)
+
+
 def test_null_takes_an_arm_out() -> None:
     bound = call({"model": "nano"}, data="rows.jsonl", systems={"a": "prompt", "b": None})
     assert list(bound.arguments["systems"]) == ["a"]

@@ -8,7 +8,7 @@ from slmkit.bind import find_model
 from slmkit.console import console, out
 from slmkit.errors import SlmkitError
 from slmkit.names import find
-from slmkit.plan import find_run
+from slmkit.plan import find_run, read_result
 from slmkit.recipe import load_profile
 from slmkit.types import ModelRef
 
@@ -37,7 +37,12 @@ def _model(name: str) -> ModelRef:
     if not find("recipes", name):
         found = find_model(name, "command line")
         return ModelRef(name, str(found.path) if found.path else found.name)
-    return ModelRef(name, str(find_run(name)))
+    folder = find_run(name)
+    if read_result(folder) is None:
+        raise SlmkitError(
+            f"the run of {name} is not finished", where=str(folder), fix=f"slmkit run {name} finishes it"
+        )
+    return ModelRef(name, str(folder))
 
 
 def _read_line() -> str:
