@@ -23,9 +23,9 @@ def ranks(run, *, extra: int = 0):
 """
 
 
-def launched(project: Path, *words: str) -> dict[str, Any]:
-    """What --json tells of the recipe `ranks`, run in two processes."""
-    command = [sys.executable, "-m", "slmkit", "run", "ranks", "--num-processes", "2", "--json", *words]
+def launched(project: Path, *words: str, recipe: str = "ranks") -> dict[str, Any]:
+    """What --json tells of a recipe, run in two processes."""
+    command = [sys.executable, "-m", "slmkit", "run", recipe, "--num-processes", "2", "--json", *words]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -49,3 +49,10 @@ def test_the_processes_break_the_recipe_that_is_to_break(project: Path) -> None:
     recipe = "stage: ./mine.py:ranks\nexpect: {total: [3, 3]}\nbreaks: {with: {extra: 1}, red: [total]}\n"
     write(project / "recipes/ranks.yaml", recipe)
     assert launched(project, "--break")["metrics"]["total"] == 4.0
+
+
+@pytest.mark.slow
+def test_a_recipe_outside_recipes_is_found_by_all_processes(project: Path) -> None:
+    write(project / "mine.py", STAGE)
+    write(project / "other/ranks.yaml", "title: Ranks\nstage: ./mine.py:ranks\n")
+    assert launched(project, recipe="other/ranks.yaml")["metrics"]["world"] == 2

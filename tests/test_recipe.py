@@ -4,6 +4,7 @@ import pytest
 from project_files import write
 
 from slmkit.errors import SlmkitError
+from slmkit.names import find_recipe
 from slmkit.recipe import Layer, load_recipe, read_value, read_yaml
 
 
@@ -173,3 +174,14 @@ def test_broken_yaml_is_told_the_right_fix(project: Path, text: str, fix: str) -
     with pytest.raises(SlmkitError, match="not valid YAML") as error:
         load_recipe("r", profile="tiny")
     assert fix in error.value.fix
+
+
+def test_a_recipe_has_one_name_however_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "recipes" / "mine"  # a folder of that name further up is not meant
+    path = write(project / "recipes/a/b.yaml", "stage: sft\n")
+    write(project / "c.yaml", "stage: sft\n")
+    monkeypatch.chdir(project)
+    assert {find_recipe(str(given))[0] for given in ("a/b", "recipes/a/b.yaml", "./recipes/x/../a/b.yaml", path)} == {
+        "a/b"
+    }
+    assert {find_recipe(str(given))[0] for given in ("c.yaml", project / "c.yaml")} == {"c"}
