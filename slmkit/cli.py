@@ -383,8 +383,8 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write the report of a run anew, or without a name the index of all runs."""
-    from slmkit.plan import RUNS, find_run
     from slmkit.report import write_index, write_report
+    from slmkit.runs import RUNS, find_run
 
     if run_name is None and not RUNS.is_dir():
         raise SlmkitError(

@@ -1,35 +1,19 @@
-"""From a recipe's name to the steps that make it: the whole graph bound, each step with its content-addressed key.
-
-A key is a hash over the stage, its arguments, the keys of input runs, the content of input files and models, the seed,
-and the source of the stage, of every part bound into it and of the libraries they import. Profile, device, versions
-and git commit are recorded in the run, not hashed: they do not change what was asked.
-"""
+"""From a recipe's name to the steps that make it: the whole graph bound, each step with its content-addressed key."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import inspect
-import json
-import platform
-import re
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from slmkit import names
-from slmkit.bind import Call, Fill, Part, Reference, bind, parts_in, plain, stage_of
+from slmkit.bind import Call, Fill, Reference, bind, parts_in, stage_of
 from slmkit.errors import SlmkitError
-from slmkit.recipe import Recipe, cuda_is_there, load_profile, load_recipe, read_yaml, shown
+from slmkit.keys import content_hash, stage_key
+from slmkit.recipe import Recipe, load_profile, load_recipe, shown
+from slmkit.runs import RUNS, is_whole
 from slmkit.signature import parameters
-
-RUNS = Path("runs")
-ANSWERS = ".answers"  # in it: what systems answered, for other runs that ask the same
-_NOT_HASHED = ("device", "report_to")  # recorded only: the answer asked for is the same
-_PRICE = "price_per_"  # so begin the parameters that say what an endpoint's tokens cost
-_WHOLE_MODEL_FILE = 64 * 2**20  # larger weight files are hashed by size, first and last MiB
 
 
 @dataclass
@@ -154,7 +138,7 @@ class _Builder:
         for parameter, reference in call.references():
             inner = self.add(reference.name, (*above, name)) if reference.kind == "recipe" else None
             rows.append(_lineage_row(parameter, reference, inner))
-        step = Step(call, self._key(call, rows), rows)
+        step = Step(call, stage_key(call, rows, seed=self.seed), rows)
         self.steps.append(step)
         return step
 
@@ -206,17 +190,6 @@ class _Builder:
                     fix = f"it is an option: --{key} {self.given[key]}"
                 raise SlmkitError(what, where=f"command line: {key}={self.given[key]}", fix=fix)
 
-    def _key(self, call: Call, rows: list[dict[str, Any]]) -> str:
-        contents = {row["parameter"]: _content(row) for row in rows}
-        asked = {
-            "stage": call.recipe.stage,
-            "arguments": _without_references({k: v for k, v in call.arguments.items() if k not in _NOT_HASHED}),
-            "contents": contents,
-            "seed": self.seed,
-            "source": source_hash(call.function, call.arguments),
-        }
-        return _hash(asked)
-
 
 def _lineage_row(parameter: str, reference: Reference, step: Step | None) -> dict[str, Any]:
     row: dict[str, Any] = {"parameter": parameter, "name": reference.name, "kind": reference.kind}
@@ -225,257 +198,3 @@ def _lineage_row(parameter: str, reference: Reference, step: Step | None) -> dic
     if reference.path is not None:
         row |= {"path": str(reference.path), "sha256": content_hash(reference.path, sample=reference.is_model)}
     return row
-
-
-def part_key(step: Step, place: str, part: Part, *, seed: int) -> str:
-    """A hash of all that the work of one part of a step depends on: options, what it reads, code, and the machine.
-
-    Prices change no answer, but where there are some a server must tell its tokens.
-    """
-    arguments = {k: v for k, v in part.arguments.items() if not k.startswith(_PRICE)}
-    return _hash(
-        {
-            "part": part.name,
-            "arguments": _without_references(arguments),
-            "has_prices": any(v for k, v in part.arguments.items() if k.startswith(_PRICE)),
-            "machine": [platform.node(), cuda_is_there()],
-            "contents": {
-                row["parameter"].removeprefix(place): _content(row)
-                for row in step.inputs
-                if row["parameter"].startswith(f"{place}.")
-            },
-            "seed": seed,
-            "source": source_hash(part.function, part.arguments),
-        }
-    )
-
-
-def _hash(asked: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
-def _content(row: Mapping[str, Any]) -> str:
-    """What of an input decides the result; of a single file also its suffix, by which it is read."""
-    path = Path(row.get("path", ""))
-    suffix = path.suffix.lower() if path.is_file() else ""
-    return str(row.get("key") or row.get("sha256") or row["name"]) + suffix
-
-
-def _without_references(value: Any) -> Any:
-    """Plain arguments in which what is read is left out, since its content is hashed instead of its name."""
-    if isinstance(value, Reference):
-        return "(read)"
-    if isinstance(value, dict):
-        return {key: _without_references(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_references(inner) for inner in value]
-    if isinstance(value, Part):
-        kept = {k: v for k, v in value.arguments.items() if k not in _NOT_HASHED}
-        return {"use": value.name, **_without_references(kept)}
-    if _is_own_folder(value):  # such as an embedder: trained anew, it is another one under the same name
-        return f"{value} {content_hash(Path(value), sample=True)}"
-    return plain(value)
-
-
-def _is_own_folder(value: Any) -> bool:
-    """Whether a text names a folder by a path."""
-    is_path = isinstance(value, str) and "/" in value and len(value) < 256 and value.isprintable()
-    return is_path and Path(value).is_dir()
-
-
-def content_hash(path: Path, *, sample: bool = False) -> str:
-    """sha256 of a file, or of a folder's sorted relative names and contents, hidden ones left out.
-
-    Modification times never count.
-    sample=True (models): files over 64 MiB count by size, first and last MiB, so that 10 GB cost nothing.
-    """
-    if path.is_file():
-        return _file_hash(path, sample)
-    digest = hashlib.sha256()
-    for inner in sorted(p.relative_to(path) for p in path.rglob("*") if p.is_file()):
-        if not any(part.startswith(".") for part in inner.parts):
-            digest.update(f"{inner.as_posix()}\0{_file_hash(path / inner, sample)}\n".encode())
-    return digest.hexdigest()
-
-
-def _file_hash(path: Path, sample: bool) -> str:
-    stat = path.stat()
-    return _hash_once(path.absolute(), stat.st_size, stat.st_mtime_ns, sample)
-
-
-@functools.cache
-def _hash_once(path: Path, size: int, modified: int, sample: bool) -> str:
-    """Within one process a file that several recipes read is hashed once; `modified` only guards that."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        if sample and size > _WHOLE_MODEL_FILE:
-            digest.update(str(size).encode() + file.read(2**20))
-            file.seek(-(2**20), 2)
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def source_hash(called: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
-    """A hash of the files whose code decides the result: what is called, parts in it, and the modules they import."""
-    files: set[Path] = set()
-    for function in [called, *(part.function for _, part in parts_in(dict(arguments)))]:
-        files |= _imported(Path(inspect.getfile(function)))
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(f"{path.name}\0{_file_hash(path, sample=False)}\n".encode())
-    return digest.hexdigest()
-
-
-# The kernel decides how things run, not what comes out: a nicer progress bar must not make every run stale.
-_KERNEL = {
-    "bind", "charts", "checker", "cli", "commands", "console", "curriculum", "errors", "launch", "names", "places",
-    "plan", "recipe", "report", "run", "runner", "signature", "summary", "types",
-}  # fmt: skip
-
-
-# An import statement, also inside functions. Read as text: parsing every file would cost a third of a second at each
-# start.
-_IMPORT = re.compile(r"^[ \t]*(?:from ([\w.]+) import (\([^)]*\)|[^\n#]*)|import ([^\n#]+))", re.MULTILINE)
-
-
-@functools.cache
-def _imported(path: Path) -> frozenset[Path]:
-    """A file and what it imports of slmkit's libraries and of the user's own modules, at any depth."""
-    found, todo = {path}, [path]
-    while todo:
-        for file in _imports_of(todo.pop()):
-            if file not in found:
-                found.add(file)
-                todo.append(file)
-    return frozenset(found)
-
-
-@functools.cache
-def _imports_of(path: Path) -> frozenset[Path]:
-    files = set()
-    for package, imported, modules in _IMPORT.findall(path.read_text(encoding="utf-8", errors="replace")):
-        inner = [f"{package}.{name}" for name in re.findall(r"\w+", imported)]
-        for module in (package, *inner) if package else re.findall(r"[\w.]+", modules):
-            files.add(_library_file(module) or _own_file(module, path.parent))
-    return frozenset(file for file in files if file is not None)
-
-
-def _own_file(module: str, folder: Path) -> Path | None:
-    """A module of the user: beside the file that imports it, or from the working directory as `python -m` finds it."""
-    steps = [step for step in module.split(".") if step]
-    if not steps or steps[0] == "slmkit" or folder.is_relative_to(names.PACKAGE):
-        return None
-    files = [root.joinpath(*steps).with_suffix(".py") for root in (folder, Path.cwd())]
-    return next((file for file in files if file.is_file()), None)
-
-
-@functools.cache
-def _library_file(module: str) -> Path | None:
-    steps = module.split(".")
-    if steps[0] != "slmkit" or len(steps) < 2 or steps[1] in _KERNEL:
-        return None
-    path = names.PACKAGE.joinpath(*steps[1:])
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
-
-
-def read_result(folder: Path) -> dict[str, Any] | None:
-    """result.json of a run; None where there is none, or where it or recipe.json cannot be read."""
-    return read_json(folder / "result.json") if read_json(folder / "recipe.json") is not None else None
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A record of a run; None where it is missing or damaged."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def is_whole(folder: Path) -> bool:
-    """Whether a run is done and still has every file it had then, each of the same size; added files do not matter."""
-    files = (read_result(folder) or {}).get("files")
-    return isinstance(files, dict) and files.items() <= files_of(folder).items()
-
-
-def files_of(folder: Path) -> dict[str, int]:
-    """The files a stage left in its run, with their sizes: tables, figures, models; not the records about them."""
-    paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith(".")]
-    sizes = {p.relative_to(folder).as_posix(): p.stat().st_size for p in paths}
-    return {name: size for name, size in sizes.items() if name not in _RECORDS}
-
-
-_RECORDS = ("recipe.json", "result.json", "report.html", "error.txt")
-
-
-def find_run(text: str) -> Path:
-    """The folder of a run given as a path, as "loop/train" (its newest, see `rank`), or as the start of a key."""
-    path = Path(text)
-    if (path / "recipe.json").is_file():
-        return path
-    found = sorted((p.parent for p in RUNS.rglob("recipe.json")), key=_changed)
-    if of_name := [folder for folder in found if folder.parent == RUNS / text]:
-        return max(of_name, key=rank)
-    if of_key := [folder for folder in found if folder.name.startswith(text)]:
-        return of_key[-1]
-    options = sorted({folder.parent.relative_to(RUNS).as_posix() for folder in found})
-    fix = names.suggest(text, options, "`slmkit report` lists all runs")
-    raise SlmkitError(f"no run {text!r} under {RUNS}/", fix=fix)
-
-
-def rank(folder: Path) -> tuple[bool, bool, float]:
-    """Sorts the runs of a recipe, last the one its name means: not made by --break, done, the newest."""
-    record = read_json(folder / "recipe.json") or {}
-    return not record.get("broken"), read_result(folder) is not None, _changed(folder)
-
-
-def _changed(folder: Path) -> float:
-    return (folder / "recipe.json").stat().st_mtime
-
-
-def lineage(folder: Path) -> dict[str, Any]:
-    """A run with all it was made from, recursively; "unchanged": a raw file still has the hash it had then."""
-    recipe = read_json(folder / "recipe.json")
-    if recipe is None:
-        raise SlmkitError("the run's recipe.json cannot be read", where=str(folder), fix="run its recipe again")
-    metrics = (read_result(folder) or {}).get("metrics")
-    inputs = []
-    for row in recipe["inputs"]:
-        made = Path(row["dir"]) if row["kind"] == "recipe" else None
-        if made is not None and read_json(made / "recipe.json") is not None:
-            inputs.append({**row, "run": lineage(made)})
-        else:
-            path = Path(row["path"]) if row.get("path") else None
-            now = content_hash(path, sample=row["kind"] == "model") if path is not None and path.exists() else None
-            inputs.append({**row, "unchanged": now == row.get("sha256") if now else None, **_frozen_from(path)})
-    kept = {key: recipe[key] for key in ("name", "key", "stage", "profile", "seed", "with", "command", "started")}
-    return {**kept, "dir": str(folder), "done": metrics is not None, "metrics": metrics, "inputs": inputs}
-
-
-def _frozen_from(path: Path | None) -> dict[str, Any]:
-    """The raw files of a gold set that was frozen from some, as its card names them, and their hash."""
-    card = path / "card.yaml" if path else None
-    values = read_yaml(card).value if card and card.is_file() else {}
-    if not values.get("source_sha256"):
-        return {}
-    return {"frozen_from": {"source": values.get("source"), "sha256": values["source_sha256"]}}
-
-
-def clear_run(folder: Path) -> None:
-    """Deletes all of a run but its lock; result.json goes first, so that what a kill leaves is not called done."""
-    (folder / "result.json").unlink(missing_ok=True)
-    for inner in folder.iterdir():
-        if inner.is_dir() and not inner.is_symlink():
-            shutil.rmtree(inner)
-        elif inner.name != ".lock":
-            inner.unlink()
-
-
-def remove_run(folder: Path) -> None:
-    """Deletes a run's folder."""
-    clear_run(folder)
-    shutil.rmtree(folder)

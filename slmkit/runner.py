@@ -29,11 +29,13 @@ from slmkit.bind import parts_in, plain, resolved
 from slmkit.console import console, to_terminal
 from slmkit.curriculum import read_curriculum
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError, RefusedError, SlmkitError
+from slmkit.keys import part_key
 from slmkit.launch import Launch, check_launch, start
 from slmkit.names import suggest
-from slmkit.plan import ANSWERS, RUNS, Plan, Step, clear_run, files_of, part_key, read_json, read_result
+from slmkit.plan import Plan, Step
 from slmkit.report import words, write_report
 from slmkit.run import OnLog, Run, write_atomically, write_json
+from slmkit.runs import ANSWERS, RUNS, clear_run, files_of, read_json, read_result
 from slmkit.signature import grouped
 from slmkit.types import Score
 
@@ -108,7 +110,7 @@ def assist(plan: Plan, launch: Launch, *, verbose: bool = False) -> None:
 def call_stage(plan: Plan, step: Step, run: Run) -> None:
     """Calls the stage with everything it reads resolved to paths, and each part with its key."""
     for place, part in parts_in(step.call.arguments):
-        part.key = part_key(step, place, part, seed=plan.seed)
+        part.key = part_key(step.inputs, place, part, seed=plan.seed)
     values = resolved(step.call.arguments, lambda name: plan.step(name).dir)
     returned = step.call.function(run, **grouped(step.call.function, values))
     if returned is not None:

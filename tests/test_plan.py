@@ -6,7 +6,8 @@ from project_files import write
 
 from slmkit.bind import parts_in
 from slmkit.errors import SlmkitError
-from slmkit.plan import content_hash, find_mistakes, make_plan, part_key
+from slmkit.keys import content_hash, part_key
+from slmkit.plan import find_mistakes, make_plan
 
 STAGES = """
 from slmkit.types import Input
@@ -101,9 +102,9 @@ def test_a_mistake_in_an_input_recipe_is_found_before_anything_runs(project: Pat
 def test_a_change_in_a_library_changes_the_keys_of_what_imports_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from slmkit import plan
+    from slmkit import keys
 
-    imported = {path.name for path in plan._imported(plan.names.PACKAGE / "stages" / "sft.py")}
+    imported = {path.name for path in keys._imported(keys.names.PACKAGE / "stages" / "sft.py")}
     assert {"sft.py", "load.py", "lora.py"} <= imported
     assert not imported & {"cli.py", "runner.py", "run.py", "console.py"}
 
@@ -126,7 +127,7 @@ def test_what_is_hidden_in_a_folder_is_not_hashed(tmp_path: Path) -> None:
 
 
 def test_a_large_model_file_is_hashed_by_size_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slmkit.plan._WHOLE_MODEL_FILE", 3 * 2**20)
+    monkeypatch.setattr("slmkit.keys._WHOLE_MODEL_FILE", 3 * 2**20)
     big = tmp_path / "w.bin"
     hashes = set()
     for first, last in ((b"a", b"a"), (b"b", b"a"), (b"a", b"b")):
@@ -207,7 +208,7 @@ def test_a_part_has_a_key_of_its_own_options_and_inputs(project: Path) -> None:
 
     def keys(**given: object) -> dict[str, str]:
         step = make_plan("asks", given=given, profile="tiny").steps[-1]
-        return {at: part_key(step, at, part, seed=0) for at, part in parts_in(step.call.arguments)}
+        return {at: part_key(step.inputs, at, part, seed=0) for at, part in parts_in(step.call.arguments)}
 
     before = keys()
     assert list(before) == ["systems.plain", "systems.shots"]

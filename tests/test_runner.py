@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from project_files import REPOSITORY, Finished, write
 
-from slmkit.plan import find_run
+from slmkit.runs import find_run
 
 Slmkit = Callable[..., Finished]
 RAW_HASH = hashlib.sha256(b"abc\n").hexdigest()

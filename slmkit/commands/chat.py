@@ -8,8 +8,8 @@ from slmkit.bind import find_model
 from slmkit.console import console, out
 from slmkit.errors import SlmkitError
 from slmkit.names import find
-from slmkit.plan import find_run, read_result
 from slmkit.recipe import load_profile
+from slmkit.runs import find_run, read_result
 from slmkit.types import ModelRef
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.console import out
-from slmkit.plan import ANSWERS, RUNS, lineage, rank, read_result, remove_run
+from slmkit.runs import ANSWERS, RUNS, lineage, rank, read_result, remove_run
 
 
 def clean_runs(*, dry_run: bool, as_json: bool) -> None:

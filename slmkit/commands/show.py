@@ -16,7 +16,8 @@ from slmkit.checker import json_schema
 from slmkit.console import out, print_rows
 from slmkit.errors import SlmkitError
 from slmkit.places import leaves, origin_of
-from slmkit.plan import bind_one, find_run, lineage, make_plan
+from slmkit.plan import bind_one, make_plan
+from slmkit.runs import find_run, lineage
 from slmkit.signature import parameters, written_types
 
 

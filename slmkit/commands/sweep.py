@@ -25,11 +25,12 @@ from slmkit.commands.sweep_result import finish, print_result, record_search, ta
 from slmkit.console import console, out, quiet_libraries
 from slmkit.errors import EXIT_DONE, FailedError, RefusedError, SlmkitError
 from slmkit.names import suggest
-from slmkit.plan import RUNS, Plan, make_plan
+from slmkit.plan import Plan, make_plan
 from slmkit.recipe import load_recipe
 from slmkit.report.read_run import read_rows
 from slmkit.run import Run
 from slmkit.runner import execute, locked, preflight
+from slmkit.runs import RUNS
 
 if TYPE_CHECKING:
     from optuna.study import Study

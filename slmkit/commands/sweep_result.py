@@ -12,10 +12,11 @@ from slmkit import charts
 from slmkit.commands.search_space import Search, text, told
 from slmkit.console import out, print_rows
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError
-from slmkit.plan import RUNS, Plan, files_of
+from slmkit.plan import Plan
 from slmkit.report import write_report
 from slmkit.run import Run, write_json
 from slmkit.runner import environment, now
+from slmkit.runs import RUNS, files_of
 from slmkit.summary import summary
 
 if TYPE_CHECKING:

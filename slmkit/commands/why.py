@@ -13,7 +13,8 @@ from rich.text import Text
 from slmkit import names
 from slmkit.console import print_rows
 from slmkit.errors import SlmkitError
-from slmkit.plan import content_hash, find_run, lineage, read_result
+from slmkit.keys import content_hash
+from slmkit.runs import find_run, lineage, read_result
 
 _DECODING = ("max_new_tokens", "temperature", "top_p", "decoding", "dtype", "load_in_4bit")
 
