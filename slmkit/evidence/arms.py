@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slmkit.data.gold import Gold
-from slmkit.evidence.kept_answers import Recorder, answers_of
+from slmkit.evidence.answers import Recorder, answers_of
 from slmkit.evidence.measure import AnswerFile, answer_row, default_metric, score_answers
 from slmkit.evidence.statistics import mean_score, paired_difference
 from slmkit.models.load import release_shared_model

@@ -9,9 +9,9 @@ from typing import Any
 from slmkit import charts
 from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
+from slmkit.evidence.answers import answers_of
 from slmkit.evidence.caveats import differences, handicaps
 from slmkit.evidence.cost import cost_of_1000, model_of, train_seconds
-from slmkit.evidence.kept_answers import answers_of
 from slmkit.evidence.measure import (
     AnswerFile,
     Summary,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from slmkit.data.gold import read_gold
+from slmkit.evidence.answers import answers_of
 from slmkit.evidence.by_label import label_rows
-from slmkit.evidence.kept_answers import answers_of
 from slmkit.evidence.measure import (
     AnswerFile,
     answer_row,
