@@ -242,6 +242,7 @@ def test_whole_bounds_of_a_key_of_any_number_are_no_list_of_whole_numbers(slmkit
 
 
 def test_nothing_is_tried_twice(slmkit: Slmkit) -> None:
+    assert [row["x"] for row in slmkit("sweep", "bowl", "x=[1, 2, 1]", "--json").json["trials"]] == [1, 2]
     few = slmkit("sweep", "bowl", "y=1..3", "kind=[round, square]", "--trials", "20", "--json").json["trials"]
     assert len({(row["y"], row["kind"]) for row in few}) == len(few) == 6  # all there are
     more = slmkit("sweep", "bowl", "y=1..9", "--trials", "7", "--json").json["trials"]

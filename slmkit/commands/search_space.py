@@ -137,7 +137,7 @@ def read_dimension(key: str, value: Any, where: str) -> Choices | Range | None:
     if isinstance(value, list):
         if not value:
             raise SlmkitError(f"{key} has nothing to choose from", where=where, fix=f"{key}=[a, b, c]")
-        return Choices(tuple(value))
+        return Choices(tuple({json.dumps(one): one for one in value}.values()))  # each once
     found = _RANGE.fullmatch(value) if isinstance(value, str) else None
     ends = [read_value(end) for end in found.groups()] if found else []
     if not ends or not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends):
