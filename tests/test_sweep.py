@@ -241,6 +241,15 @@ def test_whole_bounds_of_a_key_of_any_number_are_no_list_of_whole_numbers(slmkit
     assert shown == {"x": "0.0 to 1.0", "y": "1 to 4"}
 
 
+def test_whole_bounds_are_read_by_the_key_also_where_the_command_line_gives_what_is_needed(
+    slmkit: Slmkit, project: Path
+) -> None:
+    write(project / "need.py", "def need(run, *, w: str, x: float = 1.0):\n    '''N.'''\n")
+    write(project / "recipes/need.yaml", "stage: ./need.py:need\n")
+    shown = slmkit("sweep", "need", "w=a", "x=0..1", "--dry-run", "--json").json["space"]
+    assert shown == {"x": "0.0 to 1.0"}
+
+
 def test_nothing_is_tried_twice(slmkit: Slmkit) -> None:
     assert [row["x"] for row in slmkit("sweep", "bowl", "x=[1, 2, 1]", "--json").json["trials"]] == [1, 2]
     few = slmkit("sweep", "bowl", "y=1..3", "kind=[round, square]", "--trials", "20", "--json").json["trials"]

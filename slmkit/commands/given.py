@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,14 @@ from slmkit import names
 from slmkit.errors import SlmkitError
 
 _Keys = TypeVar("_Keys")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Keys of every command that reads a table: where the text stands, and where the label."""
+
+    text_column: str | None = None
+    label_column: str | None = None
 
 
 def parse(given: list[str] | None, default: str | None = None) -> tuple[str, dict[str, Any]]:

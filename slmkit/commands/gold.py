@@ -10,7 +10,7 @@ from typing import Any
 
 from slmkit import names
 from slmkit.bind import as_path
-from slmkit.commands.given import existing, read_keys
+from slmkit.commands.given import Columns, existing, read_keys
 from slmkit.commands.own_data import FreezeKeys, freeze_gold_of
 from slmkit.console import out
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_REFUSED, SlmkitError
@@ -19,15 +19,13 @@ _READ = ("data", "shots", "seeds", "documents")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckKeys:
+class CheckKeys(Columns):
     """What `gold check` takes: files and folders in which gold may have leaked, and the columns of data."""
 
     data: str | None = None
     shots: str | None = None
     seeds: str | None = None
     documents: str | None = None
-    text_column: str | None = None
-    label_column: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +36,10 @@ class NamedKeys(FreezeKeys):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddKeys:
+class AddKeys(Columns):
     """What `gold add` takes: training data in which rows would leak, and the columns of the rows."""
 
     data: str | None = None
-    text_column: str | None = None
-    label_column: str | None = None
 
 
 def check_gold(name: str, values: dict[str, Any], *, as_json: bool) -> int:

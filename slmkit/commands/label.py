@@ -9,21 +9,19 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
-from slmkit.commands.given import existing, read_keys
+from slmkit.commands.given import Columns, existing, read_keys
 from slmkit.console import out
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.types import Count
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelKeys:
+class LabelKeys(Columns):
     """What `gold label` takes: rows to label, the labels to choose from, how many to ask, and where the page is."""
 
     data: str | None = None
     labels: list[str] | None = None
     limit: Count = 200
-    text_column: str | None = None
-    label_column: str | None = None
     port: Annotated[int, Ge(0), Le(65535)] = 0  # 0: any that is free
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from slmkit import names
 from slmkit.bind import as_path
-from slmkit.commands.given import existing, read_keys
+from slmkit.commands.given import Columns, existing, read_keys
 from slmkit.console import console, out
 from slmkit.errors import SlmkitError
 from slmkit.recipe import read_yaml
@@ -26,13 +26,11 @@ _ANY_NAME = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class FreezeKeys:
+class FreezeKeys(Columns):
     """What decides a gold set: its data, questions given beside them, and how a file is read."""
 
     data: str
     gold: str | None = None
-    text_column: str | None = None
-    label_column: str | None = None
     encoding: str | None = None
 
 

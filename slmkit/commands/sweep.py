@@ -67,7 +67,8 @@ def sweep(
         )
         what = f"{odd} is no range of two numbers" if odd else "nothing to search: every key has one value"
         raise SlmkitError(what, where=name, fix=fix)
-    space = {key: _as_typed(name, key, dimension, profile) for key, dimension in space.items()}
+    others = fixed | {key: dimension.ends[0] for key, dimension in space.items()}
+    space = {key: _as_typed(name, key, dimension, others, profile) for key, dimension in space.items()}
     listed = combinations(space, seed=seed, most=num_trials)
     num_trials = min(num_trials, len(listed)) if listed else num_trials
     metric = maximize or minimize or "validation_loss"
@@ -97,12 +98,14 @@ def sweep(
     return int(result["exit_code"])
 
 
-def _as_typed(name: str, key: str, dimension: Choices | Range, profile: str) -> Choices | Range:
+def _as_typed(
+    name: str, key: str, dimension: Choices | Range, others: dict[str, Any], profile: str
+) -> Choices | Range:
     """A range between whole numbers of a key that takes others too: 0..1 of a share is not 0 and 1."""
     if not isinstance(dimension, Range) or not dimension.is_whole:
         return dimension
     try:
-        make_plan(name, given={key: dimension.low + 0.5}, profile=profile)
+        make_plan(name, given={**others, key: dimension.low + 0.5}, profile=profile)
     except SlmkitError:
         return dimension
     return Range(float(dimension.low), float(dimension.high))
