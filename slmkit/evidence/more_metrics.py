@@ -105,9 +105,10 @@ def more_scores(
             elif told and getattr(metric, "function", metric) in _OF_PASSAGES:
                 scores[name] = mean_score([metric(*pair) for pair in told], clusters=inside, seed=seed)
             else:
-                values = score_answers(metric, examples, answers)
                 if getattr(metric, "function", metric) is hf_evaluate:  # of which 0 may be the best value
                     values = [metric(*pair) for pair in zip(examples, answers, strict=True)]
+                else:
+                    values = score_answers(metric, examples, answers)
                 scores[name] = mean_score(values, clusters=clusters, seed=seed)
         except SlmkitError as error:
             if on_note:
