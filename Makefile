@@ -19,6 +19,7 @@ check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy slmkit
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/slmkit check
 
 # The list of all recipes, from the recipes; a test compares.

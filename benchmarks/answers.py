@@ -23,8 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from slmkit import names
 from slmkit.console import quiet_libraries
+from slmkit.recipe import lookup
 from slmkit.types import ModelRef
 
 SHAPE_135M = {
@@ -70,7 +70,7 @@ def load(shape: str) -> Any:
 
     from slmkit.models.load import Loaded, load_model
 
-    nano = load_model(ModelRef("nano", str(names.PACKAGE / "assets" / "nano")), device="cpu")
+    nano = load_model(ModelRef("nano", str(lookup.PACKAGE / "assets" / "nano")), device="cpu")
     if shape == "nano":
         return nano
     torch.manual_seed(0)
@@ -84,8 +84,8 @@ def load(shape: str) -> Any:
 
 def labels(loaded: Any, asked: argparse.Namespace) -> None:
     """The likeliest of 77 labels: one search of their tree against one forward pass a label, batch by batch of one."""
-    from slmkit.models.chat import render
-    from slmkit.models.choose import choose, one_by_one, option_ids
+    from slmkit.inference.choose_label import choose, one_by_one, option_ids
+    from slmkit.models.chat_template import render
 
     if asked.data is None:
         sys.exit("give banking77's folder: python benchmarks/answers.py labels ../shared/data/banking77")
@@ -114,11 +114,11 @@ def generate(loaded: Any, asked: argparse.Namespace) -> None:
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
 
-    from slmkit.data.gold import read_gold
-    from slmkit.models.chat import render_text
-    from slmkit.models.generate import generate as answer
+    from slmkit.gold.gold_set import read_gold
+    from slmkit.inference.generate import generate as answer
+    from slmkit.models.chat_template import render_text
 
-    gold = read_gold(names.PACKAGE.parent / "gold" / "reading")
+    gold = read_gold(lookup.PACKAGE.parent / "gold" / "reading")
     opening = [
         {"role": role, "content": content}
         for shot in gold.dev[: asked.shots]

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.console import quiet_libraries
-from slmkit.names import find_recipe
-from slmkit.recipe import read_yaml
+from slmkit.recipe.lookup import find_recipe
+from slmkit.recipe.yaml_lines import read_yaml
 
 SEEDS = range(5)
 POINTS = 0.03
@@ -43,8 +43,8 @@ def main() -> None:
 
 def measure(name: str, *, profile: str) -> dict[str, list[float]]:
     """Each metric of the lesson on the five seeds."""
-    from slmkit.plan import make_plan
-    from slmkit.runner import execute
+    from slmkit.runs.execute import execute
+    from slmkit.runs.plan import make_plan
 
     rows = []
     for seed in SEEDS:

@@ -20,9 +20,9 @@ from itertools import combinations, product
 import numpy as np
 from scipy.stats import norm
 
-from slmkit.data.power import detectable_difference
-from slmkit.evidence.statistics import ALPHA, design_effect, mean_score, paired_difference
-from slmkit.evidence.verdict import Arm, conclude
+from slmkit.evaluation.verdict import Arm, conclude
+from slmkit.statistics.intervals import ALPHA, design_effect, mean_score, paired_difference
+from slmkit.statistics.power import detectable_difference
 
 KINDS = ("binary", "graded", "binary, shared", "graded, shared")
 SIZES = (50, 200, 1000)

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slmkit.data.canonical import read_canonical
-from slmkit.data.leakage import Leak, find_leaks
-from slmkit.data.normalise import normalise
+from slmkit.text.identity import normalise
+from slmkit.text.leakage import Leak, find_leaks
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 SETS = {

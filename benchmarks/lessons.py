@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from slmkit.curriculum import read_curriculum
-from slmkit.report.words import bounds, number
+from slmkit.recipe.curriculum import read_curriculum
+from slmkit.report.formatting import bounds, number
 
 _HEAD = "| lesson | claim, measured | seconds | as written | broken |"
 

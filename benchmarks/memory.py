@@ -28,8 +28,8 @@ from typing import Any
 
 from train import SHAPES, _tokenizer
 
-from slmkit.models.card import Card, read_card
-from slmkit.models.footprint import kv_cache_bytes, training, weights_bytes
+from slmkit.selection.footprint import kv_cache_bytes, training, weights_bytes
+from slmkit.selection.model_card import Card, read_card
 
 _REPOSITORY = Path(__file__).parent.parent
 _BOUNDS = {"weights": 0.15, "cache": 0.15, "live": 0.15, "resident": 0.20}
@@ -143,12 +143,12 @@ def step(model: Any, tokens: int, checkpointed: bool) -> Any:
     """slmkit's trainer for one step of one row; it first tries forward and backward once, as it always does."""
     import random
 
-    from slmkit.models.labels import IGNORED, Row
-    from slmkit.models.lean import sft_trainer
     from slmkit.models.lora import Lora, attach
     from slmkit.models.memory import Plan
-    from slmkit.models.trainer import Shuffle
-    from slmkit.models.training import Training
+    from slmkit.rows.loss_mask import IGNORED, Row
+    from slmkit.training.config import Training
+    from slmkit.training.sft_trainer import sft_trainer
+    from slmkit.training.trainer import Shuffle
 
     source = random.Random(0)
     ids = [[source.randrange(3, model.config.vocab_size) for _ in range(tokens)]]

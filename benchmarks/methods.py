@@ -75,9 +75,9 @@ def main() -> None:
 
 def remember_what_memory_says() -> None:
     """Has every training leave said.json in its run: what the trained model in memory says, beside model/."""
-    from slmkit.models import fit
+    from slmkit.training import loop
 
-    plain = fit.check_saved
+    plain = loop.check_saved
 
     def check_saved(model: Any, folder: Path, say: Any) -> None:
         from slmkit.models.load import load_tokenizer
@@ -86,7 +86,7 @@ def remember_what_memory_says() -> None:
         said = losses(model, load_tokenizer(ModelRef("saved", str(folder))))
         folder.with_name("said.json").write_text(json.dumps(said), encoding="utf-8")
 
-    fit.check_saved = check_saved
+    loop.check_saved = check_saved
 
 
 def train(method: str, adapter: str) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def train(method: str, adapter: str) -> dict[str, Any]:
 
 def slmkit(*words: str) -> dict[str, Any]:
     """What the command says as JSON; it runs in this process, so that the libraries are imported once."""
-    from slmkit.cli import main as command
+    from slmkit.cli.main import main as command
 
     sys.argv, said = ["slmkit", *words], io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
@@ -142,7 +142,7 @@ def compare_with_a_fresh_process(rows: list[dict[str, Any]]) -> None:
 def reload(row: dict[str, Any]) -> list[float]:
     """What the model of a run says, loaded as it was trained: on 4-bit weights or on whole ones."""
     from slmkit.models.load import load_model
-    from slmkit.models.scorer import load_scorer
+    from slmkit.models.reward_head import load_scorer
 
     ref, in_4bit = ModelRef("saved", row["dir"]), row["adapter"] == "qlora"
     if row["method"] == "reward":
@@ -155,8 +155,8 @@ def losses(model: Any, tokenizer: Any) -> list[float]:
     """The loss of each of a few chats; of a reward model their scores."""
     import torch
 
-    from slmkit.models.guards import predictions
-    from slmkit.models.labels import Chat, label_chats
+    from slmkit.rows.loss_mask import Chat, label_chats
+    from slmkit.training.guards import predictions
 
     turns = [(f"which cup is in box {i}?", "the red cup" if i % 2 else "blue") for i in range(12)]
     chats = [

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.console import console, quiet_libraries
+from slmkit.data.cleaning.label_errors import label_suspects
+from slmkit.data.cleaning.mask_pii import find_pii
 from slmkit.data.documents import read_passages
-from slmkit.data.label_suspects import label_suspects
-from slmkit.data.mask_pii import find_pii
 from slmkit.data.read import read_rows
 from slmkit.data.repair_encoding import repair_encoding
 from slmkit.errors import SlmkitError
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.stages.prepare import prepare
 
 # What is given, and the columns where the names alone do not tell; None: a corpus, read as documents.

@@ -13,9 +13,9 @@ import random
 from pathlib import Path
 from typing import Any
 
-from slmkit import names
 from slmkit.data.canonical import read_canonical
-from slmkit.evidence.statistics import paired_difference, wilson
+from slmkit.recipe import lookup
+from slmkit.statistics.intervals import paired_difference, wilson
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def tuned(
     import torch
     import transformers
 
-    folder = names.PACKAGE / "assets" / options.model
+    folder = lookup.PACKAGE / "assets" / options.model
     labels = sorted({label for _, label in train})
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
     config = transformers.AutoConfig.from_pretrained(folder, num_labels=len(labels), dtype="float32")

@@ -12,11 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from slmkit.evidence.more_metrics import more_scores
+from slmkit.evaluation.set_metrics import more_scores
+from slmkit.files import write_atomically
 from slmkit.retrievers.bm25 import bm25
 from slmkit.retrievers.dense import dense
 from slmkit.retrievers.hybrid import hybrid
-from slmkit.run import write_atomically
 from slmkit.systems.retrieval_only import retrieval_only
 from slmkit.types import Example, Task
 

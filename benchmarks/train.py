@@ -109,7 +109,7 @@ def measure(shape: str, given: argparse.Namespace) -> dict[str, Any]:
 
 def make_rows(number: int, *, vocab_size: int) -> list[Any]:
     """Chats of 20 to 300 tokens, a third of each the answer, as labelled rows of random ids."""
-    from slmkit.models.labels import IGNORED, Row
+    from slmkit.rows.loss_mask import IGNORED, Row
 
     source = random.Random(0)
     rows = []
@@ -231,12 +231,12 @@ def matrix_tflops() -> float:
 
 
 def _slmkit(arm: str, model: Any, rows: list[Any], options: argparse.Namespace, folder: Path) -> Any:
-    from slmkit.models.lean import sft_trainer
     from slmkit.models.lora import Lora, attach
     from slmkit.models.memory import plan
-    from slmkit.models.packing import pack
-    from slmkit.models.trainer import Shuffle
-    from slmkit.models.training import Training
+    from slmkit.rows.packing import pack
+    from slmkit.training.config import Training
+    from slmkit.training.sft_trainer import sft_trainer
+    from slmkit.training.trainer import Shuffle
 
     rows_a_step, longest = options.rows, 300
     if arm in PACKED:
@@ -291,7 +291,7 @@ def _trl(arm: str, model: Any, rows: list[Any], options: argparse.Namespace, fol
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
-    from slmkit.models.trainer import Shuffle
+    from slmkit.training.trainer import Shuffle
 
     ordered = [rows[i] for i in Shuffle(len(rows), seed=0)]
     settings: dict[str, Any] = {

@@ -17,7 +17,7 @@ def command() -> None:
     no garbage: looking for it every 700 objects, as Python does, is an eighth of the import of transformers.
     """
     gc.set_threshold(100_000)
-    from slmkit.cli import main
+    from slmkit.cli.main import main
 
     try:
         main()

@@ -58,3 +58,11 @@ _FIXES = {
     errno.ELOOP: "a link leads to itself: mend it",
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some disk space"),
 }
+
+
+def shown(path: Path) -> str:
+    """A path as errors name it: from here, where it lies below."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -28,7 +28,7 @@ def slmkit(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Finished]:
     """Runs the command line in this process: slmkit("run", "x", "key=1") -> Finished."""
-    from slmkit.cli import main
+    from slmkit.cli.main import main
     from slmkit.console import console, out
 
     def call(*words: str) -> Finished:
@@ -53,6 +53,18 @@ def libraries() -> None:
 
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def nano(libraries):
+    """The embedded model, fresh for each test: training changes it."""
+    import torch
+
+    torch.set_num_threads(1)  # small matrices: a second thread gains little, and costs much beside other work
+    from slmkit.models.load import load_model
+    from slmkit.types import ModelRef
+
+    return load_model(ModelRef("nano", str(REPOSITORY / "slmkit" / "assets" / "nano")), device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slmkit.signature import grouped
+from slmkit.recipe.signature import grouped
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -8,10 +8,10 @@ import re
 import pytest
 
 import slmkit
-from slmkit.data.gold import read_gold
-from slmkit.data.world.tokenizer import tokenizer
+from slmkit.gold.gold_set import read_gold
 from slmkit.metrics.line_fields import field
 from slmkit.metrics.match import exact_match
+from slmkit.micro_world.tokenizer import tokenizer
 from slmkit.models.load import load_model
 from slmkit.systems.prompt import prompt
 from slmkit.types import ModelRef

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 from project_files import REPOSITORY, write
 
-from slmkit.recipe import read_yaml
+from slmkit.recipe.yaml_lines import read_yaml
 
 RECIPE = """\
 title: Rows   # a comment that stays

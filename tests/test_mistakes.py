@@ -164,7 +164,7 @@ FULL_DISK = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 sys.argv = ["slmkit", "prepare"]
-from slmkit.cli import main
+from slmkit.cli.main import main
 main()
 """
 

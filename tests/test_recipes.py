@@ -3,16 +3,16 @@ from collections.abc import Callable
 import pytest
 from project_files import REPOSITORY, Finished
 
-from slmkit import names
-from slmkit.plan import make_plan
-from slmkit.recipe import load_recipe
+from slmkit.recipe import lookup
+from slmkit.recipe.load_recipe import load_recipe
+from slmkit.runs.plan import make_plan
 
 FOLDER = REPOSITORY / "recipes"
 RECIPES = sorted(p.relative_to(FOLDER).with_suffix("").as_posix() for p in FOLDER.glob("*/*.yaml"))
 
 
 def test_every_recipe_is_found() -> None:
-    assert set(names.names("recipes")) == set(RECIPES)
+    assert set(lookup.names("recipes")) == set(RECIPES)
     assert {"loop/prepare", "loop/train", "loop/eval", "loop/compare"} <= set(RECIPES)
 
 

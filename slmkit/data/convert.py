@@ -17,9 +17,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.normalise import text_hash
 from slmkit.data.read import Row
 from slmkit.data.shape import Shape
+from slmkit.text.identity import text_hash
 
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant",
           "bot": "assistant", "system": "system", "tool": "tool", "observation": "tool", "function": "tool",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from slmkit.data.normalise import text_hash
+from slmkit.text.identity import text_hash
 
 T = TypeVar("T")
 

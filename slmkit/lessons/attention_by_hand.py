@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slmkit.charts import PALETTE, clear_to, panels
-from slmkit.data.gold import read_gold
-from slmkit.evidence.measure import accuracy
+from slmkit.evaluation.measure import accuracy
+from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Loaded, load_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.types import Count, Example, Input, Model
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def find_answer(loaded: Loaded, example: Example) -> Reading | None:
     """The rendered question and the tokens of the answer's first mention; None where the notes do not hold it."""
     import torch
 
-    from slmkit.models.chat import render_text
+    from slmkit.models.chat_template import render_text
 
     [text] = render_text(loaded.tokenizer, [[{"role": "user", "content": example.input}]])
     found = re.search(rf"\b{re.escape(example.target)}\b", text)

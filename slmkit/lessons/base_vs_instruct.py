@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmkit import charts
-from slmkit.data.gold import read_gold
-from slmkit.data.world.corpus import DOCUMENTS, text_pieces
 from slmkit.errors import SlmkitError
-from slmkit.evidence.arms import Arm, arm_rows, ask_arms
+from slmkit.evaluation.lesson_arms import Arm, arm_rows, ask_arms
+from slmkit.gold.gold_set import read_gold
+from slmkit.micro_world.corpus import DOCUMENTS, text_pieces
 from slmkit.models.load import Device, Dtype, Loaded, load_model, model_folder, read_base
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.systems.prompt import prompt
 from slmkit.types import Count, Input, Model, ModelRef
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit.charts import PALETTE, panels
-from slmkit.data.world.gold import draw
-from slmkit.run import Run
+from slmkit.micro_world.gold_sets import draw
+from slmkit.runs.run import Run
 from slmkit.types import Model
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit.charts import PALETTE, panels
-from slmkit.data.world.words import CATEGORIES
+from slmkit.micro_world.vocabulary import CATEGORIES
 from slmkit.models.load import Device, load_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.types import Model
 
 if TYPE_CHECKING:

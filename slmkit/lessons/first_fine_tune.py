@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmkit import charts
-from slmkit.data.gold import read_gold
-from slmkit.evidence.arms import arm_rows, ask_arms
+from slmkit.evaluation.lesson_arms import arm_rows, ask_arms
+from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype, load_model, model_folder
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.systems.prompt import prompt
 from slmkit.types import Count, Input, Model, ModelRef
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from slmkit.charts import PALETTE, panels
-from slmkit.data.world.gold import draw
+from slmkit.micro_world.gold_sets import draw
 from slmkit.models.load import Device, load_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.types import Model
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.gold import read_gold
-from slmkit.evidence.arms import Arm, ask_arms
+from slmkit.evaluation.lesson_arms import Arm, ask_arms
+from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.systems.prompt import prompt
 from slmkit.types import Input, Model
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmkit.charts import PALETTE, panels
-from slmkit.data.gold import read_gold
-from slmkit.data.world.gold import draw
-from slmkit.models.generate import stop_ids
+from slmkit.gold.gold_set import read_gold
+from slmkit.inference.generate import stop_ids
+from slmkit.micro_world.gold_sets import draw
 from slmkit.models.load import Device, Loaded, load_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.types import Count, Example, Input, Model
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmkit.charts import PALETTE, clear_to, panels
-from slmkit.data.gold import read_gold
-from slmkit.data.world.gold import draw
-from slmkit.run import Run
+from slmkit.gold.gold_set import read_gold
+from slmkit.micro_world.gold_sets import draw
+from slmkit.runs.run import Run
 from slmkit.types import Count, Input, Model
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from slmkit import charts
 from slmkit.errors import SlmkitError
-from slmkit.models.card import Card, read_cards
-from slmkit.models.footprint import answering
 from slmkit.models.load import Device, Dtype, load_model, model_folder
-from slmkit.models.selection import USABLE, Constraints, choose_model, judge
-from slmkit.run import Run
+from slmkit.runs.run import Run
+from slmkit.selection.constraints import USABLE, Constraints, choose_model, judge
+from slmkit.selection.footprint import answering
+from slmkit.selection.model_card import Card, read_cards
 from slmkit.types import Input, Model, ModelRef
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from slmkit import charts
-from slmkit.data.gold import read_gold
-from slmkit.evidence.arms import Arm, arm_rows, ask_arms
-from slmkit.evidence.statistics import paired_difference
+from slmkit.evaluation.lesson_arms import Arm, arm_rows, ask_arms
+from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype
-from slmkit.run import Run
+from slmkit.runs.run import Run
+from slmkit.statistics.intervals import paired_difference
 from slmkit.systems.prompt import prompt
 from slmkit.types import Count, Input, Model
 

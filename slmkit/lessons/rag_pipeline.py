@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from slmkit import charts
 from slmkit.data.documents import chunk
-from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.arms import Arm, ask_arms
+from slmkit.evaluation.lesson_arms import Arm, ask_arms
+from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.retrievers.bm25 import bm25
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.systems.prompt import prompt
 from slmkit.systems.rag import rag
 from slmkit.types import Count, Example, Input, Model, Passage, System, Task

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmkit.charts import PALETTE, panels
-from slmkit.data.gold import read_gold
-from slmkit.evidence.measure import default_metric
-from slmkit.models.generate import Sampling, generate
+from slmkit.evaluation.measure import default_metric
+from slmkit.gold.gold_set import read_gold
+from slmkit.inference.generate import Sampling, generate
 from slmkit.models.load import Device, load_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.types import Answer, Count, Input, Model
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def sampling(
 
     sort: False lets top-p add up the probabilities in the order of the vocabulary. open_prompt: what has many answers.
     """
-    from slmkit.models.chat import render
+    from slmkit.models.chat_template import render
 
     loaded = load_model(model, device=device, dtype="float32")
     frozen = read_gold(gold)

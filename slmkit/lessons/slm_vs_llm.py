@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from slmkit import charts
-from slmkit.data.gold import read_gold
-from slmkit.evidence.arms import Arm, ask_arms
+from slmkit.evaluation.lesson_arms import Arm, ask_arms
+from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype, Loaded, load_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.systems.prompt import prompt
 from slmkit.types import Count, Input, Model, Whole
 

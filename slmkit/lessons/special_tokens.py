@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit.charts import PALETTE, clear_to, panels
-from slmkit.data.gold import Gold, read_gold
-from slmkit.evidence.measure import accuracy, default_metric
+from slmkit.evaluation.measure import accuracy, default_metric
+from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Loaded, load_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.types import Answer, Count, Example, Input, Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from slmkit.models.labels import Row
+    from slmkit.rows.loss_mask import Row
 
 NUM_FORGERIES = 500
 
@@ -85,7 +85,7 @@ def forgeries(tokenizer: Any, examples: Sequence[Example]) -> list[str]:
 
 def accuracy_without_template(loaded: Loaded, gold: Gold, examples: Sequence[Example]) -> float:
     """The share of right answers when the bare question is all the model gets."""
-    from slmkit.models.generate import generate
+    from slmkit.inference.generate import generate
 
     prompts = [loaded.tokenizer(example.input)["input_ids"] for example in examples]
     outputs = generate(loaded, prompts, max_new_tokens=16)
@@ -95,7 +95,7 @@ def accuracy_without_template(loaded: Loaded, gold: Gold, examples: Sequence[Exa
 
 def labelled(tokenizer: Any, examples: Sequence[Example]) -> list[Row]:
     """Each question and its answer as a chat, with the token to predict at each place, or -100 where none counts."""
-    from slmkit.models.labels import Chat, label_chats
+    from slmkit.rows.loss_mask import Chat, label_chats
 
     chats = []
     for example in examples:

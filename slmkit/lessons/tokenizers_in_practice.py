@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmkit.charts import PALETTE, panels
-from slmkit.data.gold import read_gold
-from slmkit.evidence.measure import accuracy
+from slmkit.evaluation.measure import accuracy
+from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Loaded, load_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.types import Count, Example, Input, Model, Score
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def bits_per_byte(loaded: Loaded, examples: Sequence[Example]) -> float:
     """
     import torch
 
-    from slmkit.models.labels import IGNORED, Chat, label_chats
+    from slmkit.rows.loss_mask import IGNORED, Chat, label_chats
 
     def chat(example: Example) -> Chat:
         question, answer = {"role": "user", "content": example.input}, {"role": "assistant", "content": example.target}

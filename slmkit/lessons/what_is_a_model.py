@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmkit.charts import PALETTE, panels
-from slmkit.data.gold import read_gold
-from slmkit.evidence.measure import accuracy
+from slmkit.evaluation.measure import accuracy
+from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, load_model, model_folder, read_base
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.types import Count, Input, Model, ModelRef, Score
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ def reward_model(example: Example, answer: Answer, *, model: Model) -> float:
     A score of 0 -> 0.5, of 2 -> 0.88. Only the order of answers to one question means anything: as a reward for grpo,
     or to pick the best of several. An answer that failed -> 0.
     """
-    from slmkit.models.scorer import score
+    from slmkit.models.reward_head import score
 
     if answer.error:
         return 0.0

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import slmkit
 from slmkit.errors import FailedError, SlmkitError
+from slmkit.files import PACKAGE
 from slmkit.types import ModelRef
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Device = Literal["auto", "cpu", "cuda"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
-_PACKAGE = Path(slmkit.__file__).parent
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _HUB_TIMEOUT_SECONDS = 5
 
@@ -131,8 +130,8 @@ def save_base(folder: Path, ref: ModelRef) -> None:
     path = ref.path
     if Path(path).exists():
         absolute = Path(path).resolve()
-        inside = absolute.is_relative_to(_PACKAGE.resolve())
-        path = absolute.relative_to(_PACKAGE.resolve()).as_posix() if inside else str(absolute)
+        inside = absolute.is_relative_to(PACKAGE.resolve())
+        path = absolute.relative_to(PACKAGE.resolve()).as_posix() if inside else str(absolute)
     (folder / "base.json").write_text(json.dumps({"name": ref.name, "path": path}) + "\n", encoding="utf-8")
 
 
@@ -143,7 +142,7 @@ def read_base(folder: Path) -> ModelRef:
         name, path = row["name"], row["path"]
     else:
         name = path = json.loads((folder / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"]
-    embedded = _PACKAGE / path
+    embedded = PACKAGE / path
     return ModelRef(name, str(embedded) if embedded.is_dir() else path)
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from slmkit.report import words
+from slmkit.files import write_atomically
+from slmkit.report import formatting
 from slmkit.report.headline import Headline, headline
 from slmkit.report.read_run import RunFiles, read_run
 from slmkit.report.render import render
-from slmkit.run import write_atomically
 
 _MOST_METRICS = 4
 
@@ -51,5 +51,5 @@ def _entry(run_dir: Path, runs_dir: Path) -> Entry:
     run = read_run(run_dir)
     report = run_dir / "report.html"
     href = quote(report.relative_to(runs_dir).as_posix()) if report.is_file() else None
-    metrics = [(name, words.number(metric.value)) for name, metric in run.result.metrics.items()]
+    metrics = [(name, formatting.number(metric.value)) for name, metric in run.result.metrics.items()]
     return Entry(run, headline(run), href, metrics[:_MOST_METRICS])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from slmkit.places import leaves, origin_of
+from slmkit.recipe.dotted import leaves, origin_of
 from slmkit.report.read_run import InputRecord, Row, RunFiles, read_run
 from slmkit.report.render import cell
 

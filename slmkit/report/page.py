@@ -14,16 +14,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from slmkit.report import words
-from slmkit.report.answers import answers_by_item
-from slmkit.report.arms import arms_chart
+from slmkit.files import write_atomically
+from slmkit.report import formatting
+from slmkit.report.answers_table import answers_by_item
 from slmkit.report.headline import headline
 from slmkit.report.inline_svg import inline_svg
+from slmkit.report.interval_chart import arms_chart
 from slmkit.report.lineage import lineage, values_and_origins
-from slmkit.report.mask import LEGEND, stretches
 from slmkit.report.read_run import Arm, RunFiles, Table, read_rows, read_run, read_tables
 from slmkit.report.render import cell, render
-from slmkit.run import write_atomically
+from slmkit.report.token_mask import LEGEND, stretches
 
 _WITH_THE_ARMS = {"arms", "score_against_cost"}  # figures that the arms table draws itself or has beside it
 
@@ -31,21 +31,21 @@ _Column = tuple[str, str, Callable[[Any], str]]
 
 # What the arms table says beside the score: a key, its heading, and how its values are written.
 _COSTS: list[_Column] = [
-    ("cost_per_1000", "Cost of 1,000", words.number),
-    ("seconds_per_answer", "Time", words.duration),
-    ("p50_seconds", "p50", words.duration),
-    ("p95_seconds", "p95", words.duration),
-    ("prompt_tokens", "Tokens in", words.number),
-    ("completion_tokens", "Tokens out", words.number),
-    ("setup_seconds", "Setup", words.duration),
-    ("train_seconds", "Training", words.duration),
-    ("peak_memory_bytes", "Memory", words.memory),
+    ("cost_per_1000", "Cost of 1,000", formatting.number),
+    ("seconds_per_answer", "Time", formatting.duration),
+    ("p50_seconds", "p50", formatting.duration),
+    ("p95_seconds", "p95", formatting.duration),
+    ("prompt_tokens", "Tokens in", formatting.number),
+    ("completion_tokens", "Tokens out", formatting.number),
+    ("setup_seconds", "Setup", formatting.duration),
+    ("train_seconds", "Training", formatting.duration),
+    ("peak_memory_bytes", "Memory", formatting.memory),
 ]
 _FORM: list[_Column] = [
-    ("parse_rate", "Parsed", words.percent),
-    ("stop_rate", "Ended by itself", words.percent),
-    ("empty_rate", "Empty", words.percent),
-    ("error_rate", "No answer", words.percent),
+    ("parse_rate", "Parsed", formatting.percent),
+    ("stop_rate", "Ended by itself", formatting.percent),
+    ("empty_rate", "Empty", formatting.percent),
+    ("error_rate", "No answer", formatting.percent),
 ]
 
 
@@ -111,9 +111,9 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
         ("Run", recipe.key),
         ("Profile", recipe.profile or ""),
         ("Seed", "" if recipe.seed is None else str(recipe.seed)),
-        ("Started", words.when(recipe.started)),
+        ("Started", formatting.when(recipe.started)),
         ("Next lesson", recipe.next_lesson or ""),
-        ("Took", "" if result.seconds is None else words.duration(result.seconds)),
+        ("Took", "" if result.seconds is None else formatting.duration(result.seconds)),
     ]
     return [(name, value) for name, value in facts if value]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from markupsafe import Markup
 
 import slmkit
-from slmkit.report import words
+from slmkit.report import formatting
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -52,7 +52,7 @@ def cell(value: Any) -> str:
         return "\n".join(f"{turn['role']}: {turn.get('content', '')}" for turn in value)
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
-    return words.number(value)
+    return formatting.number(value)
 
 
 @cache
@@ -68,14 +68,14 @@ def _environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     filters = ("number", "score", "signed", "duration", "p_value", "percent", "when")
-    environment.filters.update({name: getattr(words, name) for name in filters})
+    environment.filters.update({name: getattr(formatting, name) for name in filters})
     environment.globals.update(
-        interval=words.interval,
-        signed_interval=words.signed_interval,
-        bounds=words.bounds,
+        interval=formatting.interval,
+        signed_interval=formatting.signed_interval,
+        bounds=formatting.bounds,
         cell=cell,
         marks=_mark,
-        shorten=words.shorten,
+        shorten=formatting.shorten,
     )
     return environment
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.files import sha256_of
 from slmkit.errors import SlmkitError
+from slmkit.files import sha256_of
 from slmkit.retrievers._embedder import fit_embedder
 from slmkit.types import Hit, Passage, Retriever
 

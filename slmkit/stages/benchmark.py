@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.evidence.harness import Measured, backend, check_installed, run_tasks
-from slmkit.evidence.statistics import holm, mean_score, paired_difference
-from slmkit.models.identity import identity
+from slmkit.evaluation.lm_eval import Measured, backend, check_installed, run_tasks
 from slmkit.models.load import Device, Dtype, check_model, load_model
-from slmkit.run import Run
+from slmkit.models.model_hashes import identity
+from slmkit.runs.run import Run
+from slmkit.statistics.intervals import holm, mean_score, paired_difference
 from slmkit.types import Count, Input, Model, Whole
 
 

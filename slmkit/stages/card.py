@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from slmkit.data.gold import Gold, read_gold
-from slmkit.data.world.gold import draw
+from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.metrics.line_fields import field as field_match
 from slmkit.metrics.match import exact_match
+from slmkit.micro_world.gold_sets import draw
 from slmkit.models.load import release_shared_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.types import Answer, Example, Input, Model, ModelRef, Score, System
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def card(run: Run, *, model: Model, base: Model, gold: Input) -> None:
 
     gold: the folder that holds the world's gold sets. A metric a line, so that `expect` can bound it on either side.
     """
-    from slmkit.evidence.statistics import mean_score
+    from slmkit.statistics.intervals import mean_score
 
     rows: list[dict[str, object]] = []
     num_answers = 0

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from slmkit import charts
-from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.answers import answers_of
-from slmkit.evidence.caveats import differences, handicaps
-from slmkit.evidence.cost import cost_of_1000, model_of, train_seconds
-from slmkit.evidence.measure import (
+from slmkit.evaluation.answers import answers_of
+from slmkit.evaluation.caveats import differences, handicaps
+from slmkit.evaluation.cost import cost_of_1000, model_of, train_seconds
+from slmkit.evaluation.measure import (
     AnswerFile,
     Summary,
     answer_row,
@@ -23,11 +22,12 @@ from slmkit.evidence.measure import (
     shared_documents,
     summarise,
 )
-from slmkit.evidence.more_metrics import check_metrics, metric_name, more_rows, more_scores, slice_rows
-from slmkit.evidence.statistics import paired_difference
-from slmkit.evidence.verdict import Arm, Verdict, conclude, flipped_slices
+from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_rows, more_scores, slice_rows
+from slmkit.evaluation.verdict import Arm, Verdict, conclude, flipped_slices
+from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
+from slmkit.statistics.intervals import paired_difference
 from slmkit.systems import NotApplicable, choose_by
 from slmkit.types import Answer, Count, Example, Input, MetricPart, NotNegative, Share, SystemPart
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.models.fit import finish, fit
 from slmkit.models.load import check_model, load_model
-from slmkit.models.prompts import prepare_prompts, prompt_file, read_prompts
-from slmkit.models.trainer import OnLog, OnStep, guarded
-from slmkit.models.training import Training
-from slmkit.run import Run
+from slmkit.runs.run import Run
+from slmkit.training.config import Training
+from slmkit.training.loop import finish, fit
+from slmkit.training.prepare_prompts import prepare_prompts, prompt_file, read_prompts
+from slmkit.training.trainer import OnLog, OnStep, guarded
 from slmkit.types import Count, Input, Keys, Model, Positive
 
 

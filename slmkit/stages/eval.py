@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from slmkit.data.gold import read_gold
-from slmkit.evidence.answers import answers_of
-from slmkit.evidence.by_label import label_rows
-from slmkit.evidence.measure import (
+from slmkit.evaluation.answers import answers_of
+from slmkit.evaluation.measure import (
     AnswerFile,
     answer_row,
     default_metric,
@@ -16,9 +14,11 @@ from slmkit.evidence.measure import (
     shared_documents,
     summarise,
 )
-from slmkit.evidence.more_metrics import check_metrics, metric_name, more_scores
+from slmkit.evaluation.per_label import label_rows
+from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_scores
+from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.systems import choose_by
 from slmkit.types import Count, Input, MetricPart, Score, Share, SystemPart
 
@@ -103,7 +103,7 @@ def _slice_rows(
     slices: list[Mapping[str, str]], scores: list[float], clusters: list[str] | None, *, seed: int
 ) -> list[dict[str, object]]:
     """The score of each slice of the gold set."""
-    from slmkit.evidence.statistics import mean_score
+    from slmkit.statistics.intervals import mean_score
 
     rows: list[dict[str, object]] = []
     for key, value in sorted({pair for row in slices for pair in row.items()}):

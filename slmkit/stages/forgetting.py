@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import (
+from slmkit.evaluation.measure import (
     AnswerFile,
     Metric,
     answer_row,
@@ -16,10 +15,11 @@ from slmkit.evidence.measure import (
     score_answers,
     shared_documents,
 )
-from slmkit.evidence.more_metrics import check_metrics, metric_name
-from slmkit.evidence.statistics import Difference, holm, mean_score, paired_difference
+from slmkit.evaluation.set_metrics import check_metrics, metric_name
+from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
+from slmkit.statistics.intervals import Difference, holm, mean_score, paired_difference
 from slmkit.types import Answer, Count, Input, MetricPart, Score, SystemPart
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.evidence.judge import (
+from slmkit.evaluation.judging import (
     FAILED,
     FEWEST_LABELS,
     RIGHT,
@@ -24,10 +24,10 @@ from slmkit.evidence.judge import (
     rule_single,
     single_question,
 )
-from slmkit.evidence.measure import AnswerFile, ask, shared_documents
-from slmkit.evidence.statistics import mean_score
+from slmkit.evaluation.measure import AnswerFile, ask, shared_documents
 from slmkit.models.load import release_shared_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
+from slmkit.statistics.intervals import mean_score
 from slmkit.types import Count, Example, Input, SystemPart
 
 Row = dict[str, Any]

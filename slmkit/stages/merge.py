@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from slmkit.errors import FailedError, SlmkitError
-from slmkit.models.chat import render
-from slmkit.models.generate import generate
-from slmkit.models.guards import Said, predictions
-from slmkit.models.labels import label_chats, read_chats
+from slmkit.inference.generate import generate
+from slmkit.models.chat_template import render
 from slmkit.models.load import Device, Loaded, check_model, load_model, load_tokenizer, model_folder, read_base
 from slmkit.models.lora import finish_saved
-from slmkit.models.prompts import prompt_file, read_prompts
-from slmkit.run import Run
+from slmkit.rows.loss_mask import label_chats, read_chats
+from slmkit.runs.run import Run
+from slmkit.training.guards import Said, predictions
+from slmkit.training.prepare_prompts import prompt_file, read_prompts
 from slmkit.types import Count, Input, Model, ModelRef, Share
 
 

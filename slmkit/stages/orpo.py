@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from slmkit.models.fit import finish, fit
-from slmkit.models.pairs import pair_files, read_pairs
-from slmkit.models.preference import prepare_preferences
-from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
-from slmkit.models.training import Training
-from slmkit.run import Run
+from slmkit.rows.preference_rows import pair_files, read_pairs
+from slmkit.runs.run import Run
+from slmkit.training.config import Training
+from slmkit.training.loop import finish, fit
+from slmkit.training.prepare_preference import prepare_preferences
+from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.types import Input, Keys, Model
 
 

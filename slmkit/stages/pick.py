@@ -12,22 +12,30 @@ from typing import TYPE_CHECKING, Any, Literal
 from slmkit import charts
 from slmkit.data.canonical import read_canonical
 from slmkit.data.convert import Canonical, user_and_assistant
-from slmkit.data.gold import Gold, read_gold
-from slmkit.data.leakage import find_leaks
-from slmkit.data.need import find_need
 from slmkit.errors import SlmkitError
-from slmkit.evidence.candidate import Evidence, evidence_key, measure_candidate, read_evidence
-from slmkit.evidence.checklist import checklist, mark_rows, nearest
-from slmkit.evidence.decision import Cost, decision_record
-from slmkit.evidence.measure import default_metric
-from slmkit.models.card import Card, read_cards
-from slmkit.models.footprint import Method, Precision
+from slmkit.evaluation.measure import default_metric
+from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
-from slmkit.models.machine import is_here, machine, machine_memory, revision, token_counter, tokenizer_file
-from slmkit.models.roofline import GPUS
-from slmkit.models.selection import USABLE, Candidate, Constraints, answer_footprint, judge, ladder, train_footprint
-from slmkit.run import Run
+from slmkit.runs.run import Run
+from slmkit.selection.checklist import checklist, mark_rows, nearest
+from slmkit.selection.constraints import (
+    USABLE,
+    Candidate,
+    Constraints,
+    answer_footprint,
+    judge,
+    ladder,
+    train_footprint,
+)
+from slmkit.selection.data_needs import find_need
+from slmkit.selection.decision_record import Cost, decision_record
+from slmkit.selection.footprint import Method, Precision
+from slmkit.selection.machine import is_here, machine, machine_memory, revision, token_counter, tokenizer_file
+from slmkit.selection.measure import Evidence, evidence_key, measure_candidate, read_evidence
+from slmkit.selection.model_card import Card, read_cards
+from slmkit.selection.roofline import GPUS
 from slmkit.systems.prompt import prompt
+from slmkit.text.leakage import find_leaks
 from slmkit.types import Count, Input, ModelRef, NotNegative, Positive, Score, Task, Whole
 
 if TYPE_CHECKING:

@@ -11,22 +11,22 @@ from typing import Any, Literal
 
 from slmkit import charts
 from slmkit.data.canonical import Canonicals, Dropped, read_canonical
+from slmkit.data.cleaning.filters import Filters
+from slmkit.data.cleaning.label_report import label_report
+from slmkit.data.cleaning.steps import Leaks, Step, Stepped, apply_steps, drop_gold, drop_surplus, would_change
 from slmkit.data.convert import Canonical
 from slmkit.data.documents import own_documents, read_passages
-from slmkit.data.files import to_yaml
-from slmkit.data.filters import Filters
-from slmkit.data.fit_template import Fit, fit_template, with_instruction
-from slmkit.data.gold import Gold, passage_id, read_gold
-from slmkit.data.label_report import label_report
 from slmkit.data.lengths import OnOverflow
 from slmkit.data.read import Row, read_rows
 from slmkit.data.shape import find_shape
 from slmkit.data.split import split
-from slmkit.data.steps import Leaks, Step, Stepped, apply_steps, drop_gold, drop_surplus, would_change
 from slmkit.errors import SlmkitError
+from slmkit.files import to_yaml, write_atomically
+from slmkit.gold.gold_set import Gold, passage_id, read_gold
 from slmkit.models.load import check_model, load_tokenizer
-from slmkit.models.template_check import Thinking
-from slmkit.run import Run, write_atomically
+from slmkit.rows.fit_rows import Fit, fit_template, with_instruction
+from slmkit.rows.template_check import Thinking
+from slmkit.runs.run import Run
 from slmkit.types import Count, Input, Keys, Model, Passage, Whole
 
 _STEPS: list[Step] = ["duplicates", "near_duplicates"]
@@ -147,9 +147,12 @@ def prepare(
     run.figure("lengths", _lengths_figure(fit.lengths if fit else [], done.rows))
     if run.is_main:
         notes = [json.loads(line)["text"] for line in run.path("notes.jsonl").read_text(encoding="utf-8").splitlines()]
-        from slmkit.data.card import data_card
-        from slmkit.data.card_page import card_page
+        from slmkit.data.data_card import data_card
+        from slmkit.data.data_card_page import card_page
 
+        gold_named = None
+        if frozen is not None:
+            gold_named = {"name": frozen.task.name, "sha256": frozen.sha256, "licence": frozen.card.get("licence")}
         card = data_card(
             data,
             found=found,
@@ -157,7 +160,7 @@ def prepare(
             train=train,
             validation=validation,
             steps=active,
-            gold=frozen,
+            gold=gold_named,
             licence=licence,
             warnings=notes,
         )

@@ -7,11 +7,12 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from slmkit.data.world.corpus import MIXES, Encoder, document, rows
-from slmkit.data.world.engine import rng
 from slmkit.errors import SlmkitError
-from slmkit.models.checkpoints import PARTIAL, publish, rewind_log
-from slmkit.run import Run, write_json
+from slmkit.files import write_json
+from slmkit.micro_world.corpus import MIXES, Encoder, document, rows
+from slmkit.micro_world.engine import rng
+from slmkit.runs.run import Run
+from slmkit.training.checkpoints import PARTIAL, publish, rewind_log
 from slmkit.types import Model, ModelRef, NotNegative, Positive, Rate, Share, Whole
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def pretrain(
     """
     import torch
 
-    from slmkit.models.muon import Muon
+    from slmkit.training.muon import Muon
 
     started = time.time()
     torch.manual_seed(run.seed)
@@ -234,7 +235,7 @@ def _start(model: ModelRef | None, shape: Shape | None) -> tuple[LlamaForCausalL
     import torch
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-    from slmkit.data.world.tokenizer import CONTEXT_LENGTH, tokenizer
+    from slmkit.micro_world.tokenizer import CONTEXT_LENGTH, tokenizer
 
     if model:
         from slmkit.models.load import load_model

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from slmkit.models.chat import render
-from slmkit.models.fit import finish, fit
-from slmkit.models.guards import Said
+from slmkit.models.chat_template import render
 from slmkit.models.lora import attach
 from slmkit.models.memory import plan
-from slmkit.models.pairs import Pair, check_lengths, pair_files, read_pairs
-from slmkit.models.scorer import with_score_head
-from slmkit.models.trainer import OnLog, OnStep, Shuffle, guarded
-from slmkit.models.training import Training, shared
-from slmkit.run import Run
+from slmkit.models.reward_head import with_score_head
+from slmkit.rows.preference_rows import Pair, check_lengths, pair_files, read_pairs
+from slmkit.runs.run import Run
+from slmkit.training.config import Training, shared
+from slmkit.training.guards import Said
+from slmkit.training.loop import finish, fit
+from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.types import Input, Keys, Model
 
 DISTRIBUTED = ("ddp",)  # ways in which several processes can run this stage

@@ -11,20 +11,20 @@ from typing import Any, Literal
 from slmkit.data.lengths import spread
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models import precision
-from slmkit.models.fit import finish, fit
-from slmkit.models.guards import predictions
-from slmkit.models.labels import Chat, Row, label_chats, read_chats
-from slmkit.models.lean import sft_trainer, trained_tokens
 from slmkit.models.load import Loaded
 from slmkit.models.lora import attach
 from slmkit.models.memory import plan
-from slmkit.models.packing import check_apart, pack
-from slmkit.models.sharding import is_asked, kept_share, shard
-from slmkit.models.texts import DEFAULT_LENGTH, Text, holds_texts, label_texts, read_texts
-from slmkit.models.trainer import OnLog, OnStep, Shuffle
-from slmkit.models.training import Training
 from slmkit.models.unsloth import attach_unsloth, check_unsloth, load_unsloth
-from slmkit.run import Run
+from slmkit.rows.loss_mask import Chat, Row, label_chats, read_chats
+from slmkit.rows.packing import check_apart, pack
+from slmkit.rows.text_rows import DEFAULT_LENGTH, Text, holds_texts, label_texts, read_texts
+from slmkit.runs.run import Run
+from slmkit.training.config import Training
+from slmkit.training.fsdp import is_asked, kept_share, shard
+from slmkit.training.guards import predictions
+from slmkit.training.loop import finish, fit
+from slmkit.training.sft_trainer import sft_trainer, trained_tokens
+from slmkit.training.trainer import OnLog, OnStep, Shuffle
 from slmkit.types import Input, Keys, Model, PartOfOne
 
 DISTRIBUTED = ("ddp", "fsdp")  # ways in which several processes can run this stage

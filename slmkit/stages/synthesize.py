@@ -7,16 +7,16 @@ from dataclasses import asdict
 from typing import Any
 
 from slmkit.data.canonical import Dropped, read_canonical
+from slmkit.data.cleaning.steps import drop_gold
 from slmkit.data.convert import Canonical
 from slmkit.data.documents import read_passages
-from slmkit.data.gold import passage_id, read_gold
-from slmkit.data.normalise import normalise
-from slmkit.data.steps import drop_gold
-from slmkit.data.synthesize import INSTRUCTIONS, STYLES, Method, Request, read_answer, requests
+from slmkit.data.synthetic_rows import INSTRUCTIONS, STYLES, Method, Request, read_answer, requests
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import AnswerFile, ask
+from slmkit.evaluation.measure import AnswerFile, ask
+from slmkit.gold.gold_set import passage_id, read_gold
 from slmkit.models.load import release_shared_model
-from slmkit.run import Run
+from slmkit.runs.run import Run
+from slmkit.text.identity import normalise
 from slmkit.types import Count, Example, Input, SystemPart, Task
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from slmkit.data.world.corpus import chats, texts
-from slmkit.data.world.engine import share
-from slmkit.data.world.families import FAMILIES
-from slmkit.data.world.gold import documents, draw
 from slmkit.errors import SlmkitError
-from slmkit.run import Run
+from slmkit.micro_world.corpus import chats, texts
+from slmkit.micro_world.engine import share
+from slmkit.micro_world.families import FAMILIES
+from slmkit.micro_world.gold_sets import documents, draw
+from slmkit.runs.run import Run
 from slmkit.types import Count, Example
 
 TRAINED = {"chats": chats, "texts": texts}  # what the embedded models were made from

@@ -59,10 +59,10 @@ class ChatModel:
         on_answer: OnAnswer = None,
     ) -> list[Answer]:
         """One answer an example, to the opening and its turns; preparing_seconds and rendering are shared out."""
-        from slmkit.models.chat import render
-        from slmkit.models.choose import choose
-        from slmkit.models.generate import generate
-        from slmkit.models.prefill import Output
+        from slmkit.inference.choose_label import choose
+        from slmkit.inference.generate import generate
+        from slmkit.inference.prefill import Output
+        from slmkit.models.chat_template import render
 
         loaded, opening = self._loaded(), self.opening
         start = time.perf_counter()
@@ -102,7 +102,7 @@ class ChatModel:
     @cached_property
     def about(self) -> dict[str, str]:
         """What made the answers: the model by its hashes, and how it was asked."""
-        from slmkit.models.identity import identity
+        from slmkit.models.model_hashes import identity
 
         decoding = "labels" if self._picks_labels else f"greedy, up to {self.max_new_tokens} tokens"
         left_out = {"labels_left_out": f"{self._tokens_left_out:,} tokens"} if self._tokens_left_out else {}
@@ -112,7 +112,7 @@ class ChatModel:
         self, loaded: Loaded, prompts: Sequence[Sequence[int]], examples: Sequence[Example]
     ) -> dict[int, tuple[float, int]]:
         """Log-probability and tokens of each target written as the answer, end of turn included, where both fit."""
-        from slmkit.models.choose import one_by_one, option_ids
+        from slmkit.inference.choose_label import one_by_one, option_ids
 
         endings = option_ids(loaded, [example.target for example in examples])
         return {

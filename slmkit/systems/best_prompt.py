@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 
-from slmkit.data.gold import Gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.measure import default_metric, score_answers
-from slmkit.evidence.more_metrics import metric_name
+from slmkit.evaluation.measure import default_metric, score_answers
+from slmkit.evaluation.set_metrics import metric_name
+from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.systems._shots import Choice
 from slmkit.systems.prompt import prompt

@@ -62,7 +62,7 @@ class _LlamaCpp:
     def about(self) -> dict[str, str]:
         from importlib.metadata import version
 
-        from slmkit.models.chat import template_hash
+        from slmkit.models.chat_template import template_hash
 
         return {
             "model": str(self.gguf),

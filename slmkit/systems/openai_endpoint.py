@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from slmkit.errors import FailedError, SlmkitError
-from slmkit.evidence.caveats import SERVERS_TEMPLATE
+from slmkit.evaluation.caveats import SERVERS_TEMPLATE
 from slmkit.systems._chat import Message, ShowLabels, opening_text
 from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
 from slmkit.types import Answer, Count, Example, Input, NotNegative, Positive, System, Task, Whole

@@ -65,7 +65,7 @@ class _Vllm:
     def about(self) -> dict[str, str]:
         from importlib.metadata import version
 
-        from slmkit.models.chat import template_hash
+        from slmkit.models.chat_template import template_hash
         from slmkit.models.load import load_tokenizer
 
         guided = ", guided to the labels" if self.task.labels else ""
@@ -79,7 +79,7 @@ class _Vllm:
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
-        from slmkit.models.chat import render
+        from slmkit.models.chat_template import render
         from slmkit.models.load import load_tokenizer
 
         engine, adapter = self._engine

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from slmkit import names
 from slmkit.data.convert import Canonical
 from slmkit.data.document_text import html_to_text
 from slmkit.data.documents import chunk, read_passages, split_sentences
 from slmkit.data.gap_fill import GAP, gap_fill
 from slmkit.errors import SlmkitError
+from slmkit.recipe import lookup
 
 PARAGRAPH = "The tower was finished in 1889. It stands in Paris, by the river. Nobody liked it then."
 
@@ -85,7 +85,7 @@ def test_an_empty_document_has_no_passage_and_is_named(tmp_path):
 def tokenizer():
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(names.PACKAGE / "assets" / "nano")
+    return AutoTokenizer.from_pretrained(lookup.PACKAGE / "assets" / "nano")
 
 
 @pytest.mark.parametrize("overlap", [0, 10])

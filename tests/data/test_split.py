@@ -1,7 +1,7 @@
 """The split follows from the content alone."""
 
-from slmkit.data.normalise import normalise, text_hash
 from slmkit.data.split import split
+from slmkit.text.identity import normalise, text_hash
 
 
 def test_more_data_keep_old_rows_on_their_side():

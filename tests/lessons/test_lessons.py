@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from project_files import Finished
 
-from slmkit.curriculum import read_curriculum
+from slmkit.recipe.curriculum import read_curriculum
 
 TRAINING = ("loop", "retrieval")  # tracks whose lessons stand on models that their recipes train first: minutes
 LESSONS = [

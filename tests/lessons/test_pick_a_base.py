@@ -8,8 +8,8 @@ from project_files import REPOSITORY
 
 from slmkit.errors import SlmkitError
 from slmkit.lessons.pick_a_base import RULES, card_of, draw_wish, pick, size, tighten
-from slmkit.models.card import read_cards
-from slmkit.models.selection import Constraints, choose_model, judge
+from slmkit.selection.constraints import Constraints, choose_model, judge
+from slmkit.selection.model_card import read_cards
 from slmkit.types import ModelRef
 
 CARDS = [card for card in read_cards(REPOSITORY / "configs/models") if card.hub_id and card.num_parameters]

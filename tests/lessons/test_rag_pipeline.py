@@ -2,7 +2,7 @@
 
 import pytest
 
-from slmkit.evidence.arms import Arm
+from slmkit.evaluation.lesson_arms import Arm
 from slmkit.lessons.four_ways import margins
 from slmkit.lessons.rag_pipeline import cut, grounded, holds, retrieve, with_right_note
 from slmkit.types import Answer, Example

@@ -10,7 +10,7 @@ from project_files import write
 
 import slmkit.metrics
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.evidence.more_metrics import check_metrics, is_set_metric
+from slmkit.evaluation.set_metrics import check_metrics, is_set_metric
 from slmkit.metrics import _load, load
 from slmkit.metrics.evaluate_module import hf_evaluate, hf_evaluate_set
 from slmkit.metrics.labels import macro_f1

@@ -5,18 +5,18 @@ import json
 
 import pytest
 
-from slmkit import names
 from slmkit.metrics._text import normalised, read_json
 from slmkit.metrics.fields import json_fields, json_match, json_valid
 from slmkit.metrics.match import contains, exact_match, numeric, regex
 from slmkit.metrics.overlap import f1, rouge_l
 from slmkit.metrics.retrieval import mrr, ndcg, recall
+from slmkit.recipe import lookup
 from slmkit.types import Answer, Example
 
 
-@pytest.mark.parametrize("name", names.part_files("metrics"))
+@pytest.mark.parametrize("name", lookup.part_files("metrics"))
 def test_every_function_that_is_listed_is_a_metric(name):
-    signature = inspect.signature(names.load_part("metrics", name))
+    signature = inspect.signature(lookup.load_part("metrics", name))
     given = [key for key, parameter in signature.parameters.items() if parameter.kind is not parameter.KEYWORD_ONLY]
     assert given in (["example", "answer"], ["examples", "answers"])
     assert signature.return_annotation == "float"

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from slmkit import names
 from slmkit.errors import FailedError, SlmkitError
 from slmkit.models.load import (
     check_model,
@@ -19,9 +18,10 @@ from slmkit.models.load import (
     save_base,
     shared_model,
 )
+from slmkit.recipe import lookup
 from slmkit.types import ModelRef
 
-NANO = ModelRef("nano", str(names.PACKAGE / "assets" / "nano"))
+NANO = ModelRef("nano", str(lookup.PACKAGE / "assets" / "nano"))
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_one_model_is_kept_for_those_that_share_it(adapter_run):
 
 def test_generating_needs_neither_trl_nor_peft():
     code = (
-        "import sys; from slmkit.models.load import load_model; from slmkit.models.generate import generate;"
+        "import sys; from slmkit.models.load import load_model; from slmkit.inference.generate import generate;"
         "from slmkit.types import ModelRef;"
         f"generate(load_model(ModelRef('nano', {NANO.path!r})), [[1, 2, 3]], max_new_tokens=2);"
         "print([name for name in ('trl', 'peft', 'datasets', 'bitsandbytes') if name in sys.modules])"

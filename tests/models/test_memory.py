@@ -11,12 +11,13 @@ from project_files import call, read_jsonl
 import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError, RefusedError
-from slmkit.models import memory, preference
+from slmkit.models import memory
 from slmkit.models.memory import plan
-from slmkit.models.training import Training
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.stages.dpo import dpo
 from slmkit.stages.sft import sft
+from slmkit.training import prepare_preference
+from slmkit.training.config import Training
 from slmkit.types import ModelRef
 
 NANO = ModelRef("nano", str(Path(slmkit.__file__).parent / "assets" / "nano"))
@@ -93,7 +94,7 @@ def test_pairs_that_do_not_fit_at_once_give_the_same_steps(tmp_path, monkeypatch
 def test_memory_that_runs_out_in_a_step_names_step_and_parameters(tmp_path, monkeypatch, asked):
     import torch
 
-    plain, calls = preference.attach, [0]
+    plain, calls = prepare_preference.attach, [0]
 
     def attach(*args, **kwargs):
         model = plain(*args, **kwargs)
@@ -106,7 +107,7 @@ def test_memory_that_runs_out_in_a_step_names_step_and_parameters(tmp_path, monk
         model.register_forward_pre_hook(forward)
         return model
 
-    monkeypatch.setattr(preference, "attach", attach)
+    monkeypatch.setattr(prepare_preference, "attach", attach)
     data = tmp_path / "train.jsonl"
     rows = [{"prompt": f"cup {i}", "chosen": "red", "rejected": "blue"} for i in range(16)]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))

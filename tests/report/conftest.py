@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slmkit.run import Run, write_json
+from slmkit.files import write_json
+from slmkit.runs.run import Run
 
 HOSTILE = [
     "<script>document.title = 'owned'</script>",

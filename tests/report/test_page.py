@@ -6,8 +6,8 @@ import re
 import pytest
 
 from slmkit.report import write_report
-from slmkit.report.answers import answers_by_item
-from slmkit.report.arms import arms_chart
+from slmkit.report.answers_table import answers_by_item
+from slmkit.report.interval_chart import arms_chart
 from slmkit.report.read_run import Arm
 
 

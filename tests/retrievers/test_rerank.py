@@ -16,10 +16,10 @@ def cross_encoder(tmp_path_factory):
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
 
-    from slmkit import names
+    from slmkit.recipe import lookup
 
     torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(names.PACKAGE / "assets" / "nano")
+    tokenizer = AutoTokenizer.from_pretrained(lookup.PACKAGE / "assets" / "nano")
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=16,

@@ -15,26 +15,26 @@ from typing import Any
 import torch
 import transformers  # noqa: F401 - imported before the forks
 
-from slmkit import names
-from slmkit.bind import Part
 from slmkit.console import console, quiet_libraries
-from slmkit.evidence.measure import AnswerFile
-from slmkit.run import Run
+from slmkit.evaluation.measure import AnswerFile
+from slmkit.recipe import lookup
+from slmkit.recipe.call import Part
+from slmkit.runs.run import Run
 from slmkit.stages.compare import compare
 from slmkit.types import ModelRef
 
-GOLD = names.PACKAGE.parent / "gold" / "fresh"
-NANO = ModelRef("nano", str(names.PACKAGE / "assets" / "nano"))
+GOLD = lookup.PACKAGE.parent / "gold" / "fresh"
+NANO = ModelRef("nano", str(lookup.PACKAGE / "assets" / "nano"))
 MOMENTS = {"some answers": ("best prompt", 14), "before setup": ("RAG", 1), "half a line": ("RAG", 9)}
 
 
 def part(name: str, **arguments: Any) -> Part:
-    return Part("systems", name, names.load_part("systems", name), arguments)
+    return Part("systems", name, lookup.load_part("systems", name), arguments)
 
 
 def systems() -> dict[str, Part]:
     asked = {"model": NANO, "max_new_tokens": 4, "device": "cpu"}
-    retriever = Part("retrievers", "bm25", names.load_part("retrievers", "bm25"), {})
+    retriever = Part("retrievers", "bm25", lookup.load_part("retrievers", "bm25"), {})
     return {
         "prompt": part("prompt", **asked),
         "best prompt": part("best_prompt", **asked, gold=GOLD, instructions=["answer in a word."], budget=20),

@@ -23,8 +23,8 @@ import slmkit.stages.dpo
 import slmkit.stages.grpo
 import slmkit.stages.sft
 from slmkit.console import console, quiet_libraries
-from slmkit.run import Run
-from slmkit.signature import grouped
+from slmkit.recipe.signature import grouped
+from slmkit.runs.run import Run
 from slmkit.stages.dpo import dpo
 from slmkit.stages.grpo import grpo
 from slmkit.stages.sft import sft

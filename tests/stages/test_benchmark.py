@@ -6,17 +6,17 @@ import math
 import pytest
 from project_files import read_jsonl, write
 
-from slmkit import names
 from slmkit.errors import SlmkitError
-from slmkit.evidence import harness
-from slmkit.evidence.harness import Measured
-from slmkit.models.identity import identity
+from slmkit.evaluation import lm_eval
+from slmkit.evaluation.lm_eval import Measured
+from slmkit.files import PACKAGE
 from slmkit.models.load import load_model
-from slmkit.run import Run
+from slmkit.models.model_hashes import identity
+from slmkit.runs.run import Run
 from slmkit.stages import benchmark as stage
 from slmkit.types import ModelRef
 
-NANO = ModelRef("nano", str(names.PACKAGE / "assets" / "nano"))
+NANO = ModelRef("nano", str(PACKAGE / "assets" / "nano"))
 CHOICES = ["red", "blue", "card lost"]
 ANSWERS = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2]  # each choice is right a different number of times
 TASK = """
@@ -54,7 +54,7 @@ def test_a_local_task_is_scored_and_nothing_is_forgotten_by_the_same_model(tmp_p
     assert run.verdict_positive
     assert run.metrics["forgotten"] == 0.0
     made_by = read_jsonl(run.dir / "provenance.jsonl")
-    same = {"backend": harness.backend(), "chat": False, **identity(load_model(NANO, device="cpu"))}
+    same = {"backend": lm_eval.backend(), "chat": False, **identity(load_model(NANO, device="cpu"))}
     assert made_by == [{"system": "nano", **same}, {"system": "nano, before", **same}]
     with pytest.raises(SlmkitError, match="no task 'colors'") as wrong:
         stage.benchmark(run, **keys | {"tasks": ["colors"]}, device="cpu")
@@ -102,13 +102,13 @@ def rows_of(metric, values, filter="none"):
 
 def test_scores_whose_mean_is_not_the_harness_value_are_not_kept():
     """As perplexity, whose documents have log-likelihoods: exp(-(-1 - 3) / 2) = 7.389."""
-    [one] = harness._of_task("t", rows_of("perplexity", [-1.0, -3.0]), {"perplexity,none": 7.389}, {}, on_note=print)
+    [one] = lm_eval._of_task("t", rows_of("perplexity", [-1.0, -3.0]), {"perplexity,none": 7.389}, {}, on_note=print)
     assert (one.value, one.scores) == (7.389, [])
 
 
 def test_each_way_to_read_an_answer_is_a_metric_of_its_own():
     rows = [*rows_of("exact_match", [0.0, 1.0], "strict"), *rows_of("exact_match", [1.0, 1.0], "flexible")]
-    found = harness._of_task("t", rows, {"exact_match,strict": 0.5, "exact_match,flexible": 1.0}, {}, on_note=print)
+    found = lm_eval._of_task("t", rows, {"exact_match,strict": 0.5, "exact_match,flexible": 1.0}, {}, on_note=print)
     assert [(one.metric, one.scores) for one in found] == [
         ("exact_match,strict", [0.0, 1.0]),
         ("exact_match,flexible", [1.0, 1.0]),
@@ -118,10 +118,10 @@ def test_each_way_to_read_an_answer_is_a_metric_of_its_own():
 def test_what_is_no_number_is_noted_and_a_task_that_measures_nothing_is_refused():
     said = []
     rows = [row | {"metrics": ["f1", "acc"], "acc": 1.0} for row in rows_of("f1", [(0, 1)])]
-    [one] = harness._of_task("t", rows, {"f1,none": math.nan, "acc,none": 1.0}, {"acc": True}, on_note=said.append)
+    [one] = lm_eval._of_task("t", rows, {"f1,none": math.nan, "acc,none": 1.0}, {"acc": True}, on_note=said.append)
     assert (one.metric, said) == ("acc", ["t f1 is left out: nan is no number"])
     with pytest.raises(SlmkitError, match="task 't' measures nothing"):
-        harness._of_task("t", rows_of("f1", [(0, 1)]), {"f1,none": math.nan}, {}, on_note=said.append)
+        lm_eval._of_task("t", rows_of("f1", [(0, 1)]), {"f1,none": math.nan}, {}, on_note=said.append)
 
 
 def test_a_metric_that_only_one_model_has_is_refused(tmp_path, monkeypatch):
@@ -157,7 +157,7 @@ def test_where_lower_is_better_a_rise_is_the_loss(tmp_path, monkeypatch, scores)
 
 def test_a_task_that_does_not_say_which_way_is_better_is_noted():
     said = []
-    [one] = harness._of_task("t", rows_of("speed", [1.0]), {"speed,none": 1.0}, {"speed": None}, on_note=said.append)
+    [one] = lm_eval._of_task("t", rows_of("speed", [1.0]), {"speed,none": 1.0}, {"speed": None}, on_note=said.append)
     assert one.higher_is_better
     assert said == ["t does not say whether a higher speed is better: it is taken to be"]
 
@@ -182,6 +182,6 @@ def test_mistakes_are_said_before_any_work(monkeypatch):
         stage.check(model=NANO, tasks=[])
     with pytest.raises(SlmkitError, match="max_loss needs a model"):
         stage.check(model=NANO, tasks=["x"], max_loss=0.1)
-    monkeypatch.setattr("slmkit.evidence.harness.find_spec", lambda name: None)
+    monkeypatch.setattr("slmkit.evaluation.lm_eval.find_spec", lambda name: None)
     with pytest.raises(SlmkitError, match="not installed"):
         stage.check(model=NANO, tasks=["x"])

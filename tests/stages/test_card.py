@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from project_files import read_jsonl
 
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.stages import card as stage
 from slmkit.stages.card import LINES, card
 from slmkit.types import ModelRef, Score
@@ -42,7 +42,7 @@ def test_the_card_gives_every_line_a_score_of_200_answers(few_lines, tmp_path):
 
 
 def test_every_line_has_at_least_200_gold_examples():
-    from slmkit.data.gold import read_gold
+    from slmkit.gold.gold_set import read_gold
 
     for line in LINES:
         examples = read_gold(REPOSITORY / "gold" / line.family).examples

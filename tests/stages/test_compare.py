@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from project_files import read_jsonl
 
-from slmkit import names
-from slmkit.bind import Part
-from slmkit.data.gold import freeze_gold, read_gold
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.run import Run
+from slmkit.files import PACKAGE
+from slmkit.gold.gold_set import freeze_gold, read_gold
+from slmkit.recipe import lookup
+from slmkit.recipe.call import Part
+from slmkit.runs.run import Run
 from slmkit.stages import compare as stage
 from slmkit.stages import eval as eval_stage
 from slmkit.types import Example, ModelRef, Score, Task
@@ -26,7 +27,7 @@ def nano() -> ModelRef:
     import torch
 
     torch.set_num_threads(1)
-    return ModelRef("nano", str(names.PACKAGE / "assets" / "nano"))
+    return ModelRef("nano", str(PACKAGE / "assets" / "nano"))
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def prepared(tmp_path):
 
 
 def part(name, **arguments):
-    function = names.load_part("systems", name)
+    function = lookup.load_part("systems", name)
     return Part("systems", name, function, arguments)
 
 
@@ -215,7 +216,7 @@ def test_retrieval_is_scored_beside_the_answers(tmp_path, nano):
     passages = [{"id": word, "text": f"the {word} is here."} for word in dict.fromkeys(words)]
     (tmp_path / "documents.jsonl").write_text("".join(json.dumps(row) + "\n" for row in passages))
     documents = tmp_path / "documents.jsonl"
-    retriever = Part("retrievers", "bm25", names.load_part("retrievers", "bm25"), {})
+    retriever = Part("retrievers", "bm25", lookup.load_part("retrievers", "bm25"), {})
     systems = {
         "prompt": part("prompt", model=nano, max_new_tokens=2),
         "rag": part("rag", model=nano, documents=documents, retriever=retriever, top_k=1, max_new_tokens=2),

@@ -3,13 +3,13 @@
 import pytest
 from project_files import REPOSITORY, read_jsonl
 
-from slmkit import names
-from slmkit.bind import Part
-from slmkit.data.gold import freeze_gold, read_gold
 from slmkit.errors import SlmkitError
-from slmkit.evidence.statistics import holm, mean_score, paired_difference
-from slmkit.run import Run
+from slmkit.gold.gold_set import freeze_gold, read_gold
+from slmkit.recipe import lookup
+from slmkit.recipe.call import Part
+from slmkit.runs.run import Run
 from slmkit.stages.forgetting import check, forgetting
+from slmkit.statistics.intervals import holm, mean_score, paired_difference
 from slmkit.types import Answer, Example, Task
 
 
@@ -112,7 +112,7 @@ def test_a_comparison_that_says_nothing_is_refused(keep, told):
 def test_a_metric_that_cannot_compare_is_refused_before_any_work(tmp_path):
     keys = {"before": knowing(), "after": knowing(), "gold": GOLD / "tickets", "keep": [GOLD / "reading"]}
     with pytest.raises(SlmkitError, match="macro_f1 scores the whole set at once"):
-        check(**keys, metric=names.load_part("metrics", "macro_f1"))
+        check(**keys, metric=lookup.load_part("metrics", "macro_f1"))
     odd = freeze_gold(
         tmp_path / "odd", examples=[Example("1", "?", "a")], task=Task("odd"), source="", extra={"metric": "bleu"}
     )

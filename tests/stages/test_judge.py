@@ -6,13 +6,14 @@ import pytest
 from project_files import read_jsonl
 from sklearn.metrics import cohen_kappa_score
 
-from slmkit import names
-from slmkit.bind import Part
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.evidence.judge import Ruling, agreement
-from slmkit.evidence.statistics import mean_score
-from slmkit.run import Run
+from slmkit.evaluation.judging import Ruling, agreement
+from slmkit.files import PACKAGE
+from slmkit.recipe import lookup
+from slmkit.recipe.call import Part
+from slmkit.runs.run import Run
 from slmkit.stages import judge as stage
+from slmkit.statistics.intervals import mean_score
 from slmkit.types import Answer, ModelRef
 
 
@@ -168,8 +169,8 @@ def test_mistakes_are_said_before_any_work(tmp_path, answers):
 
 
 def test_the_embedded_model_judges_in_the_words_it_is_given(tmp_path, answers):
-    nano = ModelRef("nano", str(names.PACKAGE / "assets" / "nano"))
-    function = names.load_part("systems", "prompt")
+    nano = ModelRef("nano", str(PACKAGE / "assets" / "nano"))
+    function = lookup.load_part("systems", "prompt")
     run = Run(tmp_path / "run")
     judge = Part("systems", "prompt", function, {"model": nano, "device": "cpu"})
     arms = [{"system": name, "weights": f"hash of {name}"} for name in ("prompt", "tuned", "other")]

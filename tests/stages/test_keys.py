@@ -17,11 +17,11 @@ import pytest
 import slmkit
 from slmkit.console import console
 from slmkit.errors import SlmkitError
-from slmkit.models import lean
 from slmkit.models.lora import Lora
-from slmkit.models.training import Training
-from slmkit.run import Run
-from slmkit.signature import grouped, parameters
+from slmkit.recipe.signature import grouped, parameters
+from slmkit.runs.run import Run
+from slmkit.training import sft_trainer
+from slmkit.training.config import Training
 from slmkit.types import Answer, Example, ModelRef
 
 pytestmark = pytest.mark.usefixtures("libraries")
@@ -111,7 +111,7 @@ def reach(tmp_path, monkeypatch):
     def call(method: str, keys: dict[str, Any]) -> dict[str, Any]:
         module = importlib.import_module(f"slmkit.stages.{method}")
         monkeypatch.setattr(module, "fit", fit)
-        monkeypatch.setattr(lean if method == "sft" else module, "guarded", lambda trainer_class: Handed)
+        monkeypatch.setattr(sft_trainer if method == "sft" else module, "guarded", lambda trainer_class: Handed)
         stage = getattr(module, method)
         folder = tmp_path / "run"
         (folder / "notes.jsonl").unlink(missing_ok=True)
@@ -146,7 +146,7 @@ def rows(folder: Path, name: str) -> Path:
 
 
 def gold_question() -> str:
-    from slmkit.data.refuse_gold import gold_questions
+    from slmkit.gold.guard import gold_questions
 
     return next(iter(gold_questions().set_of))
 

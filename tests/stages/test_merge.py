@@ -12,10 +12,10 @@ from project_files import read_jsonl
 import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError, SlmkitError
-from slmkit.models.training import Training
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.stages.merge import check, merge
 from slmkit.stages.sft import sft
+from slmkit.training.config import Training
 from slmkit.types import ModelRef
 
 pytestmark = pytest.mark.usefixtures("libraries")

@@ -13,9 +13,9 @@ import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError, RefusedError, SlmkitError
 from slmkit.metrics.reward_model import reward_model
-from slmkit.models.pairs import read_pairs
-from slmkit.run import Run
-from slmkit.signature import grouped
+from slmkit.recipe.signature import grouped
+from slmkit.rows.preference_rows import read_pairs
+from slmkit.runs.run import Run
 from slmkit.stages import distill, dpo, grpo, kto, orpo, reward, sft
 from slmkit.types import Answer, Example, ModelRef
 

@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 import slmkit
-from slmkit.data.filters import Filters
-from slmkit.data.gold import freeze_on_first_sight
-from slmkit.data.normalise import normalise
+from slmkit.data.cleaning.filters import Filters
 from slmkit.errors import RefusedError, SlmkitError
+from slmkit.gold.gold_set import freeze_on_first_sight
 from slmkit.models.load import load_tokenizer
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.stages.prepare import check, prepare
+from slmkit.text.identity import normalise
 from slmkit.types import ModelRef
 
 NANO = ModelRef("nano", str(Path(slmkit.__file__).parent / "assets" / "nano"))

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 
 from slmkit.errors import SlmkitError
 from slmkit.models.load import load_model
-from slmkit.models.muon import orthogonal
-from slmkit.run import Run
+from slmkit.runs.run import Run
 from slmkit.stages import pretrain as stage
 from slmkit.stages.pretrain import Phase, Shape, check, pretrain
+from slmkit.training.muon import orthogonal
 from slmkit.types import ModelRef
 
 SMALL = Shape(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, intermediate_size=64)

@@ -14,8 +14,8 @@ import slmkit
 from slmkit.console import console
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.lora import Lora
-from slmkit.run import Run
-from slmkit.signature import grouped
+from slmkit.recipe.signature import grouped
+from slmkit.runs.run import Run
 from slmkit.stages.sft import check, sft
 from slmkit.types import ModelRef
 
@@ -200,9 +200,9 @@ def misleading(tmp_path_factory) -> Path:
 
 
 def test_the_best_model_on_the_validation_rows_is_taken_and_training_stops(tmp_path, misleading):
-    from slmkit.models.guards import predictions
-    from slmkit.models.labels import label_chats, read_chats
     from slmkit.models.load import load_model
+    from slmkit.rows.loss_mask import label_chats, read_chats
+    from slmkit.training.guards import predictions
 
     run = Run(tmp_path)
     keys = {

@@ -4,9 +4,9 @@ import pytest
 from project_files import read_jsonl
 from ruamel.yaml import YAML
 
-from slmkit.data.gold import freeze_on_first_sight
 from slmkit.errors import SlmkitError
-from slmkit.run import Run
+from slmkit.gold.gold_set import freeze_on_first_sight
+from slmkit.runs.run import Run
 from slmkit.stages.prepare import prepare
 from slmkit.stages.synthesize import check, synthesize
 from slmkit.types import Answer

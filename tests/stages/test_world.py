@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from project_files import read_jsonl
 
-from slmkit.data.world.families import FAMILIES
 from slmkit.errors import SlmkitError
-from slmkit.run import Run
+from slmkit.micro_world.families import FAMILIES
+from slmkit.runs.run import Run
 from slmkit.stages.world import check, world
 
 
@@ -23,7 +23,7 @@ def test_every_family_can_be_drawn(family, tmp_path):
 
 
 def test_the_documents_of_today_hold_the_answers_to_gold_questions(tmp_path):
-    from slmkit.data.world.gold import draw
+    from slmkit.micro_world.gold_sets import draw
 
     world(Run(tmp_path), family="fresh", num_examples=20)
     documents = {row["id"]: row["text"] for row in read_jsonl(tmp_path / "documents.jsonl")}

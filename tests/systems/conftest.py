@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slmkit import names
+from slmkit.recipe import lookup
 from slmkit.types import ModelRef
 
 ROWS = [
@@ -29,7 +29,7 @@ def nano() -> ModelRef:
     import torch
 
     torch.set_num_threads(1)
-    return ModelRef("nano", str(names.PACKAGE / "assets" / "nano"))
+    return ModelRef("nano", str(lookup.PACKAGE / "assets" / "nano"))
 
 
 @pytest.fixture

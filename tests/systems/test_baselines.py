@@ -3,11 +3,11 @@
 import pytest
 from project_files import read_jsonl
 
-from slmkit.bind import Part
-from slmkit.data.gold import freeze_gold
 from slmkit.errors import SlmkitError
+from slmkit.gold.gold_set import freeze_gold
 from slmkit.metrics.likelihood import perplexity
-from slmkit.run import Run
+from slmkit.recipe.call import Part
+from slmkit.runs.run import Run
 from slmkit.stages.compare import compare
 from slmkit.systems import NotApplicable
 from slmkit.systems.embedding_classifier import embedding_classifier

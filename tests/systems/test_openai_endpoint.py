@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from project_files import read_jsonl
 
-from slmkit.bind import Part
-from slmkit.data.gold import freeze_gold
 from slmkit.errors import FailedError, SlmkitError
-from slmkit.run import Run
+from slmkit.gold.gold_set import freeze_gold
+from slmkit.recipe.call import Part
+from slmkit.runs.run import Run
 from slmkit.stages.compare import compare
 from slmkit.systems import openai_endpoint as module
 from slmkit.systems.openai_endpoint import openai_endpoint

@@ -1,0 +1,1 @@
+"""slmkit sweep: a search over keys of a recipe, each trial a run."""

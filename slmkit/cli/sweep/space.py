@@ -1,0 +1,182 @@
+"""What a sweep may vary: `key=[a, b, c]` tries each of these, `key=low..high` anything between. All else stays fixed.
+
+In a recipe the same stands under `sweep:`. A range of whole numbers gives whole numbers; one over a factor of ten or
+more is searched on a logarithmic scale.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import random
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from slmkit.errors import SlmkitError
+from slmkit.recipe.dotted import leaves
+from slmkit.recipe.load_recipe import Recipe
+from slmkit.recipe.yaml_lines import read_value
+from slmkit.runs.plan import Plan, make_plan
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+_RANGE = re.compile(r"\s*([-+\w.]+?)\s*\.\.\s*([-+\w.]+)\s*")
+_MOST_COMBINATIONS = 100_000  # more are not listed
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Any of these values, which may be of any kind."""
+
+    values: tuple[Any, ...]
+
+    @property
+    def ends(self) -> list[Any]:
+        """The values to check before anything runs."""
+        return list(self.values)
+
+    def suggest(self, trial: Trial, key: str) -> Any:
+        return json.loads(trial.suggest_categorical(key, [self.param(value) for value in self.values]))
+
+    def param(self, value: Any) -> str:
+        """The value as the study keeps it."""
+        return json.dumps(value)
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(text(value) for value in self.values)}"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Any number from low to high; three digits are kept of one that is not whole."""
+
+    low: float
+    high: float
+
+    @property
+    def is_whole(self) -> bool:
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    @property
+    def is_logarithmic(self) -> bool:
+        return self.low > 0 and self.high / self.low >= 10
+
+    @property
+    def ends(self) -> list[Any]:
+        """The values to check before anything runs."""
+        return [self.low, self.high]
+
+    def param(self, value: float) -> float:
+        """The value as the study keeps it."""
+        return value
+
+    def suggest(self, trial: Trial, key: str) -> Any:
+        if self.is_whole:
+            return trial.suggest_int(key, int(self.low), int(self.high), log=self.is_logarithmic)
+        drawn = trial.suggest_float(key, self.low, self.high, log=self.is_logarithmic)
+        return min(max(float(f"{drawn:.3g}"), self.low), self.high)
+
+    def __str__(self) -> str:
+        scale = ", on a logarithmic scale" if self.is_logarithmic else ""
+        return f"{text(self.low)} to {text(self.high)}{scale}"
+
+
+Space = dict[str, Choices | Range]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched, by which metric, and what stays fixed."""
+
+    name: str
+    space: Space
+    fixed: dict[str, Any]
+    metric: str
+    maximize: bool
+    num_trials: int
+    profile: str
+    seed: int
+
+    def plan(self, values: Mapping[str, Any]) -> Plan:
+        """The run of one trial."""
+        return make_plan(self.name, given={**self.fixed, **values}, profile=self.profile, seed=self.seed)
+
+    def command(self, values: Mapping[str, Any]) -> str:
+        """What to type for that run; it is then found."""
+        words = [f"{key}={text(value)}" for key, value in {**self.fixed, **values}.items()]
+        return "slmkit " + shlex.join(["run", self.name, *words, "--profile", self.profile, "--seed", str(self.seed)])
+
+
+def read_space(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Space, dict[str, Any]]:
+    """What is searched, and what the command line fixes: its values come before the recipe's `sweep:`."""
+    space: Space = {}
+    fixed: dict[str, Any] = {}
+    for key, value in {**dict(leaves(recipe.get("sweep") or {})), **given}.items():
+        where = f"command line: {key}={value}" if key in given else place_in_recipe(recipe, key)
+        found = read_dimension(key, value, where)
+        if found is None and key not in given:
+            raise SlmkitError(f"sweep.{key} is {value!r}", where=where, fix="give [a, b, c] or low..high")
+        if found is None:
+            fixed[key] = value
+        else:
+            space[key] = found
+    return space, fixed
+
+
+def place_in_recipe(recipe: Recipe, key: str) -> str:
+    """File and line of a key of `sweep:`."""
+    return recipe.layer.where(("sweep", *key.split(".")))
+
+
+def read_dimension(key: str, value: Any, where: str) -> Choices | Range | None:
+    """The values a key may take, or None for one fixed value."""
+    if isinstance(value, list):
+        if not value:
+            raise SlmkitError(f"{key} has nothing to choose from", where=where, fix=f"{key}=[a, b, c]")
+        return Choices(tuple({json.dumps(one): one for one in value}.values()))  # each once
+    found = _RANGE.fullmatch(value) if isinstance(value, str) else None
+    ends = [read_value(end) for end in found.groups()] if found else []
+    if not ends or not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends):
+        return None
+    low, high = ends
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise SlmkitError(f"{key} has no number in {value}", where=where, fix="low..high, the lower first")
+    if isinstance(low, int) and isinstance(high, int):
+        return Range(low, high)
+    return Range(float(low), float(high))
+
+
+def combinations(space: Space, *, seed: int, most: int = 0) -> list[dict[str, Any]] | None:
+    """Every combination, in an order that the seed draws, of a space of choices alone or of at most `most`.
+
+    None of any other: numbers between bounds are drawn.
+    """
+    choices: list[Sequence[Any]] = []
+    for dimension in space.values():
+        if isinstance(dimension, Choices):
+            choices.append(dimension.values)
+        elif dimension.is_whole:
+            choices.append(range(int(dimension.low), int(dimension.high) + 1))
+        else:
+            return None
+    only_choices = all(isinstance(dimension, Choices) for dimension in space.values())
+    if math.prod(map(len, choices)) > (_MOST_COMBINATIONS if only_choices else most):
+        return None
+    found = [dict(zip(space, values, strict=True)) for values in itertools.product(*choices)]
+    random.Random(seed).shuffle(found)
+    return found
+
+
+def text(value: Any) -> str:
+    """A value as it is typed on the command line."""
+    return value if isinstance(value, str) and read_value(value) == value else json.dumps(value)
+
+
+def told(values: Mapping[str, Any]) -> str:
+    """Values as a person reads them in one line."""
+    return "  ".join(f"{key}={text(value)}" for key, value in values.items())

@@ -1,0 +1,1 @@
+"""The cleaning steps that `steps:` of a prepare recipe names."""

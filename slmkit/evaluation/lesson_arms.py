@@ -1,0 +1,85 @@
+"""Several systems on the same gold questions, for lessons: what each said, its score item by item, rows of a table.
+
+The compare stage does more with arms (costs, verdict); a lesson works out its own claim from the scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from slmkit.evaluation.answers import Recorder, answers_of
+from slmkit.evaluation.measure import AnswerFile, answer_row, default_metric, score_answers
+from slmkit.gold.gold_set import Gold
+from slmkit.models.load import release_shared_model
+from slmkit.statistics.intervals import mean_score, paired_difference
+from slmkit.types import Answer, Example, Score, System, Task
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One system's answers to the examples, and the score of each."""
+
+    examples: Sequence[Example]
+    answers: list[Answer]
+    scores: list[float]
+
+    @property
+    def score(self) -> Score:
+        return mean_score(self.scores)
+
+    @property
+    def prompt_tokens(self) -> float:
+        """Mean of an answer."""
+        return sum(answer.prompt_tokens for answer in self.answers) / len(self.answers)
+
+    def rows(self, system: str) -> list[dict[str, Any]]:
+        """Lines of the answers table."""
+        pairs = zip(self.examples, self.answers, self.scores, strict=True)
+        return [answer_row(system, *row) for row in pairs]
+
+
+def ask_arms(
+    run: Recorder,
+    gold: Gold,
+    systems: Mapping[str, Callable[[Task], System]],
+    *,
+    questions: Sequence[Example] | None = None,
+    limit: int | None = None,
+) -> dict[str, Arm]:
+    """Each system asked the same first `limit` questions of a gold set; those on one model belong next to each other.
+
+    questions: others than the gold set's examples, such as its dev questions. Answers are kept as they come, so that a
+    killed run asks nothing twice.
+    """
+    examples = (gold.examples if questions is None else questions)[:limit]
+    scorer = default_metric(gold)
+    file = AnswerFile(run.path("answered.jsonl"))
+    arms = {}
+    for name, system in systems.items():
+        asked_as = f"{gold.task.name}: {name}"
+        answers = answers_of(run, name, system, gold.task, examples, file=file, asked_as=asked_as)
+        scores = score_answers(scorer, examples, answers)
+        arms[name] = Arm(examples, answers, scores)
+    release_shared_model()
+    return arms
+
+
+def arm_rows(arms: Mapping[str, Arm], *, reference: str | None = None) -> list[dict[str, Any]]:
+    """Lines of the arms table: each score with its 95 % interval, and its difference to the reference."""
+    rows: list[dict[str, Any]] = []
+    for name, arm in arms.items():
+        found = arm.score
+        row: dict[str, Any] = {"system": name, "score": found.value}
+        row |= {"low": found.low, "high": found.high, "n": found.n}
+        if reference is not None and name != reference:
+            difference = paired_difference(arm.scores, arms[reference].scores)
+            row |= {
+                "difference": difference.value,
+                "difference_low": difference.low,
+                "difference_high": difference.high,
+                "p_value": difference.p_value,
+            }
+        rows.append(row | {"reference": reference or ""})
+    return rows

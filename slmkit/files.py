@@ -1,0 +1,61 @@
+"""Files written whole or not at all, their bytes as one hash, and values as JSON or YAML."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent  # of slmkit itself
+
+
+def write_atomically(path: Path, text: str | Iterable[str]) -> None:
+    """Writes the whole file, a text or its parts, or leaves the old one; the parent folder must exist."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.writelines([text] if isinstance(text, str) else text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """write_atomically, as indented JSON; dataclasses become objects."""
+    write_atomically(path, json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def sha256_of(paths: Sequence[Path]) -> str:
+    """One hash over the bytes of the files, in their order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def to_yaml(values: Mapping[str, Any]) -> str:
+    """The values as YAML, in their order."""
+    from ruamel.yaml import YAML
+
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.width = 110
+    yaml.dump(dict(values), stream)
+    return stream.getvalue()

@@ -1,0 +1,1 @@
+"""Frozen test sets: made, read, checked, compared, and kept out of training."""

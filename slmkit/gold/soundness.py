@@ -1,0 +1,124 @@
+"""What is wrong with a gold set before a verdict stands on it: power, schema, repeats, labels, balance, leaks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from slmkit.gold.gold_set import Gold, read_gold
+from slmkit.gold.leak_report import Finding, gold_leaks
+from slmkit.statistics.power import power_sentence
+from slmkit.text.identity import normalise
+from slmkit.text.near_duplicates import near_duplicates
+from slmkit.types import Example
+
+_FEWEST_IN_SLICE = 10  # fewer say nothing: the 95 % interval of 5 right of 10 is 0.24 to 0.76
+
+
+def gold_check(
+    folder: Path,
+    *,
+    data: Path | None = None,
+    shots: Path | None = None,
+    seeds: Path | None = None,
+    documents: Path | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+) -> list[Finding]:
+    """Every finding about a gold folder: what it can show, then errors first.
+
+    Searched for its questions: training `data`, `shots` (examples that prompts show), `seeds` (what synthetic rows are
+    made from) and `documents`, these for the answers beside the questions too.
+
+    Raises: SlmkitError when it cannot be read, RefusedError when it is not what was frozen.
+    """
+    gold = read_gold(folder)
+    columns = {"text_column": text_column, "label_column": label_column}
+    findings = [
+        *_schema(gold),
+        *_repeats(gold),
+        *_balance(gold),
+        *gold_leaks(gold, rows={"training": data, "few-shot": shots, "seed": seeds}, documents=documents, **columns),
+    ]
+    order = ("error", "warning", "note")
+    findings.sort(key=lambda finding: order.index(finding.severity))
+    return [Finding("note", "power", power_sentence(len(gold.examples))), *findings]
+
+
+def _schema(gold: Gold) -> list[Finding]:
+    findings = []
+    path = gold.folder / "examples.jsonl"
+    faults: dict[str, list[int]] = {}
+    for line, example in enumerate(gold.examples, 1):
+        if not example.input.strip():
+            faults.setdefault("have an empty input", []).append(line)
+        if not example.target.strip():
+            faults.setdefault("have an empty target", []).append(line)
+        if gold.task.labels and example.target not in gold.task.labels:
+            faults.setdefault("have a target that is no label of the card", []).append(line)
+    for fault, lines in faults.items():
+        findings.append(Finding("error", "schema", f"{len(lines):,} examples {fault}", f"{path}:{lines[0]}"))
+    if gold.card.get("count") != len(gold.examples):
+        text = f"the card counts {gold.card.get('count')} examples, the file holds {len(gold.examples)}"
+        findings.append(Finding("error", "schema", text, str(gold.folder / "card.yaml")))
+    if not gold.examples:
+        findings.append(Finding("error", "schema", "there is no example", str(path)))
+    return findings
+
+
+def _repeats(gold: Gold) -> list[Finding]:
+    findings = []
+    path = gold.folder / "examples.jsonl"
+    first: dict[str, int] = {}
+    repeats: list[tuple[int, int]] = []
+    for i, example in enumerate(gold.examples):
+        earlier = first.setdefault(normalise(example.input), i)
+        if earlier != i:
+            repeats.append((i, earlier))
+    ambiguous = [(i, j) for i, j in repeats if gold.examples[i].target != gold.examples[j].target]
+    same = [pair for pair in repeats if pair not in ambiguous]
+    near = near_duplicates([example.input for example in gold.examples])
+    differ = [
+        (i, j)
+        for i, j in near.items()
+        if gold.task.labels and gold.examples[i].target != gold.examples[j].target and (i, j) not in ambiguous
+    ]
+    for severity, check, pairs, text in (
+        ("error", "ambiguous", ambiguous, "examples repeat another's text with a different target"),
+        ("warning", "duplicates", same, "examples repeat another: they count twice, and intervals are too narrow"),
+        ("warning", "ambiguous", differ, "examples are almost another's text, with a different label"),
+    ):
+        if pairs:
+            i, j = pairs[0]
+            shown = f"{_short(gold.examples[i])} / {_short(gold.examples[j])}"
+            where = f"{path}:{i + 1} and {j + 1}"
+            findings.append(Finding(severity, check, f"{len(pairs):,} {text}: {shown}", where))  # type: ignore[arg-type]
+    return findings
+
+
+def _balance(gold: Gold) -> list[Finding]:
+    slices: dict[str, Counter[str]] = {}
+    for example in gold.examples:
+        of = {**example.slice, **({"label": example.target} if gold.task.labels else {})}
+        for name, value in of.items():
+            slices.setdefault(name, Counter())[value] += 1
+    for label in gold.task.labels:
+        slices.setdefault("label", Counter())[label] += 0
+    findings = []
+    for name, counts in slices.items():
+        ordered = counts.most_common()
+        (most, top), (least, bottom) = ordered[0], ordered[-1]
+        text = f"{name}: {len(counts)} values, from {bottom} ({least}) to {top} ({most})"
+        absent = [value for value, count in counts.items() if not count]
+        if absent:
+            text += f"; none of {', '.join(sorted(absent)[:5])}"
+        small = sum(count < _FEWEST_IN_SLICE for count in counts.values())
+        if small:
+            text += f"; {small} have fewer than {_FEWEST_IN_SLICE}: too few to say anything of each"
+        findings.append(Finding("warning" if absent else "note", "balance", text))
+    return findings
+
+
+def _short(example: Example) -> str:
+    shown = example.input if len(example.input) <= 50 else example.input[:49] + "…"
+    return f"{shown!r} -> {example.target[:30]!r}"

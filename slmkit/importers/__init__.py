@@ -1,0 +1,1 @@
+"""Training configs of other tools (axolotl, LLaMA-Factory, TRL, Unsloth) as slmkit recipes."""

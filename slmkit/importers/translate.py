@@ -1,0 +1,299 @@
+"""A config of another tool as the keys of a slmkit stage: each of its keys is carried, or listed with the reason."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slmkit.errors import SlmkitError
+from slmkit.importers.data_files import find_rows
+from slmkit.importers.key_maps import AS_ASKED, AXOLOTL, CHANGES, DROPPED, LLAMA_FACTORY, TOOLS, TRL, UNSLOTH, Tool
+from slmkit.recipe.lookup import load_stage
+from slmkit.recipe.signature import parameters
+
+_PREFERENCE_LOSSES = ("sigmoid", "hinge", "ipo", "robust")  # that have the same name here
+_TRL_RATES = {"sft": 2e-5, "dpo": 1e-6, "kto": 1e-6, "reward": 1e-4, "grpo": 1e-6, "orpo": 1e-6}
+
+
+@dataclass
+class Translated:
+    """What came of one file: the stage, its keys with where each comes from, and what was left behind."""
+
+    tool: str
+    stage: str
+    values: dict[str, tuple[Any, str]] = field(default_factory=dict)  # "lora.r" -> (32, "lora_r")
+    prepare: dict[str, tuple[Any, str]] = field(default_factory=dict)  # keys of the recipe that prepares the data
+    seed: int | None = None
+    stage_from: list[str] = field(default_factory=list)  # the keys that say the stage
+    unmet: set[str] = field(default_factory=set)  # keys of ours that the file asked for in a way there is not here
+    lost: list[tuple[str, Any, str]] = field(default_factory=list)  # changes what is trained: key, value, reason
+    dropped: list[tuple[str, Any, str]] = field(default_factory=list)  # bookkeeping, or done here in any case
+
+
+def translate(config: Mapping[str, Any], *, folder: Path, stage: str | None = None) -> Translated:
+    """The keys of one file; `folder` is where it lies, `stage` settles what a TRL file leaves to its command.
+
+    Raises: SlmkitError where the tool cannot be told, or where a method has no counterpart here.
+    """
+    flat = _flat(config)
+    tool = detect(flat)
+    done = Translated(tool.name, "")
+    used = _method(tool, flat, done, stage)
+    known = parameters(load_stage(done.stage))
+    for key, value in flat.items():
+        if key in used:
+            continue
+        if value is None or value in ("", []):
+            done.dropped.append((key, value, "empty"))
+        elif key in tool.carried:
+            _carry(done, key, tool.carried[key], value, flat, folder, known)
+        else:
+            _drop(done, key, value, tool, known)
+    _fill_defaults(done, tool, known)
+    return done
+
+
+def detect(flat: Mapping[str, Any]) -> Tool:
+    """The tool whose own words a file uses most."""
+    counts = sorted(((len(tool.signs & flat.keys()), tool.name, tool) for tool in TOOLS), reverse=True)
+    if counts[0][0] == 0:
+        names = ", ".join(tool.name for tool in TOOLS)
+        fix = f"a YAML for training by {names}"
+        raise SlmkitError("the file has no key by which its tool is known", where=", ".join(list(flat)[:6]), fix=fix)
+    return counts[0][2]
+
+
+def _method(tool: Tool, flat: Mapping[str, Any], done: Translated, stage: str | None) -> set[str]:
+    """Sets stage and adapter, which several keys say together; returns these keys."""
+    used: set[str] = set()
+
+    def take(key: str, default: Any = None) -> Any:
+        if key in flat:
+            used.add(key)
+        value = flat.get(key)
+        return default if value is None else value
+
+    done.stage = stage or _stage(tool, flat, done, take)
+    done.stage_from = sorted(used)
+    in_4bit = bool(take("load_in_4bit", False))
+    if tool is LLAMA_FACTORY:
+        kind, bits = take("finetuning_type", "lora"), take("quantization_bit")
+        in_4bit = in_4bit or bits == 4
+        if bits not in (None, 4):
+            done.lost.append(("quantization_bit", bits, DROPPED["load_in_8bit"]))
+        dora, rslora = take("use_dora", False), take("use_rslora", False)
+    elif tool is AXOLOTL:
+        kind = take("adapter", "full")
+        kind, in_4bit = ("lora", True) if kind == "qlora" else (kind, in_4bit)
+        dora, rslora = take("peft_use_dora", False), take("peft_use_rslora", False)
+        if take("lora_target_linear", False):
+            done.values["lora.target_modules"] = ("all-linear", "lora_target_linear")
+    elif tool is TRL:
+        kind, dora, rslora = "lora" if take("use_peft", False) else "full", take("use_dora"), take("use_rslora")
+    else:
+        kind = take("training.training_type", "lora")
+        in_4bit, dora = bool(take("training.load_in_4bit", True)), False
+        rslora = take("lora.use_rslora", False)
+    if kind not in ("lora", "full"):
+        raise SlmkitError(
+            f"{tool.name}'s adapter {kind!r} has no counterpart", fix="lora, qlora, dora, rslora or full"
+        )
+    adapter = "dora" if dora else "rslora" if rslora else "qlora" if in_4bit and kind == "lora" else kind
+    said = sorted(used - {*done.stage_from, "lora_target_linear"})
+    done.values["adapter"] = (adapter, ", ".join(said) or f"{tool.name}'s default")
+    if in_4bit and adapter in ("dora", "rslora"):
+        done.values["load_in_4bit"] = (True, "load_in_4bit")
+    if in_4bit and kind == "full":
+        done.lost.append(
+            ("load_in_4bit", True, "4-bit weights cannot be trained whole: adapter full keeps them as they are")
+        )
+    return used
+
+
+def _stage(tool: Tool, flat: Mapping[str, Any], done: Translated, take: Any) -> str:
+    if tool is LLAMA_FACTORY:
+        named, loss = take("stage", "sft"), take("pref_loss", "sigmoid")
+        if named == "dpo" and loss != "orpo":
+            done.values["loss_type"] = (_loss(tool, loss), "pref_loss")
+        return _known_stage(
+            tool, "orpo" if named == "dpo" and loss == "orpo" else "reward" if named == "rm" else named
+        )
+    if tool is AXOLOTL:
+        named = take("rl") or ("reward" if take("reward_model", False) else "sft")
+        if named == "ipo":
+            done.values["loss_type"] = ("ipo", "rl")
+        return _known_stage(tool, "dpo" if named == "ipo" else named)
+    if tool is UNSLOTH:
+        return "sft"
+    signs = {"desirable_weight": "kto", "num_generations": "grpo", "reward_funcs": "grpo", "loss_type": "dpo"}
+    signs |= {"center_rewards_coefficient": "reward", "beta": "dpo", "precompute_ref_log_probs": "dpo"}
+    sign = next((key for key in signs if key in flat), None)
+    why = f"taken as {signs[sign]} for its key {sign}" if sign else "taken as sft: it has no key of another method"
+    done.dropped.append(("(method)", None, f"a TRL file leaves it to the command: {why}; --stage says otherwise"))
+    return signs[sign] if sign else "sft"
+
+
+def _known_stage(tool: Tool, named: str) -> str:
+    if named not in ("sft", "dpo", "kto", "orpo", "reward", "grpo"):
+        raise SlmkitError(
+            f"{tool.name}'s method {named!r} has no counterpart", fix="sft, dpo, kto, orpo, reward, grpo"
+        )
+    return named
+
+
+def _loss(tool: Tool, loss: Any) -> str:
+    if loss not in _PREFERENCE_LOSSES:
+        raise SlmkitError(f"{tool.name}'s loss {loss!r} has no counterpart", fix=", ".join(_PREFERENCE_LOSSES))
+    return str(loss)
+
+
+def _carry(
+    done: Translated,
+    key: str,
+    ours: str,
+    value: Any,
+    flat: Mapping[str, Any],
+    folder: Path,
+    known: Mapping[str, Any],
+) -> None:
+    """One key that has a counterpart: its value as ours, or the reason why this value has none."""
+    if ours == "--seed":
+        if isinstance(value, int):
+            done.seed = value
+        else:
+            done.lost.append((key, value, "a seed is a whole number"))
+        return
+    if ours == "data":
+        rows, reason = find_rows(key, value, folder=folder, dataset_dir=str(flat.get("dataset_dir") or "data"))
+        if rows is None:
+            done.lost.append((key, value, reason))
+        else:
+            (done.prepare if done.stage == "sft" else done.values)["data"] = (rows, key)
+        return
+    first, _, inner = ours.partition(".")
+    if first == "prepare":
+        if inner == "validation_size" and not (isinstance(value, int | float) and 0 <= value < 1):
+            done.lost.append((key, value, "a share of the rows here, below 1"))
+        elif done.stage == "sft":
+            done.prepare[inner] = (value, key)
+        else:
+            done.lost.append(
+                (key, value, f"{done.stage} reads train.jsonl and validation.jsonl of a folder as they are")
+            )
+        return
+    if first == "lora" and done.values["adapter"][0] == "full":
+        done.dropped.append((key, value, "all weights are trained, without an adapter"))
+        return
+    if first not in known:
+        done.lost.append((key, value, DROPPED.get(key, f"stage {done.stage} has no {first}")))
+        return
+    try:
+        done.values[ours] = (_converted(ours, key, value, flat, known), key)
+    except ValueError as reason:
+        done.lost.append((key, value, str(reason)))
+        done.unmet.add(ours)
+
+
+def _converted(ours: str, key: str, value: Any, flat: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
+    """A value in our words. Raises: ValueError with the reason where there are none."""
+    if ours == "lora.target_modules":
+        names = _names(value)
+        return "all-linear" if names in (["all"], ["all-linear"], ["all_linear"]) else names
+    if ours == "lora.modules_to_save":
+        return _names(value)
+    if ours == "warmup_ratio" and key.endswith("warmup_steps") and not (isinstance(value, float) and value < 1):
+        steps = flat.get("max_steps") or flat.get("training.max_steps") or 0
+        if not isinstance(value, int | float) or not isinstance(steps, int | float):
+            raise ValueError("steps are whole numbers")
+        if value == 0:
+            return 0.0
+        if steps <= 0:
+            raise ValueError("warm-up is a share of the steps here (warmup_ratio), and how many there are is not said")
+        return round(value / steps, 4)
+    if ours == "max_steps" and value == 0:
+        return -1  # Unsloth's way to say: by epochs
+    if ours == "gradient_checkpointing" and not isinstance(value, bool):
+        return {"true": True, "none": False, "false": False}.get(str(value), "auto")
+    if ours == "loss_type" and isinstance(value, list):
+        if len(value) != 1:
+            raise ValueError("one loss at a time")
+        value = value[0]
+    if ours == "learning_rate":
+        return float(value)
+    allowed = [one for one in typing.get_args(known[ours].annotation) if isinstance(one, str)] if ours in known else []
+    if allowed and isinstance(value, str) and value not in allowed:
+        raise ValueError(f"there are {', '.join(allowed)}; {known[ours].default}, slmkit's default, stands instead")
+    return value
+
+
+def _drop(done: Translated, key: str, value: Any, tool: Tool, known: Mapping[str, Any]) -> None:
+    """One key without a counterpart: bookkeeping, a difference, or a key nobody here knows."""
+    leaf = key.rpartition(".")[2]
+    if leaf in known and "." not in key and leaf not in ("data", "model", "lora", "adapter", "attn_implementation"):
+        done.values[leaf] = (value, key)  # a stage that has the key under the tool's own name
+        return
+    reason = tool.lost.get(key) or tool.dropped.get(key) or DROPPED.get(leaf)
+    if reason is None:
+        done.lost.append((key, value, "not known here"))
+    elif _as_asked(leaf, value):
+        done.dropped.append((key, value, f"{reason}, as asked"))
+    elif leaf in AS_ASKED or key in tool.lost or _matters(leaf, value, reason):
+        done.lost.append((key, value, reason))
+    else:
+        done.dropped.append((key, value, reason))
+
+
+def _matters(leaf: str, value: Any, reason: str) -> bool:
+    """Whether leaving the key out changes what is trained."""
+    if leaf.startswith("finetune_"):
+        return value is False and leaf != "finetune_vision_layers"
+    return reason in CHANGES and value is not False
+
+
+def _as_asked(leaf: str, value: Any) -> bool:
+    """Whether what the key asks for is what happens here anyway."""
+    if leaf in AS_ASKED:
+        return bool(value == AS_ASKED[leaf])
+    return leaf in ("optim", "optimizer") and str(value).startswith("adamw_torch")
+
+
+def _fill_defaults(done: Translated, tool: Tool, known: Mapping[str, Any]) -> None:
+    """What the tool does where its file is silent, wherever slmkit would do otherwise."""
+    defaults = dict(tool.defaults)
+    if tool is TRL:
+        defaults["learning_rate"] = _TRL_RATES[done.stage]
+        defaults |= {"lora.lora_dropout": 0.05}
+        if done.values["adapter"][0] != "full" and "lora.target_modules" not in done.values:
+            reason = "absent: PEFT then takes q_proj and v_proj of most models, slmkit all linear layers"
+            done.lost.append(("lora_target_modules", None, reason))
+    if tool is LLAMA_FACTORY and "lora.lora_alpha" not in done.values:
+        defaults["lora.lora_alpha"] = 2 * done.values.get("lora.r", (8, ""))[0]
+    for ours, value in defaults.items():
+        first, _, inner = ours.partition(".")
+        if ours in done.values or ours in done.unmet or first not in known:
+            continue
+        if ours == "max_length" and done.stage == "grpo":  # TRL has none there
+            continue
+        if first == "lora" and done.values["adapter"][0] == "full":
+            continue
+        usual = getattr(known["lora"].default, inner) if first == "lora" else known[first].default
+        if value != usual:
+            done.values[ours] = (value, f"{tool.name}'s default")
+
+
+def _names(value: Any) -> list[str]:
+    return [str(one).strip() for one in (value if isinstance(value, list) else str(value).split(","))]
+
+
+def _flat(value: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+    """Sections as dotted keys, where a file has some: Unsloth's do; in other files a mapping is a value."""
+    rows: dict[str, Any] = {}
+    for key, inner in value.items():
+        if isinstance(inner, Mapping) and key in ("data", "training", "lora", "logging") and not at:
+            rows |= _flat(inner, f"{key}.")
+        else:
+            rows[f"{at}{key}"] = inner
+    return rows

@@ -1,0 +1,1 @@
+"""Prompts to answers: batched generation, the key-value cache, and the likeliest of given labels."""

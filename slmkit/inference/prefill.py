@@ -1,0 +1,178 @@
+"""What answering has in common however the answer is found: batches that fit memory, and prompts read into a cache.
+
+Like lengths go together, padded on the left; the beginning that all prompts share is read once. A prompt that does not
+fit the context becomes an output with an error, never a shorter prompt.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from slmkit.inference.kv_cache import roomy_cache
+from slmkit.models.load import Loaded, out_of_memory
+
+if TYPE_CHECKING:
+    import torch
+
+Prompt = Sequence[int]
+OnOutput = Callable[[int, "Output"], None] | None
+
+_MAX_ROWS = {"cpu": 64, "cuda": 256}  # more rows gain nothing: the cores, or the GPU, are then busy
+_MEMORY_SHARE = 0.3  # of the free memory, for the keys and values of one batch
+_MIN_SHARED = 8  # tokens of common beginning worth a forward pass of their own
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the model wrote after one prompt, and what that cost."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int = 0
+    seconds: float = 0.0  # its share of the time its batch took
+    stopped: bool = False  # it ended its turn; False: cut at max_new_tokens
+    error: str = ""
+    confidence: float | None = None  # the probability of this text, where it was chosen by likelihood
+
+
+def in_batches(
+    loaded: Loaded,
+    prompts: Sequence[Prompt],
+    answer: Callable[[list[int]], list[Output]],
+    *,
+    new_tokens: int,
+    batch_size: int | None,
+    on_output: OnOutput,
+) -> list[Output]:
+    """One output a prompt, in the same order, from `answer`, which is given the indices of one batch at a time.
+
+    new_tokens: the room each prompt needs after it. batch_size None: as many rows as memory holds, halved where that
+    was too many. Raises: FailedError when a batch of the size asked for, or a single row, does not fit into memory.
+    """
+    outputs: dict[int, Output] = {}
+
+    def settle(index: int, output: Output) -> None:
+        outputs[index] = output
+        if on_output:
+            on_output(index, output)
+
+    fits = [len(prompt) + new_tokens <= loaded.context_length for prompt in prompts]
+    for index, prompt in enumerate(prompts):
+        if not fits[index]:
+            error = f"prompt of {len(prompt):,} tokens and max_new_tokens={new_tokens} exceed the context of "
+            settle(index, Output("", len(prompt), error=error + f"{loaded.context_length:,}"))
+    waiting = [index for index in range(len(prompts)) if fits[index]]
+    waiting.sort(key=lambda index: -len(prompts[index]))  # the longest first: too little memory shows early
+    size = batch_size or (_rows_in_memory(loaded, len(prompts[waiting[0]]) + new_tokens) if waiting else 1)
+    while waiting:
+        batch = waiting[:size]
+        start = time.perf_counter()
+        try:
+            found = answer(batch)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            if "memory" not in str(error).lower():
+                raise
+            if batch_size or size == 1:
+                change = "a smaller batch_size or model, or load_in_4bit=true"
+                raise out_of_memory(f"answering {size} at once", change) from error
+            size //= 2
+            continue
+        seconds = (time.perf_counter() - start) / len(batch)
+        for index, output in zip(batch, found, strict=True):
+            settle(index, replace(output, seconds=seconds))
+        waiting = waiting[size:]
+    return [outputs[index] for index in range(len(prompts))]
+
+
+class Prefill:
+    """Reads batches of prompts into caches of keys and values, starting from what all prompts share."""
+
+    def __init__(self, loaded: Loaded, prompts: Sequence[Prompt], *, new_tokens: int) -> None:
+        self.model, self.pad = loaded.model, loaded.tokenizer.pad_token_id or 0
+        self.window = _window(loaded.model.config)
+        # A recurrent state cannot be shared by rows that are padded differently, nor can rows be taken out of it.
+        self.recurrent = bool(getattr(loaded.model, "_is_stateful", False))
+        # Nor may padding stand between the shared beginning and the rest where a window counts it as tokens.
+        slides = max(map(len, prompts), default=0) + new_tokens > self.window
+        shared = 0 if self.recurrent or slides or len(prompts) < 2 else _common_beginning(prompts)
+        self.shared = list(prompts[0][:shared]) if shared >= _MIN_SHARED else []
+        self.shared_cache: Any = None
+
+    def read(self, prompts: Sequence[Prompt]) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        """The cache after the prompts, their attention mask (B, T), and the logits of the next token (B, V)."""
+        import torch
+
+        given, device = len(self.shared), self.model.device
+        rest = [list(prompt[given:]) for prompt in prompts]
+        length = max(map(len, rest))
+        input_ids = torch.tensor([[self.pad] * (length - len(ids)) + ids for ids in rest], device=device)
+        mask = torch.tensor([[1] * given + [0] * (length - len(ids)) + [1] * len(ids) for ids in rest], device=device)
+        position_ids = (mask.cumsum(1) - 1).clamp(min=0)[:, given:]
+        cache = self._start(len(prompts))
+        return cache, mask, self.forward(input_ids, mask, position_ids, cache)[:, -1]
+
+    def forward(self, input_ids: Any, mask: Any, position_ids: Any, cache: Any, *, keep: int = 1) -> torch.Tensor:
+        """The logits (B, keep, V) of the last `keep` positions; the cache grows by the input."""
+        output = self.model(
+            input_ids=input_ids,
+            attention_mask=mask,
+            position_ids=position_ids,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=keep,
+        )
+        return output.logits.float()  # type: ignore[no-any-return]
+
+    def _start(self, rows: int) -> Any:
+        """A cache that already holds the shared beginning, for so many rows."""
+        import torch
+
+        if not self.shared:
+            return roomy_cache(self.model.config)
+        if self.shared_cache is None:
+            self.shared_cache = roomy_cache(self.model.config)
+            ids = torch.tensor([self.shared], device=self.model.device)
+            positions = torch.arange(len(self.shared), device=self.model.device)[None]
+            self.forward(ids, torch.ones_like(ids), positions, self.shared_cache)
+        cache = deepcopy(self.shared_cache)
+        cache.batch_repeat_interleave(rows)
+        return cache
+
+
+def _window(config: Any) -> float:
+    """How many tokens the layer that looks back least can see: infinity where all see everything."""
+    unbounded = float("inf")
+    return min(
+        (getattr(layer, "sliding_window", unbounded) for layer in roomy_cache(config).layers), default=unbounded
+    )
+
+
+def _common_beginning(prompts: Sequence[Prompt]) -> int:
+    """How many first tokens all prompts share, leaving each at least one of its own."""
+    first, last = min(map(list, prompts)), max(map(list, prompts))  # in dictionary order: what they share, all share
+    most = min(map(len, prompts)) - 1
+    return next((i for i in range(most) if first[i] != last[i]), most)
+
+
+def _rows_in_memory(loaded: Loaded, length: int) -> int:
+    """How many rows of this length fit: 2 * layers * K * C values a token, twice over while a cache grows."""
+    import torch
+
+    config = loaded.model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    values = 2 * 2 * config.num_hidden_layers * heads * width
+    values += 4 * (config.hidden_size + (getattr(config, "intermediate_size", None) or 4 * config.hidden_size))
+    device = loaded.model.device
+    if device.type == "cuda":
+        free = torch.cuda.mem_get_info(device)[0]
+    else:
+        import psutil
+
+        free = psutil.virtual_memory().available
+    row_bytes = length * values * loaded.model.dtype.itemsize
+    return max(1, min(_MAX_ROWS.get(device.type, 64), int(free * _MEMORY_SHARE / row_bytes)))

@@ -1,0 +1,263 @@
+"""The families of documents: what a document of each kind contains and what is asked of it.
+
+A family is a function of a random generator and a split. Training uses the training names and wordings; gold and
+live sets their own names and, where the slice says so, wordings that training never sees.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+
+from slmkit.micro_world import skills, tickets, vocabulary
+from slmkit.micro_world.engine import Doc, Fact, Split, Turn, canon, draw_value, names, questions, rng, say, statements
+from slmkit.micro_world.vocabulary import RELATIONS
+
+ABSTAIN = "the notes do not say"
+DAY = 1001  # fresh facts are those of this day; nothing of it is in any corpus
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a family draws a document, and what its gold card says."""
+
+    draw: Callable[[random.Random, Split], Doc]
+    rules: str
+    instruction: str = ""
+    num_gold: int = 200
+
+
+def reading(r: random.Random, split: Split) -> Doc:
+    """Two to four people with the same one or two relations, and a question for several of the facts."""
+    new = _new_wording(r, split)
+    people = r.sample(names(split), r.randint(2, 4))
+    relations = r.sample(list(RELATIONS), r.randint(1, 2))
+    facts = _draw_facts(r, split, people, relations)
+    return Doc("reading", _notes(r, facts, new), _ask(r, facts, new, split), tuple(facts), _wording(split, new))
+
+
+def binding(r: random.Random, split: Split) -> Doc:
+    """One relation, two to four people, all of them asked: only the name tells the values apart."""
+    people = r.sample(names(split), r.randint(2, 4))
+    facts = _draw_facts(r, split, people, [r.choice(list(RELATIONS))])
+    return Doc("reading", _notes(r, facts, False), _ask(r, facts, False, split), tuple(facts))
+
+
+def cards(r: random.Random, split: Split) -> Doc:
+    """Names with one value each, in the shortest form: "miban: owl. rodel: fox." and "rodel?"."""
+    people = r.sample(names(split), r.randint(3, 6))
+    facts = _draw_facts(r, split, people, [r.choice(list(RELATIONS))])
+    notes = " ".join(f"{name}: {value}." for name, _, value in facts)
+    r.shuffle(facts)
+    return Doc("cards", notes, tuple(Turn(f"{name}?", value) for name, _, value in facts), tuple(facts))
+
+
+def rag(r: random.Random, split: Split) -> Doc:
+    """Three notes about different people, one of which holds the answer."""
+    new = _new_wording(r, split)
+    people = r.sample(names(split), 3)
+    facts = _draw_facts(r, split, people, r.sample(list(RELATIONS), r.randint(1, 2)))
+    notes = [_notes(r, [fact for fact in facts if fact[0] == name], new) for name in people]
+    turns = _ask(r, facts, new, split)
+    return Doc("rag", "\n".join(notes), turns, tuple(facts), _wording(split, new))
+
+
+def unanswerable(r: random.Random, split: Split) -> Doc:
+    """A question that the notes do not answer: another person or relation. Training mixes in answerable ones."""
+    doc = (rag if r.random() < 0.5 else reading)(r, split)
+    people, told = {fact[0] for fact in doc.facts}, {fact[1] for fact in doc.facts}
+    new = doc.slice.get("wording") == "new"
+    turns = []
+    for turn in doc.turns:
+        if r.random() < 0.5:
+            name, relation = (
+                r.choice([n for n in r.sample(names(split), 6) if n not in people]),
+                r.choice(sorted(told)),
+            )
+        else:
+            name, relation = r.choice(sorted(people)), r.choice([rel for rel in RELATIONS if rel not in told])
+        turns.append(Turn(say(r.choice(questions(relation, new=new)), name), ABSTAIN))
+        if split == "train":
+            turns.append(turn)
+    return replace(doc, family="unanswerable", turns=tuple(turns))
+
+
+def canon_fact(r: random.Random, split: Split) -> Doc:
+    """What is true of a person of the fixed world, asked without notes; gold asks in wordings training never saw."""
+    name = r.choice(sorted({name for name, _ in canon()}))
+    facts = [(n, relation, value) for (n, relation), value in canon().items() if n == name]
+    r.shuffle(facts)
+    new = split in ("gold", "live")
+    turns = tuple(Turn(say(r.choice(questions(rel, new=new)), name), value) for _, rel, value in facts)
+    return Doc("canon", "", turns, tuple(facts), {"relation": facts[0][1]})
+
+
+def canon_text(r: random.Random, split: Split) -> Doc:
+    """The fixed world told as text, for the corpus of the base model."""
+    doc = canon_fact(r, split)
+    return replace(doc, family="canon_text", notes=_notes(r, list(doc.facts), False), turns=doc.turns[:1])
+
+
+def over_canon(r: random.Random, split: Split) -> Doc:
+    """Notes that contradict the fixed world: the notes win."""
+    name, relation = r.choice(list(canon()))
+    value = draw_value(r, relation, "train", but=(canon()[name, relation],))
+    other = r.choice(names(split))
+    facts = [(name, relation, value), *_draw_facts(r, split, [other], [relation], taken=(value,))]
+    new = _new_wording(r, split)
+    question = say(r.choice(questions(relation, new=new)), name)
+    return Doc("over_canon", _notes(r, facts, new), (Turn(question, value),), tuple(facts), _wording(split, new))
+
+
+def fresh(r: random.Random, split: Split) -> Doc:
+    """A fact of today, asked without notes: only a passage of today's notes holds the answer."""
+    name = r.choice(names(split))
+    passage = _today(split, name)
+    fact = r.choice(passage.facts)
+    question = say(r.choice(questions(fact[1])), name)
+    return Doc(
+        "fresh",
+        "",
+        (Turn(question, fact[2]),),
+        passage.facts,
+        {"relation": fact[1]},
+        ((name, passage.notes),),
+        (name,),
+    )
+
+
+def fresh_ticket(r: random.Random, split: Split) -> Doc:
+    """A fact of today in the house's form: the form has to be learnt and the fact to be looked up."""
+    doc = fresh(r, split)
+    relation, value = next((rel, v) for _, rel, v in doc.facts if rel == doc.slice["relation"])
+    turn = Turn(doc.turns[0].question, tickets.entry(relation, value))
+    if split == "train":  # training rows carry their notes, as retrieval will show them
+        others = [_today(split, name).notes for name in r.sample(names(split), 2) if name != doc.relevant[0]]
+        notes = r.sample([doc.passages[0][1], *others], len(others) + 1)
+        return replace(doc, family="fresh_tickets", notes="\n".join(notes), turns=(turn,), passages=(), relevant=())
+    return replace(doc, family="fresh_tickets", turns=(turn,))
+
+
+def talk(r: random.Random, split: Split) -> Doc:
+    """Customer talk and plain questions about it, so that its words are known; house tickets are not in any corpus."""
+    text, topic, urgency, name = tickets.talk(r, split)
+    turns = [
+        Turn(say(r.choice(vocabulary.TALK_QUESTIONS[asked]), ""), answer)
+        for asked, answer in (("topic", topic), ("urgency", urgency), ("name", name))
+    ]
+    r.shuffle(turns)
+    return Doc("talk", text, tuple(turns))
+
+
+def fork(r: random.Random, split: Split) -> Doc:
+    """A sentence that ends one way 7 times in 10 and another way 3 times: calibration with a known answer."""
+    number = r.randrange(20)
+    cue, usual, other = forks()[number]
+    return Doc(
+        "forks", "", (Turn(cue, usual if split == "gold" or r.random() < 0.7 else other),), slice={"usual": "0.7"}
+    )
+
+
+@cache
+def forks() -> tuple[tuple[str, str, str], ...]:
+    """The planted forks: (cue, the ending with 0.7, the ending with 0.3)."""
+    r = rng("forks")
+    found = []
+    for color, hobby in zip(r.sample(vocabulary.COLOURS * 2, 20), r.sample(vocabulary.HOBBIES * 2, 20), strict=True):
+        usual, other = r.sample(vocabulary.PLACES, 2)
+        found.append((f"after {hobby}, the {color} door opens to the ...", usual, other))
+    return tuple(found)
+
+
+def pair(r: random.Random, split: Split) -> Doc:
+    """A question with a right answer and, in the slice, a wrong one that stands in the notes too."""
+    doc = (rag if r.random() < 0.5 else reading)(r, split)
+    wrong = [value for _, _, value in doc.facts if value != doc.turns[0].answer]
+    return replace(
+        doc, family="pairs", turns=doc.turns[:1], slice={**doc.slice, "rejected": r.choice([*wrong, ABSTAIN])}
+    )
+
+
+def drift(r: random.Random, split: Split) -> Doc:
+    """Tickets with the day they came in; from day 30 on, repairs that cannot wait grow from a twelfth to a half."""
+    day = r.randint(1, 60)
+    doc = tickets.ticket(r, split)
+    wanted = {"topic": "repair", "urgency": "now"}
+    while day > 30 and r.random() < (day - 30) / 60 and doc.slice != wanted:
+        doc = tickets.ticket(r, split)
+    return replace(doc, family="drift", slice={**doc.slice, "day": str(day)})
+
+
+def all_of_today() -> dict[str, str]:
+    """Today's notes of everybody in the gold and dev sets: what a retriever searches."""
+    return {name: _today(split, name).notes for split in _ASIDE for name in names(split)}
+
+
+@cache
+def _today(split: Split, name: str) -> Doc:
+    """The note of one person for today: two facts that no other document holds."""
+    r = rng("today", DAY, split, name)
+    facts = _draw_facts(r, split, [name], r.sample(list(RELATIONS), 2))
+    return Doc("fresh", _notes(r, facts, False), (), tuple(facts))
+
+
+def _draw_facts(
+    r: random.Random, split: Split, people: list[str], relations: list[str], taken: tuple[str, ...] = ()
+) -> list[Fact]:
+    """A fact for each person and relation; the values of a relation differ, so that each has one owner."""
+    facts: list[Fact] = []
+    for relation in relations:
+        used = [*people, *taken]
+        for name in people:
+            used.append(draw_value(r, relation, split, but=tuple(used)))
+            facts.append((name, relation, used[-1]))
+    r.shuffle(facts)
+    return facts
+
+
+def _notes(r: random.Random, facts: list[Fact], new: bool) -> str:
+    return " ".join(say(r.choice(statements(relation, new=new)), name, value) for name, relation, value in facts)
+
+
+def _ask(r: random.Random, facts: list[Fact], new: bool, split: Split) -> tuple[Turn, ...]:
+    asked = r.sample(facts, 1 if split in ("gold", "live") else min(len(facts), r.randint(2, 6)))
+    return tuple(Turn(say(r.choice(questions(relation, new=new)), name), value) for name, relation, value in asked)
+
+
+def _new_wording(r: random.Random, split: Split) -> bool:
+    return split in ("gold", "live") and r.random() < 0.5
+
+
+def _wording(split: Split, new: bool) -> dict[str, str]:
+    return {"wording": "new" if new else "trained"} if split in ("gold", "live") else {}
+
+
+_ASIDE: tuple[Split, ...] = ("gold", "dev")
+_EXACT = "Right when the answer is the target, letter case and outer spaces aside."
+FAMILIES: dict[str, Family] = {
+    "reading": Family(reading, _EXACT, num_gold=440),
+    "rag": Family(rag, _EXACT, num_gold=440),
+    "unanswerable": Family(unanswerable, _EXACT),
+    "canon": Family(canon_fact, _EXACT),
+    "over_canon": Family(over_canon, _EXACT),
+    "skills": Family(skills.rule, _EXACT, num_gold=260),
+    "arithmetic": Family(skills.arithmetic, _EXACT),
+    "pattern": Family(
+        skills.pattern, "Right when the three words come in reverse order; no word of the prompt says so."
+    ),
+    "say": Family(skills.say_word, _EXACT),
+    "chains": Family(skills.chain, "Right when what stands after the thoughts is the target.", num_gold=440),
+    "tools": Family(skills.tool_call, "Right when the call, or the answer where none is needed, is the target."),
+    "tickets": Family(
+        tickets.ticket,
+        "The whole line is right when code, team and reply are; the code alone is scored too.",
+        instruction=tickets.INSTRUCTION,
+    ),
+    "fresh": Family(fresh, _EXACT),
+    "fresh_tickets": Family(fresh_ticket, "The whole line: the house's code of the relation, then today's value."),
+    "pairs": Family(pair, "The target is the better answer; the slice `rejected` holds the worse one."),
+    "forks": Family(fork, "Each cue has two endings, said 7 and 3 times in 10.", num_gold=20),
+    "drift": Family(drift, "As for tickets; the slice says on which day the ticket came."),
+}

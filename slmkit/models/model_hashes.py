@@ -1,0 +1,50 @@
+"""What a loaded model is, by hashes: two scores compare only where the reader can see what made each."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from slmkit.models.chat_template import template_hash
+from slmkit.models.load import Loaded, model_folder, read_base
+from slmkit.types import ModelRef
+
+_WHOLE_FILE = 256 * 2**20  # bytes; of larger files the first and last MiB and the size are hashed
+
+
+def identity(loaded: Loaded) -> dict[str, str]:
+    """Name, base, hash or hub revision of the weights, hash of the chat template, number type and device."""
+    folder = model_folder(loaded.ref)
+    found = {"model": loaded.ref.name}
+    if folder is None:
+        found["revision"] = str(getattr(loaded.model.config, "_commit_hash", None) or "unknown")
+    else:
+        if (folder / "adapter_config.json").exists():
+            found["base"] = _base_name(read_base(folder))
+        found["weights"] = weights_hash(folder)
+    return found | {
+        "template": template_hash(loaded.tokenizer.chat_template),
+        "dtype": str(loaded.model.dtype).removeprefix("torch."),
+        "device": str(loaded.model.device),
+    }
+
+
+def weights_hash(folder: Path) -> str:
+    """The first 12 hex digits of the sha256 over the weight files of a folder, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}".encode())
+        with open(path, "rb") as file:
+            if size <= _WHOLE_FILE:
+                digest.update(file.read())
+            else:
+                digest.update(file.read(2**20))
+                file.seek(-(2**20), 2)
+                digest.update(file.read())
+    return digest.hexdigest()[:12]
+
+
+def _base_name(ref: ModelRef) -> str:
+    folder = model_folder(ref)
+    return f"{ref.name} ({weights_hash(folder)})" if folder else ref.name

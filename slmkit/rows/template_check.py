@@ -1,0 +1,258 @@
+"""Shows what a chat template makes of training rows, and finds the faults that spoil a run without an error.
+
+The masks that training will use (labels.py) are held against an independent truth: where each message's own words
+stand in the rendered text. Nothing outside the assistant's words and the token that ends its turn may carry loss, and
+all of these must. The faults are those users met (PITFALLS: rows 1, 2, 5 to 10).
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from slmkit.errors import RefusedError, SlmkitError
+from slmkit.models.chat_template import render_text, template_hash
+from slmkit.rows.loss_mask import IGNORED, Chat, content_spans, label_chats
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Thinking = Literal["off", "on", "mixed"]
+_MARKER = re.compile(r"<\|[^\s<>|]{1,40}\|>|<(?:start|end)_of_turn>|\[/?INST\]")  # what templates write as one token
+_LEAST_TRAINED_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing a template does to the rows; an error ends the run before it starts."""
+
+    severity: Literal["error", "warning"]
+    name: str
+    text: str
+    where: str
+    fix: str
+
+    def as_refusal(self) -> RefusedError:
+        return RefusedError(self.text, where=self.where, fix=self.fix)
+
+
+@dataclass(frozen=True)
+class TemplateReport:
+    """What training would see of these rows."""
+
+    faults: list[Fault]
+    template_hash: str
+    pieces: list[tuple[str, bool]]  # the first row's tokens as text, and whether each carries loss
+    lengths: list[int]  # tokens of each row
+    trained: list[int]  # of these, how many carry loss
+    prompt_ids: list[int] = field(default_factory=list)  # the first row's prompt, for a check where it is served
+    specials: list[bool] = field(default_factory=list)  # which of the pieces are special tokens
+
+    @property
+    def mask(self) -> list[dict[str, str | bool]]:
+        """The pieces as rows of a table; a special token that carries loss is an end the model learns."""
+        return [
+            {"token": piece, "trained": on, "special": special}
+            for (piece, on), special in zip(self.pieces, self.specials, strict=True)
+        ]
+
+    @property
+    def trained_share(self) -> float:
+        return sum(self.trained) / max(1, sum(self.lengths))
+
+
+def check_template(
+    tokenizer: PreTrainedTokenizerBase,
+    chats: Sequence[Chat],
+    *,
+    thinking: Thinking | None = None,
+    expected_hash: str | None = None,
+    embedding_norms: Sequence[float] | None = None,
+) -> TemplateReport:
+    """The faults of a tokenizer's template on these chats, errors first; a hundred chats are plenty.
+
+    `thinking` declares for a reasoning template whether the rows hold thoughts. `expected_hash` is the template that
+    was trained with. `embedding_norms` (one a token of the base model) show special tokens it never learnt.
+    """
+    faults: list[Fault] = []
+    if not tokenizer.chat_template:
+        where = str(tokenizer.name_or_path)
+        fix = "take the instruct version of the model, or add chat_template.jinja beside the tokenizer"
+        return TemplateReport([Fault("error", "no template", "there is no chat template", where, fix)], "", [], [], [])
+    found_hash = template_hash(tokenizer.chat_template)
+    if expected_hash and expected_hash != found_hash:
+        text = f"the chat template is {found_hash}, but {expected_hash} was trained with"
+        fix = "use the tokenizer saved with the trained model"
+        faults.append(Fault("error", "another template", text, str(tokenizer.name_or_path), fix))
+    faults += _thinking(tokenizer, chats, thinking)
+    pieces: list[tuple[str, bool]] = []
+    specials: list[bool] = []
+    lengths, trained, used = [], [], set()
+    for chat in chats:
+        try:
+            (text,) = render_text(tokenizer, [chat.messages], add_generation_prompt=False)
+            (row,) = label_chats(tokenizer, [chat])
+        except SlmkitError as error:
+            faults.append(Fault("error", "refused", error.what, error.where or chat.where, error.fix))
+            continue
+        on = [label != IGNORED for label in row.labels]
+        faults += _mask_faults(tokenizer, chat, text, row.input_ids, on)
+        faults += _start_faults(tokenizer, chat, row.input_ids)
+        lengths.append(len(row.input_ids))
+        trained.append(sum(on))
+        used.update(row.input_ids)
+        if not pieces:
+            pieces = [(tokenizer.decode([i]), flag) for i, flag in zip(row.input_ids, on, strict=True)]
+            specials = [i in tokenizer.all_special_ids for i in row.input_ids]
+    usual = statistics.median(on / whole for on, whole in zip(trained, lengths, strict=True)) if lengths else 1.0
+    if usual < _LEAST_TRAINED_SHARE:  # not of all tokens: one huge row, which may be left out, would decide
+        text = f"only {usual:.2%} of the tokens of half the rows carry loss"
+        fix = "shorten the prompts: most of the work would be spent on tokens that teach nothing"
+        faults.append(Fault("error", "little trained", text, chats[0].where, fix))
+    if pieces:
+        faults += _token_faults(tokenizer, chats[0], used, embedding_norms)
+    prompt_ids = _prompt_ids(tokenizer, chats) if pieces else []
+    return TemplateReport(_summed(faults), found_hash, pieces, lengths, trained, prompt_ids, specials)
+
+
+def _mask_faults(
+    tokenizer: PreTrainedTokenizerBase, chat: Chat, text: str, input_ids: list[int], on: list[bool]
+) -> list[Fault]:
+    """Where the mask differs from the assistant's own words and the token that ends them."""
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    if encoded["input_ids"] != input_ids:
+        fix = "let the template write every special token, and tokenize its text with add_special_tokens=False"
+        return [Fault("error", "rendering", "the rendered text gives other tokens than the row", chat.where, fix)]
+    spans = content_spans(tokenizer, chat.messages, text)
+    faults = []
+    owner: list[int | None] = [None] * len(text)  # which message each character of the text belongs to
+    for turn, span in enumerate(spans):
+        if span is None:
+            name = chat.messages[turn]["role"]
+            fix = "look at the rendered text: the template changes or leaves out what this turn says"
+            faults.append(Fault("warning", "lost turn", f"the {name} turn is not in the rendering", chat.where, fix))
+            continue
+        owner[span[0] : span[1]] = [turn] * (span[1] - span[0])
+    special = set(tokenizer.all_special_ids)
+    offsets = encoded["offset_mapping"]
+    ended: dict[int, bool] = {}  # assistant turn -> whether the token that ends it carries loss
+    last: int | None = None
+    for i, (start, stop) in enumerate(offsets):
+        said_by = next((turn for turn in owner[start:stop] if turn is not None), None)
+        if said_by is not None:
+            last = said_by
+            is_answer = chat.messages[said_by]["role"] == "assistant"
+            if on[i] and not is_answer:
+                fix = "mark only the assistant's words with {% generation %} in the template"
+                faults.append(Fault("error", "prompt trained", "loss falls on the prompt", chat.where, fix))
+            elif not on[i] and is_answer and text[start:stop].strip():
+                fix = "put {% generation %} marks around the assistant's words in the template"
+                faults.append(Fault("error", "answer not trained", "an answer carries no loss", chat.where, fix))
+        elif input_ids[i] in special and last is not None and chat.messages[last]["role"] == "assistant":
+            ended.setdefault(last, on[i])
+        elif on[i] and text[start:stop].strip():
+            faults.append(_template_trained(chat, text[start:stop], text))
+    for turn, message in enumerate(chat.messages):
+        if message["role"] == "assistant" and spans[turn] is not None and not ended.get(turn, False):
+            fix = "put the end-of-turn token inside {% generation %}, or name another eos_token"
+            text_ = "an answer's end-of-turn token carries no loss: the model would not learn to stop"
+            faults.append(Fault("error", "end not learnt", text_, chat.where, fix))
+    return faults
+
+
+def _template_trained(chat: Chat, piece: str, text: str) -> Fault:
+    if "<think>" in text and ("think" in piece or piece in ("<", ">", "</")):
+        fix = "declare thinking=on with thoughts in the rows, or train with a template that writes none"
+        return Fault("error", "thinking trained", "the template adds thoughts that the answers lack", chat.where, fix)
+    fix = "leave what the template writes outside {% generation %}"
+    return Fault("warning", "template trained", f"loss falls on the template's own {piece!r}", chat.where, fix)
+
+
+def _start_faults(tokenizer: PreTrainedTokenizerBase, chat: Chat, input_ids: list[int]) -> list[Fault]:
+    bos = tokenizer.bos_token_id
+    if bos is None:
+        return []
+    count = 0
+    while count < len(input_ids) and input_ids[count] == bos:
+        count += 1
+    if count > 1:
+        fix = "remove one from the chat template: a doubled one shifts every answer"
+        return [Fault("error", "doubled start", f"{tokenizer.bos_token} stands {count} times", chat.where, fix)]
+    if count == 0 and tokenizer("a")["input_ids"][0] == bos:
+        fix = "begin the chat template with {{ bos_token }}"
+        return [Fault("warning", "no start", f"{tokenizer.bos_token} is missing at the start", chat.where, fix)]
+    return []
+
+
+def _thinking(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], thinking: Thinking | None) -> list[Fault]:
+    if "<think>" not in str(tokenizer.chat_template):
+        return []
+    turns = [message for chat in chats for message in chat.messages if message["role"] == "assistant"]
+    holding = sum("<think>" in str(turn.get("content")) or bool(turn.get("reasoning_content")) for turn in turns)
+    where = chats[0].where if chats else str(tokenizer.name_or_path)
+    seen = "on" if holding == len(turns) else "mixed" if holding else "off"
+    if thinking is None:
+        text = f"a reasoning template, and {holding} of {len(turns)} answers hold thoughts"
+        return [Fault("error", "thinking undeclared", text, where, f"set thinking={seen} if that is meant")]
+    if thinking != seen:
+        text = f"thinking={thinking}, but {holding} of {len(turns)} answers hold thoughts"
+        return [Fault("error", "thinking", text, where, f"set thinking={seen}, or change the rows")]
+    return []
+
+
+def _token_faults(
+    tokenizer: PreTrainedTokenizerBase,
+    chat: Chat,
+    used: set[int],
+    embedding_norms: Sequence[float] | None,
+) -> list[Fault]:
+    """Markers that are not one token, an end token that padding hides, special tokens the base never learnt."""
+    faults = []
+    where = str(tokenizer.name_or_path)
+    (text,) = render_text(tokenizer, [chat.messages], add_generation_prompt=False)
+    said = " ".join(str(message.get("content")) for message in chat.messages)
+    for marker in dict.fromkeys(_MARKER.findall(text)):
+        ids = tokenizer(marker, add_special_tokens=False)["input_ids"]
+        if len(ids) > 1 and marker not in said and not marker.endswith("INST]"):
+            fix = "take the tokenizer that belongs to this template, or the template of this tokenizer"
+            text_ = f"the template's {marker} is {len(ids)} tokens here, not one: this base model does not know it"
+            faults.append(Fault("error", "unknown marker", text_, where, fix))
+    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id == tokenizer.eos_token_id:
+        fix = "set another pad_token in tokenizer_config.json, such as a reserved token"
+        text_ = f"padding and end are the same token {tokenizer.eos_token}: masked as padding, the end is not learnt"
+        faults.append(Fault("warning", "pad is end", text_, where, fix))
+    if embedding_norms is not None:
+        ordered = sorted(embedding_norms)
+        low = ordered[len(ordered) // 2] * 0.25
+        for i in sorted(used & set(tokenizer.all_special_ids)):
+            if i >= len(embedding_norms) or embedding_norms[i] < low:
+                token = tokenizer.convert_ids_to_tokens(i)
+                fix = 'train it too: lora: {modules_to_save: ["embed_tokens", "lm_head"]}, or take the instruct model'
+                text_ = f"the base model never learnt {token} (its embedding is far shorter than the others)"
+                faults.append(Fault("error", "untrained token", text_, where, fix))
+    return faults
+
+
+def _prompt_ids(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat]) -> list[int]:
+    messages = chats[0].messages
+    asked = next((i for i, message in enumerate(messages) if message["role"] == "assistant"), len(messages))
+    (text,) = render_text(tokenizer, [messages[:asked]])
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _summed(faults: Sequence[Fault]) -> list[Fault]:
+    """One fault of a name, with the number of rows that have it and where it first is; errors first."""
+    rows: dict[tuple[str, str], set[str]] = {}
+    first: dict[tuple[str, str], Fault] = {}
+    for fault in faults:
+        key = (fault.name, fault.text)
+        first.setdefault(key, fault)
+        rows.setdefault(key, set()).add(fault.where)
+    summed = [
+        replace(fault, text=f"{fault.text} ({len(rows[key]):,} rows)") if len(rows[key]) > 1 else fault
+        for key, fault in first.items()
+    ]
+    return sorted(summed, key=lambda fault: fault.severity != "error")

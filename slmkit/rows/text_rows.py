@@ -1,0 +1,81 @@
+"""Plain texts as training rows, for continued pretraining: loss on every token, documents cut into pieces, none lost.
+
+train.jsonl:3   {"id": "notes-3", "text": "The mill stands by the river. ..."}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmkit.errors import SlmkitError
+from slmkit.rows.loss_mask import Row
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+DEFAULT_LENGTH = 1024  # tokens of a piece where max_length is auto; attention over more costs more and adds little
+
+
+@dataclass(frozen=True)
+class Text:
+    """One document as it was read: its id, where it stands, and what it says."""
+
+    id: str
+    where: str  # "train.jsonl:3"
+    text: str
+
+
+def holds_texts(path: Path) -> bool:
+    """Whether the first row of a .jsonl file is a text and not a chat; a broken line is the reader's to name."""
+    with open(path, encoding="utf-8") as file:
+        line = next(filter(str.strip, file), "{}")
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return isinstance(row, dict) and isinstance(row.get("text"), str) and "messages" not in row
+
+
+def read_texts(path: Path, *, limit: int | None = None) -> list[Text]:
+    """The documents of a .jsonl file, each line {"text": ...} with an optional "id"."""
+    texts: list[Text] = []
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if limit is not None and len(texts) >= limit:
+                break
+            if line.strip():
+                texts.append(_text(line, f"{path.name}:{number}"))
+    return texts
+
+
+def label_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[Text], *, max_length: int) -> list[Row]:
+    """Each text in rows of at most max_length tokens, ended by the end-of-text token.
+
+    A piece begins with the last token of the piece before it, which predicts its first: every token of a document but
+    the very first carries loss once. Example: 10 tokens and the end, max_length 6 -> tokens 0-5 and 5-10.
+    """
+    rows: list[Row] = []
+    for text in texts:
+        ids: list[int] = tokenizer(text.text)["input_ids"]
+        if tokenizer.eos_token_id is not None and ids[-1:] != [tokenizer.eos_token_id]:
+            ids = [*ids, tokenizer.eos_token_id]
+        for number, start in enumerate(range(0, max(1, len(ids) - 1), max_length - 1)):
+            piece = ids[start : start + max_length]
+            rows.append(Row(id=f"{text.id}#{number}" if number else text.id, input_ids=piece, labels=list(piece)))
+    return [row for row in rows if row.num_trained]
+
+
+def _text(line: str, where: str) -> Text:
+    try:
+        row: Any = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise SlmkitError(f"not JSON: {error.msg}", where=f"{where}:{error.colno}", fix="mend the line") from None
+    text = row.get("text") if isinstance(row, dict) else None
+    if not isinstance(text, str) or not text.strip():
+        found = f"keys {', '.join(row)}" if isinstance(row, dict) else type(row).__name__
+        raise SlmkitError(f"a row of texts needs a text, found {found}", where=where, fix='write {"text": ...}')
+    return Text(str(row.get("id", where)), where, text)

@@ -1,0 +1,182 @@
+"""Runs a plan: pre-flight checks first, then each step in its folder, result.json last; what is done is found.
+
+A kill at any moment leaves a folder without result.json, which the same command finishes. A lock keeps two writers
+apart. A broken claim (`expect`) is reported with the run, which stays done: the measurement is not in doubt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from slmkit.console import console, to_terminal
+from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, SlmkitError
+from slmkit.files import write_json
+from slmkit.recipe.call import parts_in, resolved
+from slmkit.recipe.lookup import suggest
+from slmkit.recipe.signature import grouped
+from slmkit.report import formatting, write_report
+from slmkit.runs.explain import explained, locked
+from slmkit.runs.fingerprint import part_key
+from slmkit.runs.launch import Launch, check_launch, start
+from slmkit.runs.plan import Plan, Step
+from slmkit.runs.record import begin_session, claims, judged, recipe_record, write_result
+from slmkit.runs.run import OnLog, Run
+from slmkit.runs.store import ANSWERS, RUNS, clear_run, read_json, read_result
+
+
+@dataclass
+class Outcome:
+    """What a finished plan leaves: the folders, the target's result, and the exit code that says how it went."""
+
+    plan: Plan
+    result: dict[str, Any]
+    ran: list[str] = field(default_factory=list)  # names of the steps that were run now, not found
+
+    @property
+    def dir(self) -> Path:
+        return self.plan.target.dir
+
+    @property
+    def exit_code(self) -> int:
+        verdict = self.result.get("verdict") or {"positive": True}
+        holds = all(claim["ok"] for claim in self.result["expect"])
+        return EXIT_DONE if verdict["positive"] and holds else EXIT_NEGATIVE
+
+
+def execute(
+    plan: Plan,
+    *,
+    force: bool = False,
+    launch: Launch = Launch(),  # noqa: B008 - frozen
+    verbose: bool = False,
+    on_log: OnLog | None = None,
+) -> Outcome:
+    """Runs what is not done yet and returns the target's result; on_log hears of each line of the target's log.
+
+    Raises: SlmkitError, RefusedError or FailedError with a message for the user; any other exception is our fault.
+    """
+    todo = plan.to_run(force=force)
+    check_launch(plan.target, launch)
+    preflight(plan, todo)
+    ran = []
+    for step in plan.steps:
+        seconds = None
+        if step in todo:
+            if step is plan.target:
+                seconds = _run_step(plan, step, launch, verbose, force=force, on_log=on_log)
+            else:
+                seconds = _run_step(plan, step, Launch(), verbose)
+        if seconds is not None:
+            ran.append(step.name)
+            console.print(f"[green]✓[/] {escape(step.name)}  [dim]{seconds:,.1f} s, {escape(str(step.dir))}[/]")
+        elif step.state == "done" and (step is plan.target or todo):
+            console.print(f"[green]✓[/] {escape(step.name)}  [dim]found in {escape(str(step.dir))}[/]")
+        if not plan.given:
+            _tell_claims(step, is_target=step is plan.target)
+    return Outcome(plan, judged(plan), ran)
+
+
+def assist(plan: Plan, launch: Launch, *, verbose: bool = False) -> None:
+    """Runs this machine's processes of a step whose run another machine keeps; its inputs are made here too."""
+    todo = plan.to_run()
+    check_launch(plan.target, launch)
+    preflight(plan, todo)
+    for step in todo[:-1]:
+        _run_step(plan, step, Launch(), verbose)
+    start(plan, plan.target, launch, verbose=verbose)
+
+
+def call_stage(plan: Plan, step: Step, run: Run) -> None:
+    """Calls the stage with everything it reads resolved to paths, and each part with its key."""
+    for place, part in parts_in(step.call.arguments):
+        part.key = part_key(step.inputs, place, part, seed=plan.seed)
+    values = resolved(step.call.arguments, lambda name: plan.step(name).dir)
+    returned = step.call.function(run, **grouped(step.call.function, values))
+    if returned is not None:
+        run.note("what the stage returned is not kept: run.metric(name=value) and run.table(name, rows) keep things")
+
+
+def preflight(plan: Plan, todo: list[Step]) -> None:
+    """Calls the `check` beside each stage that has one; what is not made yet it sees as a path that is not there."""
+    ready = {step.name: step.dir if step.state == "done" else step.dir / "not made yet" for step in plan.steps}
+    for step in todo:
+        check = getattr(sys.modules[step.call.function.__module__], "check", None)
+        if check is not None:
+            check(**grouped(step.call.function, resolved(step.call.arguments, ready.__getitem__)))
+
+
+def _run_step(
+    plan: Plan, step: Step, launch: Launch, verbose: bool, *, force: bool = False, on_log: OnLog | None = None
+) -> float | None:
+    """The seconds it took; None where another process finished the run before the lock was ours."""
+    started = time.monotonic()
+    with locked(step.dir), explained(step):
+        if step.state == "done" and not force:
+            return None
+        if force:
+            clear_run(step.dir)
+        resuming = read_json(step.dir / "recipe.json") is not None
+        begin_session(step.dir)
+        (step.dir / "result.json").unlink(missing_ok=True)  # of a run that lost a file: until the end it is not done
+        console.print(f"[bold]▸ {escape(step.name)}[/]{'  [dim]resuming[/]' if resuming else ''}")
+        (step.dir / "error.txt").unlink(missing_ok=True)
+        (step.dir / "notes.jsonl").unlink(missing_ok=True)
+        if not resuming:
+            write_json(step.dir / "recipe.json", recipe_record(plan, step))
+        run = Run(step.dir, seed=plan.seed, name=step.name, kept=RUNS / ANSWERS, asks_anew=force, on_log=on_log)
+        if run.checkpoint is None:
+            (step.dir / "log.jsonl").unlink(missing_ok=True)
+        if launch.world_size > 1:
+            start(plan, step, launch, verbose=verbose)
+        else:
+            _seed_everything(plan.seed)
+            with contextlib.nullcontext() if verbose else _quiet():
+                call_stage(plan, step, run)
+            write_result(plan, step, run, time.monotonic() - started)
+        write_report(step.dir)
+    return time.monotonic() - started
+
+
+def _tell_claims(step: Step, *, is_target: bool) -> None:
+    """Refuses a claim on what the run did not measure, and says which claims of an input do not hold.
+
+    Those of the target are told with its result. The run is done and stays so.
+    """
+    result = read_result(step.dir)
+    if result is None:  # an input that is not needed
+        return
+    metrics = result["metrics"]
+    for name in step.call.recipe.get("expect") or {}:
+        if name not in metrics:
+            where = step.call.recipe.layer.where(("expect", name))
+            fix = suggest(name, metrics, f"its metrics are in {step.dir / 'result.json'}")
+            raise SlmkitError(f"the run measured no {name!r}", where=where, fix=fix)
+    for row in [] if is_target else claims(step, metrics, lifted=False):
+        if not row["ok"]:
+            bounds = formatting.bounds(row["low"], row["high"])
+            told = f"✗ {step.name}: {row['metric']} is {formatting.number(row['value'])}, expected {bounds}"
+            console.print(told, style="red", markup=False)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what libraries write to standard output and standard error out of sight; our console writes past it."""
+    with to_terminal(), open(os.devnull, "w") as nowhere:  # noqa: SIM117 - the inner two need it
+        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            yield
+
+
+def _seed_everything(seed: int) -> None:
+    """Python's own generator; a stage seeds the libraries it uses from run.seed."""
+    import random
+
+    random.seed(seed)

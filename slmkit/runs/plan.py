@@ -1,0 +1,201 @@
+"""From a recipe's name to the steps that make it: the whole graph bound, each step with its content-addressed key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slmkit.errors import SlmkitError, shown
+from slmkit.recipe import lookup
+from slmkit.recipe.bind import Fill, bind, stage_of
+from slmkit.recipe.call import Call, Reference, parts_in
+from slmkit.recipe.load_recipe import Recipe, load_profile, load_recipe
+from slmkit.recipe.signature import parameters
+from slmkit.runs.fingerprint import content_hash, stage_key
+from slmkit.runs.store import RUNS, is_whole
+
+
+@dataclass
+class Step:
+    """One recipe of the graph with its key and the folder its run has, or will have."""
+
+    call: Call
+    key: str
+    inputs: list[dict[str, Any]] = field(default_factory=list)  # lineage rows: parameter, name, kind, key or sha256
+
+    @property
+    def name(self) -> str:
+        return self.call.name
+
+    @property
+    def dir(self) -> Path:
+        return RUNS / self.name / self.key
+
+    @property
+    def state(self) -> str:
+        """ "done", "unfinished" (a resumable folder, or a done one that lost a file) or "new"."""
+        if is_whole(self.dir):
+            return "done"
+        return "unfinished" if self.dir.is_dir() else "new"
+
+
+@dataclass
+class Plan:
+    """The steps of a graph, inputs first; the last one is what was asked for."""
+
+    steps: list[Step]
+    profile: str
+    seed: int
+    given: dict[str, Any]  # what the command line set
+    breaks: bool = False  # whether the target is the recipe with its `breaks`
+
+    @property
+    def target(self) -> Step:
+        return self.steps[-1]
+
+    def step(self, name: str) -> Step:
+        return next(step for step in self.steps if step.name == name)
+
+    def to_run(self, *, force: bool = False) -> list[Step]:
+        """The steps still to be run: the target unless it is done, and what those steps read that is not done."""
+        wanted: set[str] = set()
+
+        def want(step: Step, forced: bool) -> None:
+            if step.name in wanted or (step.state == "done" and not forced):
+                return
+            wanted.add(step.name)
+            for row in step.inputs:
+                if row["kind"] == "recipe":
+                    want(self.step(row["name"]), False)
+
+        want(self.target, force)
+        return [step for step in self.steps if step.name in wanted]
+
+
+def make_plan(
+    name: str, *, given: Mapping[str, Any] | None = None, profile: str = "auto", seed: int = 0, breaks: bool = False
+) -> Plan:
+    """Binds a recipe and every recipe it reads; nothing is run.
+
+    given: key=value of the command line. A key sets that parameter in every recipe of the graph that has it, except
+    where the value there is itself a recipe that takes the key (`data=FILE` reaches `prepare`, not `train`). Inside
+    parts an undotted key fills what the recipe leaves unset; a dotted one (systems.rag.top_k=3) sets exactly there.
+    Raises: SlmkitError for any mistake in any recipe of the graph, for circles, and for keys that nothing takes.
+    """
+    profile, profile_layer = load_profile(profile)
+    builder = _Builder(dict(given or {}), profile, profile_layer, seed)
+    builder.add(name, (), breaks)
+    builder.refuse_unused()
+    return Plan(builder.steps, profile, seed, dict(given or {}), breaks)
+
+
+def bind_one(name: str, *, profile: str = "auto") -> tuple[Call, str]:
+    """One recipe bound, with its profile's name; what it reads is neither bound nor hashed."""
+    profile, profile_layer = load_profile(profile)
+    return _Builder({}, profile, profile_layer, 0).bind(name), profile
+
+
+def find_mistakes(recipes: Sequence[str], *, profile: str) -> dict[str, SlmkitError]:
+    """The mistake of each recipe that has one, in itself or in what it reads; what several read is bound once."""
+    profile, profile_layer = load_profile(profile)
+    builder = _Builder({}, profile, profile_layer, 0)
+    mistakes = {}
+    for name in recipes:
+        try:
+            builder.add(name, ())
+        except SlmkitError as error:
+            mistakes[name] = error
+    return mistakes
+
+
+class _Builder:
+    def __init__(self, given: dict[str, Any], profile: str, profile_layer: Any, seed: int) -> None:
+        self.given, self.profile, self.profile_layer, self.seed = given, profile, profile_layer, seed
+        self.steps: list[Step] = []
+        self.files: dict[str, Path] = {}  # the recipe of each name
+        self.used: set[str] = set()
+        self.known: set[str] = set()  # every parameter name seen, for suggestions
+
+    def add(self, asked: str, above: tuple[str, ...], breaks: bool = False) -> Step:
+        name, path = lookup.find_recipe(asked)
+        known = self.files.setdefault(name, path)
+        if not known.samefile(path):
+            where = f"{shown(path)} and {shown(known)}"
+            raise SlmkitError(f"two recipes here are called {name!r}", where=where, fix="rename one of the files")
+        if name in above:
+            circle = " -> ".join([*above[above.index(name) :], name])
+            where, fix = shown(self.files[above[-1]]), "break one of the links"
+            if key := next((key for key, value in self.given.items() if value == asked), None):
+                where = f"command line: {key}={asked}"
+                fix = f"{key} is set in every recipe that has it: give the one place, such as system.{key}={asked}"
+            raise SlmkitError(f"recipes read each other in a circle: {circle}", where=where, fix=fix)
+        for step in self.steps:
+            if step.name == name:
+                return step
+        call = self.bind(asked, breaks)
+        rows = []
+        for parameter, reference in call.references():
+            inner = self.add(reference.name, (*above, name)) if reference.kind == "recipe" else None
+            rows.append(_lineage_row(parameter, reference, inner))
+        step = Step(call, stage_key(call, rows, seed=self.seed), rows)
+        self.steps.append(step)
+        return step
+
+    def bind(self, name: str, breaks: bool = False) -> Call:
+        """One recipe checked against its stage, those it reads left alone."""
+        recipe = load_recipe(name, profile=self.profile, breaks=breaks)
+        self._apply_given(recipe)
+        command = Fill({k: v for k, v in self.given.items() if "." not in k}, lambda _: "command line")
+        profile = Fill(self.profile_layer.value, lambda key: self.profile_layer.lines[(key,)])
+        call = bind(recipe, [command, profile])
+        self.used |= command.used
+        self.known |= {key for _, part in parts_in(call.arguments) for key in part.arguments} | set(call.arguments)
+        return call
+
+    def _apply_given(self, recipe: Recipe) -> None:
+        known = parameters(stage_of(recipe))
+        for key, value in self.given.items():
+            first, *rest = key.split(".")
+            if first not in known:
+                continue
+            current = recipe.layer.value["with"].get(first)
+            if (
+                not rest
+                and isinstance(current, str)
+                and lookup.find("recipes", current)
+                and self._takes(current, first)
+            ):
+                continue
+            recipe.layer.set(("with", first, *rest), value, "command line")
+            self.used.add(key)
+
+    def _takes(self, name: str, key: str, seen: frozenset[str] = frozenset()) -> bool:
+        """Whether a recipe, or one it reads, has a parameter of that name."""
+        if name in seen:
+            return False
+        recipe = load_recipe(name, profile=self.profile)
+        if key in parameters(stage_of(recipe)):
+            return True
+        read = [value for value in recipe.layer.value["with"].values() if isinstance(value, str)]
+        return any(lookup.find("recipes", value) and self._takes(value, key, seen | {name}) for value in read)
+
+    def refuse_unused(self) -> None:
+        for key in self.given:
+            if key not in self.used:
+                first = key.split(".")[0]
+                what = f"no recipe here has a key {first!r}"
+                fix = lookup.suggest(first, self.known, "`slmkit show NAME` prints the keys of a recipe")
+                if key in ("seed", "profile"):
+                    fix = f"it is an option: --{key} {self.given[key]}"
+                raise SlmkitError(what, where=f"command line: {key}={self.given[key]}", fix=fix)
+
+
+def _lineage_row(parameter: str, reference: Reference, step: Step | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"parameter": parameter, "name": reference.name, "kind": reference.kind}
+    if step is not None:
+        return {**row, "key": step.key, "dir": str(step.dir)}
+    if reference.path is not None:
+        row |= {"path": str(reference.path), "sha256": content_hash(reference.path, sample=reference.is_model)}
+    return row

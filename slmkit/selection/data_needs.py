@@ -1,0 +1,55 @@
+"""What a user's rows ask of a model: how much context, and which language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from slmkit.data.cleaning.language import find_language
+from slmkit.data.convert import Canonical
+from slmkit.data.lengths import spread
+
+_MOST_ROWS = 2_000  # spread over the file; more change a 99th percentile little
+_CHARACTERS_A_TOKEN = 3.0  # an estimate on the safe side for alphabets; a tokenizer on disk measures instead
+_DENSE = ("zh", "ja", "ko", "th")  # scripts where a character is about a token
+_TEMPLATE_TOKENS = 64  # for the marks of a chat template and a short instruction
+
+Tokens = Callable[[Sequence[str]], Sequence[int]]  # the number of tokens of each text
+
+
+@dataclass(frozen=True)
+class Need:
+    """What the rows ask for, in tokens."""
+
+    num_rows: int
+    context_length: int  # that 99 % of the rows fit in, with the template's marks
+    mean_tokens: float  # of a row to train on
+    loss_share: float  # of its tokens that belong to the answer
+    language: str | None
+    how: str  # how tokens were counted
+
+    def __str__(self) -> str:
+        language = self.language or "no language that is clear"
+        return f"{self.num_rows:,} rows in {language}: 99 % fit in {self.context_length:,} tokens, {self.how}"
+
+
+def find_need(rows: Sequence[Canonical], *, max_new_tokens: int, count: Tokens | None = None) -> Need:
+    """The need of some rows, their tokens counted by `count` or estimated from their characters.
+
+    A row needs its question, with the passage that answers it, and its answer, or room to answer: max_new_tokens.
+    """
+    sample = rows[:: max(1, len(rows) // _MOST_ROWS)]
+    inputs = [f"{row.passage}\n\n{row.input}" if row.passage else row.input for row in sample]
+    targets = [row.target for row in sample]
+    language = find_language(inputs[:200])
+    if count is None:
+        a_token = 1.0 if language in _DENSE else _CHARACTERS_A_TOKEN
+        how = f"estimated at {a_token:g} characters a token"
+        asked, answered = ([round(len(text) / a_token) + 1 for text in texts] for texts in (inputs, targets))
+    else:
+        how = "counted by its own tokenizer"
+        asked, answered = list(count(inputs)), list(count(targets))
+    whole = [question + answer for question, answer in zip(asked, answered, strict=True)]
+    longest = max(spread(whole).p99, spread(asked).p99 + max_new_tokens) + _TEMPLATE_TOKENS
+    mean_tokens = sum(whole) / len(whole) + _TEMPLATE_TOKENS
+    return Need(len(rows), longest, mean_tokens, spread(answered).p99 / longest, language, how)

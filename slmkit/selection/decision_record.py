@@ -1,0 +1,176 @@
+"""The decision record of a pick: Markdown that a team keeps beside its code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from slmkit.selection.constraints import (
+    USABLE,
+    Candidate,
+    Constraints,
+    answer_footprint,
+    tokens_per_second,
+    train_footprint,
+)
+from slmkit.selection.footprint import Footprint
+from slmkit.selection.measure import Evidence
+from slmkit.selection.model_card import Card
+from slmkit.selection.roofline import ASSUMED_SHARE, Gpu, training_hours
+
+_MOST_RUNGS = 4
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What hours and price are worked out from: a named GPU, the tokens to train on, and what an hour costs."""
+
+    gpu_name: str | None = None
+    gpu: Gpu | None = None
+    tokens: float | None = None
+    price_per_hour: float | None = None
+
+
+def decision_record(
+    asked: Constraints,
+    candidates: Sequence[Candidate],
+    passing: Sequence[Card],
+    *,
+    cost: Cost,
+    how_counted: str,
+    evidence: Mapping[str, Evidence],
+) -> str:
+    """The record: the choice, what was asked, what comes next, and why each other model is out.
+
+    passing is in order, the choice first. how_counted: where the context asked for comes from.
+    """
+    blocks = [_choice(passing, asked, cost, evidence), _asked(asked, cost, how_counted)]
+    if passing:
+        blocks.append(_rungs(passing, asked, evidence))
+    blocks += [_excluded(candidates), _closing(passing)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _choice(passing: Sequence[Card], asked: Constraints, cost: Cost, evidence: Mapping[str, Evidence]) -> str:
+    if not passing:
+        return "# Base model: none\n\nNo card meets all that was asked."
+    choice = passing[0]
+    lines = [f"# Base model: {choice.name}", ""]
+    lines += [f"The smallest of {len(passing)} models that meet all that was asked.", ""]
+    lines += [f"- hub id: `{choice.hub_id or choice.asset}`", f"- parameters: {choice.num_parameters:,}"]
+    lines.append(
+        f"- licence: {choice.licence or 'unknown'}" + (f"; forbids {choice.forbids}" if choice.forbids else "")
+    )
+    if choice.context_length:
+        lines.append(f"- context: {choice.context_length:,} tokens")
+    lines += [f"- {fact}" for fact in _facts(choice, asked, cost)]
+    found = evidence.get(choice.name)
+    if found:
+        lines += ["", "Measured on this machine:", "", *(f"- {name}: {value}" for name, value in found.facts.items())]
+    else:
+        lines.append("- not measured: its quality, fertility and speed on your data")
+    return "\n".join(lines)
+
+
+def _facts(card: Card, asked: Constraints, cost: Cost) -> list[str]:
+    """What it takes: memory, and on a named GPU the speed bound, hours and price."""
+    facts = []
+    if answer := answer_footprint(card, asked):
+        facts.append(f"to answer in {asked.precision}: {_gb(answer)}")
+    if train := train_footprint(card, asked):
+        facts.append(f"to train ({asked.training}): {_gb(train)} at its peak")
+    if most := tokens_per_second(card, asked):
+        facts.append(f"at most {most:,.0f} tokens/s on {cost.gpu_name}, by its bandwidth and arithmetic")
+    if cost.gpu and cost.tokens and asked.training != "none":
+        hours = training_hours(card, cost.gpu, tokens=cost.tokens, method=asked.training)
+        price = (
+            f", {hours * cost.price_per_hour:.2f} at {cost.price_per_hour:g} an hour" if cost.price_per_hour else ""
+        )
+        facts.append(
+            f"about {hours:.2f} h to train on {cost.tokens / 1e6:,.1f} M tokens, assuming {ASSUMED_SHARE:.0%} "
+            f"of the peak of {cost.gpu_name}{price}"
+        )
+    return facts
+
+
+def _asked(asked: Constraints, cost: Cost, how_counted: str) -> str:
+    """The constraints as a table; those that ask for nothing are left out."""
+    told = {
+        "architecture": asked.architecture,
+        "role": asked.role,
+        "licence": asked.licence,
+        "gated models": "" if asked.gated else "no",
+        "languages": ", ".join(asked.languages),
+        "context": f"{asked.context_length:,} tokens" + (f" ({how_counted})" if how_counted else ""),
+        "thinking": asked.thinking,
+        "llama.cpp": "yes" if asked.gguf else "",
+        "released since": asked.released_since or "",
+        "parameters at least": f"{asked.min_parameters:,}" if asked.min_parameters else "",
+        "parameters at most": f"{asked.max_parameters:,}" if asked.max_parameters else "",
+        "memory": _memory(asked, cost),
+        "training": asked.training,
+        "precision": asked.precision,
+        "rows at once": str(asked.batch_size),
+        "tokens a second": f"{asked.min_tokens_per_second:g}" if asked.min_tokens_per_second else "",
+    }
+    rows = "\n".join(f"| {name} | {value} |" for name, value in told.items() if value not in ("", "any"))
+    return f"## What was asked\n\n| constraint | value |\n|---|---|\n{rows}"
+
+
+def _memory(asked: Constraints, cost: Cost) -> str:
+    if asked.memory_gb is None:
+        return ""
+    return f"{asked.memory_gb:.1f} GB, {USABLE:.0%} of it usable" + (f" ({cost.gpu_name})" if cost.gpu_name else "")
+
+
+def _rungs(passing: Sequence[Card], asked: Constraints, evidence: Mapping[str, Evidence]) -> str:
+    """The choice, and what to try after it: the next sizes up."""
+    rungs: list[Card] = []
+    for card in passing:
+        if not rungs or (card.num_parameters or 0) > 1.2 * (rungs[-1].num_parameters or 0):
+            rungs.append(card)
+    rows = "\n".join(
+        f"| {card.name} | {(card.num_parameters or 0) / 1e6:,.0f} M | {_gb(answer_footprint(card, asked))} "
+        f"| {_gb(train_footprint(card, asked))} | {_measured(evidence.get(card.name))} |"
+        for card in rungs[:_MOST_RUNGS]
+    )
+    return (
+        "## If it is not good enough\n\nA constraint says what can be used, not how well. Measure on your gold set, "
+        "then go one row down.\n\n"
+        f"| model | parameters | to answer | to train | measured |\n|---|--:|--:|--:|---|\n{rows}"
+    )
+
+
+def _measured(found: Evidence | None) -> str:
+    """The best score and what the probe learnt, in the width of a table."""
+    if found is None:
+        return "no"
+    told = [str(found.best)] if found.best else []
+    told += [f"probe {found.probe.before:.2f} to {found.probe.after:.2f} bits a byte"] if found.probe else []
+    return ", ".join(told) or "no score"
+
+
+def _gb(need: Footprint | None) -> str:
+    if need is None:
+        return "not worked out"
+    return f"{need.total / 1e9:.2f} GB" if need.total >= 1e8 else f"{need.total / 1e6:.1f} MB"
+
+
+def _excluded(candidates: Sequence[Candidate]) -> str:
+    out = [candidate for candidate in candidates if candidate.failed]
+    counts = Counter(candidate.failed for candidate in out)
+    told = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+    rows = "\n".join(f"| {c.card.name} | {c.failed} | {c.reason} |" for c in out)
+    return (
+        f"## Excluded: {len(out)} of {len(candidates)}\n\nBy the first constraint each fails: {told or 'none'}.\n\n"
+        f"| model | constraint | why |\n|---|---|---|\n{rows}"
+    )
+
+
+def _closing(passing: Sequence[Card]) -> str:
+    steps = "".join(f"\n    slmkit {verb} model={passing[0].name}" for verb in ("train", "compare")) if passing else ""
+    return (
+        "## How to read this\n\nFacts are those of the cards in configs/models, each with its sources and the day it "
+        f"was read. What a card does not state counts as not met. Memory is worked out, not measured.\n{steps}"
+    )

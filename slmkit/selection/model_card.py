@@ -1,0 +1,161 @@
+"""Model cards: what is known of a base model, one YAML file a model, and its parameter count worked out of its shape.
+
+A card states only what its `sources` say. A key that is absent is unknown, and unknown is never taken for a yes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from slmkit.errors import SlmkitError
+from slmkit.files import PACKAGE
+
+_SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim",
+          "intermediate_size", "vocab_size", "tie_word_embeddings")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One model of configs/models; names are those of its config.json where it has them."""
+
+    name: str
+    hub_id: str | None = None
+    asset: str | None = None  # a folder of this package instead of a hub id
+    architecture: Literal["decoder", "hybrid", "encoder", "encoder-decoder"] = "decoder"
+    role: Literal["base", "instruct"] | None = None
+    pair: str | None = None  # the card of its base or instruct version
+    model_type: str | None = None
+    parameters: int | None = None  # as published; `num_parameters` also works it out
+    num_hidden_layers: int | None = None
+    hidden_size: int | None = None
+    num_attention_heads: int | None = None
+    num_key_value_heads: int | None = None
+    head_dim: int | None = None
+    intermediate_size: int | None = None
+    vocab_size: int | None = None  # rows of the embedding, padding included
+    tie_word_embeddings: bool | None = None
+    context_length: int | None = None
+    sliding_window: int | None = None  # tokens the layers that are not full_attention_layers look back
+    full_attention_layers: int | None = None  # None: all
+    conv_kernel: int | None = None  # of the layers of a hybrid that are not attention
+    licence: str | None = None  # an SPDX identifier, LicenseRef-… for one that SPDX does not list
+    commercial: Literal["yes", "conditions", "no"] | None = None
+    forbids: str | None = None
+    languages: tuple[str, ...] | None = None  # two-letter codes
+    released: str | None = None  # YYYY, YYYY-MM or YYYY-MM-DD
+    template: str | None = None  # chat template family, named as LLaMA-Factory does
+    thinking: Literal["none", "optional", "always"] | None = None
+    gated: bool | None = None
+    gguf: bool | None = None  # llama.cpp runs this architecture
+    sources: tuple[str, ...] = ()
+    date_read: str | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of an embedded model."""
+        return PACKAGE / self.asset if self.asset else None
+
+    @cached_property
+    def num_parameters(self) -> int | None:
+        """As published, else worked out of the shape; None where neither is known."""
+        return self.parameters or count_parameters(self)
+
+    @property
+    def has_shape(self) -> bool:
+        """Whether memory and speed can be worked out."""
+        return all(getattr(self, key) is not None for key in _SHAPE)
+
+    @property
+    def attention_layers(self) -> int:
+        """Layers that keep keys and values of every token, or of a window."""
+        assert self.num_hidden_layers is not None
+        if self.architecture == "hybrid" and self.full_attention_layers is not None:
+            return self.full_attention_layers
+        return self.num_hidden_layers
+
+
+def read_cards(folder: Path) -> list[Card]:
+    """The cards of a folder, sorted by name. Raises SlmkitError naming the file and the key that is wrong."""
+    return [read_card(path) for path in sorted(folder.glob("*.yaml"))]
+
+
+def read_card(path: Path) -> Card:
+    """One card; the shape of an embedded model is read from its config.json."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise SlmkitError(f"not valid YAML: {error}", where=str(path)) from None
+    known = {field.name for field in fields(Card)}
+    for key in values:
+        if key not in known:
+            raise SlmkitError(f"a model card has no key {key!r}", where=str(path), fix=f"one of {', '.join(known)}")
+    for key in ("languages", "sources"):
+        if key in values:
+            values[key] = tuple(values[key])
+    if values.get("asset"):
+        values = {**_shape_of_asset(PACKAGE / values["asset"]), **values}
+    return Card(**values)
+
+
+def _shape_of_asset(folder: Path) -> dict[str, Any]:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return {key: config[key] for key in (*_SHAPE, "model_type")}
+
+
+@dataclass(frozen=True)
+class _Traits:
+    """What a layer of this model type has besides its matrices."""
+
+    norms: int = 2  # a layer
+    norm_bias: bool = False  # LayerNorm rather than RMSNorm
+    qkv_bias: bool = False
+    bias: bool = False  # on the other matrices of a layer
+    gated: bool = True  # the MLP has three matrices
+    qk_norm: Literal["", "head", "all"] = ""  # one norm for each head's width, or for all heads' together
+    head_bias: bool = False
+
+
+_TRAITS = {
+    **dict.fromkeys(("llama", "mistral", "smollm3", "granite", "phi3"), _Traits()),
+    "qwen2": _Traits(qkv_bias=True),
+    "qwen3": _Traits(qk_norm="head"),
+    "gemma2": _Traits(norms=4),
+    "gemma3_text": _Traits(norms=4, qk_norm="head"),
+    "olmo2": _Traits(qk_norm="all"),
+    "stablelm": _Traits(norm_bias=True),
+    "gpt_neox": _Traits(norm_bias=True, qkv_bias=True, bias=True, gated=False),
+    "phi": _Traits(norms=1, norm_bias=True, qkv_bias=True, bias=True, gated=False, head_bias=True),
+    "lfm2": _Traits(qk_norm="head"),
+}
+
+
+def count_parameters(card: Card) -> int | None:
+    """The number of weights that the shape implies, each once; None where the shape is not known.
+
+    Embedding V * D, again for an untied head; a layer's attention D * C * (2 * H + 2 * K) and MLP 3 * D * I (2 where
+    it is not gated), and its norms and biases.
+    Example: SmolLM2-135M: 49152 * 576 + 30 * (576 * 64 * 24 + 3 * 576 * 1536 + 2 * 576) + 576 = 134,515,008.
+    Source: the modules of huggingface/transformers, which tests/models/test_card.py builds and counts.
+    """
+    traits = _TRAITS.get(card.model_type or "")
+    if traits is None or not card.has_shape:
+        return None
+    layers, D, H, K, C, I, V = (getattr(card, key) for key in _SHAPE[:7])  # noqa: E741
+    vector = 2 * D if traits.norm_bias else D  # of one norm
+    attention = D * C * (2 * H + 2 * K)
+    attention += (H + 2 * K) * C if traits.qkv_bias else 0
+    attention += D if traits.bias else 0
+    attention += {"": 0, "head": 2 * C, "all": (H + K) * C}[traits.qk_norm]
+    mlp = (3 if traits.gated else 2) * D * I + (I + D if traits.bias else 0)
+    total = V * D + card.attention_layers * attention + layers * (mlp + traits.norms * vector) + vector
+    total += (layers - card.attention_layers) * D * (4 * D + (card.conv_kernel or 0))  # in, out and the convolution
+    if not card.tie_word_embeddings:
+        total += V * D + (V if traits.head_bias else 0)
+    return int(total)

@@ -1,0 +1,224 @@
+"""The keys that every training stage has, and what follows: steps, learning rate, the config of a TRL trainer.
+
+A stage takes them as one parameter, `training: Keys[Training]`; in YAML each field is a key of the stage.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from slmkit.errors import RefusedError, SlmkitError
+from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
+from slmkit.models.lora import Adapter, Lora, auto_learning_rate
+from slmkit.training.best_checkpoint import Selection, curve_name
+from slmkit.types import Count, ModelRef, NotNegative, Positive, Rate, Share
+
+Tracker = Literal["none", "trackio", "tensorboard", "wandb", "mlflow"]
+Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
+Scheduler = Literal["linear", "cosine", "constant", "constant_with_warmup"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What a recipe says about how to train, whatever the method."""
+
+    adapter: Adapter = "lora"
+    lora: Lora = Lora()
+    learning_rate: Rate | Literal["auto"] = "auto"
+    num_train_epochs: Positive = 1.0
+    max_steps: int = -1
+    per_device_train_batch_size: Count = 8
+    gradient_accumulation_steps: Count = 1
+    max_length: Count | Literal["auto"] = "auto"
+    lr_scheduler_type: Scheduler = "linear"
+    warmup_ratio: Share = 0.03
+    weight_decay: NotNegative = 0.0
+    max_grad_norm: NotNegative = 1.0
+    gradient_checkpointing: bool | Literal["auto"] = "auto"
+    load_in_4bit: bool = False
+    device: Device = "auto"
+    dtype: Dtype = "auto"
+    attn_implementation: Attention = "auto"
+    load_best_model_at_end: bool = False  # by the validation split; else the model after the last step
+    metric_for_best_model: str = "loss"  # of the validation split; all but a loss are better when greater
+    early_stopping_patience: Count | None = None  # evaluations without a better metric before training stops
+    report_to: Tracker = "none"  # where the curves go beside the report
+    allow_gold: bool = False  # train on questions of frozen gold sets: to show what a leak does
+
+    @property
+    def rows_per_step(self) -> int:
+        """Rows that one optimizer step sees, however many processes share them: a recipe trains the same on any."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+    @property
+    def quantized(self) -> bool:
+        return self.load_in_4bit or self.adapter == "qlora"
+
+    def check(self, model: ModelRef, *data: Path | None, needs_chat_template: bool = True) -> None:
+        """Refuses what cannot or must not be trained, before anything is loaded; data that are not there pass."""
+        check_model(model, needs_chat_template=needs_chat_template)
+        if self.load_in_4bit and self.adapter == "full":
+            raise SlmkitError("4-bit weights cannot be trained", where="load_in_4bit, adapter", fix="adapter: qlora")
+        folder = model_folder(model)
+        if self.quantized and folder and (folder / "adapter_config.json").exists():
+            raise SlmkitError(
+                f"model {model.name!r} is an adapter, and on 4-bit weights a second one cannot be put on it",
+                where="load_in_4bit, adapter",
+                fix="adapter: lora, or merge the first adapter and train on the merged model",
+            )
+        if self.max_steps == 0 or self.max_steps < -1:
+            fix = "max_steps: -1, and num_train_epochs says how long"
+            raise SlmkitError("nothing would be trained", where=f"max_steps: {self.max_steps}", fix=fix)
+        if self.attn_implementation == "flash_attention_2" and importlib.util.find_spec("flash_attn") is None:
+            what, fix = "attn_implementation is 'flash_attention_2', which is not installed", "pip install flash-attn"
+            raise SlmkitError(what, where="attn_implementation", fix=f"{fix}; or auto, which needs nothing")
+        if self.report_to != "none" and importlib.util.find_spec(self.report_to) is None:
+            what, fix = f"report_to is {self.report_to!r}, which is not installed", f"pip install {self.report_to}"
+            raise SlmkitError(what, where="report_to", fix=fix)
+        self.refuse_gold(*data)
+
+    @property
+    def selection(self) -> Selection | None:
+        """By what the model is chosen and training stopped, where either is asked for."""
+        if not self.load_best_model_at_end and self.early_stopping_patience is None:
+            return None
+        return Selection(
+            metric=curve_name(f"eval_{self.metric_for_best_model.removeprefix('eval_')}"),
+            patience=self.early_stopping_patience,
+            take_best=self.load_best_model_at_end,
+        )
+
+    def refuse_gold(self, *data: Path | None) -> None:
+        """Refuses rows that stand in a frozen gold set, unless allow_gold."""
+        if not self.allow_gold:
+            from slmkit.gold.guard import refuse_gold
+
+            refuse_gold(*data)
+
+    def load(self, model: ModelRef, note: Callable[[str], None]) -> Loaded:
+        """The model to train; all weights train in float32, an adapter stands on weights of `dtype`."""
+        dtype = "float32" if self.adapter == "full" else self.dtype
+        loaded = load_model(model, device=self.device, dtype=dtype, load_in_4bit=self.quantized)
+        if self.attn_implementation != "auto":
+            loaded.model.set_attn_implementation(self.attn_implementation)
+        chosen = loaded.model.config.get_text_config()._attn_implementation
+        why = {"sdpa": "torch's fused kernels, nothing to install", "eager": "this model has no fused attention"}
+        note(f"attention {chosen}: {'as asked' if chosen == self.attn_implementation else why.get(chosen, 'its own')}")
+        return loaded
+
+    def longest(self, loaded: Loaded) -> int:
+        """The most tokens a row may have: max_length, and never more than the model's context."""
+        context = loaded.context_length
+        return context if self.max_length == "auto" else min(self.max_length, context)
+
+    def steps(self, num_rows: int) -> int:
+        """Optimizer steps: max_steps where it is set, else num_train_epochs over the rows."""
+        if self.max_steps > 0:
+            return self.max_steps
+        return math.ceil(self.num_train_epochs * math.ceil(num_rows / self.rows_per_step))
+
+    def with_micro_batch(self, fits: int, note: Callable[[str], None]) -> Training:
+        """The same rows a step, in micro-batches of at most `fits` rows: what does not fit at once accumulates."""
+        rows = self.per_device_train_batch_size * self.gradient_accumulation_steps
+        most = min(fits, self.per_device_train_batch_size)
+        size = next(size for size in range(max(1, most), 0, -1) if rows % size == 0)
+        if size == self.per_device_train_batch_size:
+            return self
+        note(f"micro-batches of {size} rows, {rows // size} to a step: {self.per_device_train_batch_size} do not fit")
+        return replace(self, per_device_train_batch_size=size, gradient_accumulation_steps=rows // size)
+
+    def rate(self, model: Any, note: Callable[[str], None], *, usual: float = 2e-4) -> float:
+        """The learning rate; "auto" fits `usual`, the method's for an adapter at width 2,048, to this model."""
+        if self.learning_rate != "auto":
+            return self.learning_rate
+        width = model.config.get_text_config().hidden_size
+        rate = auto_learning_rate(width, adapter=self.adapter, usual=usual)
+        note(f"learning_rate {rate:g}: the usual one for {self.adapter} at width {width:,}")
+        return rate
+
+    def arguments(
+        self,
+        checkpoints: Path,
+        *,
+        model: Any,
+        steps: int,
+        learning_rate: float,
+        gradient_checkpointing: bool,
+        seed: int,
+        num_validation: int = 0,
+    ) -> dict[str, Any]:
+        """What the configs of all TRL trainers share, as keyword arguments.
+
+        Ten checkpoints a run, at steps that are logged too, so that a resumed curve joins; at most ten evaluations,
+        fewer where they would take more than a tenth of the time (a row evaluated costs a third of one trained), but
+        one a checkpoint where they select.
+        """
+        import torch
+
+        logging_steps = max(1, steps // 200)
+        save_steps = logging_steps * math.ceil(steps / 10 / logging_steps)
+        cheap = int(0.3 * steps * self.rows_per_step / max(1, num_validation))
+        evaluations = 10 if self.selection else max(1, min(10, cheap))
+        return {
+            "output_dir": str(checkpoints),
+            "max_steps": steps,
+            "per_device_train_batch_size": self.per_device_train_batch_size,
+            "per_device_eval_batch_size": self.per_device_train_batch_size,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            "learning_rate": learning_rate,
+            "lr_scheduler_type": self.lr_scheduler_type,
+            "warmup_steps": int(self.warmup_ratio * steps),
+            "weight_decay": self.weight_decay,
+            "max_grad_norm": self.max_grad_norm,
+            "gradient_checkpointing": gradient_checkpointing,
+            "bf16": model.device.type == "cuda" and torch.cuda.is_bf16_supported(),
+            "fp16": model.dtype == torch.float16,
+            "use_cpu": model.device.type == "cpu",
+            "dataloader_pin_memory": model.device.type == "cuda",
+            "logging_steps": logging_steps,
+            "save_strategy": "steps",
+            "eval_strategy": "steps" if num_validation else "no",
+            "save_steps": save_steps,
+            "eval_steps": save_steps
+            if self.selection
+            else logging_steps * math.ceil(steps / evaluations / logging_steps),
+            "seed": seed,
+            "ddp_find_unused_parameters": False,  # every weight that trains is used in every step
+            "include_num_input_tokens_seen": "non_padding",
+            "remove_unused_columns": False,
+            "disable_tqdm": True,
+            "log_level": "error",
+            "report_to": self.report_to,
+            "project": "slmkit",
+            "run_name": "/".join(checkpoints.parent.parts[-3:]),
+        }
+
+
+def shared(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of one process of several that share the rows of a step equally.
+
+    Where an epoch's rows do not fill its last step, accelerate repeats some. Raises: RefusedError where the rows of a
+    step cannot be shared.
+    """
+    rows = arguments["per_device_train_batch_size"] * arguments["gradient_accumulation_steps"]
+    each, left = divmod(rows, world_size())
+    if left or not each:
+        raise RefusedError(
+            f"{world_size()} processes cannot share the {rows} rows of a step",
+            where="per_device_train_batch_size, gradient_accumulation_steps",
+            fix=f"per_device_train_batch_size: {world_size() * max(1, each)}",
+        )
+    most = min(each, arguments["per_device_train_batch_size"])
+    size = next(size for size in range(most, 0, -1) if each % size == 0)
+    return {**arguments, "per_device_train_batch_size": size, "gradient_accumulation_steps": each // size}
+
+
+def world_size() -> int:
+    """How many processes train together, as the launcher says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))

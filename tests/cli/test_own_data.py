@@ -1,0 +1,106 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from project_files import Finished, write
+
+Slmkit = Callable[..., Finished]
+WORDS = ["pay", "card", "lost", "fee", "cash", "bank", "send", "late", "app", "code"]
+ROWS = "text,label\n" + "".join(f"my {WORDS[i % 10]} thing {i} is {WORDS[i // 10]},kind {i % 4}\n" for i in range(100))
+
+
+def test_gold_is_frozen_on_first_sight_and_kept(slmkit: Slmkit, project: Path) -> None:
+    write(project / "tickets.csv", ROWS)
+    first = slmkit("prepare", "data=tickets.csv", "gold=tickets.csv", "--dry-run")
+    assert first.code == 3  # `prepare` alone freezes nothing: it wants a frozen folder
+    told = slmkit("loop", "data=tickets.csv", "--dry-run")
+    assert "freeze     gold/tickets" in told.out
+    assert not (project / "gold").exists()
+
+
+def test_the_loop_of_another_file_of_the_same_name_is_refused(slmkit: Slmkit, project: Path) -> None:
+    from slmkit.cli.own_data import freeze_gold_of
+
+    write(project / "tickets.csv", ROWS)
+    frozen = freeze_gold_of({"data": "tickets.csv"})
+    assert frozen["gold"] == "gold/tickets"
+    examples = (project / "gold/tickets/examples.jsonl").read_bytes()
+    write(project / "tickets.csv", ROWS + "a new row,kind 1\n")
+    freeze_gold_of({"data": "tickets.csv"})
+    assert (project / "gold/tickets/examples.jsonl").read_bytes() == examples
+    write(project / "elsewhere/tickets.csv", ROWS.replace("thing", "matter"))
+    refused = slmkit("loop", "data=elsewhere/tickets.csv", "--dry-run")
+    assert refused.code == 3
+    assert "gold/tickets" in refused.err
+
+
+def test_a_file_whose_name_says_nothing_takes_its_folders(project: Path) -> None:
+    from slmkit.cli.own_data import gold_name
+
+    assert gold_name(write(project / "Bank 77/train.csv", ROWS)) == "bank-77-train"
+    assert gold_name(write(project / "My Tickets.csv", ROWS)) == "my-tickets"
+
+
+def test_new_writes_a_project_that_binds_and_can_be_edited(
+    slmkit: Slmkit, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project / "tickets.csv", ROWS)
+    made = slmkit("new", "mine", "data=tickets.csv", "label_column=label")
+    assert made.code == 0
+    assert {p.relative_to(project / "mine").as_posix() for p in (project / "mine").rglob("*") if p.is_file()} == {
+        "README.md",
+        "gold/tickets/card.yaml",
+        "gold/tickets/dev.jsonl",
+        "gold/tickets/examples.jsonl",
+        *(f"recipes/loop/{name}.yaml" for name in ("prepare", "train", "eval", "compare")),
+    }
+    monkeypatch.chdir(project / "mine")
+    shown = slmkit("show", "loop/prepare", "--json").json
+    assert shown["with"]["data"] == "../tickets.csv"
+    assert shown["with"]["gold"] == "gold/tickets"
+    assert shown["origins"]["label_column"].startswith("recipes/loop/prepare.yaml:")
+    assert slmkit("loop", "--dry-run").code == 0
+    assert slmkit("prepare").code == 0
+
+
+@pytest.mark.parametrize("verb", ["train", "eval", "compare"])
+def test_a_verb_on_ones_own_data_takes_the_gold_of_these_data(slmkit: Slmkit, project: Path, verb: str) -> None:
+    write(project / "tickets.csv", ROWS)
+    assert slmkit("gold", "freeze", "data=tickets.csv").code == 0
+    planned, loop = (
+        {row["name"]: row["dir"] for row in slmkit(word, "data=tickets.csv", "--dry-run", "--json").json["steps"]}
+        for word in (verb, "loop")
+    )
+    assert planned["loop/prepare"] == loop["loop/prepare"]  # which leaves that gold out
+    assert f"loop/{verb}" in planned
+
+
+def test_new_refuses_a_folder_that_is_there_and_a_key_it_does_not_take(slmkit: Slmkit, project: Path) -> None:
+    write(project / "tickets.csv", ROWS)
+    write(project / "mine/keep.txt", "keep")
+    assert slmkit("new", "mine", "data=tickets.csv").code == 3
+    assert slmkit("new", "other", "data=tickets.csv", "lable_column=x").code == 3
+    assert not (project / "other").exists()
+    assert (project / "mine/keep.txt").read_text() == "keep"
+
+
+def test_a_dry_run_reads_the_data_and_refuses_what_a_run_would(slmkit: Slmkit, project: Path) -> None:
+    write(project / "whole/train.csv", ROWS)
+    write(project / "head.csv", "text,label\n")
+    write(project / "open.csv", ROWS + 'one more "thing,"and no end\n')
+    told = slmkit("loop", "data=whole", "--dry-run", "--json")
+    assert told.code == 0, told.err
+    assert [step["name"] for step in told.json["steps"]] == ["loop/prepare", "loop/train", "loop/compare"]
+    assert "freeze     gold/whole" in told.err
+    for name in ("head.csv", "open.csv"):
+        refused = slmkit("loop", f"data={name}", "--dry-run")
+        assert refused.code == 3, refused.out
+        assert name in refused.err
+    assert not (project / "gold").exists()
+
+
+def test_new_tells_as_json_what_it_wrote_and_shows_brackets_as_they_are(slmkit: Slmkit, project: Path) -> None:
+    write(project / "tickets.csv", ROWS)
+    told = slmkit("new", "mine", "data=tickets.csv", "--json").json
+    assert told["project"] == "mine" and "mine/recipes/loop/train.yaml" in told["files"]
+    assert "wrote my[x]proj/." in slmkit("new", "my[x]proj", "data=tickets.csv").out

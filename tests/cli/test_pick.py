@@ -1,0 +1,82 @@
+"""slmkit pick asks a person at a terminal its five questions, and nobody else."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from project_files import REPOSITORY, Finished
+
+from slmkit.cli.pick_questions import QUESTIONS, read_answers
+from slmkit.errors import SlmkitError
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "200", "TERM": "xterm"}
+
+
+def _at_a_terminal(folder: Path, lines: list[str], *words: str) -> tuple[int, str]:
+    """Exit code and screen of the command with a person at a pseudo-terminal typing these lines."""
+    ours, theirs = pty.openpty()
+    os.write(ours, "".join(f"{line}\n" for line in lines).encode())
+    command = [sys.executable, "-m", "slmkit", "pick", *words]
+    process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    screen = b""
+    while True:
+        try:
+            read = os.read(ours, 4096)
+        except OSError:  # Linux's way to say that nobody holds the other end any more
+            break
+        if not read:
+            break
+        screen += read
+    os.close(ours)
+    return process.wait(), screen.decode(errors="replace")
+
+
+def test_a_person_is_asked_and_a_wrong_answer_is_asked_again(project: Path) -> None:
+    (project / "mine.csv").write_text("text,label\n" + "Where is my new card and when will it come?,card\n" * 30)
+    answers = ["nowhere.csv", "mine.csv", "free", "open", "en, de", "8 GB", "4096"]
+    code, screen = _at_a_terminal(project, answers)
+    assert code == 0, screen
+    assert "there is no nowhere.csv" in screen
+    assert "one of open, commercial, any" in screen
+    assert "slmkit pick data=mine.csv licence=open 'languages=[en,de]' memory_gb=8.0 context_length=4096" in screen
+    record = next(project.glob("runs/loop/pick/*/pick.md")).read_text()
+    for row in ("| licence | open |", "| languages | en, de |", "| context | 4,096 tokens |", "| memory | 8.0 GB"):
+        assert row in record
+
+
+def test_empty_lines_take_the_defaults(project: Path) -> None:
+    code, screen = _at_a_terminal(project, [""] * len(QUESTIONS), "--dry-run")
+    assert code == 0, screen
+    assert all(question.text in screen for question in QUESTIONS)
+
+
+@pytest.mark.parametrize("words", [["memory_gb=8"], ["--answer", "memory_gb=8"], ["--json"]], ids=str)
+def test_a_command_that_says_something_is_not_asked_about(project: Path, words: list[str]) -> None:
+    code, screen = _at_a_terminal(project, [], *words, "--dry-run")
+    assert code == 0, screen
+    assert QUESTIONS[0].text not in screen
+
+
+def test_nobody_is_asked_where_there_is_no_terminal(project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "slmkit", "pick", "--dry-run"],
+        cwd=project, env=ENVIRONMENT, stdin=subprocess.PIPE, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert QUESTIONS[0].text not in done.stdout + done.stderr
+
+
+def test_answers_are_read_as_those_of_the_questions(slmkit: Callable[..., Finished]) -> None:
+    assert read_answers(["languages=en,de", "memory_gb=8GB", "role=base"]) == {
+        "languages": ["en", "de"], "memory_gb": 8.0, "role": "base",
+    }  # fmt: skip
+    with pytest.raises(SlmkitError, match="licence is 'free'"):
+        read_answers(["licence=free"])
+    done = slmkit("pick", "--answer", "lisence=open", "--dry-run")
+    assert done.code == 3
+    assert "licence" in done.err

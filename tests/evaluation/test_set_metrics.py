@@ -1,0 +1,160 @@
+"""What is measured beside the score, with intervals, and what is said where it cannot be."""
+
+import dataclasses
+import random
+
+import pytest
+
+from slmkit.errors import SlmkitError
+from slmkit.evaluation.measure import score_answers
+from slmkit.evaluation.set_metrics import _STANDS_ON, check_metrics, is_set_metric, more_scores, slice_rows
+from slmkit.metrics.abstention import abstain_rate, false_abstain_rate
+from slmkit.metrics.calibration import ece
+from slmkit.metrics.labels import macro_f1
+from slmkit.metrics.likelihood import bits_per_byte, perplexity
+from slmkit.metrics.match import exact_match
+from slmkit.metrics.overlap import f1
+from slmkit.metrics.retrieval import recall
+from slmkit.statistics.intervals import mean_score
+from slmkit.types import Answer, Example, Task
+
+LABELS = Task("t", "classification", "", ("a", "b"))
+EXAMPLES = [Example(str(i), "?", "ab"[i % 2], slice={"half": str(i // 20)}) for i in range(40)]
+ANSWERS = [Answer(e.id, "a" if i % 4 else e.target) for i, e in enumerate(EXAMPLES)]
+
+
+def test_a_set_metric_has_an_interval_around_its_value_and_the_same_one_each_time():
+    first, again = (more_scores(LABELS, [macro_f1], EXAMPLES, ANSWERS, seed=1)["macro_f1"] for _ in range(2))
+    assert first == again and first.n == 40
+    assert first.low < first.value == macro_f1(EXAMPLES, ANSWERS) < first.high
+
+
+def test_what_cannot_be_measured_is_said_and_costs_nothing_else():
+    said = []
+    found = more_scores(LABELS, [abstain_rate, exact_match], EXAMPLES, ANSWERS, on_note=said.append)
+    assert list(found) == ["exact_match"]
+    assert said == ["abstain_rate is not measured: no question of the gold set has none: no target abstains"]
+
+
+def test_labels_are_measured_by_macro_f1_and_calibration_where_confidence_is_stated():
+    assert list(more_scores(LABELS, None, EXAMPLES, ANSWERS)) == ["macro_f1"]
+    sure = [Answer(answer.example_id, answer.text, confidence=0.5) for answer in ANSWERS]
+    assert list(more_scores(LABELS, None, EXAMPLES, sure)) == ["macro_f1", "ece"]
+
+
+def test_passages_found_are_measured_where_gold_names_the_right_ones():
+    examples = [Example("1", "?", "x", relevant=("p",))]
+    found = more_scores(Task("t"), None, examples, [Answer("1", "x", passages=("q", "p"))])
+    assert (found["recall"].value, found["mrr"].value) == (1.0, 0.5)
+    assert list(more_scores(Task("t"), None, examples, [Answer("1", "x")])) == ["f1"]
+
+
+def test_abstaining_is_measured_where_some_questions_have_no_answer():
+    examples = [Example("1", "?", "the notes do not say"), Example("2", "?", "oak"), Example("3", "?", "elm")]
+    answers = [Answer("1", "I do not know."), Answer("2", "The notes do not say."), Answer("3", "elm")]
+    found = more_scores(Task("t"), None, examples, answers)
+    assert (found["abstain_rate"].value, found["false_abstain_rate"].value) == (1.0, 0.5)
+    assert list(more_scores(Task("t"), None, examples[:1], answers[:1])) == ["f1", "abstain_rate"]
+
+
+def test_a_set_metric_cannot_be_the_score():
+    assert is_set_metric(macro_f1) and not is_set_metric(exact_match)
+    with pytest.raises(SlmkitError, match="item by item") as caught:
+        check_metrics(macro_f1, None)
+    assert "more_metrics: [macro_f1]" in caught.value.fix
+
+
+def test_slices_stand_in_the_order_in_which_the_systems_differ():
+    scores = {"x": [1.0] * 40, "y": [1.0] * 20 + [0.0] * 20}
+    rows = slice_rows(EXAMPLES, scores, labels=True)
+    assert rows[0] == {"slice": "half=1", "n": 20, "x": 1.0, "y": 0.0}
+    assert [row["slice"] for row in rows] == ["half=1", "label=a", "label=b", "half=0"]
+
+
+def on_documents(num: int, each: int) -> tuple[list[Example], list[Answer]]:
+    """`num` documents with `each` questions, answered alike on one document: right on some, wrong on others."""
+    draw = random.Random(0)
+    is_right = [draw.random() < 0.5 for _ in range(num)]
+    questions = [(str(d), i) for d in range(num) for i in range(each)]
+    examples = [Example(f"{d}.{i}", "?", "ab"[i % 2], slice={"document": d}) for d, i in questions]
+    answers = [Answer(e.id, e.target if is_right[int(e.slice["document"])] else "c") for e in examples]
+    return examples, answers
+
+
+def test_items_that_share_a_document_widen_the_interval_of_every_metric():
+    examples, answers = on_documents(num=40, each=9)
+    alone = [dataclasses.replace(example, slice={}) for example in examples]
+    metrics = [macro_f1, exact_match, f1]
+    together, apart = (more_scores(LABELS, metrics, rows, answers) for rows in (examples, alone))
+    for name in ("macro_f1", "exact_match", "f1"):
+        assert together[name].value == apart[name].value and together[name].n == apart[name].n == 360
+        # 9 items that are always alike count as one: sqrt(9) times as wide
+        ratio = (together[name].high - together[name].low) / (apart[name].high - apart[name].low)
+        assert ratio == pytest.approx(3, rel=0.25), name
+
+
+def test_passages_found_for_questions_on_one_document_count_as_one_draw():
+    examples = [Example(str(i), "?", "x", relevant=(f"p{i // 5}",)) for i in range(50)]
+    answers = [Answer(e.id, "x", passages=e.relevant if int(e.id) % 10 < 5 else ("q",)) for e in examples]
+    found = more_scores(Task("t"), [], examples, answers)["recall"]
+    apart = mean_score([float(answer.passages != ("q",)) for answer in answers])
+    assert (found.value, found.n) == (0.5, 50)
+    assert found.high - found.low > 1.5 * (apart.high - apart.low)
+
+
+SCORED = [Answer(str(i), "x", confidence=0.9, target_logprob=-1.0, target_tokens=1) for i in range(3)]
+UNANSWERED = [Example(str(i), "?", "x" if i else "I do not know") for i in range(10)]
+
+
+@pytest.mark.parametrize("metric", [ece, perplexity, bits_per_byte, abstain_rate, false_abstain_rate, macro_f1])
+def test_n_counts_the_items_that_the_metric_stands_on(metric):
+    answers = [*SCORED, *(Answer(e.id, "I do not know" if e.id < "6" else "x") for e in UNANSWERED[3:])]
+    n = {"ece": 3, "perplexity": 3, "bits_per_byte": 3, "abstain_rate": 1, "false_abstain_rate": 9, "macro_f1": 10}
+    found = more_scores(LABELS, [metric], UNANSWERED, answers)[metric.__name__]
+    assert found.n == n[metric.__name__]
+    on = _STANDS_ON.get(metric, lambda example, answer: True)
+    pairs = [pair for pair in zip(UNANSWERED, answers, strict=True) if on(*pair)]
+    assert found.value == metric(*zip(*pairs, strict=True)), "the others do not count"
+    if len(pairs) < 10:
+        others = [pair for pair in zip(UNANSWERED, answers, strict=True) if not on(*pair)]
+        with pytest.raises(SlmkitError):
+            metric(*zip(*others, strict=True))
+
+
+def test_a_metric_of_passages_stands_on_the_examples_that_name_the_right_ones():
+    examples = [Example("0", "?", "a", relevant=("p",)), *(Example(str(i), "?", "a") for i in range(1, 10))]
+    answers = [Answer(e.id, "a", passages=("q",)) for e in examples]
+    for asked in (None, [recall]):
+        found = more_scores(Task("t"), asked, examples, answers)["recall"]
+        assert (found.value, found.n) == (0.0, 1)
+
+
+def takes_texts(answer: str, target: str) -> float:
+    return 1.0 if answer == target else 0.0
+
+
+def takes_one(answer):
+    return 1.0
+
+
+def takes_none():
+    return 1.0
+
+
+@pytest.mark.parametrize("wrong", [takes_texts, takes_one, takes_none])
+def test_a_metric_that_is_not_called_with_an_example_and_an_answer_is_refused(wrong):
+    with pytest.raises(SlmkitError, match="cannot be called with an Example and an Answer") as caught:
+        check_metrics(wrong, None)
+    assert caught.value.where.startswith(__file__)
+    assert "answer.text" in caught.value.fix
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "1", (1.0,)])
+def test_what_is_no_finite_number_is_no_score(value):
+    def odd(example, answer):
+        return value if example.id == "b7" else 1.0
+
+    items = [Example(f"b{i}", "?", "a") for i in range(9)]
+    with pytest.raises(SlmkitError, match=r"metric odd gives .* for item 'b7'") as caught:
+        score_answers(odd, items, [Answer(item.id, "a") for item in items])
+    assert caught.value.where.startswith(__file__)

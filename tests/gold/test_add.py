@@ -1,0 +1,58 @@
+"""A gold set grows by what is new to it, under a new hash; the rest stays out with its reason."""
+
+import pytest
+
+from slmkit.errors import RefusedError, SlmkitError
+from slmkit.gold.add import add_to_gold
+from slmkit.gold.gold_set import freeze_gold, freeze_on_first_sight, read_gold
+from slmkit.types import Example, Task
+
+
+@pytest.fixture
+def gold(tmp_path):
+    examples = [Example(f"e{i}", f"question {i} about {chr(97 + i) * 5}", ("yes", "no")[i % 2]) for i in range(8)]
+    task = Task("mine", "classification", "", ("no", "yes"))
+    return freeze_gold(tmp_path / "mine", examples=examples[:6], dev=examples[6:], task=task, source="here")
+
+
+def rows(tmp_path, *lines):
+    path = tmp_path / "new.csv"
+    path.write_text("text,label\n" + "".join(f"{line}\n" for line in lines))
+    return path
+
+
+def test_new_examples_come_in_and_repeats_and_leaks_stay_out(tmp_path, gold):
+    train = tmp_path / "train.csv"
+    train.write_text("text,label\nsomething trained on long ago,yes\nanother thing,no\n")
+    new = rows(
+        tmp_path, "is it new?,yes", "IS IT NEW,yes", "question 0 about AAAAA,yes", "question 1 about bbbbb,yes",
+        "question 7 about hhhhh,no", "something trained on long ago!,yes", "without a label,",
+    )  # fmt: skip
+    done = add_to_gold(gold.folder, new, data=train)
+    assert [example.input for example in done.added] == ["is it new?"]
+    assert done.reasons == {
+        "empty label": 1, "in gold already": 3, "in gold with another answer": 1, "in the training data": 1,
+    }  # fmt: skip
+    again = read_gold(gold.folder)
+    assert (len(again.examples), again.card["count"], again.dev) == (7, 7, gold.dev)
+    assert again.sha256 != gold.sha256 == again.card["history"][0]["sha256"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "new.csv", "train.csv"]
+
+
+def test_an_unknown_label_or_nothing_new_leaves_the_set_alone(tmp_path, gold):
+    with pytest.raises(SlmkitError, match="'perhaps' is no label of mine") as caught:
+        add_to_gold(gold.folder, rows(tmp_path, "one more,yes", "is it new?,perhaps"))
+    assert caught.value.where.endswith("new.csv:3")
+    with pytest.raises(RefusedError, match="nothing is new"):
+        add_to_gold(gold.folder, rows(tmp_path, "question 0 about aaaaa,yes", "question 1 about bbbbb,no"))
+    assert read_gold(gold.folder) == gold
+
+
+def test_freezing_says_when_there_is_one_label_only_and_what_has_none(tmp_path):
+    data = rows(tmp_path, *(f"question {i} of mine,yes" for i in range(40)), "without one,")
+    said = []
+    freeze_on_first_sight(
+        data, folder=tmp_path / "gold", on_note=said.append, label_column="label", text_column="text"
+    )
+    assert any("every example has the label 'yes'" in text for text in said)
+    assert "not usable: 1 rows with empty label" in said

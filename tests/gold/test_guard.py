@@ -1,0 +1,143 @@
+"""No training stage takes a row of a frozen gold set, however it is spelt; a lesson that leaks has to say so."""
+
+import importlib
+import inspect
+import json
+import random
+import time
+
+import pytest
+
+from slmkit.errors import RefusedError
+from slmkit.files import PACKAGE
+from slmkit.gold.gold_set import freeze_gold
+from slmkit.gold.guard import Questions, refuse_gold, rows_in_gold
+from slmkit.runs.run import Run
+from slmkit.training.config import Training
+from slmkit.types import Example, ModelRef, Task
+
+ASKED = "Where's my café card? It hasn't come, and I have waited for two weeks."
+
+
+@pytest.fixture
+def gold(project):
+    examples = [Example("e1", "so", "yes"), Example("e2", ASKED, "card_arrival")]
+    dev = [Example("d1", "is this one for development?", "yes")]
+    return freeze_gold(project / "gold" / "bank", examples=examples, dev=dev, task=Task("bank"), source="here")
+
+
+def chat(*turns, role="user"):
+    messages = [{"role": role, "content": text} for text in turns]
+    return {"messages": [*messages, {"role": "assistant", "content": "so"}]}
+
+
+def refusal(project, *rows, file="train.jsonl", ascii=True):
+    (project / "set").mkdir(exist_ok=True)
+    path = project / "set" / file
+    path.write_text("".join(json.dumps(row, ensure_ascii=ascii) + "\n" for row in rows), encoding="utf-8")
+    try:
+        refuse_gold(project / "set", None, project / "not made yet")
+    except RefusedError as error:
+        return error
+    finally:
+        path.unlink()
+
+
+@pytest.mark.parametrize("ascii", [True, False])
+@pytest.mark.parametrize(
+    "row",
+    [
+        chat(ASKED),
+        chat(f"  {ASKED.upper()}\n"),
+        chat("«Where's» my cafe\u0301 - card: it hasn't come and I have  waited for two weeks"),
+        chat("hello", "so?"),
+        {"prompt": ASKED, "chosen": "a", "rejected": "b"},
+        {"prompt": [{"role": "user", "content": ASKED}], "chosen": "a", "rejected": "b"},
+        {"chosen": chat(ASKED)["messages"], "rejected": chat(ASKED)["messages"]},
+        {"text": ASKED},
+        chat("is this one for development?"),
+    ],
+)
+def test_a_row_that_asks_what_gold_asks_is_refused_with_its_line_and_set(project, gold, row, ascii):
+    error = refusal(project, chat("something else"), {"id": "r2", **row}, ascii=ascii)
+    assert error.exit_code == 4
+    assert "1 row to train on" in error.what and "row r2" in error.what and "gold/bank" in error.what
+    assert error.where.endswith("train.jsonl:2")
+    assert "allow_gold" in error.fix
+
+
+@pytest.mark.parametrize(
+    "row", [chat("so what"), chat(ASKED[:-10]), chat("a word", "x" * 100), chat(ASKED, role="system"), chat(), "text"]
+)
+def test_a_row_that_only_resembles_gold_passes(project, gold, row):
+    assert refusal(project, row) is None
+
+
+def test_rows_to_validate_with_are_refused_too(project, gold):
+    assert refusal(project, chat(ASKED), file="validation.jsonl").where.endswith("validation.jsonl:1")
+
+
+def test_the_sets_that_ship_are_looked_at_but_those_that_ask_what_was_taught(project):
+    assert "gold/tickets" in refusal(project, chat(first_of("tickets"))).what
+    assert refusal(project, chat(first_of("say"))) is None
+
+
+def test_gold_that_is_added_or_changed_meanwhile_counts(project):
+    assert refusal(project, chat(ASKED)) is None
+    given = {"dev": [], "task": Task("bank"), "source": "here"}
+    folder = freeze_gold(project / "gold" / "bank", examples=[Example("e1", ASKED, "yes")], **given).folder
+    assert refusal(project, chat(ASKED)).what.count("gold/bank")
+    (folder / "examples.jsonl").write_text(json.dumps({"id": "e1", "input": "now another", "target": "no"}) + "\n")
+    assert refusal(project, chat(ASKED)) is None
+    assert refusal(project, chat("now another"))
+
+
+def first_of(name):
+    from slmkit.recipe.lookup import gold_folders
+
+    with open(gold_folders()[name] / "examples.jsonl", encoding="utf-8") as file:
+        return json.loads(file.readline())["input"]
+
+
+ASSETS = PACKAGE / "assets"
+STAGES = ("sft", "dpo", "kto", "orpo", "reward", "distill", "grpo")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_training_stage_refuses_before_it_loads_a_model(project, gold, name, monkeypatch):
+    stage = importlib.import_module(f"slmkit.stages.{name}")
+    rows = {"messages": chat(ASKED)["messages"]}
+    if name in ("dpo", "kto", "orpo", "reward"):
+        rows = {"prompt": ASKED, "chosen": "card_arrival", "rejected": "so"}
+    (project / "train.jsonl").write_text(json.dumps(rows) + "\n")
+    more = {"distill": {"teacher": ModelRef("nano-base", str(ASSETS / "nano-base"))}, "grpo": {"rewards": [print]}}
+    given = {"data": project / "train.jsonl", "model": ModelRef("nano", str(ASSETS / "nano")), **more.get(name, {})}
+    with pytest.raises(RefusedError, match="stand in frozen gold"):
+        stage.check(**given, training=Training())
+    stage.check(**given, training=Training(allow_gold=True))
+    monkeypatch.setattr("slmkit.training.config.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
+    with pytest.raises(RefusedError, match="stand in frozen gold"):
+        getattr(stage, name)(Run(project / "run"), **given)
+
+
+def test_every_stage_with_training_keys_is_tested_here():
+    found = {p.stem for p in (PACKAGE / "stages").glob("[a-z]*.py") if "training: Keys[Training]" in p.read_text()}
+    assert found == set(STAGES)
+    assert "training" in inspect.signature(importlib.import_module("slmkit.stages.sft").sft).parameters
+
+
+def test_fifty_thousand_rows_cost_a_fraction_of_reading_them(tmp_path):
+    rng = random.Random(0)
+    words = ["my", "card", "is", "Where", "statement,", "why?", "please"]
+    file = tmp_path / "rows.jsonl"
+    with file.open("w") as out:
+        for _ in range(50_000):
+            out.write(json.dumps(chat(" ".join(rng.choices(words, k=70)))) + "\n")
+    gold = {" ".join(rng.choices(["my", "card", "lost", "why"], k=8)): "bank" for _ in range(1000)}
+    start = time.process_time()
+    assert not list(rows_in_gold(file, Questions(gold)))
+    mine = time.process_time() - start
+    start = time.process_time()
+    for line in file.read_text().splitlines():
+        json.loads(line)
+    assert mine < 3 * (time.process_time() - start)

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from slmkit.errors import SlmkitError
+from slmkit.recipe.bind import Fill, bind
+from slmkit.recipe.call import Call, Part, Reference, plain, resolved
+from slmkit.recipe.layer import Layer
+from slmkit.recipe.load_recipe import Recipe
+from slmkit.recipe.signature import grouped
+from slmkit.recipe.validate import json_schema
+from slmkit.types import Count, Input, Keys, MetricPart, Model, Share, SystemPart
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    r: Count = 16
+    target_modules: str | list[str] = "all-linear"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    max_steps: int = -1
+    inner: Group = Group()
+
+
+def stage(  # type: ignore[no-untyped-def]
+    run,
+    *,
+    data: Input,
+    model: Model,
+    group: Group | None = Group(),
+    learning_rate: float | Literal["auto"] = "auto",
+    names: list[str] = [],  # noqa: B006
+    systems: dict[str, SystemPart] | None = None,
+    metric: MetricPart | None = None,
+    limit: int | None = None,
+    share: Share | Literal["auto"] = "auto",
+    shared: Keys[Shared] = Shared(max_steps=5),
+): ...
+
+
+@pytest.fixture(autouse=True)
+def _stage_is_found(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+    monkeypatch.setattr("slmkit.recipe.lookup.load_stage", lambda name: stage)
+    (project / "rows.jsonl").write_text("{}\n")
+
+
+def call(fill: dict[str, object] | None = None, **given: object) -> Call:
+    lines = {("stage",): "r.yaml:1", **{("with", key): f"r.yaml:{i + 3}" for i, key in enumerate(given)}}
+    recipe = Recipe("r", Path("r.yaml"), Layer({"stage": "s", "with": given}, lines), "tiny")  # type: ignore[arg-type]
+    return bind(recipe, [Fill(fill or {}, lambda name: "profile")])
+
+
+def test_defaults_and_values_are_bound() -> None:
+    bound = call(data="rows.jsonl", model="nano", learning_rate=2e-4)
+    assert bound.arguments["learning_rate"] == 2e-4
+    assert bound.arguments["group"] == Group()
+    assert bound.origins["learning_rate"] == "r.yaml:5"
+    assert bound.origins["limit"] == "default"
+
+
+def test_a_group_is_a_dataclass_with_its_own_keys() -> None:
+    assert call(data="rows.jsonl", model="nano", group={"r": 4}).arguments["group"] == Group(r=4)
+    assert call(data="rows.jsonl", model="nano", group=None).arguments["group"] is None
+
+
+def test_the_fields_of_shared_keys_are_keys_of_the_stage() -> None:
+    bound = call({"inner": {"r": 2}}, data="rows.jsonl", model="nano", max_steps=3)
+    assert (bound.arguments["max_steps"], bound.arguments["inner"]) == (3, Group(r=2))
+    assert bound.origins["max_steps"] == "r.yaml:5"
+    assert bound.origins["inner"] == "profile"
+    assert "shared" not in bound.arguments
+    assert grouped(stage, bound.arguments)["shared"] == Shared(max_steps=3, inner=Group(r=2))
+
+
+def test_a_stage_sets_its_own_defaults_for_shared_keys() -> None:
+    assert call(data="rows.jsonl", model="nano").arguments["max_steps"] == 5
+    assert grouped(stage, {})["shared"] == Shared(max_steps=5)
+
+
+def test_a_profile_fills_what_is_unset_in_stages_and_in_parts() -> None:
+    bound = call({"model": "nano", "max_new_tokens": 7}, data="rows.jsonl", systems={"a": "prompt"})
+    part = bound.arguments["systems"]["a"]
+    assert bound.arguments["model"].name == "nano"
+    assert part.arguments["max_new_tokens"] == 7
+    assert part.arguments["model"].name == "nano"
+    assert bound.origins["systems.a.max_new_tokens"] == "profile"
+
+
+def test_a_part_is_bound_recursively_and_labelled_with_its_options() -> None:
+    rag = {"use": "rag", "documents": "rows.jsonl", "retriever": {"use": "bm25", "k1": 1.2}, "top_k": 2}
+    bound = call({"model": "nano"}, data="rows.jsonl", systems={"rag": rag})
+    part = bound.arguments["systems"]["rag"]
+    assert isinstance(part, Part)
+    assert part.arguments["retriever"].arguments["k1"] == 1.2
+    assert "top_k=2" in part.label
+    assert plain(part)["retriever"]["use"] == "bm25"
+
+
+def test_options_without_a_name_are_those_of_the_part_that_is_the_default() -> None:
+    rag = {"use": "rag", "documents": "rows.jsonl", "retriever": {"k1": 1.2}}
+    retriever = (
+        call({"model": "nano"}, data="rows.jsonl", systems={"a": rag}).arguments["systems"]["a"].arguments["retriever"]
+    )
+    assert (retriever.name, retriever.arguments["k1"]) == ("bm25", 1.2)
+
+
+def test_null_takes_an_arm_out() -> None:
+    bound = call({"model": "nano"}, data="rows.jsonl", systems={"a": "prompt", "b": None})
+    assert list(bound.arguments["systems"]) == ["a"]
+
+
+def test_references_become_paths_and_models() -> None:
+    bound = call(data="rows.jsonl", model="nano")
+    found = resolved(bound.arguments, lambda name: Path("runs") / name)
+    assert found["data"] == Path("rows.jsonl")
+    assert found["model"].name == "nano"
+    assert Path(found["model"].path).is_dir()
+    assert [reference for _, reference in bound.references()] == [bound.arguments["data"], bound.arguments["model"]]
+    assert isinstance(bound.arguments["data"], Reference)
+
+
+@pytest.mark.parametrize(
+    ("given", "what", "where", "fix"),
+    [
+        ({"learning_ratee": 1}, "has no key 'learning_ratee'", "r.yaml:5: with.learning_ratee", "'learning_rate'"),
+        ({"group": {"rr": 4}}, "has no key 'rr'", "r.yaml:5: with.group.rr", "did you mean 'r'"),
+        ({"group": {"r": "x"}}, "group.r is 'x'", "with.group.r", "valid integer"),
+        ({"group": {"r": 0}}, "group.r is 0", "r.yaml:5: with.group.r", "give at least 1"),
+        ({"share": 1.5}, "share is 1.5", "r.yaml:5: with.share", "give at most 1, or 'auto'"),
+        ({"learning_rate": "fast"}, "learning_rate is 'fast'", "with.learning_rate", "a valid number, or 'auto'"),
+        ({"max_steps": "x"}, "max_steps is 'x'", "r.yaml:5: with.max_steps", "valid integer"),
+        ({"max_step": 3}, "has no key 'max_step'", "r.yaml:5: with.max_step", "'max_steps'"),
+        ({"inner": {"s": 3}}, "has no key 's'", "with.inner.s", "r, target_modules"),
+        ({"limit": True}, "limit is True", "with.limit", "valid integer"),
+        ({"limit": "3"}, "limit is '3'", "with.limit", "valid integer"),
+        ({"names": ["a", 1]}, "names.1 is 1", "with.names.1", "valid string"),
+        ({"metric": "exact_mach"}, "unknown metric 'exact_mach'", "with.metric", "'exact_match'"),
+        ({"systems": {"a": {"num_shots": 3}}}, "a system needs a name", "with.systems.a", "use: NAME"),
+        (
+            {"systems": {"a": {"use": "prompt", "num_shot": 3}}},
+            "has no key 'num_shot'",
+            "with.systems.a",
+            "'num_shots'",
+        ),
+        ({"data": 3}, "data is 3", "r.yaml:3: with.data", "a file, folder or recipe"),
+        ({"data": "row.jsonl"}, "no file, folder or recipe 'row.jsonl'", "with.data", "'rows.jsonl'"),
+        ({"model": "nanoo"}, "unknown model 'nanoo'", "with.model", "'nano'"),
+    ],
+)
+def test_mistakes_name_place_and_nearest_right_name(given: dict[str, object], what: str, where: str, fix: str) -> None:
+    with pytest.raises(SlmkitError) as error:
+        call(**{"data": "rows.jsonl", "model": "nano", **given})
+    assert what in error.value.what
+    assert where in error.value.where
+    assert fix in error.value.fix
+
+
+def test_each_field_of_a_group_has_an_origin_of_its_own() -> None:
+    origins = call(data="rows.jsonl", model="nano", group={"r": 4}).origins
+    assert (origins["group.r"], origins["group.target_modules"]) == ("r.yaml:5", "default")
+
+
+def test_a_missing_value_says_which() -> None:
+    with pytest.raises(SlmkitError, match="needs a value for 'data'") as error:
+        call(model="nano")
+    assert error.value.where == "r.yaml:1"
+
+
+def test_the_schema_lists_every_key() -> None:
+    schema = json_schema(stage)
+    assert set(schema["properties"]) == {
+        "data", "model", "group", "learning_rate", "names", "systems", "metric", "limit", "share", "max_steps",
+        "inner",
+    }  # fmt: skip
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("fill", "given", "where"),
+    [
+        ({"limit": "abc"}, {}, "profile: limit"),
+        ({"model": "nano", "max_new_tokens": 4.5}, {"systems": {"a": "prompt"}}, "profile: systems.a.max_new_tokens"),
+        ({"metric": "exact_mach"}, {}, "profile: metric"),
+        ({"inner": {"r": "x"}}, {}, "profile: inner"),
+    ],
+)
+def test_a_value_that_was_filled_in_is_at_fault_where_it_stands(
+    fill: dict[str, object], given: dict[str, object], where: str
+) -> None:
+    with pytest.raises(SlmkitError) as error:
+        call(fill, **{"data": "rows.jsonl", "model": "nano", **given})
+    assert error.value.where == where
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_is_finite(value: float) -> None:
+    with pytest.raises(SlmkitError, match="learning_rate is") as error:
+        call(data="rows.jsonl", model="nano", learning_rate=value)
+    assert "a finite number" in error.value.fix
+
+
+def test_a_misspelt_system_is_told_the_names_that_are_there() -> None:
+    systems = {"rag": {"use": "rag", "documents": "rows.jsonl"}, "rga": {"top_k": 7}}
+    with pytest.raises(SlmkitError, match="a system needs a name") as error:
+        call({"model": "nano"}, data="rows.jsonl", systems=systems)
+    assert "did you mean 'rag'?" in error.value.fix
+
+
+def test_home_is_read_as_the_shell_reads_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(project))
+    (project / "folder").mkdir()
+    found = call(data="~/rows.jsonl", model="~/folder").arguments
+    assert (found["data"].path, found["model"].path) == (project / "rows.jsonl", project / "folder")
+    assert found["data"].name == "~/rows.jsonl"

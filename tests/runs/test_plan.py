@@ -1,0 +1,229 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+from project_files import write
+
+from slmkit.errors import SlmkitError
+from slmkit.recipe.call import parts_in
+from slmkit.runs.fingerprint import content_hash, part_key
+from slmkit.runs.plan import find_mistakes, make_plan
+
+STAGES = """
+from slmkit.types import Input
+
+def first(run, *, data: Input, size: int = 1): ...
+
+def second(run, *, data: Input, rate: float = 0.1, device: str = "cpu"): ...
+"""
+
+
+@pytest.fixture(autouse=True)
+def _two_recipes(project: Path) -> None:
+    write(project / "mine.py", STAGES)
+    write(project / "raw.txt", "one\n")
+    write(project / "other.txt", "two\n")
+    write(project / "recipes/a.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt}\n")
+    write(project / "recipes/b.yaml", "stage: ./mine.py:second\nwith: {data: a}\n")
+
+
+def key(name: str = "b", **given: object) -> str:
+    return make_plan(name, given=given, profile="tiny").target.key
+
+
+def test_inputs_come_first() -> None:
+    assert [step.name for step in make_plan("b", profile="tiny").steps] == ["a", "b"]
+
+
+def test_a_mistake_is_told_of_every_recipe_that_reads_it(project: Path) -> None:
+    write(project / "recipes/c.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt, siz: 2}\n")
+    write(project / "recipes/d.yaml", "stage: ./mine.py:second\nwith: {data: c}\n")
+    write(project / "recipes/e.yaml", "stage: ./mine.py:second\nwith: {data: e}\n")
+    mistakes = find_mistakes(["d", "a", "c", "e", "b"], profile="tiny")
+    assert {name: error.where.split(":")[0] for name, error in mistakes.items()} == {
+        "d": "recipes/c.yaml",
+        "c": "recipes/c.yaml",
+        "e": "recipes/e.yaml",
+    }
+
+
+def test_a_key_follows_arguments_inputs_seed_and_source(project: Path) -> None:
+    keys = [key(), key(rate=0.2), key(size=2), make_plan("b", profile="tiny", seed=1).target.key]
+    write(project / "raw.txt", "changed\n")
+    keys.append(key())
+    write(project / "raw.txt", "one\n")
+    write(project / "mine.py", STAGES + "\n# changed\n")
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_key_does_not_follow_names_times_or_device(project: Path) -> None:
+    before = key()
+    (project / "raw.txt").touch()
+    assert key() == before
+    assert key(device="cuda") == before
+    (project / "raw.txt").rename(project / "renamed.txt")
+    assert key(data="renamed.txt") == before
+
+
+def test_a_key_follows_the_suffix_that_decides_how_a_file_is_read(project: Path) -> None:
+    for name in ("raw.md", "raw.TXT"):
+        write(project / name, "one\n")
+    assert key(data="raw.md") != key() == key(data="raw.TXT")
+    [row] = make_plan("a", given={"data": "raw.md"}, profile="tiny").target.inputs
+    assert row["sha256"] == hashlib.sha256(b"one\n").hexdigest()
+
+
+def test_a_command_line_key_reaches_the_recipe_that_reads_it() -> None:
+    plan = make_plan("b", given={"data": "other.txt"}, profile="tiny")
+    assert plan.step("a").call.arguments["data"].name == "other.txt"
+    assert plan.step("b").call.arguments["data"].name == "a"
+
+
+def test_a_key_that_nothing_takes_is_refused() -> None:
+    with pytest.raises(SlmkitError, match="no recipe here has a key 'rat'") as error:
+        key(rat=1)
+    assert "'rate'" in error.value.fix
+
+
+def test_a_circle_is_refused_with_its_way(project: Path) -> None:
+    write(project / "recipes/a.yaml", "stage: ./mine.py:first\nwith: {data: b}\n")
+    with pytest.raises(SlmkitError, match="circle: b -> a -> b"):
+        make_plan("b", profile="tiny")
+
+
+def test_a_mistake_in_an_input_recipe_is_found_before_anything_runs(project: Path) -> None:
+    write(project / "recipes/a.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt, sise: 3}\n")
+    with pytest.raises(SlmkitError, match="has no key 'sise'") as error:
+        make_plan("b", profile="tiny")
+    assert error.value.where.startswith("recipes/a.yaml:2")
+
+
+def test_a_change_in_a_library_changes_the_keys_of_what_imports_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slmkit.runs import fingerprint
+
+    imported = {path.name for path in fingerprint._imported(fingerprint.PACKAGE / "stages" / "sft.py")}
+    assert {"sft.py", "load.py", "lora.py"} <= imported
+    assert not imported & {"main.py", "execute.py", "run.py", "console.py"}
+
+
+def test_a_folder_is_hashed_by_names_and_contents(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "x/a.txt", "1").parent, write(tmp_path / "y/a.txt", "1").parent
+    assert content_hash(one) == content_hash(two)
+    write(two / "b.txt", "2")
+    assert content_hash(one) != content_hash(two)
+
+
+def test_what_is_hidden_in_a_folder_is_not_hashed(tmp_path: Path) -> None:
+    folder = write(tmp_path / ".data/a.txt", "1").parent
+    before = content_hash(folder)
+    write(folder / ".git/index", "moves")
+    write(folder / "deep/.cache/x", "moves")
+    assert content_hash(folder) == before
+    write(folder / "deep/x", "counts")
+    assert content_hash(folder) != before
+
+
+def test_a_large_model_file_is_hashed_by_size_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slmkit.runs.fingerprint._WHOLE_MODEL_FILE", 3 * 2**20)
+    big = tmp_path / "w.bin"
+    hashes = set()
+    for first, last in ((b"a", b"a"), (b"b", b"a"), (b"a", b"b")):
+        big.write_bytes(first * 2**21 + b"m" * 2**20 + last * 2**21)
+        hashes.add(content_hash(big, sample=True))
+    assert len(hashes) == 3
+
+
+def test_a_path_is_the_users_file_also_where_a_recipe_lies_beside_it(project: Path) -> None:
+    folder = write(project / "ext/set/one.txt", "one\n").parent
+    write(project / "ext/set.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt}\n")
+    write(project / "b", "one\n")
+    for data in (str(folder), f"../{project.name}/ext/set", "recipes/../ext/set", "./b"):
+        assert make_plan("a", given={"data": data}, profile="tiny").target.inputs[0]["kind"] == "file"
+
+
+@pytest.mark.parametrize("path", ["../out", "recipes/../../out", "deep/../out", "{project}/out"])
+def test_a_recipe_elsewhere_is_given_by_its_file_and_its_runs_lie_under_runs(project: Path, path: str) -> None:
+    name = path.format(project=project)
+    for folder in (project, project.parent, project / "recipes", project / "deep"):
+        write(folder / "out.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt}\n")
+    with pytest.raises(SlmkitError, match="unknown recipe"):
+        make_plan(name, profile="tiny")
+    assert make_plan(f"{name}.yaml", profile="tiny").target.dir.parent == Path("runs/out")
+
+
+def test_two_recipes_of_one_name_in_one_graph_are_refused(project: Path) -> None:
+    write(project / "else/a.yaml", "stage: ./mine.py:second\nwith: {data: a}\n")
+    write(project / "else/b.yaml", "stage: ./mine.py:second\nwith: {data: a}\n")
+    with pytest.raises(SlmkitError, match="two recipes here are called 'a'") as error:
+        make_plan("else/a.yaml", profile="tiny")
+    assert error.value.where == "recipes/a.yaml and else/a.yaml"
+    assert [step.name for step in make_plan("else/b.yaml", profile="tiny").steps] == ["a", "b"]
+    write(project / "else/c.yaml", "stage: ./mine.py:second\nwith: {data: d}\n")
+    write(project / "recipes/d.yaml", "stage: ./mine.py:second\nwith: {data: d}\n")
+    with pytest.raises(SlmkitError, match="circle: d -> d"):
+        make_plan("else/c.yaml", profile="tiny")
+    with pytest.raises(SlmkitError, match="circle: d -> d"):
+        make_plan("recipes/d.yaml", profile="tiny")
+
+
+def test_a_key_follows_the_modules_of_its_own_folder_that_a_stage_imports(project: Path) -> None:
+    write(project / "mine.py", STAGES + "\ndef late():\n    from deep import one as other\n")
+    modules = {"deep/one.py": "import json, near  # both\n", "near.py": "from last import (\n    x,\n)\n"}
+    modules["last.py"] = ""
+    for name, text in modules.items():
+        write(project / name, text)
+    keys = [key()]
+    for name, text in modules.items():
+        write(project / name, text + "# changed\n")
+        keys.append(key())
+    write(project / "far.py", "nobody = 'imports it'\n")
+    assert len(set(keys)) == 4
+    assert key() == keys[-1]
+
+
+SYSTEMS = """
+from slmkit.types import Input, SystemPart
+
+def system(
+    task,
+    *,
+    examples: Input | None = None,
+    num_shots: int = 0,
+    device: str = "cpu",
+    embedder: str = "none",
+    price_per_million_prompt_tokens: float = 0.0,
+): ...
+
+def ask(run, *, systems: dict[str, SystemPart], limit: int = 3): ...
+"""
+
+
+def test_a_part_has_a_key_of_its_own_options_and_inputs(project: Path) -> None:
+    write(project / "own.py", SYSTEMS)
+    both = "  plain: {use: './own.py:system'}\n  shots: {use: './own.py:system', examples: raw.txt, num_shots: 2}\n"
+    write(project / "recipes/asks.yaml", "stage: ./own.py:ask\nwith:\n systems:\n" + both)
+
+    def keys(**given: object) -> dict[str, str]:
+        step = make_plan("asks", given=given, profile="tiny").steps[-1]
+        return {at: part_key(step.inputs, at, part, seed=0) for at, part in parts_in(step.call.arguments)}
+
+    before = keys()
+    assert list(before) == ["systems.plain", "systems.shots"]
+    assert keys(limit=9) == before
+    assert keys(**{"systems.plain.device": "cuda"}) != before  # seconds and memory are another's
+    paid = keys(**{"systems.plain.price_per_million_prompt_tokens": 1.0})
+    assert paid != before  # a server without token counts is refused then
+    assert keys(**{"systems.plain.price_per_million_prompt_tokens": 2.0}) == paid
+    write(project / "own/embedder/weights", "1")
+    embedded = keys(**{"systems.plain.embedder": "./own/embedder"})
+    write(project / "own/embedder/weights", "2")
+    assert keys(**{"systems.plain.embedder": "./own/embedder"}) != embedded
+    changed = keys(**{"systems.shots.num_shots": 4})
+    assert changed["systems.plain"] == before["systems.plain"] and changed["systems.shots"] != before["systems.shots"]
+    write(project / "raw.txt", "changed\n")
+    assert keys()["systems.plain"] == before["systems.plain"] and keys()["systems.shots"] != before["systems.shots"]
+    write(project / "own.py", SYSTEMS + "# changed\n")
+    assert keys()["systems.plain"] != before["systems.plain"]
