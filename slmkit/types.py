@@ -121,6 +121,21 @@ class Retriever(Protocol):
         ...
 
 
+class Part(Protocol):
+    """What a bound metric, retriever or system carries: its function with the keyword-only arguments already given."""
+
+    name: str  # "rag"
+    label: str  # the name with the options that the recipe gives: "rag(top_k=5)"
+    key: str  # a hash of everything its output depends on
+    arguments: dict[str, Any]
+
+
+class SystemBuilder(Part, Protocol):
+    """A bound system: called with the task, it builds the system."""
+
+    def __call__(self, task: Task) -> System: ...
+
+
 @dataclass(frozen=True)
 class Reads:
     """Marks an annotation whose YAML value names something read: kind is "input" or "model"."""
@@ -154,4 +169,4 @@ Input = Annotated[Path, Reads("input")]
 Model = Annotated[ModelRef, Reads("model")]
 MetricPart = Annotated[Callable[[Example, Answer], float], PartOf("metrics")]
 RetrieverPart = Annotated[Callable[[Sequence[Passage]], Retriever], PartOf("retrievers")]
-SystemPart = Annotated[Callable[[Task], System], PartOf("systems")]
+SystemPart = Annotated[SystemBuilder, PartOf("systems")]

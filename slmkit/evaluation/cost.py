@@ -30,10 +30,7 @@ def cost_of_1000(
     0.5 s an answer, an hour of training, 1.0 an hour, 100,000 answers a training: 1000 * (0.5 + 0.036) / 3600 = 0.149.
     """
     seconds = train_seconds / answers_per_training
-    prices = [
-        float(part.arguments.get(f"price_per_million_{kind}_tokens", 0.0))  # type: ignore[attr-defined]
-        for kind in ("prompt", "completion")
-    ]
+    prices = [float(part.arguments.get(f"price_per_million_{kind}_tokens", 0.0)) for kind in ("prompt", "completion")]
     if any(prices):
         tokens = (summary.prompt_tokens * prices[0] + summary.completion_tokens * prices[1]) / 1_000_000
     else:
@@ -44,7 +41,7 @@ def cost_of_1000(
 
 def model_of(part: SystemPart) -> ModelRef | None:
     """The model that a system is told to ask, where it is told one."""
-    found = part.arguments.get("model")  # type: ignore[attr-defined]
+    found = part.arguments.get("model")
     return found if isinstance(found, ModelRef) else None
 
 

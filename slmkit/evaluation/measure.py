@@ -163,7 +163,7 @@ def refuse_learned(systems: Mapping[str, SystemPart], gold: Gold) -> None:
     """Refuses systems that are fitted on, or show in their prompts, rows that ask what the gold set asks."""
     for name, part in systems.items():
         for key in ("train", "examples"):
-            if isinstance(path := part.arguments.get(key), Path):  # type: ignore[attr-defined]
+            if isinstance(path := part.arguments.get(key), Path):
                 refuse_asked(name, path, gold)
 
 

@@ -100,8 +100,8 @@ def compare(
             name,
             measured[name].scores,
             measured[name].cost,
-            is_prompting=part.name in _PROMPTING and not measured[name].train_seconds,  # type: ignore[attr-defined]
-            is_floor=part.name == "majority",  # type: ignore[attr-defined]
+            is_prompting=part.name in _PROMPTING and not measured[name].train_seconds,
+            is_floor=part.name == "majority",
         )
         for name, part in systems.items()
         if name in measured and name not in again
@@ -130,7 +130,7 @@ def compare(
     _report(run, arms, measured, verdict, file, examples)
     made_by = [{"system": arm.name, "gold": frozen.sha256[:12], "metric": metric_name(scorer)} for arm in arms]
     run.table("provenance", [row | file.setups[row["system"]] for row in made_by])
-    uses = {name: systems[name].name for name in measured}  # type: ignore[attr-defined]
+    uses = {name: systems[name].name for name in measured}
     trained_arms = [name for name, arm in measured.items() if arm.train_seconds]
     for warning in differences(uses, trained_arms, {n: arm.answers for n, arm in measured.items()}, file.setups):
         run.note(warning)
@@ -210,7 +210,7 @@ def _answers(
 ) -> list[Answer]:
     part = systems[name]
     part(frozen.task)  # tells at once where it does not apply, even if all its answers are there
-    alike = [other for other in systems if systems[other].key == part.key]  # type: ignore[attr-defined]
+    alike = [other for other in systems if systems[other].key == part.key]
     return answers_of(run, name, part, frozen.task, examples, file=file, turn=alike.index(name))
 
 

@@ -42,12 +42,12 @@ def eval(
     limit: only the first examples of the gold set. bar: the score that must be reached, else the exit code is 2.
     """
     frozen = read_gold(gold)
-    refuse_learned({system.label: system}, frozen)  # type: ignore[attr-defined]
+    refuse_learned({system.label: system}, frozen)
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
     choose_by(system, scorer)
-    name = system.label  # type: ignore[attr-defined]
+    name = system.label
     file = AnswerFile(run.path("answered.jsonl"))
     answers = answers_of(run, name, system, frozen.task, examples, file=file)
     release_shared_model()
@@ -95,7 +95,7 @@ def check(
     check_metrics(metric, more_metrics)
     if gold.exists():
         frozen = read_gold(gold)
-        refuse_learned({system.label: system}, frozen)  # type: ignore[attr-defined]
+        refuse_learned({system.label: system}, frozen)
         system(frozen.task)
 
 

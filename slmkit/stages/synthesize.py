@@ -44,7 +44,7 @@ def synthesize(
         run, data, method, text_column=text_column, label_column=label_column, encoding=encoding, chunk_size=chunk_size
     )
     asked = requests(seeds[:limit], method, num_per_row=num_per_row, has_labels=has_labels)
-    name = system.label  # type: ignore[attr-defined]
+    name = system.label
     file = AnswerFile(run.path("answered.jsonl"))
     with run.progress(f"ask {name}", len(asked), "rows") as bar:
         answers = ask(

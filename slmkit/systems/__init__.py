@@ -12,6 +12,6 @@ class NotApplicable(SlmkitError):
 
 def choose_by(part: SystemPart, metric: Callable[[Example, Answer], float]) -> None:
     """Gives a system that itself chooses by a metric the one it is judged by, where its `metric` is not set."""
-    arguments = part.arguments  # type: ignore[attr-defined]
+    arguments = part.arguments
     if arguments.get("metric", metric) is None:
         arguments["metric"] = metric
