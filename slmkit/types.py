@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -121,6 +121,7 @@ class Retriever(Protocol):
         ...
 
 
+@runtime_checkable
 class Part(Protocol):
     """What a bound metric, retriever or system carries: its function with the keyword-only arguments already given."""
 

@@ -16,23 +16,22 @@ from typing import Any
 
 from slmkit.evaluation.measure import NUM_ALONE, AnswerFile, as_answer
 from slmkit.evaluation.set_metrics import metric_name
-from slmkit.types import Answer, Example, SystemPart, Task
+from slmkit.types import Answer, Example, Part, System, Task
 
 
 def kept_answers(
-    folder: Path | None, part: SystemPart, task: Task, *, anew: bool, turn: int = 0
+    folder: Path | None, part: Callable[[Task], System], task: Task, *, anew: bool, turn: int = 0
 ) -> KeptAnswers | None:
     """What is kept of a system; None where nothing is kept, or the runner has not said what the system depends on.
 
     anew: forgets what was kept. turn: of several systems of one comparison that are alike, such as a repetition, each
     has answers of its own.
     """
-    key = getattr(part, "key", "")
-    if folder is None or not key:
+    if folder is None or not isinstance(part, Part) or not part.key:
         return None
     chosen_by = part.arguments.get("metric")  # the comparison's, which no key knows of
     by = getattr(chosen_by, "key", "") or (metric_name(chosen_by) if chosen_by else "")
-    return KeptAnswers(folder, f"{key} {turn} {by}", task, anew=anew)
+    return KeptAnswers(folder, f"{part.key} {turn} {by}", task, anew=anew)
 
 
 class KeptAnswers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from slmkit.evaluation.answer_cache import kept_answers
 from slmkit.evaluation.cost import peak_memory
 from slmkit.evaluation.measure import AnswerFile, ask
-from slmkit.types import Answer, Example, SystemPart, Task
+from slmkit.types import Answer, Example, System, Task
 
 
 class Recorder(Protocol):
@@ -31,7 +31,7 @@ class Recorder(Protocol):
 def answers_of(
     run: Recorder,
     name: str,
-    part: SystemPart,
+    part: Callable[[Task], System],
     task: Task,
     examples: Sequence[Example],
     *,
