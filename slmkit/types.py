@@ -159,13 +159,13 @@ class KeysOf:
 _Group = TypeVar("_Group")
 Keys = Annotated[_Group, KeysOf()]
 # Numbers with a range, which the binder holds a recipe to.
-Count = Annotated[int, Ge(1)]  # of rows, tokens, examples: none at all would tell nothing
-Whole = Annotated[int, Ge(0)]
-Share = Annotated[float, Ge(0), Le(1)]
-PartOfOne = Annotated[float, Ge(0), Lt(1)]  # a share that leaves something
-Positive = Annotated[float, Gt(0)]
-NotNegative = Annotated[float, Ge(0)]
-Rate = Annotated[float, Gt(0), Lt(1)]  # of learning
+PositiveInt = Annotated[int, Ge(1)]  # of rows, tokens, examples: none at all would tell nothing
+NonNegativeInt = Annotated[int, Ge(0)]
+Fraction = Annotated[float, Ge(0), Le(1)]
+FractionBelowOne = Annotated[float, Ge(0), Lt(1)]  # a share that leaves something
+PositiveFloat = Annotated[float, Gt(0)]
+NonNegativeFloat = Annotated[float, Ge(0)]
+LearningRate = Annotated[float, Gt(0), Lt(1)]  # of learning
 Input = Annotated[Path, Reads("input")]
 Model = Annotated[ModelRef, Reads("model")]
 MetricPart = Annotated[Callable[[Example, Answer], float], PartOf("metrics")]

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from slmkit.cli.arguments import Columns, existing, read_keys
 from slmkit.console import out
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.types import Count
+from slmkit.types import PositiveInt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class LabelKeys(Columns):
 
     data: str | None = None
     labels: list[str] | None = None
-    limit: Count = 200
+    limit: PositiveInt = 200
     port: Annotated[int, Ge(0), Le(65535)] = 0  # 0: any that is free
 
 

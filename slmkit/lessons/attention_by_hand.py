@@ -19,7 +19,7 @@ from slmkit.evaluation.measure import accuracy
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Loaded, load_model
 from slmkit.runs.run import Run
-from slmkit.types import Count, Example, Input, Model
+from slmkit.types import Example, Input, Model, PositiveInt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,8 +35,8 @@ def attention_by_hand(
     model: Model,
     gold: Input,
     scale: bool = True,
-    num_heads: Count = 2,
-    limit: Count = 100,
+    num_heads: PositiveInt = 2,
+    limit: PositiveInt = 100,
     device: Device = "auto",
 ) -> None:
     """Attention written out and compared with the model's; then the heads that read are found and switched off.

@@ -16,7 +16,7 @@ from slmkit.micro_world.corpus import DOCUMENTS, text_pieces
 from slmkit.models.load import Device, Dtype, Loaded, load_model, model_folder, read_base
 from slmkit.runs.run import Run
 from slmkit.systems.prompt import prompt
-from slmkit.types import Count, Input, Model, ModelRef
+from slmkit.types import Input, Model, ModelRef, PositiveInt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,8 @@ def base_vs_instruct(
     tuned: Model,
     tuned_base: Model,
     gold: Input,
-    limit: Count | None = None,
-    num_documents: Count = 200,
+    limit: PositiveInt | None = None,
+    num_documents: PositiveInt = 200,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:

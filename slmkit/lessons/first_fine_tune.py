@@ -18,7 +18,7 @@ from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype, load_model, model_folder
 from slmkit.runs.run import Run
 from slmkit.systems.prompt import prompt
-from slmkit.types import Count, Input, Model, ModelRef
+from slmkit.types import Input, Model, ModelRef, PositiveInt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def first_fine_tune(
     tuned: Model | None,
     tuned_4bit: Model | None,
     gold: Input,
-    limit: Count | None = None,
+    limit: PositiveInt | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:

@@ -13,7 +13,7 @@ from slmkit.models.load import Device, Dtype
 from slmkit.runs.run import Run
 from slmkit.systems.prompt import prompt
 from slmkit.systems.rag import rag
-from slmkit.types import Count, Input, Model, System, Task, Whole
+from slmkit.types import Input, Model, NonNegativeInt, PositiveInt, System, Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,9 +30,9 @@ def four_ways(
     data: dict[str, Input],
     documents: dict[str, Input],
     tuned: dict[str, Model],
-    num_shots: Whole = 4,
-    limit: Count = 100,
-    max_new_tokens: Count = 32,
+    num_shots: NonNegativeInt = 4,
+    limit: PositiveInt = 100,
+    max_new_tokens: PositiveInt = 32,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:

@@ -16,7 +16,7 @@ from slmkit.inference.generate import stop_ids
 from slmkit.micro_world.gold_sets import draw
 from slmkit.models.load import Device, Loaded, load_model
 from slmkit.runs.run import Run
-from slmkit.types import Count, Example, Input, Model
+from slmkit.types import Example, Input, Model, PositiveInt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ def next_token(
     model: Model,
     gold: Input,
     offset: int = 1,
-    limit: Count = 50,
+    limit: PositiveInt = 50,
     device: Device = "auto",
 ) -> None:
     """One distribution over the vocabulary for each place of a text: its sums, its loop, its loss, and its honesty.

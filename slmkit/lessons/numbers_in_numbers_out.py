@@ -16,7 +16,7 @@ from slmkit.charts import PALETTE, clear_to, panels
 from slmkit.gold.gold_set import read_gold
 from slmkit.micro_world.gold_sets import draw
 from slmkit.runs.run import Run
-from slmkit.types import Count, Input, Model
+from slmkit.types import Input, Model, PositiveInt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ UNKNOWN = 0  # the id of everything that a vocabulary does not hold
 
 
 def numbers_in_numbers_out(
-    run: Run, *, model: Model, gold: Input, bytes_for_the_rest: bool = True, limit: Count = 200
+    run: Run, *, model: Model, gold: Input, bytes_for_the_rest: bool = True, limit: PositiveInt = 200
 ) -> None:
     """Cuts new text into characters, words and subwords: how many numbers each needs, and what each cannot say.
 

@@ -17,7 +17,7 @@ from slmkit.models.load import Device, Dtype
 from slmkit.runs.run import Run
 from slmkit.statistics.intervals import paired_difference
 from slmkit.systems.prompt import prompt
-from slmkit.types import Count, Input, Model
+from slmkit.types import Input, Model, PositiveInt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def project_loop(
     mended: Model,
     gold: Input,
     bar: float = 0.75,
-    limit: Count | None = None,
+    limit: PositiveInt | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:

@@ -22,7 +22,7 @@ from slmkit.retrievers.bm25 import bm25
 from slmkit.runs.run import Run
 from slmkit.systems.prompt import prompt
 from slmkit.systems.rag import rag
-from slmkit.types import Count, Example, Input, Model, Passage, System, Task
+from slmkit.types import Example, Input, Model, Passage, PositiveInt, System, Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,10 +46,10 @@ def rag_pipeline(
     gold: Input,
     documents: Input,
     chunk_sizes: list[int] = [4, 16, 48, 120],  # noqa: B006 - never changed
-    notes_per_page: Count = 20,
-    top_k: Count = 3,
-    limit: Count | None = None,
-    sweep_limit: Count = 100,
+    notes_per_page: PositiveInt = 20,
+    top_k: PositiveInt = 3,
+    limit: PositiveInt | None = None,
+    sweep_limit: PositiveInt = 100,
     instruction: str | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",

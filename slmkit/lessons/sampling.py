@@ -16,7 +16,7 @@ from slmkit.gold.gold_set import read_gold
 from slmkit.inference.generate import Sampling, generate
 from slmkit.models.load import Device, load_model
 from slmkit.runs.run import Run
-from slmkit.types import Answer, Count, Input, Model
+from slmkit.types import Answer, Input, Model, PositiveInt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def sampling(
     gold: Input,
     sort: bool = True,
     open_prompt: str = "say the name of a friend.",
-    limit: Count = 200,
+    limit: PositiveInt = 200,
     device: Device = "auto",
 ) -> None:
     """Temperature, top-k, top-p and min-p by hand and by transformers; then accuracy against variety.

@@ -13,7 +13,7 @@ from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype, Loaded, load_model
 from slmkit.runs.run import Run
 from slmkit.systems.prompt import prompt
-from slmkit.types import Count, Input, Model, Whole
+from slmkit.types import Input, Model, NonNegativeInt, PositiveInt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,8 +29,8 @@ def slm_vs_llm(
     narrow: Input,
     broad: Input,
     examples: Input,
-    num_shots: Whole = 4,
-    limit: Count | None = None,
+    num_shots: NonNegativeInt = 4,
+    limit: PositiveInt | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:

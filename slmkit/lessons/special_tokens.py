@@ -15,7 +15,7 @@ from slmkit.evaluation.measure import accuracy, default_metric
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Loaded, load_model
 from slmkit.runs.run import Run
-from slmkit.types import Answer, Count, Example, Input, Model
+from slmkit.types import Answer, Example, Input, Model, PositiveInt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def special_tokens(
     model: Model,
     gold: Input,
     encoder: Literal["safe", "naive"] = "safe",
-    limit: Count = 100,
+    limit: PositiveInt = 100,
     device: Device = "auto",
 ) -> None:
     """What a user's text may not do, what the chat template is worth, and which tokens carry the loss.

@@ -16,7 +16,7 @@ from slmkit.evaluation.measure import accuracy
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Loaded, load_model
 from slmkit.runs.run import Run
-from slmkit.types import Count, Example, Input, Model, Score
+from slmkit.types import Example, Input, Model, PositiveInt, Score
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ ARTICLE_1 = {
 
 
 def tokenizers_in_practice(
-    run: Run, *, model: Model, gold: Input, swap: bool = True, limit: Count = 100, device: Device = "auto"
+    run: Run, *, model: Model, gold: Input, swap: bool = True, limit: PositiveInt = 100, device: Device = "auto"
 ) -> None:
     """Gives a model the numbers of another tokenizer of the same size; then counts what text costs with its own.
 

@@ -16,7 +16,7 @@ from slmkit.evaluation.measure import accuracy
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, load_model, model_folder, read_base
 from slmkit.runs.run import Run
-from slmkit.types import Count, Input, Model, ModelRef, Score
+from slmkit.types import Input, Model, ModelRef, PositiveInt, Score
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def what_is_a_model(
-    run: Run, *, model: Model, gold: Input, shuffle: bool = True, limit: Count = 100, device: Device = "auto"
+    run: Run, *, model: Model, gold: Input, shuffle: bool = True, limit: PositiveInt = 100, device: Device = "auto"
 ) -> None:
     """Opens a model: its numbers counted by hand, loaded twice, then put into another order.
 

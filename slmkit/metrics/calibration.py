@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from slmkit.errors import SlmkitError
 from slmkit.metrics.match import exact_match
-from slmkit.types import Answer, Count, Example
+from slmkit.types import Answer, Example, PositiveInt
 
 
-def ece(examples: Sequence[Example], answers: Sequence[Answer], *, num_bins: Count = 10) -> float:
+def ece(examples: Sequence[Example], answers: Sequence[Answer], *, num_bins: PositiveInt = 10) -> float:
     """Expected calibration error: the mean gap between confidence and accuracy over bins of like confidence.
 
     Two answers, both at 0.9, one right: |0.5 - 0.9| = 0.4. 0 is perfect. confidence is the probability the system gave

@@ -7,7 +7,7 @@ import unicodedata
 from decimal import Decimal, InvalidOperation
 
 from slmkit.metrics._text import normalised
-from slmkit.types import Answer, Example, NotNegative
+from slmkit.types import Answer, Example, NonNegativeFloat
 
 _SIGN = r"(?:(?<![\w%)])[-+−])?"  # after a number or word it is a hyphen: 3-5, 5%-10%, COVID-19
 _NUMBER = re.compile(rf"{_SIGN}(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?|{_SIGN}\.\d+")
@@ -31,7 +31,7 @@ def contains(example: Example, answer: Answer) -> float:
     return float(any(f" {_words(text)} " in said for text in (example.target, *example.aliases)))
 
 
-def numeric(example: Example, answer: Answer, *, tolerance: NotNegative = 0.0) -> float:
+def numeric(example: Example, answer: Answer, *, tolerance: NonNegativeFloat = 0.0) -> float:
     """1 when the last number of the answer equals that of the target or an alias, within `tolerance` either way.
 
     target "... #### 1,080", answer "So she pays $1080.00." -> 1.0. An answer without a number -> 0.0.

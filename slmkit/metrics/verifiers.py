@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from slmkit.types import Answer, Example, Whole
+from slmkit.types import Answer, Example, NonNegativeInt
 
 
-def word_count(example: Example, answer: Answer, *, at_least: Whole = 0, at_most: Whole | None = None) -> float:
+def word_count(
+    example: Example, answer: Answer, *, at_least: NonNegativeInt = 0, at_most: NonNegativeInt | None = None
+) -> float:
     """1 when the answer has at_least to at_most words: at_most 3, answer "yes, of course" -> 1.0."""
     count = len(answer.text.split())
     return float(count >= at_least and (at_most is None or count <= at_most))
@@ -26,7 +28,9 @@ def says_none(example: Example, answer: Answer, *, words: list[str]) -> float:
     return float(not any(_spaced(word) in said for word in words))
 
 
-def bullet_count(example: Example, answer: Answer, *, at_least: Whole = 1, at_most: Whole | None = None) -> float:
+def bullet_count(
+    example: Example, answer: Answer, *, at_least: NonNegativeInt = 1, at_most: NonNegativeInt | None = None
+) -> float:
     """1 when the answer has at_least to at_most lines that begin with *, - or a number and a full stop."""
     count = len(re.findall(r"^\s*(?:[*•-]|\d+[.)])\s+\S", answer.text, re.MULTILINE))
     return float(count >= at_least and (at_most is None or count <= at_most))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit.errors import SlmkitError
 from slmkit.models.load import save_base
-from slmkit.types import Count, ModelRef, Share
+from slmkit.types import Fraction, ModelRef, PositiveInt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -26,9 +26,9 @@ class Lora:
     lora_alpha = 2 r: Biderman et al. 2024, https://arxiv.org/abs/2405.09673, section 4.
     """
 
-    r: Count = 16
-    lora_alpha: Count = 32
-    lora_dropout: Share = 0.0
+    r: PositiveInt = 16
+    lora_alpha: PositiveInt = 32
+    lora_dropout: Fraction = 0.0
     target_modules: list[str] | Literal["all-linear"] = "all-linear"
     modules_to_save: list[str] | None = None  # trained whole, beside the adapter: e.g. ["embed_tokens"]
 

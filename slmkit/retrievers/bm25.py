@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slmkit.types import Hit, NotNegative, Passage, Retriever, Share
+from slmkit.types import Fraction, Hit, NonNegativeFloat, Passage, Retriever
 
 
-def bm25(passages: Sequence[Passage], *, k1: NotNegative = 1.2, b: Share = 0.75) -> Retriever:
+def bm25(passages: Sequence[Passage], *, k1: NonNegativeFloat = 1.2, b: Fraction = 0.75) -> Retriever:
     """Ranks passages by the words they share with the query (BM25, in Lucene's form).
 
     k1: how soon repeating a word stops to help; b: how much long passages are held back. Both as in Lucene.

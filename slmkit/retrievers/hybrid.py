@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from slmkit.retrievers.bm25 import bm25
 from slmkit.retrievers.dense import dense
-from slmkit.types import Count, Hit, Passage, Retriever, RetrieverPart
+from slmkit.types import Hit, Passage, PositiveInt, Retriever, RetrieverPart
 
 
 def hybrid(
@@ -14,8 +14,8 @@ def hybrid(
     *,
     first: RetrieverPart = bm25,
     second: RetrieverPart = dense,
-    depth: Count = 50,
-    rank_constant: Count = 60,
+    depth: PositiveInt = 50,
+    rank_constant: PositiveInt = 60,
 ) -> Retriever:
     """Merges two retrievers by reciprocal rank fusion: a passage scores 1 / (rank_constant + rank) for each.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
-from slmkit.types import Count, Hit, Passage, Retriever, RetrieverPart
+from slmkit.types import Hit, Passage, PositiveInt, Retriever, RetrieverPart
 
 
 def rerank(
@@ -16,9 +16,9 @@ def rerank(
     *,
     cross_encoder: str,
     first: RetrieverPart = bm25,
-    depth: Count = 50,
-    max_length: Count = 512,
-    batch_size: Count = 32,
+    depth: PositiveInt = 50,
+    max_length: PositiveInt = 512,
+    batch_size: PositiveInt = 32,
 ) -> Retriever:
     """Sorts the `depth` best passages of `first` by how well a cross-encoder finds that each answers the query.
 

@@ -10,7 +10,7 @@ from slmkit.models.load import Device, Dtype, check_model, load_model
 from slmkit.models.model_hashes import identity
 from slmkit.runs.run import Run
 from slmkit.statistics.intervals import holm, mean_score, paired_difference
-from slmkit.types import Count, Input, Model, Whole
+from slmkit.types import Input, Model, NonNegativeInt, PositiveInt
 
 
 def benchmark(
@@ -21,10 +21,10 @@ def benchmark(
     task_folder: Input | None = None,
     before: Model | None = None,
     max_loss: float | None = None,
-    limit: Count | None = None,
-    num_fewshot: Whole | None = None,
+    limit: PositiveInt | None = None,
+    num_fewshot: NonNegativeInt | None = None,
     chat: bool = True,
-    batch_size: Count = 16,
+    batch_size: PositiveInt = 16,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:

@@ -29,7 +29,7 @@ from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
 from slmkit.statistics.intervals import paired_difference
 from slmkit.systems import NotApplicable, choose_by
-from slmkit.types import Answer, Count, Example, Input, MetricPart, NotNegative, Share, SystemPart
+from slmkit.types import Answer, Example, Fraction, Input, MetricPart, NonNegativeFloat, PositiveInt, SystemPart
 
 
 def compare(
@@ -39,14 +39,14 @@ def compare(
     gold: Input,
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
-    limit: Count | None = None,
-    bar: Share | None = None,
-    margin: NotNegative = 0.05,
+    limit: PositiveInt | None = None,
+    bar: Fraction | None = None,
+    margin: NonNegativeFloat = 0.05,
     reference: str | None = None,
     ladder: bool = False,
     repeats: dict[str, str] | None = None,
-    price_per_hour: NotNegative = 1.0,
-    answers_per_training: Count = 100_000,
+    price_per_hour: NonNegativeFloat = 1.0,
+    answers_per_training: PositiveInt = 100_000,
 ) -> None:
     """Asks several systems the same gold questions and says which to take: the cheapest not worse than the best.
 
@@ -157,7 +157,7 @@ def check(
     gold: Input,
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
-    bar: Share | None = None,
+    bar: Fraction | None = None,
     reference: str | None = None,
     ladder: bool = False,
     repeats: dict[str, str] | None = None,

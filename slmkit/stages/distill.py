@@ -11,7 +11,7 @@ from slmkit.training.config import Training
 from slmkit.training.loop import finish, fit
 from slmkit.training.prepare_prompts import prepare_prompts, prompt_file, read_prompts
 from slmkit.training.trainer import OnLog, OnStep, guarded
-from slmkit.types import Count, Input, Keys, Model, Positive
+from slmkit.types import Input, Keys, Model, PositiveFloat, PositiveInt
 
 
 def distill(
@@ -21,8 +21,8 @@ def distill(
     model: Model,
     teacher: Model,
     beta: float = 1.0,
-    max_new_tokens: Count = 64,
-    temperature: Positive = 1.0,
+    max_new_tokens: PositiveInt = 64,
+    temperature: PositiveFloat = 1.0,
     training: Keys[Training] = Training(),
 ) -> None:
     """Move a student's next-token odds towards a teacher's, on answers that the student gives itself.

@@ -10,7 +10,7 @@ from slmkit.training.config import Training
 from slmkit.training.loop import finish, fit
 from slmkit.training.prepare_preference import prepare_preferences
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
-from slmkit.types import Input, Keys, Model, Share
+from slmkit.types import Fraction, Input, Keys, Model
 
 DISTRIBUTED = ("ddp",)  # ways in which several processes can run this stage
 
@@ -22,7 +22,7 @@ def dpo(
     model: Model,
     beta: float = 0.1,
     loss_type: Literal["sigmoid", "ipo", "hinge", "robust", "exo_pair", "bco_pair", "apo_zero"] = "sigmoid",
-    label_smoothing: Share = 0.0,
+    label_smoothing: Fraction = 0.0,
     training: Keys[Training] = Training(),
 ) -> None:
     """Teach a model to prefer the better of two answers, held near where it started.

@@ -20,7 +20,7 @@ from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
 from slmkit.systems import choose_by
-from slmkit.types import Count, Input, MetricPart, Score, Share, SystemPart
+from slmkit.types import Fraction, Input, MetricPart, PositiveInt, Score, SystemPart
 
 
 def eval(
@@ -30,8 +30,8 @@ def eval(
     gold: Input,
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
-    limit: Count | None = None,
-    bar: Share | None = None,
+    limit: PositiveInt | None = None,
+    bar: Fraction | None = None,
 ) -> None:
     """Scores one system on a gold set, with a 95 % interval, parse rate, stop rate, tokens and latency.
 

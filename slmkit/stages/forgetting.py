@@ -20,7 +20,7 @@ from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
 from slmkit.statistics.intervals import Difference, holm, mean_score, paired_difference
-from slmkit.types import Answer, Count, Input, MetricPart, Score, SystemPart
+from slmkit.types import Answer, Input, MetricPart, PositiveInt, Score, SystemPart
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def forgetting(
     gold: Input,
     keep: list[Input],
     metric: MetricPart | None = None,
-    limit: Count | None = None,
+    limit: PositiveInt | None = None,
     max_loss: float | None = None,
 ) -> None:
     """Asks a model before and after its training the same questions: of its new task, and of what it could do.

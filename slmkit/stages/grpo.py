@@ -11,7 +11,7 @@ from slmkit.training.config import Training
 from slmkit.training.loop import finish, fit
 from slmkit.training.prepare_prompts import prepare_prompts, prompt_file, read_prompts
 from slmkit.training.trainer import OnLog, OnStep, guarded
-from slmkit.types import Answer, Count, Example, Input, Keys, MetricPart, Model, Positive
+from slmkit.types import Answer, Example, Input, Keys, MetricPart, Model, PositiveFloat, PositiveInt
 
 
 def grpo(
@@ -21,9 +21,9 @@ def grpo(
     model: Model,
     rewards: list[MetricPart],
     reward_weights: list[float] | None = None,
-    num_generations: Count = 8,
-    max_new_tokens: Count = 64,
-    temperature: Positive = 1.0,
+    num_generations: PositiveInt = 8,
+    max_new_tokens: PositiveInt = 64,
+    temperature: PositiveFloat = 1.0,
     beta: float = 0.0,
     training: Keys[Training] = Training(per_device_train_batch_size=16),
 ) -> None:
@@ -86,7 +86,7 @@ def check(
     model: Model,
     rewards: list[MetricPart],
     reward_weights: list[float] | None = None,
-    num_generations: Count = 8,
+    num_generations: PositiveInt = 8,
     training: Training,
     **_: Any,
 ) -> None:

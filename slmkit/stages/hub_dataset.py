@@ -7,7 +7,7 @@ from pathlib import Path
 from slmkit.data.hub import describe, open_split, rows_of
 from slmkit.errors import SlmkitError
 from slmkit.runs.run import Run
-from slmkit.types import Count
+from slmkit.types import PositiveInt
 
 
 def hub_dataset(
@@ -17,7 +17,7 @@ def hub_dataset(
     config: str | None = None,
     split: str = "train",
     revision: str | None = None,
-    max_rows: Count | None = None,
+    max_rows: PositiveInt | None = None,
 ) -> None:
     """Writes a split of a data set of the Hugging Face hub to data.jsonl, labels by their names.
 

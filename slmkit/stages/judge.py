@@ -28,7 +28,7 @@ from slmkit.evaluation.measure import AnswerFile, ask, shared_documents
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
 from slmkit.statistics.intervals import mean_score
-from slmkit.types import Count, Example, Input, SystemPart
+from slmkit.types import Example, Input, PositiveInt, SystemPart
 
 Row = dict[str, Any]
 
@@ -45,7 +45,7 @@ def judge(
     labels: Input | None = None,
     min_kappa: float = 0.4,
     bar: float | None = None,
-    limit: Count | None = None,
+    limit: PositiveInt | None = None,
 ) -> None:
     """Lets a system rule on the answers of a compare or eval run: whether each is right, or better than another arm's.
 

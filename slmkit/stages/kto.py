@@ -10,7 +10,7 @@ from slmkit.training.config import Training
 from slmkit.training.loop import finish, fit
 from slmkit.training.prepare_preference import prepare_preferences
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
-from slmkit.types import Input, Keys, Model, NotNegative
+from slmkit.types import Input, Keys, Model, NonNegativeFloat
 
 DISTRIBUTED = ("ddp",)  # ways in which several processes can run this stage
 
@@ -21,8 +21,8 @@ def kto(
     data: Input,
     model: Model,
     beta: float = 0.1,
-    desirable_weight: NotNegative = 1.0,
-    undesirable_weight: NotNegative = 1.0,
+    desirable_weight: NonNegativeFloat = 1.0,
+    undesirable_weight: NonNegativeFloat = 1.0,
     training: Keys[Training] = Training(),
 ) -> None:
     """Teach a model from thumbs up and thumbs down: each answer of a pair counts by itself.

@@ -15,7 +15,7 @@ from slmkit.rows.loss_mask import label_chats, read_chats
 from slmkit.runs.run import Run
 from slmkit.training.guards import Said, predictions
 from slmkit.training.prepare_prompts import prompt_file, read_prompts
-from slmkit.types import Count, Input, Model, ModelRef, Share
+from slmkit.types import Fraction, Input, Model, ModelRef, PositiveInt
 
 
 def merge(
@@ -24,9 +24,9 @@ def merge(
     model: Model,
     data: Input,
     save_dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16",
-    num_prompts: Count = 50,
-    max_new_tokens: Count = 64,
-    min_same_answers: Share = 1.0,
+    num_prompts: PositiveInt = 50,
+    max_new_tokens: PositiveInt = 64,
+    min_same_answers: Fraction = 1.0,
     load_in_4bit: bool = False,
     device: Device = "auto",
 ) -> None:

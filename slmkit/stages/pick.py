@@ -36,7 +36,7 @@ from slmkit.selection.model_card import Card, read_cards
 from slmkit.selection.roofline import GPUS
 from slmkit.systems.prompt import prompt
 from slmkit.text.leakage import find_leaks
-from slmkit.types import Count, Input, ModelRef, NotNegative, Positive, Score, Task, Whole
+from slmkit.types import Input, ModelRef, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Score, Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,28 +58,28 @@ def pick(
     licence: Literal["open", "commercial", "any"] = "commercial",
     gated: bool = True,
     languages: list[str] | None = None,
-    context_length: Count | None = None,
-    max_new_tokens: Count = 256,
+    context_length: PositiveInt | None = None,
+    max_new_tokens: PositiveInt = 256,
     thinking: Literal["never", "possible", "any"] = "any",
     gguf: bool = False,
     released_since: str | None = None,
-    min_parameters: NotNegative = 0,
-    max_parameters: Positive | None = None,
+    min_parameters: NonNegativeFloat = 0,
+    max_parameters: PositiveFloat | None = None,
     gpu: str | None = None,
-    memory_gb: Positive | None = None,
+    memory_gb: PositiveFloat | None = None,
     training: Method | Literal["none"] = "lora",
     precision: Precision | Literal["auto"] = "auto",
-    batch_size: Count = 1,
-    min_tokens_per_second: NotNegative = 0,
-    num_train_epochs: Positive = 3.0,
-    price_per_hour: NotNegative | None = None,
+    batch_size: PositiveInt = 1,
+    min_tokens_per_second: NonNegativeFloat = 0,
+    num_train_epochs: PositiveFloat = 3.0,
+    price_per_hour: NonNegativeFloat | None = None,
     embedded: bool = False,
     measure: bool = False,
     gold: Input | None = None,
-    limit: Count = 40,
-    num_shots: Whole = 4,
-    probe_steps: Whole = 16,
-    probe_minutes: NotNegative = 10.0,
+    limit: PositiveInt = 40,
+    num_shots: NonNegativeInt = 4,
+    probe_steps: NonNegativeInt = 16,
+    probe_minutes: NonNegativeFloat = 10.0,
 ) -> None:
     """Picks the smallest base model that meets every constraint, and writes the decision record pick.md.
 

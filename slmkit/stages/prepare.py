@@ -27,7 +27,7 @@ from slmkit.models.load import check_model, load_tokenizer
 from slmkit.rows.fit_rows import Fit, fit_template, with_instruction
 from slmkit.rows.template_check import Thinking
 from slmkit.runs.run import Run
-from slmkit.types import Count, Input, Keys, Model, Passage, Whole
+from slmkit.types import Input, Keys, Model, NonNegativeInt, Passage, PositiveInt
 
 _STEPS: list[Step] = ["duplicates", "near_duplicates"]
 _CHECK_SECONDS = 0.4  # how long the pre-flight reads: all of most files, the head of a very long one
@@ -51,14 +51,14 @@ def prepare(
     steps: list[Step] | None = None,
     filters: Keys[Filters] = Filters(),  # noqa: B008 - frozen
     leaks: Leaks = "near",
-    max_rows: Count | None = None,
-    max_length: Count | Literal["auto"] = "auto",
+    max_rows: PositiveInt | None = None,
+    max_length: PositiveInt | Literal["auto"] = "auto",
     on_overflow: OnOverflow = "error",
     thinking: Thinking | None = None,
     find_label_suspects: bool = False,
     validation_size: float = 0.1,
-    chunk_size: Count = 120,
-    chunk_overlap: Whole = 0,
+    chunk_size: PositiveInt = 120,
+    chunk_overlap: NonNegativeInt = 0,
     chunk_by: Literal["words", "tokens"] = "words",
 ) -> None:
     """Turns a data file into training and validation rows without duplicates and without gold.

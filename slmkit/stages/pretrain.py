@@ -13,7 +13,7 @@ from slmkit.micro_world.corpus import MIXES, Encoder, document, rows
 from slmkit.micro_world.engine import rng
 from slmkit.runs.run import Run
 from slmkit.training.checkpoints import PARTIAL, publish, rewind_log
-from slmkit.types import Model, ModelRef, NotNegative, Positive, Rate, Share, Whole
+from slmkit.types import Fraction, LearningRate, Model, ModelRef, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,11 +55,11 @@ def pretrain(
     phases: list[Phase],
     model: Model | None = None,
     shape: Shape | None = None,
-    learning_rate: Rate = 1e-2,
-    embedding_learning_rate: Positive = 8e-3,
-    warmup_steps: Whole = 60,
-    hold: Share = 0.5,
-    weight_decay: NotNegative = 0.1,
+    learning_rate: LearningRate = 1e-2,
+    embedding_learning_rate: PositiveFloat = 8e-3,
+    warmup_steps: NonNegativeInt = 60,
+    hold: Fraction = 0.5,
+    weight_decay: NonNegativeFloat = 0.1,
     dtype: Literal["float32", "bfloat16"] = "float32",
     compile: bool = False,
 ) -> None:

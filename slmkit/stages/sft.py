@@ -25,7 +25,7 @@ from slmkit.training.guards import predictions
 from slmkit.training.loop import finish, fit
 from slmkit.training.sft_trainer import sft_trainer, trained_tokens
 from slmkit.training.trainer import OnLog, OnStep, Shuffle
-from slmkit.types import Input, Keys, Model, PartOfOne
+from slmkit.types import FractionBelowOne, Input, Keys, Model
 
 DISTRIBUTED = ("ddp", "fsdp")  # ways in which several processes can run this stage
 _MAX_SHARE_TOO_LONG = 0.01  # more rows than this over max_length is a mistake in the settings, not an outlier
@@ -41,7 +41,7 @@ def sft(
     data: Input,
     model: Model,
     replay: Input | None = None,
-    replay_ratio: PartOfOne = 0.25,
+    replay_ratio: FractionBelowOne = 0.25,
     packing: bool = False,
     backend: Literal["transformers", "unsloth"] = "transformers",
     training: Keys[Training] = Training(num_train_epochs=3.0),

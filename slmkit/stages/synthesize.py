@@ -17,7 +17,7 @@ from slmkit.gold.gold_set import passage_id, read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
 from slmkit.text.identity import normalise
-from slmkit.types import Count, Example, Input, SystemPart, Task
+from slmkit.types import Example, Input, PositiveInt, SystemPart, Task
 
 
 def synthesize(
@@ -27,12 +27,12 @@ def synthesize(
     system: SystemPart,
     method: Method = "paraphrase",
     gold: Input | None = None,
-    num_per_row: Count = 1,
-    limit: Count | None = None,
+    num_per_row: PositiveInt = 1,
+    limit: PositiveInt | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
     encoding: str = "auto",
-    chunk_size: Count = 120,
+    chunk_size: PositiveInt = 120,
 ) -> None:
     """Writes new rows by asking a system: paraphrases, examples like those there, or questions about documents.
 

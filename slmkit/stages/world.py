@@ -10,14 +10,14 @@ from slmkit.micro_world.engine import share
 from slmkit.micro_world.families import FAMILIES
 from slmkit.micro_world.gold_sets import documents, draw
 from slmkit.runs.run import Run
-from slmkit.types import Count, Example
+from slmkit.types import Example, PositiveInt
 
 TRAINED = {"chats": chats, "texts": texts}  # what the embedded models were made from
 NOISE = 0.15  # share of the preferences that point the wrong way
 
 
 def world(
-    run: Run, *, family: str = "tickets", split: Literal["train", "live"] = "train", num_examples: Count = 1000
+    run: Run, *, family: str = "tickets", split: Literal["train", "live"] = "train", num_examples: PositiveInt = 1000
 ) -> None:
     """Draws rows of one family of the micro-world, with the documents that hold its answers.
 

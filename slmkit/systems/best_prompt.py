@@ -17,7 +17,7 @@ from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.systems._shots import Choice
 from slmkit.systems.prompt import prompt
-from slmkit.types import Answer, Count, Example, Input, MetricPart, Model, System, Task
+from slmkit.types import Answer, Example, Input, MetricPart, Model, PositiveInt, System, Task
 
 _FEWEST = 10  # development items a prompt is judged by
 
@@ -31,9 +31,9 @@ def best_prompt(
     instructions: list[str] | None = None,
     num_shots: list[int] | None = None,
     metric: MetricPart | None = None,
-    budget: Count = 400,
-    max_new_tokens: Count = 64,
-    batch_size: Count | None = None,
+    budget: PositiveInt = 400,
+    max_new_tokens: PositiveInt = 64,
+    batch_size: PositiveInt | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     load_in_4bit: bool = False,

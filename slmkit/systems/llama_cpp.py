@@ -17,20 +17,20 @@ from typing import Any
 from slmkit.errors import SlmkitError
 from slmkit.systems._chat import Message, ShowLabels, opening_text
 from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
-from slmkit.types import Answer, Count, Example, Input, System, Task, Whole
+from slmkit.types import Answer, Example, Input, NonNegativeInt, PositiveInt, System, Task
 
 
 def llama_cpp(
     task: Task,
     *,
     gguf: Input,
-    num_shots: Whole = 0,
+    num_shots: NonNegativeInt = 0,
     shots: Choice = "nearest",
     examples: Input | None = None,
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
-    max_new_tokens: Count = 64,
-    context_length: Count = 2048,
+    max_new_tokens: PositiveInt = 64,
+    context_length: PositiveInt = 2048,
     num_gpu_layers: int = -1,
     seed: int = 0,
 ) -> System:

@@ -17,7 +17,17 @@ from slmkit.errors import FailedError, SlmkitError
 from slmkit.evaluation.caveats import SERVERS_TEMPLATE
 from slmkit.systems._chat import Message, ShowLabels, opening_text
 from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
-from slmkit.types import Answer, Count, Example, Input, NotNegative, Positive, System, Task, Whole
+from slmkit.types import (
+    Answer,
+    Example,
+    Input,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    System,
+    Task,
+)
 
 _TRIES = 4  # of one question; waits 1, 2 and 4 seconds between them
 _PASSING = (408, 409, 425, 429, 500, 502, 503, 504)  # HTTP codes that may go away by themselves
@@ -29,16 +39,16 @@ def openai_endpoint(
     url: str,
     model_name: str,
     api_key_variable: str = "OPENAI_API_KEY",
-    num_shots: Whole = 0,
+    num_shots: NonNegativeInt = 0,
     shots: Choice = "nearest",
     examples: Input | None = None,
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
-    max_new_tokens: Count = 64,
-    concurrency: Count = 8,
-    timeout_seconds: Positive = 60.0,
-    price_per_million_prompt_tokens: NotNegative = 0.0,
-    price_per_million_completion_tokens: NotNegative = 0.0,
+    max_new_tokens: PositiveInt = 64,
+    concurrency: PositiveInt = 8,
+    timeout_seconds: PositiveFloat = 60.0,
+    price_per_million_prompt_tokens: NonNegativeFloat = 0.0,
+    price_per_million_completion_tokens: NonNegativeFloat = 0.0,
     seed: int = 0,
 ) -> System:
     """Asks a server with the OpenAI chat API, greedily; url ends in /v1, the key is read from the environment.

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from slmkit.models.load import Device, Dtype
 from slmkit.systems._chat import ChatModel, Decoding, ShowLabels
 from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
-from slmkit.types import Answer, Count, Example, Input, Model, System, Task, Whole
+from slmkit.types import Answer, Example, Input, Model, NonNegativeInt, PositiveInt, System, Task
 
 
 def prompt(
     task: Task,
     *,
     model: Model,
-    num_shots: Whole = 0,
+    num_shots: NonNegativeInt = 0,
     shots: Choice = "nearest",
     examples: Input | None = None,
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
     decoding: Decoding = "auto",
-    max_new_tokens: Count = 64,
-    batch_size: Count | None = None,
+    max_new_tokens: PositiveInt = 64,
+    batch_size: PositiveInt | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     load_in_4bit: bool = False,

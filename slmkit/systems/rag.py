@@ -13,7 +13,7 @@ from slmkit.errors import SlmkitError
 from slmkit.models.load import Device, Dtype
 from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._chat import ChatModel, Decoding, ShowLabels
-from slmkit.types import Answer, Count, Example, Hit, Input, Model, Retriever, RetrieverPart, System, Task
+from slmkit.types import Answer, Example, Hit, Input, Model, PositiveInt, Retriever, RetrieverPart, System, Task
 
 
 def rag(
@@ -22,13 +22,13 @@ def rag(
     model: Model,
     documents: Input,
     retriever: RetrieverPart = bm25,
-    top_k: Count = 3,
+    top_k: PositiveInt = 3,
     notes: str = "{passages}\n{input}",
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
     decoding: Decoding = "auto",
-    max_new_tokens: Count = 64,
-    batch_size: Count | None = None,
+    max_new_tokens: PositiveInt = 64,
+    batch_size: PositiveInt | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     load_in_4bit: bool = False,

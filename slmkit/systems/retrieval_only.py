@@ -12,7 +12,7 @@ from slmkit.data.documents import stored_passages
 from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._rows import read_rows
-from slmkit.types import Answer, Count, Example, Input, Passage, Retriever, RetrieverPart, System, Task
+from slmkit.types import Answer, Example, Input, Passage, PositiveInt, Retriever, RetrieverPart, System, Task
 
 
 def retrieval_only(
@@ -21,7 +21,7 @@ def retrieval_only(
     documents: Input | None = None,
     train: Input | None = None,
     retriever: RetrieverPart = bm25,
-    top_k: Count = 10,
+    top_k: PositiveInt = 10,
 ) -> System:
     """Answers with the passage of `documents` nearest to the question, or the nearest row's answer of `train`.
 

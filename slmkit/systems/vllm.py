@@ -17,21 +17,21 @@ from typing import Any
 from slmkit.errors import SlmkitError
 from slmkit.systems._chat import ShowLabels, is_trained, opening_text
 from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
-from slmkit.types import Answer, Count, Example, Input, Model, ModelRef, Share, System, Task, Whole
+from slmkit.types import Answer, Example, Fraction, Input, Model, ModelRef, NonNegativeInt, PositiveInt, System, Task
 
 
 def vllm(
     task: Task,
     *,
     model: Model,
-    num_shots: Whole = 0,
+    num_shots: NonNegativeInt = 0,
     shots: Choice = "nearest",
     examples: Input | None = None,
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
-    max_new_tokens: Count = 64,
-    context_length: Count | None = None,
-    gpu_memory_share: Share = 0.9,
+    max_new_tokens: PositiveInt = 64,
+    context_length: PositiveInt | None = None,
+    gpu_memory_share: Fraction = 0.9,
     seed: int = 0,
 ) -> System:
     """Asks a model through vLLM, greedily; label tasks are held to their labels by guided decoding.

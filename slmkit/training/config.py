@@ -17,7 +17,7 @@ from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
 from slmkit.models.lora import Adapter, Lora, auto_learning_rate
 from slmkit.training.best_checkpoint import Selection, curve_name
-from slmkit.types import Count, ModelRef, NotNegative, Positive, Rate, Share
+from slmkit.types import Fraction, LearningRate, ModelRef, NonNegativeFloat, PositiveFloat, PositiveInt
 
 Tracker = Literal["none", "trackio", "tensorboard", "wandb", "mlflow"]
 Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
@@ -30,16 +30,16 @@ class Training:
 
     adapter: Adapter = "lora"
     lora: Lora = Lora()
-    learning_rate: Rate | Literal["auto"] = "auto"
-    num_train_epochs: Positive = 1.0
+    learning_rate: LearningRate | Literal["auto"] = "auto"
+    num_train_epochs: PositiveFloat = 1.0
     max_steps: int = -1
-    per_device_train_batch_size: Count = 8
-    gradient_accumulation_steps: Count = 1
-    max_length: Count | Literal["auto"] = "auto"
+    per_device_train_batch_size: PositiveInt = 8
+    gradient_accumulation_steps: PositiveInt = 1
+    max_length: PositiveInt | Literal["auto"] = "auto"
     lr_scheduler_type: Scheduler = "linear"
-    warmup_ratio: Share = 0.03
-    weight_decay: NotNegative = 0.0
-    max_grad_norm: NotNegative = 1.0
+    warmup_ratio: Fraction = 0.03
+    weight_decay: NonNegativeFloat = 0.0
+    max_grad_norm: NonNegativeFloat = 1.0
     gradient_checkpointing: bool | Literal["auto"] = "auto"
     load_in_4bit: bool = False
     device: Device = "auto"
@@ -47,7 +47,7 @@ class Training:
     attn_implementation: Attention = "auto"
     load_best_model_at_end: bool = False  # by the validation split; else the model after the last step
     metric_for_best_model: str = "loss"  # of the validation split; all but a loss are better when greater
-    early_stopping_patience: Count | None = None  # evaluations without a better metric before training stops
+    early_stopping_patience: PositiveInt | None = None  # evaluations without a better metric before training stops
     report_to: Tracker = "none"  # where the curves go beside the report
     allow_gold: bool = False  # train on questions of frozen gold sets: to show what a leak does
 

@@ -13,12 +13,12 @@ from slmkit.recipe.layer import Layer
 from slmkit.recipe.load_recipe import Recipe
 from slmkit.recipe.signature import grouped
 from slmkit.recipe.validate import json_schema
-from slmkit.types import Count, Input, Keys, MetricPart, Model, Share, SystemPart
+from slmkit.types import Fraction, Input, Keys, MetricPart, Model, PositiveInt, SystemPart
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    r: Count = 16
+    r: PositiveInt = 16
     target_modules: str | list[str] = "all-linear"
 
 
@@ -39,7 +39,7 @@ def stage(  # type: ignore[no-untyped-def]
     systems: dict[str, SystemPart] | None = None,
     metric: MetricPart | None = None,
     limit: int | None = None,
-    share: Share | Literal["auto"] = "auto",
+    share: Fraction | Literal["auto"] = "auto",
     shared: Keys[Shared] = Shared(max_steps=5),
 ): ...
 

@@ -16,11 +16,11 @@ from pydantic_core import ValidationError
 
 from slmkit.errors import SlmkitError
 from slmkit.recipe.validate import Group, checked, json_schema
-from slmkit.types import Count, Input, PartOfOne, Positive, Rate, Share
+from slmkit.types import Fraction, FractionBelowOne, Input, LearningRate, PositiveFloat, PositiveInt
 
 TYPES: list[Any] = [
-    str, int, float, bool, object, Any, Count, Share, Positive, PartOfOne, Rate, list[str], list[float], list[Share],
-    str | None, Count | None, bool | Literal["auto"], Literal["a", "auto"], Literal[1, None], Rate | Literal["auto"],
+    str, int, float, bool, object, Any, PositiveInt, Fraction, PositiveFloat, FractionBelowOne, LearningRate, list[str], list[float], list[Fraction],
+    str | None, PositiveInt | None, bool | Literal["auto"], Literal["a", "auto"], Literal[1, None], LearningRate | Literal["auto"],
     str | list[str], Literal["a"] | Literal["b"] | None, dict[str, float | None], list[list[int]] | None,
     Annotated[int, MultipleOf(2)], Annotated[int, MultipleOf(2)] | None,
     Annotated[str, "a note"], Annotated[int, {"a": "note"}],
@@ -73,7 +73,7 @@ def test_a_type_without_values_in_yaml_is_refused_with_its_place(annotation: Any
 @dataclass(frozen=True, kw_only=True)
 class Inner:
     names: list[str] = field(default_factory=list)
-    rate: Rate = 0.5
+    rate: LearningRate = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)

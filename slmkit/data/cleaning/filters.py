@@ -18,7 +18,7 @@ from slmkit.data.cleaning.language import find_language
 from slmkit.data.convert import Canonical
 from slmkit.data.split import hash_share
 from slmkit.errors import SlmkitError
-from slmkit.types import Count, Whole
+from slmkit.types import NonNegativeInt, PositiveInt
 
 _NEEDS = {"language": "language", "min_words": "length", "max_words": "length", "max_per_label": "balance"}
 _OF_LABELS = ("label_suspects", "balance")
@@ -29,9 +29,9 @@ class Filters:
     """What the filtering steps go by."""
 
     language: str | None = None  # two letters: en; None: the language of most rows
-    min_words: Whole | None = None  # of a row, input and target together
-    max_words: Whole | None = None
-    max_per_label: Count | None = None  # rows that balance keeps of each label
+    min_words: NonNegativeInt | None = None  # of a row, input and target together
+    max_words: NonNegativeInt | None = None
+    max_per_label: PositiveInt | None = None  # rows that balance keeps of each label
 
     def check(self, steps: Sequence[str], *, kind: str | None = None) -> None:
         """Refuses a value that no step reads, a step without its value, and steps on labels where there are none."""
