@@ -1,4 +1,4 @@
-"""Spoils training data in two known ways, so that a lesson can find and mend them: planted, and said to be."""
+"""Damages training data in two known ways, so that a lesson can find the faults and fix them."""
 
 from __future__ import annotations
 
@@ -16,31 +16,34 @@ Row = dict[str, Any]
 
 
 def plant_faults(run: Run, *, data: Input, wrong: str, as_in: str, missing: list[str]) -> None:
-    """Files the letters of one slice as if they were of another, and leaves the slice `missing` out.
+    """Labels the letters of one slice as if they belonged to another, and removes the slice `missing`.
 
-    data: a run with data.jsonl whose rows carry a `slice`. wrong, as_in: such as topic=delivery, topic=account; each
-    letter gets code and team of one that differs in nothing else. missing: e.g. [topic=repair, urgency=now].
+    data: a run whose data.jsonl rows have a `slice`. wrong, as_in: for example topic=delivery and topic=account; each
+    letter gets the code and team of a letter that differs in this key only. missing: for example
+    [topic=repair, urgency=now].
     """
     rows = read_rows(data)
     r = random.Random(run.seed)
-    spoilt, kept = 0, []
+    num_wrong, kept = 0, []
     for row in rows:
         if is_in(row["slice"], missing):
             continue
         if is_in(row["slice"], [wrong]):
-            spoilt += 1
+            num_wrong += 1
             key, _, value = as_in.partition("=")
-            likeness = row["slice"] | {key: value}
-            other = r.choice([other for other in rows if other["slice"] == likeness])
+            twin = row["slice"] | {key: value}  # the same letter, but of the other topic
+            other = r.choice([other for other in rows if other["slice"] == twin])
             row = row | {"target": misfiled(row["target"], as_in=other["target"])}  # noqa: PLW2901
         kept.append(row)
     run.table("data", kept)
-    run.note(f"planted: {spoilt} of {len(kept)} rows have a wrong answer, {len(rows) - len(kept)} rows are missing")
-    run.metric(rows=len(kept), wrong_answers=spoilt, missing_rows=len(rows) - len(kept))
+    run.note(
+        f"planted faults: {num_wrong} of {len(kept)} rows have a wrong target, {len(rows) - len(kept)} rows were removed"
+    )
+    run.metric(rows=len(kept), wrong_answers=num_wrong, missing_rows=len(rows) - len(kept))
 
 
 def misfiled(target: str, *, as_in: str) -> str:
-    """The letter's line with code and team of another: only the reply is still its own."""
+    """The letter's target with the code and team of another letter; the reply stays."""
     return "; ".join([*as_in.split("; ")[:2], *target.split("; ")[2:]])
 
 
@@ -48,10 +51,10 @@ def read_rows(data: Path) -> list[Row]:
     """The rows of a run's data.jsonl."""
     path = data / "data.jsonl"
     if not path.is_file():
-        raise SlmkitError("there is no data.jsonl", where=str(data), fix="name a run of the world stage")
+        raise SlmkitError("data.jsonl is missing", where=str(data), fix="name a run of the `world` stage")
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def is_in(has: Mapping[str, str], wanted: Sequence[str]) -> bool:
-    """Whether something with these values belongs to a slice, e.g. ["topic=delivery"]; no slice holds nothing."""
+    """Whether an example with these values is in a slice such as ["topic=delivery"]; nothing is in the empty slice."""
     return bool(wanted) and all(f"{key}={has.get(key)}" == pair for pair in wanted for key in [pair.partition("=")[0]])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from slmkit.evaluation.lesson_arms import Arm
 from slmkit.files import write_json
-from slmkit.lessons.mend_worst_slice import slice_scores
+from slmkit.lessons.fix_worst_slice import slice_scores
 from slmkit.lessons.plant_faults import is_in, misfiled, plant_faults
 from slmkit.lessons.project_loop import gate
 from slmkit.runs.run import Run

@@ -1,4 +1,4 @@
-"""Finds the slice in which a model fails most, on questions that are no test, and takes better training rows there."""
+"""Finds the slice with the lowest dev score and replaces its training rows with corrected ones."""
 
 from __future__ import annotations
 
@@ -15,21 +15,19 @@ from slmkit.systems.prompt import prompt
 from slmkit.types import Input, Model
 
 
-def mend_worst_slice(
+def fix_worst_slice(
     run: Run,
     *,
     data: Input,
     redone: Input,
     model: Model,
     gold: Input,
-    mend: bool = True,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Asks the model the dev questions of gold, and takes the rows of its worst slice from `redone` instead.
+    """Scores the model on gold's dev questions and replaces the training rows of its worst slice.
 
-    redone: the same rows answered with care: here the undamaged ones, in life what an expert made of them. mend False
-    leaves the data as it is.
+    redone: the same rows with correct targets. Here they are the undamaged rows; in practice an expert writes them.
     """
     frozen = read_gold(gold)
     ask = partial(prompt, model=model, device=device, dtype=dtype, show_labels=False)
@@ -38,17 +36,17 @@ def mend_worst_slice(
     run.table("slices", rows)
     worst, score = min(((row["slice"], row["score"]) for row in rows), key=lambda pair: pair[1])
     key, _, value = worst.partition("=")
-    run.note(f"the worst slice is {worst}: its training rows are {'done anew' if mend else 'left as they are'}")
-    careful = {row["id"]: row for row in _read(redone)} if mend else {}
+    run.note(f"the worst slice is {worst}; its training rows are replaced")
+    corrected = {row["id"]: row for row in _read(redone)}
     before = _read(data)
-    after = [careful.get(row["id"], row) if row["slice"].get(key) == value else row for row in before]
+    after = [corrected.get(row["id"], row) if row["slice"].get(key) == value else row for row in before]
     run.table("data", after)
     changed = sum(new["target"] != old["target"] for new, old in zip(after, before, strict=True))
     run.metric(rows=len(after), changed_rows=changed, worst_slice=score)
 
 
 def slice_scores(arm: Arm) -> list[dict[str, Any]]:
-    """The mean score of each slice, e.g. {"slice": "topic=delivery", "score": 0.12, "n": 51}."""
+    """The mean score of each slice, for example {"slice": "topic=delivery", "score": 0.12, "n": 51}."""
     found: dict[str, list[float]] = {}
     for example, score in zip(arm.examples, arm.scores, strict=True):
         for key, value in example.slice.items():
