@@ -1,10 +1,10 @@
-"""Whether a CUDA driver answers, asked without importing torch, which takes seconds."""
+"""Asks the CUDA driver directly, because importing torch for torch.cuda.is_available() takes seconds."""
 
 from __future__ import annotations
 
 
-def cuda_is_there() -> bool:
-    """Whether a CUDA driver answers, asked without importing torch (seconds)."""
+def cuda_is_available() -> bool:
+    """Whether the CUDA driver finds at least one device."""
     import ctypes
 
     for library in ("libcuda.so.1", "nvcuda.dll"):

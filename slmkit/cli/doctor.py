@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from slmkit.console import out
-from slmkit.cuda import cuda_is_there
+from slmkit.cuda import cuda_is_available
 from slmkit.errors import EXIT_DONE, EXIT_REFUSED
 from slmkit.files import PACKAGE
 from slmkit.recipe import lookup
@@ -79,7 +79,7 @@ def pinned(constraints: str) -> dict[str, str]:
 
 
 def _gpu() -> Row:
-    there = cuda_is_there()
+    there = cuda_is_available()
     return "gpu", "ok" if there else "note", "CUDA answers" if there else "no CUDA: the profile will be tiny"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slmkit.cuda import cuda_is_there
+from slmkit.cuda import cuda_is_available
 from slmkit.errors import SlmkitError, shown
 from slmkit.recipe import lookup
 from slmkit.recipe.layer import Layer, Place
@@ -65,7 +65,7 @@ def load_recipe(name: str, *, profile: str, breaks: bool = False) -> Recipe:
 def load_profile(name: str) -> tuple[str, Layer]:
     """The scale words of a profile; "auto" is gpu where CUDA is there, else tiny."""
     if name == "auto":
-        name = "gpu" if cuda_is_there() else "tiny"
+        name = "gpu" if cuda_is_available() else "tiny"
     path = lookup.find("configs/profiles", name)
     if path is None:
         raise SlmkitError(f"unknown profile {name!r}", fix=lookup.suggest(name, lookup.names("configs/profiles")))

@@ -12,7 +12,7 @@ import sys
 import time
 
 from slmkit.console import console, quiet_libraries
-from slmkit.cuda import cuda_is_there
+from slmkit.cuda import cuda_is_available
 from slmkit.errors import SlmkitError
 from slmkit.files import write_json
 from slmkit.runs.execute import call_stage
@@ -49,7 +49,7 @@ def work(request: dict[str, object]) -> None:
 
 def _work(plan: Plan, run: Run) -> None:
     started = time.monotonic()
-    if cuda_is_there():
+    if cuda_is_available():
         import torch
 
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))

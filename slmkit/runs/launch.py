@@ -19,7 +19,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from slmkit.cuda import cuda_is_there
+from slmkit.cuda import cuda_is_available
 from slmkit.errors import FailedError, RefusedError, SlmkitError
 from slmkit.recipe.lookup import find
 
@@ -94,7 +94,7 @@ def start(plan: Plan, step: Step, launch: Launch, *, verbose: bool = False) -> N
     torchrun = ["torchrun", *meet, f"--nproc_per_node={launch.num_processes}", "-m", "slmkit.runs._worker"]
     threads = str(max(1, (os.cpu_count() or 1) // launch.num_processes))
     environment = {"OMP_NUM_THREADS": threads, **os.environ, _SHARDED: "1" if launch.fsdp else "0"}
-    if not cuda_is_there():
+    if not cuda_is_available():
         environment["CUDA_VISIBLE_DEVICES"] = ""
     error_file = step.dir / ERROR_FILE
     error_file.unlink(missing_ok=True)
