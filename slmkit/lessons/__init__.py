@@ -1,1 +1,1 @@
-"""Lessons: one idea a file, read from top to bottom. Each is a stage, and measures the claim its recipe makes."""
+"""Lessons: one idea per file, read from top to bottom. Each is a stage that measures the claim of its recipe."""

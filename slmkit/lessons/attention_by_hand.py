@@ -1,7 +1,7 @@
-"""Attention: each token looks at the tokens before it, and takes from those that matter.
+"""Attention: each token looks at the tokens before it and takes information from those that matter.
 
-Read from top to bottom: the formula in five lines against the model's own, the rule that nobody looks ahead, and which
-heads do the reading: found by where they look, proved by switching them off.
+Read from top to bottom: the formula in five lines against the model's own, the causal mask, and the heads that read
+the notes: found by their attention weights, confirmed by switching them off.
 After Vaswani et al. 2017, https://arxiv.org/abs/1706.03762.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Head = tuple[int, int]  # layer, head
-NUM_RANDOM = 8  # draws of other heads
+NUM_RANDOM = 8  # random sets of other heads
 
 
 def attention_by_hand(
@@ -39,19 +39,19 @@ def attention_by_hand(
     limit: PositiveInt = 100,
     device: Device = "auto",
 ) -> None:
-    """Attention written out and compared with the model's; then the heads that read are found and switched off.
+    """Compares attention by hand with the model's, then finds the heads that read the notes and switches them off.
 
-    scale: divide the scores by the root of the head's width. num_heads: how many are switched off.
+    scale: divide the scores by the square root of the head's width. num_heads: the number of heads switched off.
     """
     import torch
 
     loaded = load_model(model, device=device, dtype="float32")
-    loaded.model.set_attn_implementation("eager")  # the one that shows its weights
+    loaded.model.set_attn_implementation("eager")  # the implementation that returns attention weights
     frozen = read_gold(gold)
     examples = random.Random(run.seed).sample(frozen.examples, min(limit, len(frozen.examples)))
     readings = [read for example in examples if (read := find_answer(loaded, example))]
 
-    # 1. The formula, on the first layer of the model: the same numbers come out.
+    # 1. The formula, applied to the first layer of the model, gives the same output.
     theirs = seen_in_first_layer(loaded, readings[0].input_ids)
     with torch.inference_mode():
         first = loaded.model.model.layers[0].self_attn
@@ -61,14 +61,14 @@ def attention_by_hand(
         weights_sum_off=float((weights.sum(-1) - 1).abs().max()),
     )
 
-    # 2. Nobody looks ahead: change the last token, and all places before it stay as they were.
+    # 2. The causal mask: changing the last token changes nothing at the earlier positions.
     changed = readings[0].input_ids.clone()
     changed[0, -1] = (changed[0, -1] + 1) % len(loaded.tokenizer)
     with torch.inference_mode():
         before, after = loaded.model(readings[0].input_ids).logits, loaded.model(changed).logits
     run.metric(earlier_places_changed=float((before - after)[:, :-1].abs().max()))
 
-    # 3. At the moment of answering, which heads look at the answer in the notes?
+    # 3. When the model starts to answer, which heads look at the answer in the notes?
     looks = torch.stack([looks_at_answer(loaded, reading) for reading in readings]).mean(0)  # (layers, H)
     order = looks.flatten().argsort(descending=True).tolist()
     ranked: list[Head] = [divmod(number, looks.shape[1]) for number in order]
@@ -76,7 +76,7 @@ def attention_by_hand(
     run.metric(best_head_looks=float(looks.max()))
     run.table("heads", [{"layer": i, "head": j, "weight on the answer": float(looks[i, j])} for i, j in ranked[:32]])
 
-    # 4. Proof: switch these heads off, and then as many others.
+    # 4. Confirm it: switch these heads off, then the same number of other heads.
     def score_without(heads: Sequence[Head]) -> float:
         with switched_off(loaded, heads):
             return accuracy(loaded, frozen, limit=limit, seed=run.seed).value
@@ -95,31 +95,32 @@ def attention_by_hand(
     run.figure("heads", _draw_heads(looks, whole, without_best, without_others))
     names = " and ".join(f"{layer}.{head}" for layer, head in best)
     run.verdict(
-        f"Without heads {names}, which look at the answer, reading falls from {whole:.0%} to {without_best:.0%}; "
-        f"without as many others to {sum(without_others) / NUM_RANDOM:.0%} on average."
+        f"Without heads {names}, which look at the answer, correct answers fall from {whole:.0%} to "
+        f"{without_best:.0%}; without {num_heads} random other heads, to {sum(without_others) / NUM_RANDOM:.0%} on "
+        "average."
     )
 
 
 def attention(layer: Any, hidden: Tensor, cos: Tensor, sin: Tensor, *, scale: bool) -> tuple[Tensor, Tensor]:
-    """softmax(Q K' / sqrt(C)) V, and its weights (H, T, T); hidden is (T, D), cos and sin (T, C) turn by position."""
+    """softmax(Q K' / sqrt(C)) V and its weights (H, T, T); hidden is (T, D), cos and sin (T, C) encode the position."""
     import torch
 
     T, C = len(hidden), layer.head_dim
     Q, K, V = (to(hidden).view(T, -1, C) for to in (layer.q_proj, layer.k_proj, layer.v_proj))  # (T, heads, C)
-    if hasattr(layer, "q_norm"):  # Qwen3 normalises them
+    if hasattr(layer, "q_norm"):  # as in Qwen3
         Q, K = layer.q_norm(Q), layer.k_norm(K)
-    Q, K, V = turned(Q.transpose(0, 1), cos, sin), turned(K.transpose(0, 1), cos, sin), V.transpose(0, 1)
-    K, V = (group.repeat_interleave(len(Q) // len(group), 0) for group in (K, V))  # queries share keys and values
+    Q, K, V = rotate(Q.transpose(0, 1), cos, sin), rotate(K.transpose(0, 1), cos, sin), V.transpose(0, 1)
+    K, V = (group.repeat_interleave(len(Q) // len(group), 0) for group in (K, V))  # grouped-query attention
 
     scores = Q @ K.transpose(1, 2) / (C**0.5 if scale else 1)  # (H, T, T): how well each query fits each key
     future = torch.ones(T, T, dtype=torch.bool, device=scores.device).triu(1)
-    weights = scores.masked_fill(future, float("-inf")).softmax(-1)  # nobody looks ahead
-    mixed = weights @ V  # (H, T, C): what was looked at, mixed
+    weights = scores.masked_fill(future, float("-inf")).softmax(-1)  # the causal mask
+    mixed = weights @ V  # (H, T, C): the weighted sum of the values
     return layer.o_proj(mixed.transpose(0, 1).reshape(T, -1)), weights
 
 
-def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions: each pair of numbers is turned by an angle that grows with the position."""
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding: each pair of numbers is rotated by an angle that grows with the position."""
     import torch
 
     first, second = x.chunk(2, -1)
@@ -128,7 +129,7 @@ def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class FirstLayer:
-    """What went into the attention of the first layer and what came out."""
+    """The input and output of the first layer's attention."""
 
     hidden: Tensor  # (T, D)
     rotation: tuple[Tensor, Tensor]  # cos and sin (T, C)
@@ -136,7 +137,7 @@ class FirstLayer:
 
 
 def seen_in_first_layer(loaded: Loaded, input_ids: Tensor) -> FirstLayer:
-    """Runs the model once and listens at its first layer."""
+    """Runs the model once and records the attention of its first layer."""
     import torch
 
     seen: list[FirstLayer] = []
@@ -155,14 +156,14 @@ def seen_in_first_layer(loaded: Loaded, input_ids: Tensor) -> FirstLayer:
 
 @dataclass(frozen=True)
 class Reading:
-    """A question on notes as the model sees it, and where in the notes the answer stands."""
+    """A question on notes as the model sees it, and the position of the answer in the notes."""
 
-    input_ids: Tensor  # (1, T), ending where the model is to answer
-    answer: list[int]  # places
+    input_ids: Tensor  # (1, T), up to where the answer starts
+    answer: list[int]  # positions
 
 
 def find_answer(loaded: Loaded, example: Example) -> Reading | None:
-    """The rendered question and the tokens of the answer's first mention; None where the notes do not hold it."""
+    """The rendered prompt and the positions of the answer's first mention; None if the notes do not contain it."""
     import torch
 
     from slmkit.models.chat_template import render_text
@@ -171,13 +172,14 @@ def find_answer(loaded: Loaded, example: Example) -> Reading | None:
     found = re.search(rf"\b{re.escape(example.target)}\b", text)
     if found is None:
         return None
-    cut = loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    places = [i for i, (a, b) in enumerate(cut["offset_mapping"]) if a < found.end() and b > found.start() and a < b]
-    return Reading(torch.tensor([cut["input_ids"]], device=loaded.model.device), places)
+    encoding = loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    spans = enumerate(encoding["offset_mapping"])
+    positions = [i for i, (a, b) in spans if a < found.end() and b > found.start() and a < b]
+    return Reading(torch.tensor([encoding["input_ids"]], device=loaded.model.device), positions)
 
 
 def looks_at_answer(loaded: Loaded, reading: Reading) -> Tensor:
-    """How much weight each head puts on the answer in the notes, from the last place (layers, H)."""
+    """The attention weight of each head on the answer in the notes, from the last position (layers, H)."""
     import torch
 
     with torch.inference_mode():
@@ -187,7 +189,7 @@ def looks_at_answer(loaded: Loaded, reading: Reading) -> Tensor:
 
 @contextmanager
 def switched_off(loaded: Loaded, heads: Sequence[Head]) -> Iterator[None]:
-    """While it lasts, what these heads have found is replaced by zeros before it is passed on."""
+    """While active, the output of these heads is set to zero."""
 
     def silence(chosen: list[int], width: int) -> Any:
         def before(_: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -210,7 +212,7 @@ def switched_off(loaded: Loaded, heads: Sequence[Head]) -> Iterator[None]:
 
 
 def _draw_map(loaded: Loaded, reading: Reading, head: Head) -> Figure:
-    """Where one head looks, from each token (row) to each token (column)."""
+    """The attention weights of one head, from each token (row) to each token (column)."""
     import torch
 
     with torch.inference_mode():
@@ -221,14 +223,14 @@ def _draw_map(loaded: Loaded, reading: Reading, head: Head) -> Figure:
     axes.imshow(weights.tolist(), cmap=clear_to(PALETTE[1]), vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=6)
     axes.set_yticks(range(len(names)), names, fontsize=6)
-    axes.set(xlabel="is looked at", ylabel="looks")
+    axes.set(xlabel="to this token", ylabel="attention from this token")
     axes.grid(visible=False)
     return figure
 
 
 def _draw_heads(looks: Tensor, whole: float, without_best: float, without_others: Sequence[float]) -> Figure:
-    """Which heads look at the answer, and what is lost without them."""
-    titles = ("weight on the answer, when answering", "right answers")
+    """Attention weight on the answer per head, and accuracy without some heads."""
+    titles = ("attention weight on the answer", "correct answers")
     figure, [left, right] = panels(columns=2, height=2.6, width=7.2, titles=titles)
     left.imshow(looks.tolist(), cmap=clear_to(PALETTE[0]), vmin=0, vmax=1, aspect="auto")
     if looks.numel() <= 64:
@@ -238,10 +240,10 @@ def _draw_heads(looks: Tensor, whole: float, without_best: float, without_others
     left.set(xlabel="head", ylabel="layer")
     left.locator_params(integer=True)
     left.grid(visible=False)
-    bars = {"all heads": whole, "without\nthe best": without_best}
-    bars["without\nothers"] = sum(without_others) / len(without_others)
+    bars = {"all heads": whole, "without\nthese heads": without_best}
+    bars["without\nother heads"] = sum(without_others) / len(without_others)
     drawn = right.bar(list(bars), list(bars.values()), color=PALETTE[:3], width=0.5)
     right.bar_label(drawn, [f"{value:.0%}" for value in bars.values()], padding=3)
-    right.plot([2.36] * len(without_others), without_others, "o", color=PALETTE[2], markersize=3)  # each draw
+    right.plot([2.36] * len(without_others), without_others, "o", color=PALETTE[2], markersize=3)  # each random set
     right.set(ylim=(0, 1.12), ylabel="share")
     return figure

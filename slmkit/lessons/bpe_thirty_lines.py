@@ -1,6 +1,6 @@
-"""Byte pair encoding in thirty lines: count the pairs, merge the most frequent one, repeat. And then encode with it.
+"""Byte pair encoding in thirty lines: count the pairs, merge the most frequent one, repeat; then encode new words.
 
-Read `learn` and `encode`: they are the whole algorithm. The rest checks them against the tokenizers library.
+Read `learn`, `join` and `encode`: they are the whole algorithm. The rest compares them with the tokenizers library.
 After Sennrich et al. 2016, https://arxiv.org/abs/1508.07909, and karpathy/minbpe.
 """
 
@@ -28,11 +28,11 @@ SIZES = (128, 256, 512, 1024, 2048, 4096, 8192)
 
 
 def learn(words: Mapping[str, int], num_merges: int, merge: Choice = "most frequent") -> list[Pair]:
-    """The pairs to merge, in order, from words and how often each occurs.
+    """The pairs to merge, in order, learned from words and their counts.
 
     {"hug": 10, "pug": 5, "hugs": 5}: u+g (20 times), then h+ug (15), then p+ug or hug+s (5 each).
     """
-    pieces = {word: list(word) for word in words}  # every word starts as its letters
+    pieces = {word: list(word) for word in words}  # every word starts as single letters
     ids = {piece: id for id, piece in enumerate(sorted({letter for word in words for letter in word}))}
     merges: list[Pair] = []
     while len(merges) < num_merges:
@@ -43,7 +43,9 @@ def learn(words: Mapping[str, int], num_merges: int, merge: Choice = "most frequ
         if not counts:
             break
         sign = 1 if merge == "most frequent" else -1
-        best = min(counts, key=lambda pair: (-sign * counts[pair], ids[pair[0]], ids[pair[1]]))  # ties: oldest pieces
+        best = min(
+            counts, key=lambda pair: (-sign * counts[pair], ids[pair[0]], ids[pair[1]])
+        )  # on a tie, the oldest pieces
         merges.append(best)
         ids.setdefault("".join(best), len(ids))
         pieces = {word: join(cut, best) for word, cut in pieces.items()}
@@ -51,7 +53,7 @@ def learn(words: Mapping[str, int], num_merges: int, merge: Choice = "most frequ
 
 
 def join(cut: list[str], pair: Pair) -> list[str]:
-    """The pieces of a word with every occurrence of the pair made one: h u g s, (u, g) -> h ug s."""
+    """The pieces of a word with every occurrence of the pair merged: h u g s, (u, g) -> h ug s."""
     joined: list[str] = []
     for piece in cut:
         if joined and (joined[-1], piece) == pair:
@@ -62,7 +64,7 @@ def join(cut: list[str], pair: Pair) -> list[str]:
 
 
 def encode(word: str, merges: Sequence[Pair]) -> list[str]:
-    """A word cut into pieces: the merges, in the order in which they were learnt."""
+    """A word split into pieces by applying the merges in the order in which they were learned."""
     cut = list(word)
     for pair in merges:
         cut = join(cut, pair)
@@ -72,9 +74,9 @@ def encode(word: str, merges: Sequence[Pair]) -> list[str]:
 def bpe_thirty_lines(
     run: Run, *, model: Model, merge: Choice = "most frequent", num_merges: int = 200, num_texts: int = 500
 ) -> None:
-    """Byte pair encoding by hand and by the tokenizers library, on the same text; and what a larger vocabulary brings.
+    """Compares byte pair encoding by hand with the tokenizers library, and measures the gain from larger vocabularies.
 
-    merge: which pair becomes one piece. num_merges: how often.
+    merge: which pair is merged at each step. num_merges: the number of steps.
     """
     from slmkit.models.load import load_tokenizer
 
@@ -82,7 +84,7 @@ def bpe_thirty_lines(
     words = Counter(word for example in texts for word in example.input.split())
     unseen = unseen_words(words, seed=run.seed)
 
-    # 1. By hand and by the library: the same merges, the same pieces.
+    # 1. By hand and with the library: the same merges, the same pieces.
     ours = learn(words, num_merges, merge)
     library = library_tokenizer(words, num_merges)
     theirs = library_merges(library)
@@ -96,7 +98,7 @@ def bpe_thirty_lines(
     )
     run.table("merges", _replay(words, ours, theirs))
 
-    # 2. A larger vocabulary cuts fewer times, until there is nothing left to learn.
+    # 2. A larger vocabulary needs fewer tokens per word, until every word is one token.
     per_word = {size: tokens_per_word(library_tokenizer(words, size - len(alphabet(words))), words) for size in SIZES}
     run.table("vocabulary", [{"vocabulary": size, "tokens_per_word": value} for size, value in per_word.items()])
     run.metric(
@@ -108,18 +110,18 @@ def bpe_thirty_lines(
 
     run.figure("vocabulary", _draw(per_word, (model.name, len(tokenizer), count / words.total())))
     run.verdict(
-        f"{same_merges} of {num_merges} merges and {same_pieces:,} of {len(unseen):,} new words are as the library's, "
-        f"in {run.metrics['lines_of_code']} lines."
+        f"{same_merges} of {num_merges} merges and the pieces of {same_pieces:,} of {len(unseen):,} new words equal "
+        f"the library's, in {run.metrics['lines_of_code']} lines of code."
     )
 
 
 def alphabet(words: Iterable[str]) -> list[str]:
-    """Every character that occurs: the pieces to start from."""
+    """Every character that occurs: the first pieces."""
     return sorted({letter for word in words for letter in word})
 
 
 def library_tokenizer(words: Mapping[str, int], num_merges: int) -> Any:
-    """The same, by the tokenizers library."""
+    """The same tokenizer trained by the tokenizers library."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -130,14 +132,14 @@ def library_tokenizer(words: Mapping[str, int], num_merges: int) -> Any:
 
 
 def library_merges(tokenizer: Any) -> list[Pair]:
-    """The merges that the library learnt, in order."""
+    """The merges that the library learned, in order."""
     import json
 
     return [(left, right) for left, right in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 
 def unseen_words(words: Mapping[str, int], *, seed: int) -> list[str]:
-    """A thousand words made of the letters of the text that do not occur in it: other names, and scrambles."""
+    """1,000 words of known letters that are not in the text: other names and random strings."""
     import random
 
     r = random.Random(seed)
@@ -149,13 +151,13 @@ def unseen_words(words: Mapping[str, int], *, seed: int) -> list[str]:
 
 
 def tokens_per_word(tokenizer: Any, words: Mapping[str, int]) -> float:
-    """Pieces a word of running text is cut into, on average."""
+    """The mean number of tokens per word of running text."""
     pieces = [encoding.tokens for encoding in tokenizer.encode_batch(list(words))]
     return sum(len(cut) * count for cut, count in zip(pieces, words.values(), strict=True)) / sum(words.values())
 
 
 def lines_of_code(*functions: Any) -> int:
-    """Lines that do something: no docstrings, no empty ones."""
+    """The number of code lines, without docstrings and blank lines."""
     total = 0
     for function in functions:
         code = inspect.getsource(function).replace(f'"""{function.__doc__}"""', "")
@@ -164,22 +166,22 @@ def lines_of_code(*functions: Any) -> int:
 
 
 def _replay(words: Mapping[str, int], ours: Sequence[Pair], theirs: Sequence[Pair]) -> list[dict[str, Any]]:
-    """The merges one by one, with a word that each of them shortens."""
+    """The first 40 merges, each with a word that it shortens."""
     rows = []
     for step, pair in enumerate(ours[:40], start=1):
         example = max((word for word in words if "".join(pair) in word), key=lambda word: words[word], default="")
         cut = " ".join(encode(example, ours[:step]))
         library = "+".join(theirs[step - 1]) if step <= len(theirs) else ""
-        rows.append({"step": step, "merge": "+".join(pair), "library": library, "such as": cut})
+        rows.append({"step": step, "merge": "+".join(pair), "library": library, "example": cut})
     return rows
 
 
 def _draw(per_word: Mapping[int, float], own: tuple[str, int, float]) -> Figure:
-    """Tokens a word against the size of the vocabulary, with the model's own tokenizer beside."""
+    """Tokens per word against vocabulary size, with the model's own tokenizer for comparison."""
     figure, [axes] = panels(columns=1, height=2.8, width=5.4)
     axes.plot(list(per_word), list(per_word.values()), "o-", color=PALETTE[0], markersize=4, label="BPE on this text")
-    axes.plot([own[1]], [own[2]], "D", color=PALETTE[1], label=f"the tokenizer of {own[0]}")
-    axes.set(xscale="log", xlabel="pieces in the vocabulary", ylabel="tokens a word")
+    axes.plot([own[1]], [own[2]], "D", color=PALETTE[1], label=f"tokenizer of {own[0]}")
+    axes.set(xscale="log", xlabel="vocabulary size", ylabel="tokens per word")
     axes.set_xticks(list(per_word), [str(size) for size in per_word])
     axes.minorticks_off()
     axes.legend(frameon=False, fontsize=8)

@@ -1,4 +1,4 @@
-"""From token ids to vectors: the first thing a model does with a number is to look up a row of a table.
+"""From token ids to vectors: the first layer of a model looks up a row of the embedding table.
 
 Read from top to bottom: the lookup is a matrix product, and training gives the rows their meaning.
 """
@@ -25,18 +25,18 @@ NEIGHBOURS = 5
 def embedding_table(
     run: Run, *, model: Model, table: Literal["trained", "untrained"] = "trained", device: Device = "auto"
 ) -> None:
-    """Looks up tokens by hand and by the library; then asks whether words of a kind are neighbours in the table.
+    """Looks up tokens by hand and with torch, then measures whether words of one kind are neighbours in the table.
 
-    table: "untrained" takes random rows where the trained ones are expected.
+    table: "untrained" measures random rows in place of the trained ones.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
     loaded = load_model(model, device=device, dtype="float32")
     torch.manual_seed(run.seed)
-    newborn = AutoModelForCausalLM.from_config(loaded.model.config, dtype=torch.float32)
+    untrained = AutoModelForCausalLM.from_config(loaded.model.config, dtype=torch.float32)
     tables = {
-        "untrained": newborn.get_input_embeddings().weight.detach(),  # (V, D)
+        "untrained": untrained.get_input_embeddings().weight.detach(),  # (V, D)
         "trained": loaded.model.get_input_embeddings().weight.detach().cpu(),
     }
 
@@ -44,7 +44,7 @@ def embedding_table(
     ids = torch.randint(tables["trained"].shape[0], (64,))
     run.metric(lookup_difference=largest_difference(tables["trained"], ids))
 
-    # 2. Words of one kind that are one token each: colours, animals, days, ...
+    # 2. Words that are one token each and belong to one kind: colours, animals, days, ...
     kinds = kinds_of_tokens(loaded.tokenizer)
     run.metric(words=len(kinds))
     chance = precision_by_chance(kinds)
@@ -55,13 +55,13 @@ def embedding_table(
 
     run.figure("words", _draw(tables["untrained"], tables[table], kinds))
     run.verdict(
-        f"Of a word's {NEIGHBOURS} nearest neighbours {after:.0%} are of its kind in the {table} table, "
+        f"Of a word's {NEIGHBOURS} nearest neighbours, {after:.0%} are of its kind in the {table} table and "
         f"{before:.0%} in a random one; chance is {chance:.0%}."
     )
 
 
 def largest_difference(table: Tensor, ids: Tensor) -> float:
-    """Between the rows with these ids, the one-hot product, and what torch's Embedding gives."""
+    """The largest difference between the rows of these ids, the one-hot product, and torch's embedding."""
     import torch
 
     rows = table[ids]  # (N, D)
@@ -82,7 +82,7 @@ def kinds_of_tokens(tokenizer: Any) -> dict[int, str]:
 
 
 def neighbour_precision(table: Tensor, kinds: Mapping[int, str]) -> float:
-    """Of the five nearest words of each word, by the angle between their rows, the share of its own kind."""
+    """Of the five nearest words of each word, by cosine similarity, the share that is of its own kind."""
     ids = list(kinds)
     nearest = similarities(table, ids).topk(NEIGHBOURS).indices.tolist()
     same = [kinds[ids[other]] == kinds[id] for id, row in zip(ids, nearest, strict=True) for other in row]
@@ -90,7 +90,7 @@ def neighbour_precision(table: Tensor, kinds: Mapping[int, str]) -> float:
 
 
 def similarities(table: Tensor, ids: Sequence[int]) -> Tensor:
-    """The cosine of the angle between the rows of each two words (N, N); a word is not its own neighbour."""
+    """The cosine similarity of the rows of each two words (N, N); a word is not its own neighbour."""
     import torch
 
     rows = torch.nn.functional.normalize(table[list(ids)], dim=-1)
@@ -98,13 +98,13 @@ def similarities(table: Tensor, ids: Sequence[int]) -> Tensor:
 
 
 def precision_by_chance(kinds: Mapping[int, str]) -> float:
-    """The same share if neighbours were drawn blindly: 20 animals among 100 words are 19 of the 99 others."""
+    """The same share for random neighbours: with 20 animals among 100 words, 19 of the 99 others are animals."""
     counts = list(kinds.values())
     return sum((counts.count(kind) - 1) / (len(counts) - 1) for kind in counts) / len(counts)
 
 
 def nearest(table: Tensor, tokenizer: Any, kinds: Mapping[int, str], *, seed: int) -> list[dict[str, str]]:
-    """Some words and the five nearest to each."""
+    """Twenty random words with the five nearest to each."""
     ids = list(kinds)
     close = similarities(table, ids).topk(NEIGHBOURS).indices.tolist()
     rows = [
@@ -116,7 +116,7 @@ def nearest(table: Tensor, tokenizer: Any, kinds: Mapping[int, str], *, seed: in
 
 
 def flattened(rows: Tensor) -> Tensor:
-    """The two directions in which the rows differ most (N, 2): principal component analysis, by singular values."""
+    """The rows in the two directions in which they differ most (N, 2): principal component analysis by SVD."""
     import torch
 
     centred = rows - rows.mean(0)
@@ -124,8 +124,8 @@ def flattened(rows: Tensor) -> Tensor:
 
 
 def _draw(before: Tensor, after: Tensor, kinds: Mapping[int, str]) -> Figure:
-    """The words as points, by kind, before and after training."""
-    figure, charts = panels(columns=2, height=3.2, width=8.0, titles=("random rows", "the table that was measured"))
+    """The words as points, coloured by kind, in a random table and in the measured one."""
+    figure, charts = panels(columns=2, height=3.2, width=8.0, titles=("random table", "measured table"))
     shown = sorted(set(kinds.values()), key=lambda kind: -list(kinds.values()).count(kind))[:6]
     for axes, table in zip(charts, (before, after), strict=True):
         kept = [id for id, kind in kinds.items() if kind in shown]

@@ -1,7 +1,7 @@
-"""How models learn: measure how wrong the model is, and take a small step downhill. Again and again.
+"""How models learn: measure the loss, take a small step downhill, and repeat.
 
-Read from top to bottom: ten lines that learn, what the size of the step does, why small batches are enough, and the
-same loop on a language model.
+Read from top to bottom: gradient descent in ten lines, the effect of the learning rate, why small batches are enough,
+and the same loop on a language model.
 """
 
 from __future__ import annotations
@@ -38,19 +38,21 @@ def gradient_descent(
     learning_rate: float = 0.1,
     device: Device = "auto",
 ) -> None:
-    """Gradient descent written out in ten lines: it learns a line through points, then the words of a text.
+    """Runs gradient descent, written by hand, on a line through points and then on a language model.
 
-    direction: "uphill" flips the sign of every step. max_steps and learning_rate are those of the language model.
+    direction: "uphill" flips the sign of every step. max_steps and learning_rate are for the language model.
     """
     import torch
 
     X, y = points(seed=run.seed)
-    best = torch.linalg.lstsq(X, y).solution  # the right answer, worked out without learning
+    best = torch.linalg.lstsq(X, y).solution  # the exact solution, without learning
     sign = 1.0 if direction == "downhill" else -1.0
     start = torch.zeros(2, dtype=X.dtype)
 
-    # 1. Steps of a good size find the right answer; steps a little too large run away.
-    steepest = float(torch.linalg.eigvalsh(2 * X.T @ X / len(y)).max())  # how fast the slope changes at most
+    # 1. Steps of a good size find the solution; steps that are a little too large diverge.
+    steepest = float(
+        torch.linalg.eigvalsh(2 * X.T @ X / len(y)).max()
+    )  # the largest curvature: above 2 / steepest, steps diverge
     rates = {"tiny": 0.02 / steepest, "good": 1.0 / steepest, "too large": 2.1 / steepest}
     paths = {
         name: descend(start, lambda w: gradient(w, X, y), learning_rate=sign * rate, steps=NUM_STEPS)
@@ -62,53 +64,53 @@ def gradient_descent(
         too_large_loss_grew=losses["too large"][-1] / losses["too large"][0],
     )
 
-    # 2. The ten lines are what torch.optim.SGD does.
+    # 2. torch.optim.SGD takes the same path.
     theirs = torch_path(X, y, learning_rate=sign * rates["good"])
     apart = [float((ours - its).norm() / (1 + its.norm())) for ours, its in zip(paths["good"], theirs, strict=True)]
     run.metric(torch_difference=max(apart))
 
-    # 3. A handful of points is enough for a step: the slope they show is right on average.
+    # 3. A few points are enough for a step: their gradient is right on average.
     batches = minibatches(X, y, seed=run.seed)
-    # Halfway, smaller steps: the noise of small batches settles.
+    # Smaller steps after 100: the noise of small batches averages out.
     rough = descend(start, lambda w: gradient(w, *next(batches)), learning_rate=sign * 0.1 / steepest, steps=100)
     fine = descend(rough[-1], lambda w: gradient(w, *next(batches)), learning_rate=sign * 0.02 / steepest, steps=150)
-    losses["16 a step"] = [mean_squared_error(X, y, w) for w in [*rough, *fine[1:]]]
+    losses["16 per step"] = [mean_squared_error(X, y, w) for w in [*rough, *fine[1:]]]
     run.metric(
-        minibatch_excess_loss=losses["16 a step"][-1] / mean_squared_error(X, y, best) - 1,
+        minibatch_excess_loss=losses["16 per step"][-1] / mean_squared_error(X, y, best) - 1,
         minibatch_share_of_gradients=BATCH_SIZE * 250 / (NUM_POINTS * NUM_STEPS),
     )
 
-    # 4. The same loop, on every number of a language model that starts from nothing.
+    # 4. The same loop, on every parameter of a language model with random weights.
     language = language_model_losses(run, model, sign * learning_rate, max_steps, device)
     run.metric(lm_loss_first=language[0], lm_loss_last=language[-1], lm_loss_fell=1 - language[-1] / language[0])
     run.figure("descent", _draw(X, y, paths, losses))
     run.verdict(
-        f"The loss of the language model went from {language[0]:.2f} to {language[-1]:.2f} in {max_steps} steps of "
-        "the same ten lines."
+        f"The same ten lines took the loss of the language model from {language[0]:.2f} to {language[-1]:.2f} in "
+        f"{max_steps} steps."
     )
 
 
-def descend(w: Tensor, slope: Gradient, *, learning_rate: float, steps: int) -> list[Tensor]:
-    """The path of gradient descent: from w, always a step against the slope."""
+def descend(w: Tensor, gradient_at: Gradient, *, learning_rate: float, steps: int) -> list[Tensor]:
+    """The path of gradient descent from w: each step goes against the gradient."""
     path = [w]
     for _ in range(steps):
-        w = w - learning_rate * slope(w)
+        w = w - learning_rate * gradient_at(w)
         path.append(w)
     return path
 
 
 def gradient(w: Tensor, X: Tensor, y: Tensor) -> Tensor:
-    """The slope of mean_squared_error at w, by hand: 2/N * X'(Xw - y)."""
+    """The gradient of mean_squared_error at w, by hand: 2/N * X'(Xw - y)."""
     return 2 / len(y) * X.T @ (X @ w - y)
 
 
 def mean_squared_error(X: Tensor, y: Tensor, w: Tensor) -> float:
-    """How wrong w is: the squares of what is missing, on average."""
+    """The loss at w: the mean of the squared errors."""
     return float(((X @ w - y) ** 2).mean())
 
 
 def points(*, seed: int) -> tuple[Tensor, Tensor]:
-    """Points with two features (N, 2) and their value (N): 1.5 times one minus 2 times the other, and some noise."""
+    """Points with two features (N, 2) and a value (N): 1.5 times the first minus 2 times the second, plus noise."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)
@@ -128,7 +130,7 @@ def minibatches(X: Tensor, y: Tensor, *, seed: int) -> Iterator[tuple[Tensor, Te
 
 
 def torch_path(X: Tensor, y: Tensor, *, learning_rate: float) -> list[Tensor]:
-    """The same path by the library: autograd finds the slope, SGD takes the step."""
+    """The same path with torch: autograd computes the gradient, SGD takes the step."""
     import torch
 
     w = torch.zeros(2, dtype=X.dtype, requires_grad=True)
@@ -143,37 +145,37 @@ def torch_path(X: Tensor, y: Tensor, *, learning_rate: float) -> list[Tensor]:
 
 
 def language_model_losses(run: Run, ref: Model, learning_rate: float, steps: int, device: Device) -> list[float]:
-    """The loss at each step of a model of the same shape with random numbers, on text it has never seen."""
+    """The loss at each step of training a model of the same shape from random weights."""
     import torch
     from transformers import AutoModelForCausalLM
 
     loaded = load_model(ref, device=device, dtype="float32")
     torch.manual_seed(run.seed)
-    newborn = AutoModelForCausalLM.from_config(loaded.model.config, dtype=torch.float32).to(loaded.model.device)
+    untrained = AutoModelForCausalLM.from_config(loaded.model.config, dtype=torch.float32).to(loaded.model.device)
     text = "\n".join(f"{e.input}\n{e.target}" for e in draw("reading", "train", 1_500, seed=run.seed).examples)
     ids = torch.tensor(loaded.tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
-    batches = ids[: len(ids) // 512 * 512].view(-1, 8, 64)  # each of 8 pieces of 64 tokens
+    batches = ids[: len(ids) // 512 * 512].view(-1, 8, 64)  # each batch is (B=8, T=64)
     losses = []
-    with run.progress("learn to read", steps) as bar:
+    with run.progress("train", steps) as bar:
         for step in range(steps):
-            batch = batches[step % len(batches)].to(newborn.device)
-            loss = newborn(batch, labels=batch).loss  # how surprised the model is by the next token
-            loss.backward()  # the slope for every number at once
+            batch = batches[step % len(batches)].to(untrained.device)
+            loss = untrained(batch, labels=batch).loss  # how surprised the model is by the next token
+            loss.backward()  # the gradient for every parameter at once
             with torch.no_grad():
-                for number in newborn.parameters():
-                    number.sub_(learning_rate * number.grad)  # the same step as above
-                    number.grad = None
+                for parameter in untrained.parameters():
+                    parameter.sub_(learning_rate * parameter.grad)  # the same step as in `descend`
+                    parameter.grad = None
             losses.append(float(loss.detach()))
             if not math.isfinite(losses[-1]):
-                return losses[:-1]  # it ran away
+                return losses[:-1]  # it diverged
             run.log(step, loss=losses[-1])
             bar.advance(1, loss=losses[-1])
     return losses
 
 
 def _draw(X: Tensor, y: Tensor, paths: dict[str, list[Tensor]], losses: dict[str, list[float]]) -> Figure:
-    """The valley with two paths through it, and the loss of each way to step."""
-    titles = ("the valley: each ring is one loss", "how wrong, step by step")
+    """The loss surface with the paths of three learning rates, and the loss at each step."""
+    titles = ("paths on the loss surface", "loss at each step")
     figure, [valley, curves] = panels(columns=2, height=3.2, width=8.0, titles=titles)
     _draw_valley(valley, X, y)
     for colour, name in zip(PALETTE[:3], paths, strict=True):
@@ -196,5 +198,5 @@ def _draw_valley(axes: Axes, X: Tensor, y: Tensor) -> None:
         [mean_squared_error(X, y, torch.tensor([a, b], dtype=X.dtype)) for a in across] for b in up
     ]
     axes.contour(across, up, height, levels=10, colors="#808080", linewidths=0.6)
-    axes.set(xlabel="first number", ylabel="second number")
+    axes.set(xlabel="first parameter", ylabel="second parameter")
     axes.set(xlim=(-1, 4), ylim=(-4, 1))

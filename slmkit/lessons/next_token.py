@@ -1,7 +1,6 @@
-"""Next-token prediction: numbers in, and out comes how likely each token of the vocabulary is to be the next one.
+"""Next-token prediction: token ids in, one probability per token of the vocabulary out.
 
-Read from top to bottom: one step, many steps, how the loss is made of the same numbers, and whether they can be
-believed.
+Read from top to bottom: one step, many steps, the loss, and whether the probabilities are calibrated.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ def next_token(
     limit: PositiveInt = 50,
     device: Device = "auto",
 ) -> None:
-    """One distribution over the vocabulary for each place of a text: its sums, its loop, its loss, and its honesty.
+    """Checks a model's next-token distributions: their sums, greedy decoding, the loss, and calibration.
 
-    offset: how far ahead the distribution at a place is taken to look.
+    offset: position t is taken to predict token t + offset; 1 is correct.
     """
     loaded = load_model(model, device=device, dtype="float32")
     examples = random.Random(run.seed).sample(
@@ -45,22 +44,22 @@ def next_token(
     )
     texts = [input_ids_of(loaded, as_text(example)) for example in examples]
 
-    # 1. In: token ids. Out: for each place, how likely each token of the vocabulary is to come next.
+    # 1. Token ids in; out, for each position, the probability of each token of the vocabulary.
     probabilities = distributions(loaded, texts[0]).softmax(-1)  # (T, V)
     run.metric(vocabulary=probabilities.shape[1], sums_off=float((probabilities.sum(-1) - 1).abs().max()))
 
-    # 2. Writing is this, again and again: take the likeliest, append it, repeat.
+    # 2. To generate text, append the most likely token and repeat.
     prompts = [input_ids_of(loaded, as_prompt(example)) for example in examples[:10]]
     written = [write(loaded, prompt) for prompt in prompts]
     run.metric(loops_that_differ=sum(ids != library_write(loaded, p) for ids, p in zip(written, prompts, strict=True)))
 
-    # 3. The loss is how surprised it was: minus the logarithm of what it gave the token that came.
+    # 3. The loss is the surprise: minus the log of the probability that the actual next token got.
     run.metric(loss_difference=max(abs(loss(loaded, t, offset) - library_loss(loaded, t)) for t in texts[:10]))
 
-    # 4. Can the numbers be believed? When it says 70 %, is it right 7 times in 10?
+    # 4. Are the probabilities calibrated? When the model says 70 %, is it right 7 times in 10?
     familiar = [as_text(e) for e in draw("reading", "train", limit, seed=run.seed).examples]
     curves = {
-        "text of the kind it learnt from": calibration(loaded, [input_ids_of(loaded, text) for text in familiar]),
+        "familiar text": calibration(loaded, [input_ids_of(loaded, text) for text in familiar]),
         "new wordings and names": calibration(loaded, texts),
     }
     known, new = curves.values()
@@ -72,24 +71,24 @@ def next_token(
     run.figure("next_token", _draw_steps(steps))
     run.figure("calibration", _draw_calibration(curves))
     run.verdict(
-        f"{probabilities.shape[1]:,} probabilities a step. What it says is off by {error_of(known):.3f} on text of "
-        f"the kind it learnt from, by {error_of(new):.3f} on new wordings."
+        f"{probabilities.shape[1]:,} probabilities per step. The calibration error is {error_of(known):.3f} on "
+        f"text like the training data and {error_of(new):.3f} on new wordings and names."
     )
 
 
 def as_prompt(example: Example) -> str:
-    """The notes and a question as the plain text that a base model continues."""
+    """The notes and the question as plain text for a base model to continue."""
     notes, _, question = example.input.rpartition("\n")
     return f" {notes}\n q: {question}\n a:" if notes else f" q: {question}\n a:"
 
 
 def as_text(example: Example) -> str:
-    """The same with its answer."""
+    """The prompt with its answer."""
     return f"{as_prompt(example)} {example.target}\n"
 
 
 def input_ids_of(loaded: Loaded, text: str) -> Tensor:
-    """The text as ids (T,), after the token that begins a text where the model has one."""
+    """The text as token ids (T,), after the beginning-of-sequence token if the model has one."""
     import torch
 
     bos = loaded.tokenizer.bos_token_id
@@ -98,7 +97,7 @@ def input_ids_of(loaded: Loaded, text: str) -> Tensor:
 
 
 def distributions(loaded: Loaded, input_ids: Tensor) -> Tensor:
-    """What the model says at each place, before it is made to sum to one (T, V): position t predicts token t+1."""
+    """The logits at each position (T, V): position t predicts token t+1."""
     import torch
 
     with torch.inference_mode():
@@ -106,7 +105,7 @@ def distributions(loaded: Loaded, input_ids: Tensor) -> Tensor:
 
 
 def write(loaded: Loaded, input_ids: Tensor) -> list[int]:
-    """The likeliest token, appended; again, until a token that ends or enough."""
+    """Greedy decoding: append the most likely token until a stop token or NEW_TOKENS."""
     import torch
 
     stops = stop_ids(loaded)
@@ -119,7 +118,7 @@ def write(loaded: Loaded, input_ids: Tensor) -> list[int]:
 
 
 def library_write(loaded: Loaded, input_ids: Tensor) -> list[int]:
-    """The same by transformers' generate."""
+    """Greedy decoding with transformers' `generate`."""
     import torch
 
     output = loaded.model.generate(
@@ -135,13 +134,13 @@ def library_write(loaded: Loaded, input_ids: Tensor) -> list[int]:
 
 
 def loss(loaded: Loaded, input_ids: Tensor, offset: int) -> float:
-    """The mean of -log p over the tokens that came, in nats."""
+    """The mean of -log p of the actual next tokens, in nats."""
     log_p = distributions(loaded, input_ids).log_softmax(-1)
     return -float(log_p[:-offset].gather(-1, input_ids[offset:, None]).mean())
 
 
 def library_loss(loaded: Loaded, input_ids: Tensor) -> float:
-    """The loss that transformers trains with."""
+    """The training loss as transformers computes it."""
     import torch
 
     with torch.inference_mode():
@@ -149,31 +148,32 @@ def library_loss(loaded: Loaded, input_ids: Tensor) -> float:
 
 
 def confidence_and_right(loaded: Loaded, input_ids: Tensor) -> list[Pair]:
-    """At each place, the probability of the likeliest token, and whether that was the token that came."""
+    """The probability of the most likely token at each position, and whether that token came next."""
     best = distributions(loaded, input_ids)[:-1].softmax(-1).max(-1)
     right = (best.indices == input_ids[1:]).float()
     return list(zip(best.values.tolist(), right.tolist(), strict=True))
 
 
 def calibration(loaded: Loaded, texts: Sequence[Tensor]) -> list[dict[str, float]]:
-    """Places where it was about as sure, together: what it said on average, and how often it was right."""
+    """Positions in ten bins by confidence, each with its mean confidence and its accuracy."""
     pairs = [pair for text in texts for pair in confidence_and_right(loaded, text)]
     rows = []
     for tenth in range(10):
         inside = [pair for pair in pairs if min(9, int(pair[0] * 10)) == tenth]
         if inside:
-            said, right = (sum(column) / len(inside) for column in zip(*inside, strict=True))
-            rows.append({"said": said, "right": right, "share": len(inside) / len(pairs), "places": len(inside)})
+            confidence, accuracy = (sum(column) / len(inside) for column in zip(*inside, strict=True))
+            share = len(inside) / len(pairs)
+            rows.append({"confidence": confidence, "accuracy": accuracy, "share": share, "positions": len(inside)})
     return rows
 
 
 def error_of(curve: Sequence[dict[str, float]]) -> float:
-    """The expected calibration error: how far what it says is from how often it is right, on average."""
-    return sum(row["share"] * abs(row["said"] - row["right"]) for row in curve)
+    """The expected calibration error: the mean distance between confidence and accuracy."""
+    return sum(row["share"] * abs(row["confidence"] - row["accuracy"]) for row in curve)
 
 
 def top_tokens(loaded: Loaded, input_ids: Tensor, written: Sequence[int]) -> list[dict[str, Any]]:
-    """The ten likeliest tokens at each of the first steps."""
+    """The ten most likely tokens at each of the first three steps."""
     import torch
 
     rows = []
@@ -186,7 +186,7 @@ def top_tokens(loaded: Loaded, input_ids: Tensor, written: Sequence[int]) -> lis
 
 
 def _draw_steps(rows: Sequence[dict[str, Any]]) -> Figure:
-    """The likeliest tokens, step by step."""
+    """The most likely tokens at each step."""
     steps = sorted({row["step"] for row in rows})
     titles = [f"step {step}" for step in steps]
     figure, charts = panels(columns=len(steps), height=2.6, width=2.7 * len(steps), titles=titles)
@@ -201,12 +201,12 @@ def _draw_steps(rows: Sequence[dict[str, Any]]) -> Figure:
 
 
 def _draw_calibration(curves: dict[str, list[dict[str, float]]]) -> Figure:
-    """What it says against how often it is right, on text it knows the kind of and on new wordings."""
+    """Accuracy against confidence, on familiar text and on new wordings."""
     figure, charts = panels(columns=len(curves), height=2.8, width=7.2, titles=list(curves))
     for axes, curve in zip(charts, curves.values(), strict=True):
-        axes.plot([0, 1], [0, 1], color=PALETTE[5], linewidth=1, linestyle="--", label="says what is so")
-        x, y = [row["said"] for row in curve], [row["right"] for row in curve]
+        axes.plot([0, 1], [0, 1], color=PALETTE[5], linewidth=1, linestyle="--", label="perfectly calibrated")
+        x, y = [row["confidence"] for row in curve], [row["accuracy"] for row in curve]
         axes.scatter(x, y, s=[10 + 200 * row["share"] for row in curve], color=PALETTE[0])
-        axes.set(xlim=(0, 1.05), ylim=(0, 1.08), xlabel="probability it gives", ylabel="share right")
+        axes.set(xlim=(0, 1.05), ylim=(0, 1.08), xlabel="confidence", ylabel="accuracy")
     charts[0].legend(frameon=False, fontsize=8)
     return figure

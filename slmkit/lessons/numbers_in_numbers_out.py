@@ -1,6 +1,6 @@
-"""Numbers in, numbers out: a model never sees text. Three ways to cut text into numbered pieces, and what each costs.
+"""Numbers in, numbers out: three ways to split text into numbered tokens, and what each costs.
 
-Read from top to bottom: by character, by word, and by the pieces in between that real models use.
+Read from top to bottom: characters, words, and the subwords in between that real models use.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 Ids = list[int]
 NUM_STRINGS = 1_000
-UNKNOWN = 0  # the id of everything that a vocabulary does not hold
+UNKNOWN = 0  # the id of every token that is not in the vocabulary
 
 
 def numbers_in_numbers_out(
     run: Run, *, model: Model, gold: Input, bytes_for_the_rest: bool = True, limit: PositiveInt = 200
 ) -> None:
-    """Cuts new text into characters, words and subwords: how many numbers each needs, and what each cannot say.
+    """Splits new text into characters, words and subwords, and counts the tokens and the unknown ones.
 
-    bytes_for_the_rest: False takes away the tokens that stand for parts of a character.
+    bytes_for_the_rest: False removes the byte tokens, which spell out characters that have no token.
     """
     from slmkit.models.load import load_tokenizer
 
@@ -41,7 +41,7 @@ def numbers_in_numbers_out(
     ]
     new = [example.input for example in read_gold(gold).examples[:limit]]
 
-    # 1. Three vocabularies of the same size, from the same text.
+    # 1. Three vocabularies of at most the same size, from the same text.
     size = len(tokenizer)
     characters = vocabulary([list(text) for text in known], size)
     words = vocabulary([split_words(text) for text in known], size)
@@ -51,7 +51,7 @@ def numbers_in_numbers_out(
         "subwords": lambda text: tokenizer(text, add_special_tokens=False)["input_ids"],
     }
 
-    # 2. New text in numbers: how many, and how many of them say "I do not know this piece".
+    # 2. New text as token ids: how many, and how many of them are the unknown token.
     ids = {way: [id for text in new for id in cut(text)] for way, cut in ways.items()}
     unknown = {way: ids[way].count(UNKNOWN) / len(ids[way]) for way in ("characters", "words")}
     unk = tokenizer.unk_token_id
@@ -67,7 +67,7 @@ def numbers_in_numbers_out(
     ]
     run.table("ways", rows)
 
-    # 3. And back again: whatever you type comes out as you typed it.
+    # 3. And back again: any text a user types must survive the round trip.
     parts = set() if bytes_for_the_rest else parts_of_characters(tokenizer)
     strings = any_strings(new, seed=run.seed)
     lost = [text for text in strings if round_trip(tokenizer, text, without=parts) != text]
@@ -78,23 +78,24 @@ def numbers_in_numbers_out(
     run.figure("sentence", _draw_sentence(tokenizer, new[0].split("\n")[-1], words))
     run.verdict(
         f"100 characters of new text are {100 * len(ids['subwords']) / len(ids['characters']):.0f} subwords; "
-        f"{unknown['words']:.0%} of its words were never seen; {len(lost)} of {len(strings):,} came back wrong."
+        f"{unknown['words']:.0%} of its words are not in the vocabulary; {len(lost)} of {len(strings):,} strings "
+        "changed in the round trip."
     )
 
 
 def vocabulary(texts: Sequence[Sequence[str]], size: int) -> dict[str, int]:
-    """A number for each of the most frequent pieces, from 1; number 0 is for all the others."""
+    """An id for each of the most frequent tokens, from 1; id 0 is for all others."""
     counts = Counter(piece for text in texts for piece in text)
     return {piece: number for number, (piece, _) in enumerate(counts.most_common(size - 1), start=1)}
 
 
 def split_words(text: str) -> list[str]:
-    """Words, numbers and marks: "the age of sezan is 78." -> the, age, of, sezan, is, 78, and a full stop."""
+    """Words, numbers and punctuation: "the age of sezan is 78." -> the, age, of, sezan, is, 78, and a full stop."""
     return re.findall(r"\w+|[^\w\s]", text)
 
 
 def any_strings(texts: Sequence[str], *, seed: int) -> list[str]:
-    """A thousand strings that a user might type: sentences, emoji, other scripts, and characters drawn at random."""
+    """1,000 strings that a user might type: sentences, emoji, other scripts, and random characters."""
     r = random.Random(seed)
     special = ["naïve café", "Ελληνικά", "数字", "हिन्दी", "👩‍🚀 🎉", "a\tb\n\n  c", "\u200b", "€ 1,50", "ﬁ ½ ²"]
 
@@ -104,23 +105,23 @@ def any_strings(texts: Sequence[str], *, seed: int) -> list[str]:
         ranges = ((0x20, 0x7F), (0xA0, 0xD800), (0x1F300, 0x1F700))  # ASCII, most scripts, emoji
         return "".join(chr(r.randrange(*r.choice(ranges))) for _ in range(12))
 
-    return [unicodedata.normalize("NFC", drawn()) for _ in range(NUM_STRINGS)]  # some tokenizers normalise so
+    return [unicodedata.normalize("NFC", drawn()) for _ in range(NUM_STRINGS)]  # as some tokenizers do
 
 
 def round_trip(tokenizer: Any, text: str, *, without: set[int]) -> str:
-    """The text as numbers and back, leaving some numbers out."""
+    """The text encoded and decoded again, without the ids in `without`."""
     ids = [id for id in tokenizer(text, add_special_tokens=False)["input_ids"] if id not in without]
     return str(tokenizer.decode(ids, clean_up_tokenization_spaces=False))
 
 
 def parts_of_characters(tokenizer: Any) -> set[int]:
-    """The tokens that are no text of their own: bytes, several of which make up one rare character."""
+    """The ids of single bytes, several of which make up one rare character."""
     return {id for id in range(len(tokenizer)) if "\ufffd" in tokenizer.decode([id])}
 
 
 def _draw_bars(rows: Sequence[dict[str, Any]]) -> Figure:
-    """How long the same text gets, and how much of it has no number."""
-    figure, [left, right] = panels(columns=2, height=2.2, width=7.2, titles=("numbers needed", "pieces never seen"))
+    """The length of the same text in each vocabulary, and the share of unknown tokens."""
+    figure, [left, right] = panels(columns=2, height=2.2, width=7.2, titles=("tokens needed", "unknown tokens"))
     names = [row["way"] for row in rows]
     bars = left.barh(names, [row["tokens"] for row in rows], color=PALETTE[0])
     left.bar_label(bars, [f"{row['tokens']:,}" for row in rows], padding=3, fontsize=8)
@@ -133,7 +134,7 @@ def _draw_bars(rows: Sequence[dict[str, Any]]) -> Figure:
 
 
 def _draw_sentence(tokenizer: Any, text: str, words: dict[str, int]) -> Figure:
-    """One sentence cut in three ways: each box is one number."""
+    """One sentence split in three ways: each box is one token."""
     cut = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     boxes = {
         "characters": [(i, i + 1, "") for i in range(len(text))],

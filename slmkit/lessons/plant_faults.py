@@ -36,9 +36,7 @@ def plant_faults(run: Run, *, data: Input, wrong: str, as_in: str, missing: list
             row = row | {"target": misfiled(row["target"], as_in=other["target"])}  # noqa: PLW2901
         kept.append(row)
     run.table("data", kept)
-    run.note(
-        f"planted faults: {num_wrong} of {len(kept)} rows have a wrong target, {len(rows) - len(kept)} rows were removed"
-    )
+    run.note(f"planted faults: {num_wrong} of {len(kept)} targets are wrong, {len(rows) - len(kept)} rows are missing")
     run.metric(rows=len(kept), wrong_answers=num_wrong, missing_rows=len(rows) - len(kept))
 
 

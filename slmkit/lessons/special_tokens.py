@@ -1,6 +1,6 @@
-"""Special tokens: the numbers that mark who speaks and when a turn ends. The pipeline writes them, never a user.
+"""Special tokens: they mark who speaks and when a turn ends. Only the chat template may write them, never a user.
 
-Read from top to bottom: two ways to encode what a user typed, what the marks are worth, and where the loss falls.
+Read from top to bottom: two ways to encode user text, what the chat template is worth, and which tokens carry loss.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ def special_tokens(
     limit: PositiveInt = 100,
     device: Device = "auto",
 ) -> None:
-    """What a user's text may not do, what the chat template is worth, and which tokens carry the loss.
+    """Tests whether users can forge special tokens, what the chat template is worth, and which tokens carry loss.
 
-    encoder: "naive" reads marks out of what a user typed.
+    encoder: "naive" turns special tokens typed by a user into real ones.
     """
     loaded = load_model(model, device=device, dtype="float32")
     tokenizer = loaded.tokenizer
     frozen = read_gold(gold)
     examples = random.Random(run.seed).sample(frozen.examples, min(limit, len(frozen.examples)))
 
-    # 1. A user types a mark. The safe encoder reads letters; the naive one reads a mark.
+    # 1. A user types a special token. The safe encoder sees letters; the naive one sees the special token.
     texts = forgeries(tokenizer, examples)
     special = set(tokenizer.all_special_ids)
     count = {
@@ -51,12 +51,12 @@ def special_tokens(
     }
     run.metric(forged_marks=count[encoder], forged_marks_naive=count["naive"])
 
-    # 2. An instruct model without its marks does not know that it was asked.
-    with_marks = accuracy(loaded, frozen, limit=limit, seed=run.seed)
+    # 2. Without the chat template, an instruct model does not know that it was asked a question.
+    with_template = accuracy(loaded, frozen, limit=limit, seed=run.seed)
     without = accuracy_without_template(loaded, frozen, examples)
-    run.metric(accuracy=with_marks, accuracy_without_template=without, template_gain=with_marks.value - without)
+    run.metric(accuracy=with_template, accuracy_without_template=without, template_gain=with_template.value - without)
 
-    # 3. In training, the loss falls on what the assistant says and on its end mark, and nowhere else.
+    # 3. In training, only the assistant's answer and its end-of-turn token carry loss.
     rows = labelled(tokenizer, examples)
     run.metric(
         loss_mask_errors=sum(not is_masked_rightly(tokenizer, row, e) for row, e in zip(rows, examples, strict=True))
@@ -65,26 +65,26 @@ def special_tokens(
     run.table("one_chat", describe(tokenizer, shortest))
     run.figure("one_chat", _draw(tokenizer, shortest))
     run.verdict(
-        f"{count[encoder]} marks forged in {len(texts)} messages ({count['naive']} without care); "
-        f"{with_marks.value:.0%} right with the template, {without:.0%} without."
+        f"{count[encoder]} special tokens forged in {len(texts)} messages ({count['naive']} with the naive encoder); "
+        f"{with_template.value:.0%} correct answers with the chat template, {without:.0%} without."
     )
 
 
 def encode(tokenizer: Any, text: str, way: str) -> list[int]:
-    """What a user typed, as numbers: "safe" cuts a mark into letters and pieces like any other text."""
-    found: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=way == "safe")["input_ids"]
-    return found
+    """The token ids of user text; "safe" splits a typed special token into pieces like any other text."""
+    input_ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=way == "safe")["input_ids"]
+    return input_ids
 
 
 def forgeries(tokenizer: Any, examples: Sequence[Example]) -> list[str]:
-    """Five hundred messages of users who type a mark of the model, to speak in another's name. They are planted."""
-    marks = [mark for mark in tokenizer.all_special_tokens if mark != tokenizer.unk_token]
-    pairs = itertools.cycle(itertools.product(examples, marks))
-    return [f"{example.input} {mark} {example.target}" for example, mark in itertools.islice(pairs, NUM_FORGERIES)]
+    """500 planted user messages, each with a special token typed in it."""
+    special = [token for token in tokenizer.all_special_tokens if token != tokenizer.unk_token]
+    pairs = itertools.cycle(itertools.product(examples, special))
+    return [f"{example.input} {token} {example.target}" for example, token in itertools.islice(pairs, NUM_FORGERIES)]
 
 
 def accuracy_without_template(loaded: Loaded, gold: Gold, examples: Sequence[Example]) -> float:
-    """The share of right answers when the bare question is all the model gets."""
+    """The accuracy when the prompt is the bare question, without the chat template."""
     from slmkit.inference.generate import generate
 
     prompts = [loaded.tokenizer(example.input)["input_ids"] for example in examples]
@@ -94,7 +94,7 @@ def accuracy_without_template(loaded: Loaded, gold: Gold, examples: Sequence[Exa
 
 
 def labelled(tokenizer: Any, examples: Sequence[Example]) -> list[Row]:
-    """Each question and its answer as a chat, with the token to predict at each place, or -100 where none counts."""
+    """Each question and answer as a chat, with a label for each token; -100 carries no loss."""
     from slmkit.rows.loss_mask import Chat, label_chats
 
     chats = []
@@ -107,27 +107,27 @@ def labelled(tokenizer: Any, examples: Sequence[Example]) -> list[Row]:
 def is_masked_rightly(tokenizer: Any, row: Row, example: Example) -> bool:
     """Whether the tokens that carry loss spell the answer, and the last of them ends the turn."""
     trained = [label for label in row.labels if label != -100]
-    said = tokenizer.decode([id for id in trained if id not in tokenizer.all_special_ids]).strip()
-    return bool(said == example.target.strip() and trained[-1] in tokenizer.all_special_ids)
+    text = tokenizer.decode([id for id in trained if id not in tokenizer.all_special_ids]).strip()
+    return bool(text == example.target.strip() and trained[-1] in tokenizer.all_special_ids)
 
 
 def describe(tokenizer: Any, row: Row) -> list[dict[str, Any]]:
-    """A chat token by token: its number, its text, whether it is a mark, whether it carries loss."""
+    """A chat token by token: its id, its text, whether it is special, whether it carries loss."""
     return [
-        {"id": id, "token": tokenizer.decode([id]), "mark": id in tokenizer.all_special_ids, "loss": label != -100}
+        {"id": id, "token": tokenizer.decode([id]), "special": id in tokenizer.all_special_ids, "loss": label != -100}
         for id, label in zip(row.input_ids, row.labels, strict=True)
     ]
 
 
 def _draw(tokenizer: Any, row: Row) -> Figure:
-    """One chat as a strip of tokens: the marks, what the user said, and what carries the loss."""
+    """One chat as a row of tokens: special tokens, text, and the tokens that carry loss."""
     tokens = describe(tokenizer, row)
-    names = {"mark": PALETTE[3], "text": PALETTE[5], "carries loss": PALETTE[2]}
+    names = {"special token": PALETTE[3], "text": PALETTE[5], "carries loss": PALETTE[2]}
     widths = [max(2, len(token["token"].strip())) for token in tokens]
     figure, [axes] = panels(columns=1, height=1.3, width=min(12.0, 0.11 * sum(widths) + 1))
     left = 0.0
     for token, width in zip(tokens, widths, strict=True):
-        kind = "carries loss" if token["loss"] else "mark" if token["mark"] else "text"
+        kind = "carries loss" if token["loss"] else "special token" if token["special"] else "text"
         axes.barh(0, width - 0.25, left=left, height=0.9, color=[clear_to(names[kind])(0.8)])
         text = token["token"].strip().replace("$", r"\$")
         axes.text(left + width / 2, -0.1, text, ha="center", va="center", fontsize=7, family="monospace")

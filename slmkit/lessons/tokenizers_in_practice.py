@@ -1,6 +1,6 @@
-"""Tokenizers in practice: a model reads only the numbers of its own, and these set what text costs.
+"""Tokenizers in practice: a model understands only its own tokenizer, which also sets the cost of a text.
 
-Read from top to bottom: swap the tokenizer and see what is left; then the price of one sentence in several languages.
+Read from top to bottom: swap the tokenizer and test the model again; then compare one sentence in several languages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from slmkit.types import Example, Input, Model, PositiveInt, Score
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The first sentence of the Universal Declaration of Human Rights: the same said in five languages.
+# Article 1 of the Universal Declaration of Human Rights: the same sentence in five languages.
 ARTICLE_1 = {
     "English": "All human beings are born free and equal in dignity and rights.",
     "German": "Alle Menschen sind frei und gleich an Würde und Rechten geboren.",
@@ -34,15 +34,15 @@ ARTICLE_1 = {
 def tokenizers_in_practice(
     run: Run, *, model: Model, gold: Input, swap: bool = True, limit: PositiveInt = 100, device: Device = "auto"
 ) -> None:
-    """Gives a model the numbers of another tokenizer of the same size; then counts what text costs with its own.
+    """Tests a model with another tokenizer of the same size, then counts the tokens per word of several languages.
 
-    swap: False leaves the model its own tokenizer.
+    swap: False keeps the model's own tokenizer.
     """
     loaded = load_model(model, device=device, dtype="float32")
     frozen = read_gold(gold)
     examples = frozen.examples[:limit]
 
-    # 1. Another tokenizer: as many tokens, learnt in the same way, from other words.
+    # 1. Another tokenizer: the same size and algorithm, trained on other words.
     stranger = other_tokenizer(loaded.tokenizer, examples, seed=run.seed) if swap else loaded.tokenizer
     wrong = Loaded(loaded.model, stranger, loaded.ref)
     run.metric(
@@ -50,41 +50,42 @@ def tokenizers_in_practice(
         accuracy_swapped=accuracy(wrong, frozen, limit=limit, seed=run.seed),
     )
 
-    # 2. Bits a byte: how surprised the model is by the text, whatever it is cut into.
+    # 2. Bits per byte: how surprised the model is by the text, comparable across tokenizers.
     own, swapped = bits_per_byte(loaded, examples), bits_per_byte(wrong, examples)
     run.metric(bits_per_byte=own, bits_per_byte_swapped=swapped, bits_ratio=swapped / own)
 
-    # 3. What text costs: tokens a word, and so the words that fit into the context.
+    # 3. What text costs: tokens per word, and so the number of words that fit into the context.
     texts = {"the model's world": " ".join(example.input for example in examples), **ARTICLE_1}
     rows = [price(loaded, name, text) for name, text in texts.items()]
     run.table("price", rows)
-    cheapest, dearest = (extreme(rows, key=lambda row: row["tokens a word"]) for extreme in (min, max))
+    cheapest, dearest = (extreme(rows, key=lambda row: row["tokens per word"]) for extreme in (min, max))
     run.metric(
-        tokens_per_word=rows[0]["tokens a word"],
-        tokens_per_word_english=rows[1]["tokens a word"],
-        dearest_over_cheapest=dearest["tokens a word"] / cheapest["tokens a word"],
+        tokens_per_word=rows[0]["tokens per word"],
+        tokens_per_word_english=rows[1]["tokens per word"],
+        dearest_over_cheapest=dearest["tokens per word"] / cheapest["tokens per word"],
     )
     run.figure("tokenizer", _draw(run.metrics["accuracy"], run.metrics["accuracy_swapped"], rows))
     run.verdict(
-        f"{_percent(run.metrics['accuracy'])} right with its own tokenizer, "
+        f"Correct answers: {_percent(run.metrics['accuracy'])} with the model's own tokenizer, "
         f"{_percent(run.metrics['accuracy_swapped'])} with {'another' if swap else 'the same'}. A word of "
-        f"{dearest['text']} costs {run.metrics['dearest_over_cheapest']:.1f} times one of {cheapest['text']}."
+        f"{dearest['text']} needs {run.metrics['dearest_over_cheapest']:.1f} times the tokens of a word of "
+        f"{cheapest['text']}."
     )
 
 
 def other_tokenizer(tokenizer: Any, examples: Sequence[Example], *, seed: int) -> Any:
-    """A tokenizer trained like this one, to the same size, on text whose letters were exchanged for one another."""
+    """A tokenizer trained like this one, to the same size, on the same text with its letters permuted."""
     letters = list(string.ascii_lowercase)
     random.Random(seed).shuffle(letters)
-    exchanged = str.maketrans(string.ascii_lowercase, "".join(letters))
-    texts = [f"{example.input} {example.target}".lower().translate(exchanged) for example in examples]
+    permutation = str.maketrans(string.ascii_lowercase, "".join(letters))
+    texts = [f"{example.input} {example.target}".lower().translate(permutation) for example in examples]
     return tokenizer.train_new_from_iterator(texts, vocab_size=len(tokenizer), show_progress=False)
 
 
 def bits_per_byte(loaded: Loaded, examples: Sequence[Example]) -> float:
-    """-log2 of the probability of the answers, by the bytes they have: it compares across tokenizers.
+    """-log2 of the probability of the correct answers, per byte of the answers.
 
-    The model reads each question as a chat and is asked how likely it finds the right answer.
+    Each question is a chat; the loss is on the answer. Dividing by bytes makes tokenizers comparable.
     """
     import torch
 
@@ -104,11 +105,11 @@ def bits_per_byte(loaded: Loaded, examples: Sequence[Example]) -> float:
 
 
 def price(loaded: Loaded, name: str, text: str) -> dict[str, Any]:
-    """Tokens a word of a text, and how many such words fit into the model's context."""
+    """Tokens per word of a text, and how many such words fit into the model's context."""
     tokens = len(loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
     each = tokens / len(text.split())
     fits = math.floor(loaded.context_length / each)
-    return {"text": name, "tokens a word": round(each, 2), "words in the context": fits, "such as": text[:60]}
+    return {"text": name, "tokens per word": round(each, 2), "words in the context": fits, "example": text[:60]}
 
 
 def _percent(score: float | Score) -> str:
@@ -116,8 +117,8 @@ def _percent(score: float | Score) -> str:
 
 
 def _draw(own: float | Score, swapped: float | Score, rows: Sequence[dict[str, Any]]) -> Figure:
-    """Right answers with the right and the wrong tokenizer, and what a word costs."""
-    titles = ("right answers", "tokens a word")
+    """Accuracy with the model's own and another tokenizer, and tokens per word of each text."""
+    titles = ("correct answers", "tokens per word")
     figure, [left, right] = panels(columns=2, height=2.4, width=7.2, titles=titles)
     scores = {
         name: score.value for name, score in (("its own", own), ("another", swapped)) if isinstance(score, Score)
@@ -125,8 +126,8 @@ def _draw(own: float | Score, swapped: float | Score, rows: Sequence[dict[str, A
     bars = left.bar(list(scores), list(scores.values()), color=PALETTE[:2], width=0.5)
     left.bar_label(bars, [f"{score:.0%}" for score in scores.values()], padding=3)
     left.set(ylim=(0, 1.15), xlabel="tokenizer", ylabel="share")
-    bars = right.barh([row["text"] for row in rows], [row["tokens a word"] for row in rows], color=PALETTE[0])
+    bars = right.barh([row["text"] for row in rows], [row["tokens per word"] for row in rows], color=PALETTE[0])
     right.bar_label(bars, [f"{row['tokens a word']:g}" for row in rows], padding=3, fontsize=8)
     right.invert_yaxis()
-    right.set(xticks=[], xlim=(0, 1.15 * max(row["tokens a word"] for row in rows)))
+    right.set(xticks=[], xlim=(0, 1.15 * max(row["tokens per word"] for row in rows)))
     return figure
