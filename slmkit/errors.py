@@ -60,6 +60,30 @@ _FIXES = {
 }
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, on a GPU or on the CPU; torch is not imported to tell.
+
+    torch.OutOfMemoryError, MemoryError, and the RuntimeErrors that drivers, cuBLAS and torch's CPU allocator raise.
+    "an illegal memory access" is a bug in a kernel: a smaller batch would only hide it.
+    """
+    if isinstance(error, MemoryError) or any(base.__name__ == "OutOfMemoryError" for base in type(error).__mro__):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
+
+
+_OUT_OF_MEMORY = (
+    "out of memory",  # "CUDA error: out of memory", where the driver and not torch's allocator ran out
+    "_STATUS_ALLOC_FAILED",  # cuBLAS, cuDNN
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",  # on Windows
+)
+
+
+def out_of_memory(task: str, fix: str) -> FailedError:
+    """The error for memory that ran out during a task ("loading 'nano'"), with the parameter to change."""
+    return FailedError(f"out of memory while {task}", fix=fix)
+
+
 def shown(path: Path) -> str:
     """A path as errors name it: from here, where it lies below."""
     try:

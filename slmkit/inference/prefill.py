@@ -12,8 +12,10 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from slmkit.errors import is_out_of_memory, out_of_memory
 from slmkit.inference.kv_cache import roomy_cache
-from slmkit.models.load import Loaded, out_of_memory
+from slmkit.models.load import Loaded
+from slmkit.models.memory import available_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -73,13 +75,13 @@ def in_batches(
         start = time.perf_counter()
         try:
             found = answer(batch)
-        except RuntimeError as error:  # torch.OutOfMemoryError is one
-            if "memory" not in str(error).lower():
+        except Exception as error:
+            if not is_out_of_memory(error):
                 raise
-            if batch_size or size == 1:
-                change = "a smaller batch_size or model, or load_in_4bit=true"
-                raise out_of_memory(f"answering {size} at once", change) from error
-            size //= 2
+            if batch_size or len(batch) == 1:
+                fix = "a smaller batch_size or model, or load_in_4bit=true"
+                raise out_of_memory(f"answering {len(batch)} prompts at once", fix) from error
+            size = len(batch) // 2
             continue
         seconds = (time.perf_counter() - start) / len(batch)
         for index, output in zip(batch, found, strict=True):
@@ -160,19 +162,11 @@ def _common_beginning(prompts: Sequence[Prompt]) -> int:
 
 def _rows_in_memory(loaded: Loaded, length: int) -> int:
     """How many rows of this length fit: 2 * layers * K * C values a token, twice over while a cache grows."""
-    import torch
-
     config = loaded.model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     values = 2 * 2 * config.num_hidden_layers * heads * width
     values += 4 * (config.hidden_size + (getattr(config, "intermediate_size", None) or 4 * config.hidden_size))
     device = loaded.model.device
-    if device.type == "cuda":
-        free = torch.cuda.mem_get_info(device)[0]
-    else:
-        import psutil
-
-        free = psutil.virtual_memory().available
     row_bytes = length * values * loaded.model.dtype.itemsize
-    return max(1, min(_MAX_ROWS.get(device.type, 64), int(free * _MEMORY_SHARE / row_bytes)))
+    return max(1, min(_MAX_ROWS.get(device.type, 64), int(available_bytes(device) * _MEMORY_SHARE / row_bytes)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from slmkit.errors import FailedError, SlmkitError
+from slmkit.errors import FailedError, SlmkitError, is_out_of_memory, out_of_memory
 from slmkit.files import PACKAGE
 from slmkit.types import ModelRef
 
@@ -258,7 +258,7 @@ def _explanation(error: Exception, ref: ModelRef) -> SlmkitError | None:
         cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
     kinds = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
     text = str(error)
-    if "OutOfMemoryError" in kinds or "DefaultCPUAllocator" in text:
+    if any(map(is_out_of_memory, causes)):
         return out_of_memory(f"loading {ref.name!r}", "load_in_4bit=true, or a smaller `model`")
     if "GatedRepoError" in kinds:
         return SlmkitError(
@@ -284,15 +284,3 @@ def _explanation(error: Exception, ref: ModelRef) -> SlmkitError | None:
     if isinstance(error, (OSError, ValueError)):
         return SlmkitError(f"model {ref.name!r} cannot be loaded: {text.splitlines()[0]}", fix="take another `model`")
     return None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: torch has an error of its own for a GPU, and a plain one for a CPU."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
-
-
-def out_of_memory(doing: str, change: str) -> FailedError:
-    """The error for memory that ran out while doing something, with the parameter to change."""
-    return FailedError(f"out of memory while {doing}", fix=change)

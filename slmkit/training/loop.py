@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from slmkit.errors import FailedError, RefusedError
-from slmkit.models.load import is_out_of_memory, out_of_memory
+from slmkit.errors import FailedError, RefusedError, is_out_of_memory, out_of_memory
 from slmkit.models.lora import finish_saved, trainable_share
 from slmkit.training.best_checkpoint import Selection
 from slmkit.training.checkpoints import clear, newest_whole, rewind_log
@@ -136,7 +135,7 @@ def _memory_explained(trainer: Any, doing: str) -> Iterator[None]:
     """Memory that runs out in a step, or in trying one, names the step and the parameters to change."""
     try:
         yield
-    except RuntimeError as error:
+    except Exception as error:
         if not is_out_of_memory(error):
             raise
         rows = trainer.args.per_device_train_batch_size

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from slmkit.models.load import is_out_of_memory, out_of_memory
+from slmkit.errors import is_out_of_memory, out_of_memory
 from slmkit.models.memory import Plan
 from slmkit.rows.batching import cut, pad
 from slmkit.rows.loss_mask import IGNORED, Row
@@ -144,7 +144,7 @@ def lean(trainer_class: type) -> type:
                     forward_and_backward(self, batch, num_items_in_batch=_shifted_mask(batch["labels"]).sum())
                     evaluate(self, batch, num_items_in_batch=1)
                     return
-                except RuntimeError as error:
+                except Exception as error:
                     if not is_out_of_memory(error):
                         raise
                 self.model.zero_grad(set_to_none=True)

@@ -5,7 +5,6 @@ import random
 import pytest
 import torch
 
-from slmkit.errors import FailedError
 from slmkit.inference import prefill
 from slmkit.inference.generate import Sampling, generate, stop_ids
 from slmkit.models.chat_template import render
@@ -157,8 +156,6 @@ def test_too_large_a_batch_is_halved_until_it_fits(nano, monkeypatch):
     monkeypatch.setattr(prefill, "_rows_in_memory", lambda *_: 12)
     assert [o.text for o in generate(nano, rows, max_new_tokens=4)] == expected
     assert tried[:3] == [12, 6, 3]
-    with pytest.raises(FailedError, match="out of memory while answering 8 at once"):
-        generate(nano, rows, max_new_tokens=4, batch_size=8)
 
 
 def test_a_recurrent_model_gives_the_answers_of_transformers():
