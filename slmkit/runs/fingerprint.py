@@ -1,25 +1,23 @@
-"""The keys of runs and of parts: hashes of all that decides what comes out.
+"""The keys of runs and of parts: hashes of everything that decides the result.
 
 A run's key is a hash over the stage, its arguments, the keys of input runs, the content of input files and models, the
-seed, and the source of the stage, of every part bound into it and of the libraries they import. Profile, device,
-versions and git commit are recorded in the run, not hashed: they do not change what was asked.
+seed, and the code that the stage and its parts can reach (see `code_hash`). Profile, device, versions and git commit
+are recorded in the run, not hashed: they do not change what was asked for.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
 import json
 import platform
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slmkit.cuda import cuda_is_available
-from slmkit.files import PACKAGE
+from slmkit.cuda import cuda_is_there
 from slmkit.recipe.call import Call, Part, Reference, parts_in, plain
+from slmkit.runs.code_hash import code_hash
 
 _NOT_HASHED = ("device", "report_to")  # recorded only: the answer asked for is the same
 _PRICE = "price_per_"  # so begin the parameters that say what an endpoint's tokens cost
@@ -34,7 +32,7 @@ def stage_key(call: Call, inputs: Sequence[Mapping[str, Any]], *, seed: int) -> 
             "arguments": _without_references({k: v for k, v in call.arguments.items() if k not in _NOT_HASHED}),
             "contents": {row["parameter"]: _content(row) for row in inputs},
             "seed": seed,
-            "source": source_hash(call.function, call.arguments),
+            "code": _code_hash(call.function, call.arguments),
         }
     )
 
@@ -50,16 +48,21 @@ def part_key(inputs: Sequence[Mapping[str, Any]], place: str, part: Part, *, see
             "part": part.name,
             "arguments": _without_references(arguments),
             "has_prices": any(v for k, v in part.arguments.items() if k.startswith(_PRICE)),
-            "machine": [platform.node(), cuda_is_available()],
+            "machine": [platform.node(), cuda_is_there()],
             "contents": {
                 row["parameter"].removeprefix(place): _content(row)
                 for row in inputs
                 if row["parameter"].startswith(f"{place}.")
             },
             "seed": seed,
-            "source": source_hash(part.function, part.arguments),
+            "code": _code_hash(part.function, part.arguments),
         }
     )
+
+
+def _code_hash(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """The code of a stage or part and of the parts bound into it."""
+    return code_hash([function, *(part.function for _, part in parts_in(dict(arguments)))])
 
 
 def _hash(asked: Mapping[str, Any]) -> str:
@@ -126,68 +129,3 @@ def _hash_once(path: Path, size: int, modified: int, sample: bool) -> str:
         while block := file.read(2**20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def source_hash(called: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
-    """A hash of the files whose code decides the result: what is called, parts in it, and the modules they import."""
-    files: set[Path] = set()
-    for function in [called, *(part.function for _, part in parts_in(dict(arguments)))]:
-        files |= _imported(Path(inspect.getfile(function)))
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(f"{path.name}\0{_file_hash(path, sample=False)}\n".encode())
-    return digest.hexdigest()
-
-
-# The kernel decides how things run, not what comes out: a nicer progress bar must not make every run stale.
-_KERNEL = {
-    "charts", "cli", "console", "cuda", "errors", "importers", "labelling", "recipe", "report", "runs", "types",
-}  # fmt: skip
-
-
-# An import statement, also inside functions. Read as text: parsing every file would cost a third of a second at each
-# start.
-_IMPORT = re.compile(r"^[ \t]*(?:from ([\w.]+) import (\([^)]*\)|[^\n#]*)|import ([^\n#]+))", re.MULTILINE)
-
-
-@functools.cache
-def _imported(path: Path) -> frozenset[Path]:
-    """A file and what it imports of slmkit's libraries and of the user's own modules, at any depth."""
-    found, todo = {path}, [path]
-    while todo:
-        for file in _imports_of(todo.pop()):
-            if file not in found:
-                found.add(file)
-                todo.append(file)
-    return frozenset(found)
-
-
-@functools.cache
-def _imports_of(path: Path) -> frozenset[Path]:
-    files = set()
-    for package, imported, modules in _IMPORT.findall(path.read_text(encoding="utf-8", errors="replace")):
-        inner = [f"{package}.{name}" for name in re.findall(r"\w+", imported)]
-        for module in (package, *inner) if package else re.findall(r"[\w.]+", modules):
-            files.add(_library_file(module) or _own_file(module, path.parent))
-    return frozenset(file for file in files if file is not None)
-
-
-def _own_file(module: str, folder: Path) -> Path | None:
-    """A module of the user: beside the file that imports it, or from the working directory as `python -m` finds it."""
-    steps = [step for step in module.split(".") if step]
-    if not steps or steps[0] == "slmkit" or folder.is_relative_to(PACKAGE):
-        return None
-    files = [root.joinpath(*steps).with_suffix(".py") for root in (folder, Path.cwd())]
-    return next((file for file in files if file.is_file()), None)
-
-
-@functools.cache
-def _library_file(module: str) -> Path | None:
-    steps = module.split(".")
-    if steps[0] != "slmkit" or len(steps) < 2 or steps[1] in _KERNEL:
-        return None
-    path = PACKAGE.joinpath(*steps[1:])
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
