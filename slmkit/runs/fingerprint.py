@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slmkit.cuda import cuda_is_there
+from slmkit.cuda import cuda_is_available
 from slmkit.recipe.call import Call, Part, Reference, parts_in, plain
 from slmkit.runs.code_hash import code_hash
 
@@ -48,7 +48,7 @@ def part_key(inputs: Sequence[Mapping[str, Any]], place: str, part: Part, *, see
             "part": part.name,
             "arguments": _without_references(arguments),
             "has_prices": any(v for k, v in part.arguments.items() if k.startswith(_PRICE)),
-            "machine": [platform.node(), cuda_is_there()],
+            "machine": [platform.node(), cuda_is_available()],
             "contents": {
                 row["parameter"].removeprefix(place): _content(row)
                 for row in inputs
