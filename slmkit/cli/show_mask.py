@@ -1,4 +1,4 @@
-"""slmkit prepare --show-mask: the first row of a prepared run, token by token, in colour or between marks."""
+"""slmkit prepare --show-mask: the first row of a prepared run, token by token, in color or between marks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from slmkit.report.token_mask import as_colours, as_lines, stretches
 
 
 def show_mask(run_dir: Path) -> None:
-    """Prints what training sees of the first row: what is only read, what is learnt, and the learnt end."""
+    """Prints the first row with the tokens that carry loss marked."""
     found = stretches(read_rows(run_dir / "mask.jsonl"))
     if not found:
         raise SlmkitError(
-            "no mask was made: the rows are no chats, or no model was named",
+            "there is no loss mask: the rows are not chats, or no model was named",
             where=str(run_dir),
             fix="name the model to train: model=NAME",
         )
@@ -23,4 +23,4 @@ def show_mask(run_dir: Path) -> None:
     if out.is_terminal:
         out.print(as_colours(found))
     else:
-        out.print(f"{as_lines(found)}\n\nWhat the model learns stands between « and ».", markup=False)
+        out.print(f"{as_lines(found)}\n\nThe model is trained on the text between « and ».", markup=False)

@@ -1,6 +1,7 @@
-"""Pages a browser shows without a network: one a run, and an index of all runs.
+"""HTML pages that work offline: one report per run, and an index of all runs.
 
-They read run directories and nothing else, so a report can be written again at any time.
+
+They read only run directories, so a report can be regenerated at any time.
 """
 
 from slmkit.report.index import write_index

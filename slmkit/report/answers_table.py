@@ -1,4 +1,4 @@
-"""The answers table turned around: by example, with every system's answer beside the others."""
+"""answers.jsonl grouped by example, so that the answers of all systems can be compared."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from slmkit.report.formatting import shorten
 from slmkit.report.read_run import Row
 
-_LONGEST = 4_000  # characters of one text that go into a page; the file keeps the rest
-_MOST_ITEMS = 10_000
+_MAX_CHARACTERS = 4_000  # of one text on the page; the file has the rest
+_MAX_ITEMS = 10_000
 
 
 @dataclass
 class Item:
-    """One gold example and the answers of the systems, in the systems' order; None where a system has none."""
+    """One gold example with one answer per system, in the order of `Answers.systems`; None if a system has none."""
 
     id: str
     input: str
@@ -27,37 +27,37 @@ class Item:
 
 @dataclass(frozen=True)
 class Answers:
-    """All answers of a run, examples in their file's order."""
+    """All answers of a run, examples keep the order of the file."""
 
     systems: list[str]
     items: list[Item]
-    left_out: int  # examples beyond what one page holds
+    num_omitted: int  # examples beyond _MAX_ITEMS
 
     def sample(self, count: int = 5) -> list[Item]:
-        """Examples spread evenly over the set: not chosen, so neither the best nor the worst."""
+        """Evenly spaced examples, so that the sample is not cherry-picked."""
         count = min(count, len(self.items))
         return [self.items[(2 * i + 1) * len(self.items) // (2 * count)] for i in range(count)]
 
     def as_json(self) -> dict[str, Any]:
-        """What the page's item browser reads."""
+        """The data that browser.js reads."""
         return {"systems": self.systems, "items": [vars(item) for item in self.items]}
 
 
 def answers_by_item(rows: Iterable[Row]) -> Answers:
-    """Groups rows of answers.jsonl by example; systems stand in the order in which they first answer.
+    """Groups rows of answers.jsonl by example; systems keep the order of their first answer.
 
-    An example is its id and its input: two gold sets of one run may both have an example "1".
+    The group key is id and input: two gold sets in one run may both have an example "1".
     """
     systems: dict[str, int] = {}
     items: dict[tuple[str, str], Item] = {}
-    left_out: set[tuple[str, str]] = set()
+    omitted: set[tuple[str, str]] = set()
     for row in rows:
         example_id = str(row.get("example_id", ""))
         example = (example_id, str(row.get("input")))
         system = systems.setdefault(str(row.get("system", "")), len(systems))
         if example not in items:
-            if len(items) == _MOST_ITEMS:
-                left_out.add(example)
+            if len(items) == _MAX_ITEMS:
+                omitted.add(example)
                 continue
             items[example] = Item(
                 example_id, _text(row.get("input")), _text(row.get("target")), _slice(row.get("slice"))
@@ -67,11 +67,11 @@ def answers_by_item(rows: Iterable[Row]) -> Answers:
         answers[system] = _answer(row)
     for item in items.values():
         item.answers.extend([None] * (len(systems) - len(item.answers)))
-    return Answers(list(systems), list(items.values()), len(left_out))
+    return Answers(list(systems), list(items.values()), len(omitted))
 
 
 def _answer(row: Row) -> dict[str, Any]:
-    """The answer with what a reader asks of it: text, score in [0, 1], and a word on anything unusual."""
+    """An answer's text, its score in [0, 1], and a remark on an error or a cut-off."""
     score = row.get("score", row.get("correct"))
     remarks = []
     if row.get("error"):
@@ -86,7 +86,7 @@ def _answer(row: Row) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return shorten("" if value is None else str(value), _LONGEST, "answers.jsonl")
+    return shorten("" if value is None else str(value), _MAX_CHARACTERS, "answers.jsonl")
 
 
 def _slice(value: Any) -> str:

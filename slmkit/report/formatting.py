@@ -1,4 +1,4 @@
-"""Numbers and times as a reader wants to see them; the same words in the report, the index and the terminal."""
+"""Formats numbers, intervals, durations and times for the report, the index and the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MISSING = "–"
 
 
 def number(value: Any) -> str:
-    """A number in three or four telling digits: 0.865, 4.20, 98.6, 2e-05; whole ones whole; None as a dash.
+    """A number with three or four significant digits: 0.865, 4.20, 98.6, 2e-05; integers in full; None as a dash.
 
     Example: number(0.86453) -> "0.865"; number(0.00002) -> "2e-05"; number(1234.5) -> "1,234" (halves to even).
     """
@@ -33,7 +33,7 @@ def number(value: Any) -> str:
 
 
 def score(value: Any) -> str:
-    """A number as `number` writes it, but a small one always with three decimals, as in a column: 1.000, 0.865."""
+    """A number with three decimals below 10, so that a column of scores lines up: 1.000, 0.865."""
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 10:
         return f"{value:z.3f}"
     return number(value)
@@ -44,22 +44,22 @@ def signed(value: Any) -> str:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return number(value)
     written = score(abs(value))
-    is_zero = not written.strip("0.")  # as written: -0.0004 has no sign
+    is_zero = not written.strip("0.")  # after rounding: -0.0004 has no sign
     return f"{'' if is_zero else '+' if value > 0 else '−'}{written}"
 
 
 def interval(low: Any, high: Any) -> str:
-    """The ends of an interval, or nothing where one is unknown: "[0.811, 1.000]"."""
+    """An interval as "[0.811, 1.000]"; empty if an end is unknown."""
     return "" if low is None or high is None else f"[{score(low)}, {score(high)}]"
 
 
 def signed_interval(low: Any, high: Any) -> str:
-    """The ends of a difference's interval: "[+0.041, +0.199]"."""
+    """The interval of a difference, with signs: "[+0.041, +0.199]"."""
     return "" if low is None or high is None else f"[{signed(low)}, {signed(high)}]"
 
 
 def bounds(low: Any, high: Any) -> str:
-    """What an expectation asks for, in words: "at least 0.9", "between 0.4 and 0.6", "exactly 1"."""
+    """The bounds of an expectation in words: "at least 0.9", "between 0.4 and 0.6", "exactly 1"."""
     if low is not None and low == high:
         return f"exactly {number(low)}"
     if low is None:
@@ -75,14 +75,14 @@ def p_value(value: Any) -> str:
 
 
 def percent(value: Any) -> str:
-    """A share of one as a percentage: 0.985 -> "98.5 %"."""
+    """A fraction as a percentage: 0.985 -> "98.5 %"."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         return number(value)
     return f"{100 * value:.1f} %".replace(".0 %", " %")
 
 
 def duration(seconds: Any) -> str:
-    """Seconds in the unit a person would use: "3 ms", "12.4 s", "3 min 20 s", "2 h 5 min"."""
+    """Seconds in a readable unit: "3 ms", "12.4 s", "3 min 20 s", "2 h 5 min"."""
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not math.isfinite(seconds):
         return number(seconds)
     if seconds == 0:
@@ -96,14 +96,14 @@ def duration(seconds: Any) -> str:
 
 
 def memory(num_bytes: Any) -> str:
-    """Bytes in the unit a person would use: "512 MB", "1.2 GB", of a million and a thousand million bytes."""
+    """Bytes in decimal units: "512 MB" (1 MB = 10**6 bytes), "1.2 GB" (1 GB = 10**9 bytes)."""
     if not isinstance(num_bytes, int | float) or isinstance(num_bytes, bool) or not math.isfinite(num_bytes):
         return number(num_bytes)
     return f"{num_bytes / 1e6:,.0f} MB" if num_bytes < 999.5e6 else f"{num_bytes / 1e9:,.1f} GB"
 
 
 def when(moment: str) -> str:
-    """An ISO time as "2026-03-01 14:05 UTC"; text that is no time stays as it is."""
+    """An ISO time as "2026-03-01 14:05 UTC"; other text is returned unchanged."""
     try:
         parsed = datetime.fromisoformat(moment.replace("Z", "+00:00"))
     except ValueError:
@@ -111,6 +111,7 @@ def when(moment: str) -> str:
     return f"{parsed.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if parsed.tzinfo else f"{parsed:%Y-%m-%d %H:%M}"
 
 
-def shorten(text: str, longest: int, file: str) -> str:
-    """The text's first characters, and how many more the file holds where it is longer than that."""
-    return text if len(text) <= longest else f"{text[:longest]} … ({len(text) - longest:,} more characters in {file})"
+def shorten(text: str, max_characters: int, file: str) -> str:
+    """The text cut to max_characters, with the number of characters that are only in the file."""
+    num_cut = len(text) - max_characters
+    return text if num_cut <= 0 else f"{text[:max_characters]} … ({num_cut:,} more characters in {file})"

@@ -1,4 +1,4 @@
-"""index.html: all runs of a folder on one self-contained page, the newest first, each with a link to its report."""
+"""Writes index.html: all runs of a folder on one self-contained page, newest first, with links to their reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slmkit.report.headline import Headline, headline
 from slmkit.report.read_run import RunFiles, read_run
 from slmkit.report.render import render
 
-_MOST_METRICS = 4
+_MAX_METRICS = 4
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Entry:
 
     run: RunFiles
     headline: Headline
-    href: str | None  # of its report, where one is written
+    href: str | None  # of its report, if there is one
     metrics: list[tuple[str, str]]
 
 
 def write_index(runs_dir: Path) -> Path:
-    """Writes index.html into the folder of runs and returns its path; unfinished and failed runs are listed too."""
+    """Writes index.html into the runs folder and returns its path; unfinished and failed runs are listed too."""
     entries = [_entry(run_dir, runs_dir) for run_dir in _run_dirs(runs_dir)]
     entries.sort(key=lambda entry: (entry.run.recipe.started, entry.run.recipe.name), reverse=True)
     counts = Counter(entry.run.status for entry in entries)
@@ -39,7 +39,7 @@ def write_index(runs_dir: Path) -> Path:
 
 
 def _run_dirs(folder: Path) -> Iterator[Path]:
-    """Every folder with a recipe.json; nothing inside a run is searched."""
+    """Every folder with a recipe.json; folders inside a run are skipped."""
     for where, folders, files in os.walk(folder):
         if "recipe.json" in files:
             folders.clear()
@@ -52,4 +52,4 @@ def _entry(run_dir: Path, runs_dir: Path) -> Entry:
     report = run_dir / "report.html"
     href = quote(report.relative_to(runs_dir).as_posix()) if report.is_file() else None
     metrics = [(name, formatting.number(metric.value)) for name, metric in run.result.metrics.items()]
-    return Entry(run, headline(run), href, metrics[:_MOST_METRICS])
+    return Entry(run, headline(run), href, metrics[:_MAX_METRICS])

@@ -1,7 +1,7 @@
-"""An SVG file as markup that is safe inside a page and follows its colours.
+"""Sanitises an SVG file for inlining into a page, and adapts its colours to light and dark mode.
 
-What is not on the lists below is dropped: scripts, handlers, links, embedded HTML, style sheets, anything fetched.
-Black becomes currentColor, so a chart drawn in black on nothing reads in light and in dark.
+Tags and attributes that are not on the lists below are dropped: scripts, event handlers, links, embedded HTML, style
+sheets, remote content. Black becomes currentColor, so a chart with a transparent background is readable in both modes.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _ATTRIBUTES = frozenset([
 _COLOURS = {"fill", "stroke", "color", "stop-color"}
 _BLACK = {"black", "#000", "#000000", "rgb(0,0,0)"}
 _OWN_REFERENCE = re.compile(r"url\(\s*['\"]?#([\w.:-]+)['\"]?\s*\)")
-_PICTURE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=\s]+")  # what matplotlib writes for an array of pixels
-_FONT = {  # what each word of the shorthand "italic 700 9px 'DejaVu Sans'" says; the page's own family is kept
+_PICTURE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=\s]+")  # matplotlib embeds imshow() pixels this way
+_FONT = {  # parts of the shorthand "italic 700 9px 'DejaVu Sans'"; the family is dropped in favour of the page's
     "font-style": re.compile(r"(italic|oblique)"),
     "font-weight": re.compile(r"(bold|[1-9]00)"),
     "font-size": re.compile(r"([\d.]+)px"),
@@ -40,9 +40,9 @@ _FONT = {  # what each word of the shorthand "italic 700 9px 'DejaVu Sans'" says
 
 
 def inline_svg(text: str, *, prefix: str, label: str) -> Markup:
-    """The drawing as one <svg> element; `prefix` keeps its ids apart from those of other charts on the page.
+    """The drawing as one <svg> element; `prefix` makes its ids unique on the page.
 
-    Raises: ValueError when the text is not SVG, declares entities, or is nested too deep.
+    Raises: ValueError when the text is not SVG, declares entities, or is nested too deeply.
     """
     if "<!ENTITY" in text:
         raise ValueError("it declares XML entities")
@@ -58,9 +58,9 @@ def inline_svg(text: str, *, prefix: str, label: str) -> Markup:
         clean.set("role", "img")
         clean.set("aria-label", label)
         clean.set("fill", "currentColor")  # SVG's own default is black
-        return Markup(ElementTree.tostring(clean, encoding="unicode"))  # an element tree escapes what it writes
+        return Markup(ElementTree.tostring(clean, encoding="unicode"))  # tostring escapes text and attributes
     except RecursionError:
-        raise ValueError("its elements are nested too deep") from None
+        raise ValueError("its elements are nested too deeply") from None
 
 
 def _element(old: ElementTree.Element, prefix: str) -> ElementTree.Element | None:
@@ -86,13 +86,13 @@ def _element(old: ElementTree.Element, prefix: str) -> ElementTree.Element | Non
 
 
 def _declarations(style: str) -> dict[str, str]:
-    """A style attribute's declarations as attributes, since the page's policy allows no inline style."""
+    """A style attribute's declarations as attributes, because the page's policy forbids inline styles."""
     found: dict[str, str] = {}
     for declaration in style.split(";"):
         key, _, value = (part.strip() for part in declaration.partition(":"))
         if key == "font":
             for word in value.split():
-                found.update({name: match[1] for name, says in _FONT.items() if (match := says.fullmatch(word))})
+                found.update({name: match[1] for name, form in _FONT.items() if (match := form.fullmatch(word))})
         else:
             found[key] = value
     return found

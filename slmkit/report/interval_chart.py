@@ -1,4 +1,4 @@
-"""The arms as the report draws them: each score a point with its interval on one common scale."""
+"""Positions of the systems' scores and intervals on one common scale, for the chart in the report."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ from slmkit.report.read_run import Arm
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an arm's score and interval stand, in percent of the chart's width."""
+class ChartRow:
+    """The positions of an arm's score and interval, in percent of the chart's width."""
 
     arm: Arm
-    at: float
+    score: float
     low: float
     high: float
 
 
 @dataclass(frozen=True)
-class ArmsChart:
-    """The arms on their common scale, the best first."""
+class IntervalChart:
+    """One row per arm, best first, on a common scale."""
 
-    places: list[Place]
-    ticks: list[tuple[float, float]]  # value, and its place in percent
-    num_items: int | None  # that every arm answered; None where they differ
-    reference: str  # the arm that differences are measured to
+    rows: list[ChartRow]
+    ticks: list[tuple[float, float]]  # value, and its position in percent
+    num_items: int | None  # examples that every arm answered; None if the counts differ
+    reference: str  # the arm that differences are measured from
 
 
-def arms_chart(arms: list[Arm]) -> ArmsChart:
-    """Places every score on a scale from 0 to 1, or on a round one around the values where they leave it."""
+def interval_chart(arms: list[Arm]) -> IntervalChart:
+    """Positions every score on a scale from 0 to 1, or on a rounded scale if a value lies outside it."""
     ends = [(arm.score if arm.low is None else arm.low, arm.score if arm.high is None else arm.high) for arm in arms]
     bottom, top = _scale([value for pair in ends for value in pair] + [arm.score for arm in arms])
 
-    def place(value: float) -> float:
+    def percent(value: float) -> float:
         return round(100 * (value - bottom) / (top - bottom), 2)
 
     counts = {arm.n for arm in arms}
-    return ArmsChart(
-        places=[
-            Place(arm, place(arm.score), place(low), place(high)) for arm, (low, high) in zip(arms, ends, strict=True)
+    return IntervalChart(
+        rows=[
+            ChartRow(arm, percent(arm.score), percent(low), percent(high))
+            for arm, (low, high) in zip(arms, ends, strict=True)
         ],
         ticks=[(bottom + (top - bottom) * i / 4, 25.0 * i) for i in range(5)],
         num_items=counts.pop() if len(counts) == 1 else None,

@@ -1,4 +1,4 @@
-"""Where a run comes from: its inputs down to the raw files, and each value with who set it."""
+"""The lineage of a run: its inputs down to the raw files, and the origin of each value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slmkit.report.render import cell
 
 @dataclass(frozen=True)
 class LineageNode:
-    """Something a run reads, for which parameters, and where that is a run too, what it reads."""
+    """An input of a run, the parameters it is used for, and its own inputs if it is a run."""
 
     parameters: list[str]
     name: str
@@ -22,15 +22,15 @@ class LineageNode:
     key: str | None
     path: str | None
     sha256: str | None
-    href: str | None  # of the input run's report, from this run's folder
+    href: str | None  # of the input run's report, relative to this run's folder
     inputs: list[LineageNode]
-    is_above: bool = False  # shown with its inputs further up
+    is_repeated: bool = False  # its inputs are listed where it first appears
 
 
 def lineage(run: RunFiles) -> list[LineageNode]:
-    """The run's inputs and, through the recipe.json of each run among them, theirs: down to the raw files.
+    """The run's inputs, and recursively their inputs, down to the raw files.
 
-    Runs are found beside this one, as runs/<name>/<key>, so a folder of runs can move.
+    Input runs are looked up relative to this run, as runs/<name>/<key>, so the runs folder can be moved.
     """
     runs_dir = run.dir.absolute().joinpath(*[".."] * (len(Path(run.recipe.name).parts) + 1)).resolve()
     return _nodes(run, run.dir.resolve(), runs_dir, set())
@@ -41,12 +41,12 @@ def _nodes(run: RunFiles, from_dir: Path, runs_dir: Path, seen: set[tuple[str, s
     for record in run.recipe.inputs:
         grouped.setdefault((record.name, record.key or record.sha256 or ""), []).append(record)
     nodes = []
-    for what, records in grouped.items():
+    for identity, records in grouped.items():
         first = records[0]
         run_dir = runs_dir / first.name / (first.key or "")
         is_run = first.kind == "recipe" and first.key is not None and (run_dir / "recipe.json").is_file()
-        is_above = is_run and what in seen
-        seen.add(what)
+        is_repeated = is_run and identity in seen
+        seen.add(identity)
         nodes.append(
             LineageNode(
                 parameters=[record.parameter for record in records],
@@ -56,13 +56,13 @@ def _nodes(run: RunFiles, from_dir: Path, runs_dir: Path, seen: set[tuple[str, s
                 path=first.path if first.path != first.name else None,
                 sha256=first.sha256,
                 href=quote(os.path.relpath(run_dir / "report.html", from_dir)) if is_run else None,
-                inputs=_nodes(read_run(run_dir), from_dir, runs_dir, seen) if is_run and not is_above else [],
-                is_above=is_above,
+                inputs=_nodes(read_run(run_dir), from_dir, runs_dir, seen) if is_run and not is_repeated else [],
+                is_repeated=is_repeated,
             )
         )
     return nodes
 
 
 def values_and_origins(values: Row, origins: dict[str, str]) -> list[tuple[str, str, str]]:
-    """Each leaf of the resolved arguments with its origin: ("lora.r", "8", "recipes/loop/train.yaml:5")."""
-    return [(place, cell(value), origin_of(place, origins)) for place, value in leaves(values)]
+    """Each leaf of the arguments with its origin: ("lora.r", "8", "recipes/loop/train.yaml:5")."""
+    return [(path, cell(value), origin_of(path, origins)) for path, value in leaves(values)]

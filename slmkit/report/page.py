@@ -1,7 +1,7 @@
-"""report.html: one self-contained page a run, the verdict first.
+"""Writes report.html: one self-contained page per run, verdict first.
 
-Everything comes from the run directory; every text is escaped by the template engine, figures are rebuilt from an
-allow-list, and the page's policy lets nothing run or load but what this file put there.
+All content comes from the run directory. The template engine escapes every text, figures are rebuilt from an
+allow-list, and the page's content security policy admits only the page's own style and script.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from slmkit.report import formatting
 from slmkit.report.answers_table import answers_by_item
 from slmkit.report.headline import headline
 from slmkit.report.inline_svg import inline_svg
-from slmkit.report.interval_chart import arms_chart
+from slmkit.report.interval_chart import interval_chart
 from slmkit.report.lineage import lineage, values_and_origins
 from slmkit.report.read_run import Arm, RunFiles, Table, read_rows, read_run, read_tables
 from slmkit.report.render import cell, render
-from slmkit.report.token_mask import LEGEND, stretches
+from slmkit.report.token_mask import LEGEND, mask_spans
 
-_WITH_THE_ARMS = {"arms", "score_against_cost"}  # figures that the arms table draws itself or has beside it
+_ARMS_FIGURES = {"arms", "score_against_cost"}  # shown in the section of the arms, not under "Figures"
 
 _Column = tuple[str, str, Callable[[Any], str]]
 
-# What the arms table says beside the score: a key, its heading, and how its values are written.
-_COSTS: list[_Column] = [
-    ("cost_per_1000", "Cost of 1,000", formatting.number),
-    ("seconds_per_answer", "Time", formatting.duration),
+# Columns of the tables below the scores: field of Arm, heading, formatter.
+_COST_COLUMNS: list[_Column] = [
+    ("cost_per_1000", "Cost per 1,000", formatting.number),
+    ("seconds_per_answer", "Mean time", formatting.duration),
     ("p50_seconds", "p50", formatting.duration),
     ("p95_seconds", "p95", formatting.duration),
-    ("prompt_tokens", "Tokens in", formatting.number),
-    ("completion_tokens", "Tokens out", formatting.number),
+    ("prompt_tokens", "Prompt tokens", formatting.number),
+    ("completion_tokens", "Completion tokens", formatting.number),
     ("setup_seconds", "Setup", formatting.duration),
     ("train_seconds", "Training", formatting.duration),
-    ("peak_memory_bytes", "Memory", formatting.memory),
+    ("peak_memory_bytes", "Peak memory", formatting.memory),
 ]
-_FORM: list[_Column] = [
+_FORMAT_COLUMNS: list[_Column] = [
     ("parse_rate", "Parsed", formatting.percent),
-    ("stop_rate", "Ended by itself", formatting.percent),
+    ("stop_rate", "Ended with stop token", formatting.percent),
     ("empty_rate", "Empty", formatting.percent),
-    ("error_rate", "No answer", formatting.percent),
+    ("error_rate", "Error", formatting.percent),
 ]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart of the run, ready to stand in the page."""
+    """A chart of the run as sanitised markup."""
 
     name: str
     title: str
@@ -59,15 +59,15 @@ class Figure:
 
 
 def write_report(run_dir: Path) -> Path:
-    """Writes report.html into the run directory and returns its path; works on unfinished and failed runs too."""
+    """Writes report.html into the run directory and returns its path; also for unfinished and failed runs."""
     run = read_run(run_dir)
     answers = answers_by_item(read_rows(run_dir / "answers.jsonl"))
     sample = answers.sample(5)
     problems = list(run.problems)
     figures = _figures(run_dir, problems)
     arms_tables = [
-        _arms_table("What an answer costs", _COSTS, run.arms),
-        _arms_table("How they answered", _FORM, run.arms),
+        _arms_table("Cost per answer", _COST_COLUMNS, run.arms),
+        _arms_table("Answer format", _FORMAT_COLUMNS, run.arms),
     ]
     values = values_and_origins(run.recipe.values, run.recipe.origins)
     page = {
@@ -76,14 +76,14 @@ def write_report(run_dir: Path) -> Path:
         "result": run.result,
         "headline": headline(run),
         "facts": _facts(run),
-        "arms": arms_chart(run.arms),
+        "arms": interval_chart(run.arms),
         "arms_tables": [table for table in arms_tables if table["columns"]],
         "has_intervals": any(metric.low is not None for metric in run.result.metrics.values()),
         "curves": _curves(run_dir),
         "arms_figures": [figure for figure in figures if figure.name == "score_against_cost"],
-        "figures": [figure for figure in figures if not (run.arms and figure.name in _WITH_THE_ARMS)],
-        "tables": [_shown(table) for table in read_tables(run_dir)],
-        "mask": stretches(read_rows(run_dir / "mask.jsonl")),
+        "figures": [figure for figure in figures if not (run.arms and figure.name in _ARMS_FIGURES)],
+        "tables": [_with_numeric_columns(table) for table in read_tables(run_dir)],
+        "mask": mask_spans(read_rows(run_dir / "mask.jsonl")),
         "mask_legend": LEGEND,
         "answers": answers,
         "sample": sample,
@@ -113,16 +113,16 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
         ("Seed", "" if recipe.seed is None else str(recipe.seed)),
         ("Started", formatting.when(recipe.started)),
         ("Next lesson", recipe.next_lesson or ""),
-        ("Took", "" if result.seconds is None else formatting.duration(result.seconds)),
+        ("Duration", "" if result.seconds is None else formatting.duration(result.seconds)),
     ]
     return [(name, value) for name, value in facts if value]
 
 
 def _arms_table(title: str, columns: Sequence[_Column], arms: list[Arm]) -> dict[str, Any]:
-    """The columns as text, a row an arm; a column that is nothing in every arm is left out."""
-    shown = [column for column in columns if any(getattr(arm, column[0]) for arm in arms)]
-    rows = [(arm.system, [written(getattr(arm, key)) for key, _, written in shown]) for arm in arms]
-    return {"title": title, "columns": [heading for _, heading, _ in shown], "rows": rows}
+    """One formatted row per arm; columns that are 0 or missing for every arm are dropped."""
+    used = [column for column in columns if any(getattr(arm, column[0]) for arm in arms)]
+    rows = [(arm.system, [to_text(getattr(arm, key)) for key, _, to_text in used]) for arm in arms]
+    return {"title": title, "columns": [heading for _, heading, _ in used], "rows": rows}
 
 
 def _curves(run_dir: Path) -> list[Markup]:
@@ -156,8 +156,8 @@ def _figures(run_dir: Path, problems: list[str]) -> list[Figure]:
     return figures
 
 
-def _shown(table: Table) -> dict[str, Any]:
-    """The table with the columns that hold nothing but numbers, which are set flush right."""
+def _with_numeric_columns(table: Table) -> dict[str, Any]:
+    """The table's fields, plus which columns hold only numbers: those are right-aligned."""
     numeric = {
         column
         for column in table.columns
@@ -171,22 +171,22 @@ def _lines(value: str | list[str] | None) -> list[str]:
 
 
 def _sections(page: dict[str, Any]) -> list[tuple[str, str]]:
-    """The page's sections that have something to show, for its contents line."""
+    """Id and name of each section that is not empty, for the table of contents."""
     recipe, result = page["recipe"], page["result"]
-    there = [
-        ("lesson", "The question", bool(recipe.lesson)),
-        ("arms", "Arms", bool(page["run"].arms)),
+    sections = [
+        ("lesson", "Question", bool(recipe.lesson)),
+        ("arms", "Systems", bool(page["run"].arms)),
         ("claim", "Claim" if result.expect else "Idea", bool(result.expect or recipe.teaches or recipe.honest)),
         *([("figures", "Figures", bool(page["figures"])), ("go-on", "Try it", True)] if recipe.lesson else []),
         ("metrics", "Metrics", bool(result.metrics)),
         ("curves", "Curves", bool(page["curves"])),
         *([] if recipe.lesson else [("figures", "Figures", bool(page["figures"]))]),
-        ("mask", "What is learnt", bool(page["mask"])),
+        ("mask", "Loss mask", bool(page["mask"])),
         ("examples", "Examples", bool(page["sample"])),
         ("answers", "All answers", len(page["answers"].items) > len(page["sample"])),
         ("tables", "Tables", bool(page["tables"])),
         ("lineage", "Lineage", True),
-        ("notes", "Choices", bool(page["notes"])),
+        ("notes", "Notes", bool(page["notes"])),
         ("environment", "Environment", bool(page["environment"])),
     ]
-    return [(id, name) for id, name, shown in there if shown]
+    return [(id, name) for id, name, is_shown in sections if is_shown]

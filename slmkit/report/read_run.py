@@ -1,7 +1,7 @@
-"""What a run directory holds, as plain data: every file may be missing, and no text in it is trusted.
+"""Reads a run directory as plain data: every file may be missing, and no text in it is trusted.
 
-Strings are made printable here, once: a control character becomes its visible picture and half a surrogate pair the
-replacement character, so that a page or a terminal shows them and obeys none of them.
+Strings are made printable here: control characters become visible symbols and lone surrogates the replacement
+character, so that no page or terminal interprets them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 Row = dict[str, Any]
 Status = Literal["done", "failed", "unfinished"]
 
-# Tables that a report shows in a section of their own; "answered" holds what "answers" says, as it came.
-_OWN_PLACE = {"log", "notes", "arms", "answers", "answered", "mask"}
-_TABLE_ROWS = 50
-# Control characters, separators that break script, characters that reorder what follows, and what is no character.
+# Tables with their own section in the report; "answered" has the same answers, written as they arrive.
+_TABLES_WITH_A_SECTION = {"log", "notes", "arms", "answers", "answered", "mask"}
+_MAX_TABLE_ROWS = 50
+# Control characters, line separators that end a script string, bidirectional overrides, surrogates, non-characters.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
@@ -32,7 +32,7 @@ class _FromFile(BaseModel):
 
 
 class Measured(_FromFile):
-    """A metric: its value, and where it was measured on items, the 95 % interval and the number of items."""
+    """A metric: its value and, if it was measured on examples, its 95 % interval and their number."""
 
     value: float
     low: float | None = None
@@ -41,7 +41,7 @@ class Measured(_FromFile):
 
 
 class Expectation(_FromFile):
-    """One bound of the recipe's claim and whether the run kept it."""
+    """One check of the recipe's claim and whether the run passed it."""
 
     metric: str
     low: float | None = None
@@ -51,14 +51,14 @@ class Expectation(_FromFile):
 
 
 class Verdict(_FromFile):
-    """The one sentence a reader came for."""
+    """The conclusion of a run in one sentence."""
 
     text: str
     positive: bool = True
 
 
 class InputRecord(_FromFile):
-    """Something the run read: another run, a file, or a model."""
+    """An input of the run: another run, a file, or a model."""
 
     parameter: str = ""
     name: str = ""
@@ -70,7 +70,7 @@ class InputRecord(_FromFile):
 
 
 class LessonRecord(_FromFile):
-    """What surrounds a run for somebody who learns."""
+    """The teaching material around a lesson's run."""
 
     idea: str
     question: str
@@ -80,14 +80,14 @@ class LessonRecord(_FromFile):
 
 
 class BreaksRecord(_FromFile):
-    """The change that must turn the named checks red."""
+    """A change that must make the named checks fail."""
 
     values: Row = Field(default_factory=dict, alias="with")
     red: list[str] = []
 
 
 class RecipeRecord(_FromFile):
-    """recipe.json: what was asked, and where each value came from."""
+    """recipe.json: the arguments of the run and where each value came from."""
 
     name: str = ""
     key: str = ""
@@ -109,7 +109,7 @@ class RecipeRecord(_FromFile):
 
 
 class ResultRecord(_FromFile):
-    """result.json: what came of it; it exists once the run is done."""
+    """result.json: metrics, verdict and checks; it exists once the run is done."""
 
     metrics: dict[str, Measured] = {}
     verdict: Verdict | None = None
@@ -128,7 +128,7 @@ class ResultRecord(_FromFile):
 
 
 class Arm(_FromFile):
-    """A row of arms.jsonl: what one system scored, how that differs from the reference, and what it costs."""
+    """A row of arms.jsonl: one system's score, its difference from the reference, and its cost."""
 
     system: str
     score: FiniteFloat
@@ -139,8 +139,8 @@ class Arm(_FromFile):
     difference_low: float | None = None
     difference_high: float | None = None
     p_value: float | None = None
-    reference: str = ""  # the arm that differences are measured to
-    chosen: bool = False  # whether the verdict takes this arm
+    reference: str = ""  # the arm that differences are measured from
+    chosen: bool = False  # the verdict recommends this arm
     cost_per_1000: float | None = None
     seconds_per_answer: float | None = None
     p50_seconds: float | None = None
@@ -149,7 +149,7 @@ class Arm(_FromFile):
     completion_tokens: float | None = None
     setup_seconds: float | None = None
     train_seconds: float | None = None
-    peak_memory_bytes: float | None = None  # the most while it answered
+    peak_memory_bytes: float | None = None  # while answering
     parse_rate: float | None = None
     stop_rate: float | None = None
     empty_rate: float | None = None
@@ -158,7 +158,7 @@ class Arm(_FromFile):
 
 @dataclass(frozen=True)
 class Table:
-    """The first rows of <name>.jsonl and how many there are."""
+    """The first rows of <name>.jsonl and the total number of rows."""
 
     name: str
     file: str
@@ -169,19 +169,19 @@ class Table:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Everything a report can show of one run."""
+    """The records of one run."""
 
     dir: Path
     status: Status
     recipe: RecipeRecord
     result: ResultRecord
-    arms: list[Arm]  # the best first
-    error: str  # what ended a failed run
-    problems: list[str]  # what is there and could not be read
+    arms: list[Arm]  # best first
+    error: str  # why the run failed
+    problems: list[str]  # files that could not be read, and why
 
 
 def read_run(run_dir: Path) -> RunFiles:
-    """The run's recipe, result, arms and status; what is broken becomes a problem to show, not an exception."""
+    """The run's recipe, result, arms and status; an unreadable file is listed in `problems` instead of raising."""
     problems: list[str] = []
     recipe = _read(run_dir / "recipe.json", RecipeRecord, problems) or RecipeRecord()
     if not recipe.name:
@@ -196,7 +196,7 @@ def read_run(run_dir: Path) -> RunFiles:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a table that can be read; an absent file has none, and a line cut off by a kill is passed over."""
+    """The rows of a table; a missing file has none, and a line cut off by a kill is skipped."""
     if not path.is_file():
         return
     with open(path, encoding="utf-8", errors="replace") as file:
@@ -210,17 +210,17 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def read_tables(run_dir: Path) -> list[Table]:
-    """The tables that have no section of their own, each with its first rows."""
+    """The tables without their own section in the report, each with its first rows."""
     tables = []
     for path in sorted(run_dir.glob("*.jsonl")):
-        if path.stem in _OWN_PLACE:
+        if path.stem in _TABLES_WITH_A_SECTION:
             continue
         rows: list[Row] = []
         with open(path, "rb") as file:
             count = sum(1 for line in file if line.strip())
         for row in read_rows(path):
             rows.append(row)
-            if len(rows) == _TABLE_ROWS:
+            if len(rows) == _MAX_TABLE_ROWS:
                 break
         columns = list(dict.fromkeys(key for row in rows for key in row))
         tables.append(Table(printable(path.stem), printable(path.name), columns, rows, count))
@@ -228,9 +228,9 @@ def read_tables(run_dir: Path) -> list[Table]:
 
 
 def printable(value: Any) -> Any:
-    """The JSON value with every string safe to show; keys too."""
+    """The JSON value with all strings, keys included, safe to display."""
     if isinstance(value, str):
-        return _UNPRINTABLE.sub(_picture, value)
+        return _UNPRINTABLE.sub(_visible, value)
     if isinstance(value, dict):
         return {printable(str(key)): printable(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -238,10 +238,10 @@ def printable(value: Any) -> Any:
     return value
 
 
-def _picture(match: re.Match[str]) -> str:
+def _visible(match: re.Match[str]) -> str:
     code = ord(match[0])
     if code == 0x0D:
-        return ""  # half of a line end
+        return ""  # \r\n becomes \n
     if code < 0x20:
         return chr(0x2400 + code)  # the block "Control Pictures" mirrors the first 32 characters
     return "\u2421" if code == 0x7F else "\n" if code in (0x2028, 0x2029) else "\ufffd"

@@ -1,4 +1,4 @@
-"""A template as a finished page: text escaped, and a policy that admits only the page's own style and script."""
+"""Renders a template to HTML: text is escaped, and the policy admits only the page's own style and script."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Mark(NamedTuple):
-    """How a score is told at a glance, by word and sign and not by colour alone."""
+    """A score as a word and a sign, so that colour is not the only cue."""
 
     kind: str
     sign: str
 
 
 def render(template: str, *, script: str | None = None, **values: Any) -> str:
-    """The template as a page whose policy admits exactly its own style and script, by their hashes."""
+    """The rendered page; its content security policy lists the hashes of its style and script."""
     style_text, script_text = _asset("style.css"), _asset(script) if script else ""
     policy = f"default-src 'none'; style-src '{_hash(style_text)}'; img-src data:; base-uri 'none'; form-action 'none'"
     if script:
@@ -38,7 +38,7 @@ def render(template: str, *, script: str | None = None, **values: Any) -> str:
         .get_template(template)
         .render(
             policy=policy,
-            style=Markup(style_text),  # our own files, not a run's
+            style=Markup(style_text),  # trusted: shipped with slmkit, not read from a run
             script=Markup(script_text),
             version=slmkit.__version__,
             **values,
@@ -47,7 +47,7 @@ def render(template: str, *, script: str | None = None, **values: Any) -> str:
 
 
 def cell(value: Any) -> str:
-    """A value of a table as text: chat turns line by line, other structures as JSON."""
+    """A table cell as text: chat messages one per line, other structures as JSON."""
     if isinstance(value, list) and value and all(isinstance(turn, dict) and "role" in turn for turn in value):
         return "\n".join(f"{turn['role']}: {turn.get('content', '')}" for turn in value)
     if isinstance(value, dict | list):

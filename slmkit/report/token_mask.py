@@ -1,4 +1,4 @@
-"""One training row as the model learns it: which tokens carry loss, which are special, where the end is learnt."""
+"""Shows the loss mask of one training row: which tokens are trained on, and which are special."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ from typing import Any, Literal
 
 from rich.text import Text
 
-Kind = Literal["read", "special", "trained", "end"]  # the end is a special token that carries loss
-_STYLES = {"read": "dim", "special": "dim reverse", "trained": "bold green", "end": "bold reverse green"}
+Kind = Literal["context", "special", "trained", "end"]  # "end": a special token with loss
+_STYLES = {"context": "dim", "special": "dim reverse", "trained": "bold green", "end": "bold reverse green"}
 LEGEND: dict[Kind, str] = {
-    "read": "only read",
-    "special": "special token, only read",
-    "trained": "learnt",
-    "end": "end, learnt",
+    "context": "no loss",
+    "special": "special token, no loss",
+    "trained": "trained on",
+    "end": "end token, trained on",
 }
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Neighbouring tokens of one kind as one text; special tokens stand alone."""
+class Span:
+    """Consecutive tokens of one kind as one text; each special token is a span."""
 
     text: str
     kind: Kind
 
 
-def stretches(rows: Iterable[Mapping[str, Any]]) -> list[Stretch]:
-    """The tokens of mask.jsonl in order, those of one kind that follow each other put together."""
-    found: list[Stretch] = []
+def mask_spans(rows: Iterable[Mapping[str, Any]]) -> list[Span]:
+    """The tokens of mask.jsonl in order, consecutive tokens of one kind joined."""
+    spans: list[Span] = []
     for kind, group in groupby(rows, key=_kind):
         texts = [str(row.get("token", "")) for row in group]
-        found += [Stretch(text, kind) for text in (texts if kind in ("special", "end") else ["".join(texts)])]
-    return found
+        spans += [Span(text, kind) for text in (texts if kind in ("special", "end") else ["".join(texts)])]
+    return spans
 
 
-def as_lines(found: Iterable[Stretch]) -> str:
-    """For a place without colours: what is learnt stands in «guillemets», its end included."""
+def plain_mask(spans: Iterable[Span]) -> str:
+    """Plain text in which the tokens with loss are in «guillemets»."""
     parts, inside = [], False
-    for stretch in found:
-        learnt = stretch.kind in ("trained", "end")
-        if learnt != inside:
-            parts.append("«" if learnt else "»")
-        parts.append(stretch.text)
-        inside = learnt
+    for span in spans:
+        is_trained = span.kind in ("trained", "end")
+        if is_trained != inside:
+            parts.append("«" if is_trained else "»")
+        parts.append(span.text)
+        inside = is_trained
     return "".join(parts) + ("»" if inside else "")
 
 
-def as_colours(found: Iterable[Stretch]) -> Text:
-    """For a terminal: learnt tokens green, others dim, special ones reversed, and a line that says so."""
+def colored_mask(spans: Iterable[Span]) -> Text:
+    """Terminal text: trained tokens green, others dim, special ones reversed, followed by a legend."""
     text = Text()
-    for stretch in found:
-        text.append(stretch.text, _STYLES[stretch.kind])
+    for span in spans:
+        text.append(span.text, _STYLES[span.kind])
     text.append("\n\n")
-    for kind, words in LEGEND.items():
-        text.append(f" {words} ", _STYLES[kind])
+    for kind, meaning in LEGEND.items():
+        text.append(f" {meaning} ", _STYLES[kind])
         text.append("  ")
     return text
 
@@ -63,4 +63,4 @@ def as_colours(found: Iterable[Stretch]) -> Text:
 def _kind(row: Mapping[str, Any]) -> Kind:
     if row.get("special"):
         return "end" if row.get("trained") else "special"
-    return "trained" if row.get("trained") else "read"
+    return "trained" if row.get("trained") else "context"

@@ -50,7 +50,7 @@ def test_without_arms_the_metrics_and_checks_stand_below_the_claim(tmp_path):
     accuracy = {"value": 0.7, "low": 0.5, "high": 0.85, "n": 24}
     metrics = {"loss": 0.31, "accuracy": accuracy, **{f"extra_{i}": i for i in range(12)}}
     lines = shown(finished(tmp_path, metrics=metrics, expect=[kept, broken]).dir)
-    assert lines[0] == "✗ The claim does not hold here. Four ways"
+    assert lines[0].startswith("✗ ") and lines[0].endswith("Four ways")
     assert [line.split() for line in lines[2:4]] == [
         ["loss", "0.310"],
         ["accuracy", "0.700", "[0.500,", "0.850]", "n=24"],

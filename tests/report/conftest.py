@@ -1,4 +1,4 @@
-"""A finished run with texts in it that try to be more than text, and pages taken apart."""
+"""A finished run with hostile texts in it, and a parser for the pages made from it."""
 
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -23,7 +23,7 @@ _VOID = {"br", "meta", "link", "input", "img", "hr"}
 
 
 class Page(HTMLParser):
-    """The elements of a page, its text outside script and style, and the check that every element is closed."""
+    """A parsed page: its elements, and its text outside script and style; every element must be closed."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -71,15 +71,15 @@ def parse() -> Callable[[str], Page]:
 
 @pytest.fixture
 def make_run(tmp_path) -> Callable[..., Path]:
-    """Makes a finished comparison of two systems, as `compare` leaves it; other keywords go into recipe.json."""
+    """Makes a finished run of `compare` with two systems; other keywords go into recipe.json."""
     return lambda **recipe: _make_run(tmp_path, **recipe)
 
 
 def _make_run(folder: Path, *, name: str = "loop/compare", num_items: int = 24, **recipe) -> Path:
     run = Run(folder / name / "3f9c0a1b2d4e", name=name)
-    given = {"name": name, "key": run.dir.name, "title": "Four <i>ways</i>", "teaches": "One of them wins."}
-    given |= {"source": None, "honest": None, "stage": "compare", "started": "2026-03-01T14:05:00Z"}
-    write_json(run.path("recipe.json"), {**given, **recipe})
+    record = {"name": name, "key": run.dir.name, "title": "Four <i>ways</i>", "teaches": "One of them wins."}
+    record |= {"source": None, "honest": None, "stage": "compare", "started": "2026-03-01T14:05:00Z"}
+    write_json(run.path("recipe.json"), {**record, **recipe})
     run.table("answers", [_answer(system, i) for system in ("prompt <b>", "tuned") for i in range(num_items)])
     tuned = {"system": "tuned", "score": 0.7, "low": 0.5, "high": 0.85, "n": 24, "difference": 0.1}
     run.table("arms", [tuned, {"system": "prompt <b>", "score": 0.6, "low": 0.4, "high": 0.75, "n": 24}])
@@ -102,7 +102,7 @@ def _make_run(folder: Path, *, name: str = "loop/compare", num_items: int = 24, 
 
 
 def _answer(system: str, i: int) -> dict:
-    """Every third answer is wrong, the tuned system's one item later than the other's."""
+    """Every third answer is wrong; those of the tuned system are shifted by one example."""
     right = (i + (system == "tuned")) % 3 != 0
     answer = "card <arrival>" if right else HOSTILE[(i + 3) % 8]
     row = {"system": system, "example_id": f"g{i}", "input": HOSTILE[i % 8], "target": "card <arrival>"}

@@ -1,4 +1,4 @@
-"""The report in headless Chromium, where one is installed: the browser does what the other tests read."""
+"""The report in headless Chromium, if one is installed: scripts work, and the console stays empty."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is install
 
 
 def browse(path: Path, *, probe: str = "") -> tuple[str, list[str]]:
-    """The page's HTML after its script ran (and the probe, which the policy is made to admit), and its console."""
+    """The page's HTML after its script (and the probe, which is added to the policy) ran, and the console lines."""
     if probe:
         digest = base64.b64encode(hashlib.sha256(probe.encode()).digest()).decode()
         html = path.read_text().replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
@@ -49,7 +49,7 @@ def test_answers_are_filtered_ordered_and_searched(make_run):
       choose("show", "tuned wrong"); choose("slice", "language: de"); seen.push(status());
       choose("show", "all examples"); choose("slice", ""); choose("order", "gold"); seen.push(first());
       document.querySelector("[data-go='1']").click(); seen.push(status());
-      field("search").value = "RIGHT ANSWER IS NOT HERE"; field("search").form.requestSubmit(); seen.push(status());
+      field("search").value = "NO SUCH TEXT"; field("search").form.requestSubmit(); seen.push(status());
       field("search").value = "ARRIVAL"; field("search").form.requestSubmit();
       seen.push(status(), document.querySelector("#items mark").textContent);
       document.body.dataset.seen = JSON.stringify(seen);"""
@@ -59,10 +59,10 @@ def test_answers_are_filtered_ordered_and_searched(make_run):
     # The prompt is wrong on g0, g3, g6 ... and the tuned system on g2, g5, g8 ...; even numbers are "de".
     assert seen == [
         "1–25 of 30", "g0language: de", "1–20 of 20", "1–5 of 5", "g0language: de", "26–30 of 30",
-        "Nothing matches.", "1–25 of 30", "arrival"]  # fmt: skip
+        "No matches.", "1–25 of 30", "arrival"]  # fmt: skip
 
 
-def test_of_three_thousand_items_only_a_page_is_drawn_whatever_is_filtered(make_run):
+def test_one_page_of_three_thousand_items_is_rendered_at_a_time(make_run):
     probe = """
       const field = (name) => document.querySelector(`[name=${name}]`);
       const drawn = () => document.querySelectorAll("#items .item").length;
@@ -88,7 +88,7 @@ def test_the_index_is_searched(make_run, tmp_path):
     assert console == [] and 'data-seen="1"' in html
 
 
-def test_a_script_that_is_not_the_pages_own_is_stopped_and_seen_in_the_console(make_run):
+def test_an_injected_script_is_blocked_and_reported_in_the_console(make_run):
     path = write_report(make_run())
     path.write_text(path.read_text().replace("</body>", "<script>document.title = 'owned'</script></body>"))
     html, console = browse(path)

@@ -11,7 +11,7 @@ HOSTILE = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.
 </svg>"""
 
 
-def test_a_figure_is_rebuilt_from_what_is_allowed(parse):
+def test_a_figure_is_rebuilt_from_the_allow_list(parse):
     clean = inline_svg(HOSTILE, prefix="f0", label='a "chart"')
     page = parse(str(clean))
     assert [tag for tag, _ in page.elements] == ["svg", "use", "path", "g", "use", "text"]
@@ -23,7 +23,7 @@ def test_a_figure_is_rebuilt_from_what_is_allowed(parse):
     assert page.elements[0][1]["aria-label"] == 'a "chart"' and "5 < 6 & 7" in page.text
 
 
-def test_a_picture_inside_a_figure_stays_only_as_png_data():
+def test_an_image_inside_a_figure_is_kept_only_as_png_data():
     svg = '<svg xmlns="http://www.w3.org/2000/svg"><image href="data:image/{};base64,iVBORw0KGgo="/></svg>'
     assert "iVBORw0KGgo=" in inline_svg(svg.format("png"), prefix="f", label="")
     assert "iVBORw0KGgo=" not in inline_svg(svg.format("svg+xml"), prefix="f", label="")

@@ -7,7 +7,7 @@ import pytest
 
 from slmkit.report import write_report
 from slmkit.report.answers_table import answers_by_item
-from slmkit.report.interval_chart import arms_chart
+from slmkit.report.interval_chart import interval_chart
 from slmkit.report.read_run import Arm
 
 
@@ -17,7 +17,7 @@ def page(make_run, parse):
     return lambda **recipe: parse(write_report(make_run(**recipe)).read_text(encoding="utf-8"))
 
 
-def words(page) -> str:
+def one_line(page) -> str:
     return " ".join(page.text.split())
 
 
@@ -45,26 +45,28 @@ def test_the_page_loads_nothing_and_its_policy_admits_only_its_own_style_and_scr
     assert "@import" not in style and "url(" not in style and "fetch(" not in script
 
 
-def test_the_verdict_stands_before_everything_else(page):
-    text = page().text
-    order = ["leads.", "The arms", "The claim", "Metrics", "Curves", "of each system", "Tables", "Where it comes from"]
-    places = [text.rindex(heading) for heading in order]
-    assert places == sorted(places)
+def test_sections_follow_the_verdict_in_a_fixed_order(page):
+    shown = page()
+    headings = [a["id"] for tag, a in shown.elements if "id" in a and tag in ("section", "h1")]
+    assert headings == ["arms", "claim", "metrics", "curves", "examples", "answers", "tables", "lineage", "notes",
+                        "environment"]  # fmt: skip
+    assert shown.text.index("Fine-tune: <u>tuned</u> leads.") < shown.text.index("0.700")
 
 
 def test_the_claim_shows_each_check_with_its_mark(page):
-    text = words(page())
-    assert "✓ holds accuracy at least 0.600 0.700" in text
-    assert "✗ broken rows at least 100 24" in text
+    assert re.findall(r"([✓✗]) \w+ (\w+) at least (\S+) (\S+)", one_line(page())) == [
+        ("✓", "accuracy", "0.600", "0.700"),
+        ("✗", "rows", "100", "24"),
+    ]
 
 
-def test_five_examples_of_each_system_are_spread_over_the_gold_set(make_run):
+def test_five_evenly_spaced_examples_show_the_answers_of_each_system(make_run):
     html = write_report(make_run(num_items=50)).read_text()
     assert re.findall(r"<span>(g\d+)</span>", html) == ["g5", "g15", "g25", "g35", "g45"]
     assert html.count('<li class="answer') == 10
 
 
-def test_an_answer_stands_under_its_own_system_where_another_has_none(make_run):
+def test_an_answer_is_shown_under_its_system_if_another_has_none(make_run):
     run_dir = make_run()
     rows = [
         {"system": system, "example_id": id, "input": "?", "target": "a", "answer": f"by {system}", "score": 1.0}
@@ -78,7 +80,7 @@ def test_an_answer_stands_under_its_own_system_where_another_has_none(make_run):
     ]
 
 
-def test_examples_of_two_gold_sets_with_one_id_are_two_examples():
+def test_examples_of_two_gold_sets_with_the_same_id_stay_separate():
     rows = [
         {"system": f"{gold}, {when}", "example_id": "1", "input": f"a question of {gold}", "answer": f"{gold} {when}"}
         for gold in ("reading", "skills")
@@ -92,14 +94,14 @@ def test_examples_of_two_gold_sets_with_one_id_are_two_examples():
     }
 
 
-def test_long_tables_and_long_texts_are_cut_and_say_so(make_run):
+def test_long_tables_and_long_texts_are_truncated_with_the_count_of_the_rest(make_run):
     html = write_report(make_run()).read_text()
-    assert "70 rows, the first 50 here, all in dropped.jsonl" in html
-    assert "5,000 more characters in answers.jsonl" in html
+    assert re.search(r"70 rows.* 50 .*dropped\.jsonl", html)
+    assert re.search(r"\(5,000 .*answers\.jsonl\)", html)
     assert "W" * 4_001 not in html
 
 
-def test_control_characters_and_half_surrogates_become_visible(make_run, parse):
+def test_control_characters_and_lone_surrogates_become_visible(make_run, parse):
     run_dir = make_run()
     note = "nul \\u0000 escape \\u001b[31m half \\ud800 reorder \\u202e end"
     (run_dir / "notes.jsonl").write_text(f'{{"text": "{note}"}}\n')
@@ -114,69 +116,70 @@ DEEP = f'<svg xmlns="http://www.w3.org/2000/svg">{"<g>" * 3_000}{"</g>" * 3_000}
 
 
 @pytest.mark.parametrize("svg", ["<svg", "<html/>", "", ENTITIES, DEEP], ids=lambda svg: svg[:5])
-def test_what_is_not_a_figure_is_named_and_not_shown(make_run, parse, svg):
+def test_a_file_that_is_not_a_safe_figure_is_named_and_not_shown(make_run, parse, svg):
     run_dir = make_run()
     (run_dir / "figures").mkdir()
     (run_dir / "figures/broken.svg").write_text(svg)
-    assert "figures/broken.svg is not shown: it" in parse(write_report(run_dir).read_text()).text
+    shown = parse(write_report(run_dir).read_text())
+    assert "figures/broken.svg" in shown.text
+    assert ("section", "figures") not in [(tag, a.get("id")) for tag, a in shown.elements]
 
 
-def test_a_run_without_a_result_says_that_it_is_not_finished_or_why_it_failed(make_run, parse):
+def test_a_run_without_a_result_is_unfinished_or_failed_with_its_error(make_run, parse):
     run_dir = make_run()
     (run_dir / "result.json").unlink()
-    assert "This run is not finished." in parse(write_report(run_dir).read_text()).text
+    unfinished = parse(write_report(run_dir).read_text())
     (run_dir / "error.txt").write_text("error: no <space> left")
-    text = parse(write_report(run_dir).read_text()).text
-    assert "This run failed." in text and "error: no <space> left" in text
+    failed = parse(write_report(run_dir).read_text())
+    tones = [a["class"] for shown in (unfinished, failed) for tag, a in shown.elements if tag == "h1"]
+    assert tones == ["verdict plain", "verdict bad"]
+    assert "error: no <space> left" in failed.text
 
 
-def test_an_empty_folder_and_broken_files_still_make_a_page(tmp_path, parse):
-    assert "not finished" in parse(write_report(tmp_path).read_text()).text
+def test_an_empty_folder_and_damaged_files_still_make_a_page(tmp_path, parse):
+    assert tmp_path.name in parse(write_report(tmp_path).read_text()).text
     (tmp_path / "recipe.json").write_text('{"inputs": 3')
     (tmp_path / "result.json").write_text('{"metrics": {"loss": "high"}}')
     (tmp_path / "answers.jsonl").write_text('not json\n[1]\n{"system": "a", "score": NaN}\n{"cut off')
     (tmp_path / "arms.jsonl").write_text('{"system": "a", "score": "?"}\n{}\n')
     text = parse(write_report(tmp_path).read_text()).text
-    assert "recipe.json could not be read" in text
-    assert "result.json could not be read: metrics.loss.value" in text
-    assert "arms.jsonl could not be read: score" in text
+    for problem in ("recipe.json", r"result.json.*: metrics\.loss\.value", "arms.jsonl.*: score"):
+        assert re.search(problem, text)
 
 
-def test_lineage_goes_down_to_the_raw_file_and_links_the_reports_between(make_run, page):
+def test_lineage_reaches_the_raw_file_and_links_the_reports_on_the_way(make_run, page):
     raw = {"parameter": "data", "name": "train.csv", "kind": "file", "path": "train.csv", "sha256": "9f86d081"}
     prepare = make_run(name="loop/prepare", inputs=[raw])
     source = {"parameter": "data", "name": "loop/prepare", "kind": "recipe", "key": prepare.name}
     shown = page(name="loop/train", inputs=[source])
     assert "../../prepare/3f9c0a1b2d4e/report.html" in shown.links
-    assert f"loop/prepare recipe, key {prepare.name}, for data train.csv file, for data sha256 9f86d081" in words(
-        shown
-    )
+    assert re.search(rf"loop/prepare recipe, key {prepare.name}, .* train\.csv file, .* 9f86d081", one_line(shown))
 
 
-def test_a_source_that_is_no_web_address_is_no_link(page):
+def test_only_a_source_with_a_web_address_is_a_link(page):
     shown = page(source=["https://arxiv.org/abs/2305.18290", "javascript:alert(1)"])
     assert "https://arxiv.org/abs/2305.18290" in shown.links and "javascript:alert(1)" not in shown.links
     assert "javascript:alert(1)" in shown.text
 
 
-def test_every_value_shows_who_set_it(page):
+def test_every_value_shows_its_origin(page):
     origins = {"learning_rate": "recipes/loop/train.yaml:6", "lora": "default"}
-    text = words(page(**{"with": {"learning_rate": 0.0002, "lora": {"r": 8}}}, origins=origins))
+    text = one_line(page(**{"with": {"learning_rate": 0.0002, "lora": {"r": 8}}}, origins=origins))
     assert "learning_rate 0.0002 recipes/loop/train.yaml:6" in text
-    assert "1 value is the default Key Value Set by lora.r 8 default" in text
+    assert "lora.r 8 default" in text
 
 
-def test_the_memory_of_each_arm_is_shown_where_it_is_known(make_run, parse):
+def test_the_peak_memory_of_each_arm_is_shown_if_known(make_run, parse):
     run_dir = make_run()
-    assert "Memory" not in parse(write_report(run_dir).read_text()).text
+    assert "memory" not in parse(write_report(run_dir).read_text()).text
     rows = [{"system": "a", "score": 0.7, "peak_memory_bytes": 1_240_000_000}, {"system": "b", "score": 0.6}]
     (run_dir / "arms.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert "System Memory a 1.2 GB b –" in words(parse(write_report(run_dir).read_text()))
+    assert re.search(r"memory a 1\.2 GB b –", one_line(parse(write_report(run_dir).read_text())))
 
 
-def test_scores_stand_on_one_scale():
-    chart = arms_chart([Arm(system="a", score=0.5, low=0.25, high=0.75), Arm(system="b", score=0.25)])
-    assert [(place.low, place.at, place.high) for place in chart.places] == [(25, 50, 75), (25, 25, 25)]
+def test_scores_share_one_scale():
+    chart = interval_chart([Arm(system="a", score=0.5, low=0.25, high=0.75), Arm(system="b", score=0.25)])
+    assert [(row.low, row.score, row.high) for row in chart.rows] == [(25, 50, 75), (25, 25, 25)]
     assert [value for value, _ in chart.ticks] == [0, 0.25, 0.5, 0.75, 1]
-    wide = arms_chart([Arm(system="a", score=30.0), Arm(system="b", score=-8.0)])
+    wide = interval_chart([Arm(system="a", score=30.0), Arm(system="b", score=-8.0)])
     assert wide.ticks[0][0] <= -8 and wide.ticks[-1][0] >= 30

@@ -1,7 +1,7 @@
-// The browser of all answers: filters, orders and searches them in memory and draws one page of cards at a time.
+// The "All answers" section: filters, sorts and searches the answers in memory and renders one page of cards at a time.
 "use strict";
 (() => {
-  const ITEMS_A_PAGE = 25;
+  const ITEMS_PER_PAGE = 25;
   const { systems, items } = JSON.parse(document.getElementById("answers-data").textContent);
   const browser = document.getElementById("browser");
   const list = document.getElementById("items");
@@ -14,15 +14,15 @@
   for (const item of items) {
     const all = scores(item);
     item.mean = all.length ? all.reduce((sum, score) => sum + score, 0) / all.length : 1;
-    item.words = [item.id, item.input, item.target, ...item.answers.map((answer) => (answer ? answer.text : ""))].join("\n").toLowerCase();
+    item.searchText = [item.id, item.input, item.target, ...item.answers.map((answer) => (answer ? answer.text : ""))].join("\n").toLowerCase();
   }
 
   const wrong = (answer) => answer !== null && answer.score !== null && answer.score < 1;
   const filters = new Map([["all examples", () => true]]);
   if (systems.length > 1) {
     filters.set("systems disagree", (item) => new Set(scores(item)).size > 1);
-    filters.set("every system wrong", (item) => scores(item).every((score) => score < 1));
-    filters.set("every system right", (item) => scores(item).every((score) => score === 1));
+    filters.set("all systems wrong", (item) => scores(item).every((score) => score < 1));
+    filters.set("all systems right", (item) => scores(item).every((score) => score === 1));
   }
   systems.forEach((system, i) => filters.set(`${system} wrong`, (item) => wrong(item.answers[i])));
   if (systems.length > 1) {
@@ -38,22 +38,22 @@
   slice.parentElement.hidden = slices.length < 2;
 
   function update() {
-    const wanted = search.value.trim().toLowerCase();
+    const query = search.value.trim().toLowerCase();
     const keep = filters.get(show.value);
-    found = items.filter((item) => keep(item) && (!slice.value || item.slice === slice.value) && item.words.includes(wanted));
-    if (order.value === "failures") found.sort((a, b) => a.mean - b.mean); // stable: equals stay in the gold's order
+    found = items.filter((item) => keep(item) && (!slice.value || item.slice === slice.value) && item.searchText.includes(query));
+    if (order.value === "failures") found.sort((a, b) => a.mean - b.mean); // stable: ties keep the gold set order
     page = 0;
     draw();
   }
 
   function draw() {
-    const start = page * ITEMS_A_PAGE;
-    const end = Math.min(start + ITEMS_A_PAGE, found.length);
+    const start = page * ITEMS_PER_PAGE;
+    const end = Math.min(start + ITEMS_PER_PAGE, found.length);
     list.replaceChildren(...found.slice(start, end).map(card));
     const count = found.length.toLocaleString("en");
-    const words = found.length === 0 ? "Nothing matches." : `${(start + 1).toLocaleString("en")}–${end.toLocaleString("en")} of ${count}`;
-    for (const status of browser.querySelectorAll(".status")) status.textContent = words;
-    browser.querySelector(".pager:last-child").hidden = found.length <= ITEMS_A_PAGE;
+    const message = found.length === 0 ? "No matches." : `${(start + 1).toLocaleString("en")}–${end.toLocaleString("en")} of ${count}`;
+    for (const status of browser.querySelectorAll(".status")) status.textContent = message;
+    browser.querySelector(".pager:last-child").hidden = found.length <= ITEMS_PER_PAGE;
     for (const button of browser.querySelectorAll("[data-go]")) {
       button.disabled = button.dataset.go === "-1" ? page === 0 : end === found.length;
     }
@@ -64,7 +64,7 @@
     if (item.slice) head.append(element("span", "", item.slice));
     const pair = element("dl", "pair",
       element("div", "", element("dt", "", "Input"), text("dd", "any", item.input)),
-      element("div", "", element("dt", "", "Right answer"), text("dd", "any", item.target)));
+      element("div", "", element("dt", "", "Target"), text("dd", "any", item.target)));
     const answers = element("ul", "answers", ...item.answers.map((answer, i) => answer && answerCard(answer, systems[i])).filter(Boolean));
     return element("article", "item", head, pair, answers);
   }
@@ -84,16 +84,16 @@
     return box;
   }
 
-  // Text of a row or a model: only ever a text node, in its own direction, with what was searched for marked.
+  // Untrusted text is always inserted as a text node, with its own direction; search hits are highlighted.
   function text(tag, kind, value) {
     const node = element(tag, kind);
     node.dir = "auto";
-    if (value.length > 300) node.tabIndex = 0; // it scrolls inside its card, so the keyboard must reach it
-    const wanted = search.value.trim().toLowerCase();
+    if (value.length > 300) node.tabIndex = 0; // it scrolls inside its card, so it must be focusable
+    const query = search.value.trim().toLowerCase();
     const lower = value.toLowerCase();
     let from = 0;
-    for (let at; wanted && lower.length === value.length && (at = lower.indexOf(wanted, from)) >= 0; from = at + wanted.length) {
-      node.append(value.slice(from, at), element("mark", "", value.slice(at, at + wanted.length)));
+    for (let at; query && lower.length === value.length && (at = lower.indexOf(query, from)) >= 0; from = at + query.length) {
+      node.append(value.slice(from, at), element("mark", "", value.slice(at, at + query.length)));
     }
     node.append(value.slice(from));
     return node;

@@ -1,16 +1,16 @@
-// Shows the runs that contain what is searched for and have the chosen status.
+// Filters the list of runs by search text and status.
 "use strict";
 (() => {
   const form = document.getElementById("find");
   if (!form) return;
-  const runs = [...document.querySelectorAll(".run")].map((row) => ({ row, words: row.textContent.toLowerCase() }));
+  const runs = [...document.querySelectorAll(".run")].map((row) => ({ row, text: row.textContent.toLowerCase() }));
   const { search, status } = form.elements;
 
   function update() {
-    const wanted = search.value.trim().toLowerCase();
+    const query = search.value.trim().toLowerCase();
     let shown = 0;
-    for (const { row, words } of runs) {
-      row.hidden = !words.includes(wanted) || (status.value !== "" && row.dataset.status !== status.value);
+    for (const { row, text } of runs) {
+      row.hidden = !text.includes(query) || (status.value !== "" && row.dataset.status !== status.value);
       shown += !row.hidden;
     }
     document.getElementById("none").hidden = shown > 0;
