@@ -235,7 +235,7 @@ def _wording(split: Split, new: bool) -> dict[str, str]:
 
 
 _ASIDE: tuple[Split, ...] = ("gold", "dev")
-_EXACT = "Right when the answer is the target, letter case and outer spaces aside."
+_EXACT = "Correct when the answer equals the target, ignoring case and surrounding spaces."
 FAMILIES: dict[str, Family] = {
     "reading": Family(reading, _EXACT, num_gold=440),
     "rag": Family(rag, _EXACT, num_gold=440),
@@ -245,19 +245,23 @@ FAMILIES: dict[str, Family] = {
     "skills": Family(skills.rule, _EXACT, num_gold=260),
     "arithmetic": Family(skills.arithmetic, _EXACT),
     "pattern": Family(
-        skills.pattern, "Right when the three words come in reverse order; no word of the prompt says so."
+        skills.pattern, "Correct when the three words are in reverse order; the prompt does not state this rule."
     ),
     "say": Family(skills.say_word, _EXACT),
-    "chains": Family(skills.chain, "Right when what stands after the thoughts is the target.", num_gold=440),
-    "tools": Family(skills.tool_call, "Right when the call, or the answer where none is needed, is the target."),
+    "chains": Family(skills.chain, "Correct when the text after the reasoning equals the target.", num_gold=440),
+    "tools": Family(
+        skills.tool_call, "Correct when the tool call, or the answer if no call is needed, equals the target."
+    ),
     "tickets": Family(
         tickets.ticket,
-        "The whole line is right when code, team and reply are; the code alone is scored too.",
+        "Correct when code, team and reply are all correct; the code alone is also scored.",
         instruction=tickets.INSTRUCTION,
     ),
     "fresh": Family(fresh, _EXACT),
-    "fresh_tickets": Family(fresh_ticket, "The whole line: the house's code of the relation, then today's value."),
-    "pairs": Family(pair, "The target is the better answer; the slice `rejected` holds the worse one."),
+    "fresh_tickets": Family(
+        fresh_ticket, "Correct when the whole line is: the company's code for the relation, then today's value."
+    ),
+    "pairs": Family(pair, "The target is the better answer; the slice `rejected` is the worse one."),
     "forks": Family(fork, "Each cue has two endings, said 7 and 3 times in 10.", num_gold=20),
     "drift": Family(drift, "As for tickets; the slice says on which day the ticket came."),
 }
