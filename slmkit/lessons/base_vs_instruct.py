@@ -1,4 +1,4 @@
-"""Base and instruct: the same model before and after it was taught to answer, measured at three kinds of work."""
+"""Base and instruct: the same model before and after instruction tuning, compared on three kinds of work."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from slmkit.gold.gold_set import read_gold
 from slmkit.micro_world.corpus import DOCUMENTS, text_pieces
 from slmkit.models.load import Device, Dtype, Loaded, load_model, model_folder, read_base
 from slmkit.runs.run import Run
+from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt
 from slmkit.types import Input, Model, ModelRef, PositiveInt
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-_KINDS = ("reading", "rag", "talk")  # of the documents that the perplexity is measured on
+_KINDS = ("reading", "rag", "talk")  # of the documents for perplexity
 
 
 def base_vs_instruct(
@@ -39,13 +40,13 @@ def base_vs_instruct(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Asks both flavours in a chat, lets both read plain text, and compares what each made of the same examples.
+    """Compares a base and an instruct model in a chat, on plain text, and after the same few training examples.
 
-    tuned, tuned_base: `model` and `base` after the same few training examples.
+    tuned, tuned_base: `model` and `base` fine-tuned on the same examples.
     """
     for trained, start in ((tuned, model), (tuned_base, base)):
         check_start(trained, start)
-    ask = partial(prompt, device=device, dtype=dtype)
+    ask = partial(prompt, chat=ChatOptions(device=device, dtype=dtype))
     models = {
         "instruct": model,
         "base": base,
@@ -65,7 +66,7 @@ def base_vs_instruct(
             {
                 "model": name,
                 "ends its turn": ends(arms[name]),
-                "right in a chat": arms[name].score.value,
+                "correct in a chat": arms[name].score.value,
                 "perplexity of text": value,
             }
             for name, value in perplexities.items()
@@ -83,25 +84,25 @@ def base_vs_instruct(
 
 
 def check_start(trained: ModelRef, start: ModelRef) -> None:
-    """Refuses a model that was trained from another one than it is compared with."""
+    """Raises SlmkitError if `trained` was not trained from `start`."""
     folder = model_folder(trained)
     if folder is None or not (folder / "base.json").exists():
         return
     found = read_base(folder)
     if Path(found.path).resolve() != Path(start.path).resolve():
         raise SlmkitError(
-            f"{trained.name!r} was trained from {found.name!r}, and is compared with {start.name!r}",
-            fix="name the pair in the recipes, as their `profiles: gpu` does; model= reaches both trainings",
+            f"{trained.name!r} was trained from {found.name!r} but is compared with {start.name!r}",
+            fix="set both models in the recipes, as their `profiles: gpu` does; model= applies to both training runs",
         )
 
 
 def ends(arm: Arm) -> float:
-    """The share of answers that the model ended itself, rather than being cut off."""
+    """The share of answers that ended with a stop token rather than at the length limit."""
     return sum(answer.stopped and not answer.error for answer in arm.answers) / len(arm.answers)
 
 
 def plain_texts(count: int, *, seed: int) -> list[str]:
-    """Documents as a base model reads them, about people no training has seen: notes, then lines "q: …" and "a: …"."""
+    """Plain-text documents about people not in the training data: notes, then lines "q: …" and "a: …"."""
     texts = []
     for number in range(count):
         r = random.Random(f"{seed}:{number}")
@@ -111,7 +112,7 @@ def plain_texts(count: int, *, seed: int) -> list[str]:
 
 
 def perplexity(loaded: Loaded, texts: Sequence[str]) -> float:
-    """exp of the mean loss a token: among how many equally likely tokens the model seems to hesitate."""
+    """exp of the mean loss per token: as uncertain as a choice among this many equally likely tokens."""
     import torch
 
     total, count = 0.0, 0
@@ -128,7 +129,7 @@ def _chart(arms: dict[str, Arm], perplexities: dict[str, float]) -> Figure:
     figure, [chat, text] = charts.panels(columns=2, height=2.4, width=7.2)
     blue, red = charts.PALETTE[:2]
     chat.barh(list(arms), [arm.score.value for arm in arms.values()], color=[blue, red] * 2, height=0.6)
-    chat.set(xlabel="right answers in a chat", xlim=(0, 1))
+    chat.set(xlabel="correct answers in a chat", xlim=(0, 1))
     text.barh(list(perplexities), list(perplexities.values()), color=[blue, red], height=0.4)
     text.set(xlabel="perplexity of plain text (lower is better)", xscale="log")
     for axes in (chat, text):

@@ -1,13 +1,14 @@
-"""Your first fine-tune: the same model untouched, with a LoRA adapter, and with one trained on 4-bit weights.
+"""Your first fine-tune: the same model untouched, with a LoRA adapter, and with a QLoRA adapter.
 
-The two adapters are trained by the recipes that `tuned` and `tuned_4bit` name (slmkit/stages/sft.py: TRL and PEFT do
-the work). Here the three answer the same questions, and what each costs in weights and bytes is counted.
+The recipes named by `tuned` and `tuned_4bit` train the adapters (slmkit/stages/sft.py, with TRL and PEFT). Here the
+three models answer the same questions, and their trained weights and bytes are counted.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from slmkit.evaluation.lesson_arms import arm_rows, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype, load_model, model_folder
 from slmkit.runs.run import Run
+from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt
 from slmkit.types import Input, Model, ModelRef, PositiveInt
 
@@ -35,15 +37,16 @@ def first_fine_tune(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Asks a model untouched, with a LoRA and with a QLoRA adapter; a None stands for an adapter left out."""
-    ask = partial(prompt, device=device, dtype=dtype, show_labels=False)
+    """Compares a model untouched, with a LoRA adapter and with a QLoRA adapter; None leaves an adapter out."""
+    chat = ChatOptions(device=device, dtype=dtype, show_labels=False)
+    ask = partial(prompt, chat=chat)
     arms = ask_arms(
         run,
         read_gold(gold),
         {
             "untouched": partial(ask, model=model),
             "LoRA": partial(ask, model=tuned or model),
-            "QLoRA": partial(ask, model=tuned_4bit or model, load_in_4bit=True),
+            "QLoRA": partial(prompt, model=tuned_4bit or model, chat=replace(chat, load_in_4bit=True)),
         },
         limit=limit,
     )
@@ -55,8 +58,18 @@ def first_fine_tune(
     run.table(
         "what_is_trained",
         [
-            {"way": "LoRA", "weights trained": adapter, "weights frozen": weights, "bytes of these": full_bytes},
-            {"way": "QLoRA", "weights trained": adapter, "weights frozen": weights, "bytes of these": bytes_4bit},
+            {
+                "way": "LoRA",
+                "weights trained": adapter,
+                "weights frozen": weights,
+                "bytes of frozen weights": full_bytes,
+            },
+            {
+                "way": "QLoRA",
+                "weights trained": adapter,
+                "weights frozen": weights,
+                "bytes of frozen weights": bytes_4bit,
+            },
         ],
     )
     run.figure("arms", charts.arms(arm_rows(arms)))
@@ -74,29 +87,29 @@ def first_fine_tune(
 
 
 def count_weights(model: ModelRef, device: Device) -> int:
-    """All weights of the untouched model, each once."""
+    """The number of weights of the untouched model."""
     return sum(parameter.numel() for parameter in load_model(model, device=device).model.parameters())
 
 
 def count_adapter(adapter: ModelRef | None) -> int:
-    """The weights in an adapter's file: for each matrix of D_out x D_in, r * (D_out + D_in)."""
+    """The number of weights in an adapter: r * (D_out + D_in) for each matrix of D_out x D_in."""
     folder = model_folder(adapter) if adapter else None
     if folder is None or not (folder / "adapter_model.safetensors").exists():
         return 0
     from safetensors import safe_open
 
     with safe_open(folder / "adapter_model.safetensors", framework="np") as file:
-        return sum(file.get_tensor(name).size for name in file.keys())  # noqa: SIM118 - a file is no dict
+        return sum(file.get_tensor(name).size for name in file.keys())  # noqa: SIM118 - not a dict
 
 
 def frozen_bytes(model: ModelRef, device: Device, *, load_in_4bit: bool) -> int:
-    """Bytes of the weights that stay as they are: float32, or NF4 in blocks of 64 with one shared factor each."""
+    """The bytes of the frozen weights: in float32, or in NF4 with one scale per block of 64."""
     loaded = load_model(model, device=device, dtype="float32", load_in_4bit=load_in_4bit)
     return int(loaded.model.get_memory_footprint())
 
 
 def loss_curves(adapters: Mapping[str, ModelRef | None]) -> dict[str, list[tuple[int, float]]]:
-    """The training loss over the steps, as the training runs logged it."""
+    """The (step, loss) pairs that each training run logged."""
     found = {}
     for name, adapter in adapters.items():
         log = Path(adapter.path) / "log.jsonl" if adapter else None
@@ -110,6 +123,6 @@ def _curves(curves: Mapping[str, list[tuple[int, float]]]) -> Figure:
     figure, axes = charts.blank(height=2.6)
     for colour, (name, points) in zip(charts.PALETTE, curves.items(), strict=False):
         axes.plot(*zip(*points, strict=True), color=colour, label=name)
-    axes.set(xlabel="step", ylabel="loss (nats a token)", yscale="log")
+    axes.set(xlabel="step", ylabel="loss (nats per token)", yscale="log")
     axes.legend(frameon=False, fontsize=9)
     return figure

@@ -11,6 +11,7 @@ from slmkit.evaluation.lesson_arms import Arm, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.runs.run import Run
+from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt
 from slmkit.types import Input, Model
 
@@ -30,7 +31,7 @@ def fix_worst_slice(
     redone: the same rows with correct targets. Here they are the undamaged rows; in practice an expert writes them.
     """
     frozen = read_gold(gold)
-    ask = partial(prompt, model=model, device=device, dtype=dtype, show_labels=False)
+    ask = partial(prompt, model=model, chat=ChatOptions(device=device, dtype=dtype, show_labels=False))
     [arm] = ask_arms(run, frozen, {"model": ask}, questions=frozen.dev).values()
     rows = slice_scores(arm)
     run.table("slices", rows)

@@ -1,4 +1,4 @@
-"""Pretraining, prompting, retrieval or fine-tuning: six ways on four kinds of task, and which is right where."""
+"""Pretraining, prompting, RAG or fine-tuning: six ways on four tasks, and which way suits which task."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from slmkit.evaluation.lesson_arms import Arm, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.runs.run import Run
+from slmkit.systems import ChatOptions, FewShot
 from slmkit.systems.prompt import prompt
 from slmkit.systems.rag import rag
 from slmkit.types import Input, Model, NonNegativeInt, PositiveInt, System, Task
@@ -18,7 +19,7 @@ from slmkit.types import Input, Model, NonNegativeInt, PositiveInt, System, Task
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Scores = Mapping[str, Mapping[str, float]]  # task -> way -> share of right answers
+Scores = Mapping[str, Mapping[str, float]]  # task -> way -> accuracy
 
 
 def four_ways(
@@ -36,22 +37,20 @@ def four_ways(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Asks each way each task's questions. The tasks are skills, fresh, tickets and fresh_tickets.
+    """Scores six ways on four tasks: skills, fresh, tickets and fresh_tickets.
 
-    golds, data, documents, tuned: of each task its questions, training rows, what can be looked up, and the model
-    trained on the rows. base: the model before it was taught to answer, left out where it is None; it ends no answer
-    by itself, so that it writes max_new_tokens each time.
+    golds, data, documents, tuned: for each task its questions, training rows, documents for retrieval, and the model
+    trained on the rows. base: the base model; None leaves it out. It never stops on its own and always writes
+    max_new_tokens.
     """
-    ask, look_up = (
-        partial(part, device=device, dtype=dtype, show_labels=False, max_new_tokens=max_new_tokens)
-        for part in (prompt, rag)
-    )
+    chat = ChatOptions(device=device, dtype=dtype, show_labels=False, max_new_tokens=max_new_tokens)
+    ask, look_up = (partial(part, chat=chat) for part in (prompt, rag))
     arms: dict[str, dict[str, Arm]] = {}
     for task, gold in golds.items():
         ways: dict[str, Callable[[Task], System]] = {
             **({"pretrained only": partial(ask, model=base)} if base else {}),
             "prompt": partial(ask, model=model),
-            "few-shot": partial(ask, model=model, num_shots=num_shots, examples=data[task]),
+            "few-shot": partial(ask, model=model, few_shot=FewShot(num_shots=num_shots, examples=data[task])),
             "RAG": partial(look_up, model=model, documents=documents[task]),
             "fine-tuned": partial(ask, model=tuned[task]),
             "fine-tuned + RAG": partial(look_up, model=tuned[task], documents=documents[task]),
@@ -59,15 +58,15 @@ def four_ways(
         arms[task] = ask_arms(run, read_gold(gold), ways, limit=limit)
     scores = {task: {way: arm.score.value for way, arm in row.items()} for task, row in arms.items()}
     tokens = {task: {way: arm.prompt_tokens for way, arm in row.items()} for task, row in arms.items()}
-    run.table("right_answers", _by_way(scores))
-    run.table("tokens_a_question", _by_way(tokens))
+    run.table("accuracy", _by_way(scores))
+    run.table("tokens_per_question", _by_way(tokens))
     run.table("answers", (line for row in arms.values() for way, arm in row.items() for line in arm.rows(way)))
     run.figure("which_way_for_which_task", _chart(scores))
     run.metric(**margins(scores), **{f"{task}_best": max(row.values()) for task, row in scores.items()})
 
 
 def margins(scores: Scores) -> dict[str, float]:
-    """What each way is ahead by, on the task that is its own."""
+    """How far the expected winner of each task is ahead of the other ways."""
     skills, fresh, tickets, both = (scores[task] for task in ("skills", "fresh", "tickets", "fresh_tickets"))
     return {
         "prompting_behind_best_on_skills": max(skills.values()) - max(skills["prompt"], skills["few-shot"]),
@@ -79,13 +78,13 @@ def margins(scores: Scores) -> dict[str, float]:
 
 
 def _by_way(found: Scores) -> list[dict[str, object]]:
-    """A row a way, a column a task."""
+    """One row per way, one column per task."""
     ways = next(iter(found.values()))
     return [{"way": way, **{task: row[way] for task, row in found.items()}} for way in ways]
 
 
 def _chart(scores: Scores) -> Figure:
-    """The share of right answers of each way on each task, the best of a task in bold."""
+    """The accuracy of each way on each task, with the best of each task in bold."""
     tasks, ways = list(scores), list(next(iter(scores.values())))
     figure, axes = charts.blank(height=3.0)
     axes.imshow(

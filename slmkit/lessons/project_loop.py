@@ -1,7 +1,7 @@
-"""The loop of a project: train, look where it fails, change one thing, train again, and ship only what is better.
+"""The loop of a project: train, see where the model fails, change one thing, train again, ship only what is better.
 
-The versions are trained by the recipes that `first`, `knobs` and `mended` name; here they are asked the same test
-questions, and the gate decides.
+The recipes named by `first`, `knobs` and `mended` train the versions. Here all answer the same test questions, and
+the release gate decides.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.runs.run import Run
 from slmkit.statistics.intervals import paired_difference
+from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt
 from slmkit.types import Input, Model, PositiveInt
 
@@ -35,12 +36,12 @@ def project_loop(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Compares version 1, version 1 with bigger knobs, and version 2 on mended data; the gate takes or refuses each.
+    """Compares version 1, version 1 with a higher rank and more epochs, and version 2 on fixed data, and gates each.
 
-    bar: the score below which nothing is shipped.
+    bar: the lowest score that ships.
     """
-    ask = partial(prompt, device=device, dtype=dtype, show_labels=False)
-    systems = {"version 1": first, "bigger knobs": knobs, "version 2, mended data": mended}
+    ask = partial(prompt, chat=ChatOptions(device=device, dtype=dtype, show_labels=False))
+    systems = {"version 1": first, "higher rank, more epochs": knobs, "version 2, fixed data": mended}
     asked = {name: partial(ask, model=ref) for name, ref in systems.items()}
     arms = ask_arms(run, read_gold(gold), asked, limit=limit)
     before, with_knobs, after = arms.values()
@@ -50,27 +51,27 @@ def project_loop(
     run.table("arms", arm_rows(arms, reference="version 1"))
     run.table("answers", (row for name, arm in arms.items() for row in arm.rows(name)))
     run.table("slices", [{"slice": one, **{name: slices[name][one] for name in arms}} for one in slices["version 1"]])
-    decisions = {name: "ships" if gate(arm, before, bar) else "refused" for name, arm in arms.items()}
+    decisions = {name: "ships" if gate(arm, before, bar) else "rejected" for name, arm in arms.items()}
     run.table("gate", [{"version": name, "gate": decision} for name, decision in decisions.items()])
     run.figure("where_it_fails", _chart(slices))
     run.metric(
         data_gain=after.score.value - before.score.value,
         knobs_gain=with_knobs.score.value - before.score.value,
         data_over_knobs=after.score.value - with_knobs.score.value,
-        worst_slice_with_knobs=slices["bigger knobs"][worst],
-        worst_slice_mended=slices["version 2, mended data"][worst],
+        worst_slice_with_knobs=slices["higher rank, more epochs"][worst],
+        worst_slice_mended=slices["version 2, fixed data"][worst],
         ships_version_1=float(gate(before, before, bar)),
         ships_version_2=float(gate(after, before, bar)),
     )
 
 
 def gate(new: Arm, old: Arm, bar: float) -> bool:
-    """Whether a version ships: it reaches the bar, and is surely no worse than the one before."""
+    """Whether a version ships: it reaches the bar, and its interval rules out being worse than the old one."""
     return new.score.value >= bar and paired_difference(new.scores, old.scores).low >= 0
 
 
 def slice_scores(arm: Arm) -> dict[str, float]:
-    """The mean score of each slice: which kind of question goes wrong, where one number only says how many do."""
+    """The mean score of each slice: which kinds of question the model gets wrong."""
     found: dict[str, list[float]] = {}
     for example, score in zip(arm.examples, arm.scores, strict=True):
         for key, value in example.slice.items():
@@ -79,7 +80,7 @@ def slice_scores(arm: Arm) -> dict[str, float]:
 
 
 def _chart(slices: Mapping[str, Mapping[str, float]]) -> Figure:
-    """A row of bars for each slice, one bar a version."""
+    """A group of bars per slice, one bar per version."""
     names = list(next(iter(slices.values())))
     figure, axes = charts.blank(height=0.8 + 0.45 * len(names))
     for number, (version, scores) in enumerate(slices.items()):
@@ -88,6 +89,6 @@ def _chart(slices: Mapping[str, Mapping[str, float]]) -> Figure:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.set(xlabel="right answers", xlim=(0, 1))
+    axes.set(xlabel="correct answers", xlim=(0, 1))
     figure.legend(loc="outside upper right", ncols=3, frameon=False, fontsize=9)
     return figure

@@ -1,6 +1,6 @@
-"""Retrieval-augmented generation, step by step: cut, find, read, answer; each step measured on its own.
+"""Retrieval-augmented generation step by step: chunk, retrieve, read, answer; each step is measured separately.
 
-The steps are those of slmkit/systems/rag.py, written out; at the best size its answers must be the same.
+The steps are those of slmkit/systems/rag.py, written out; at the best chunk size both must give the same answers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slmkit import charts
 from slmkit.data.documents import chunk
@@ -20,6 +20,7 @@ from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.retrievers.bm25 import bm25
 from slmkit.runs.run import Run
+from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt
 from slmkit.systems.rag import rag
 from slmkit.types import Example, Input, Model, Passage, PositiveInt, System, Task
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _UNKNOWN = "the notes do not say"
-_NUM_COMPARED = 20  # questions that the library answers too
+_NUM_COMPARED = 20  # questions that slmkit/systems/rag.py answers too
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Questions with the chunks found for each put before them, as the model sees them."""
+class Retrieved:
+    """Questions as the model sees them, with the retrieved chunks in front, and the chunks of each."""
 
     questions: list[Example]
     chunks: list[list[str]]
@@ -45,7 +46,7 @@ def rag_pipeline(
     model: Model,
     gold: Input,
     documents: Input,
-    chunk_sizes: list[int] = [4, 16, 48, 120],  # noqa: B006 - never changed
+    chunk_sizes: list[int] = [4, 16, 48, 120],  # noqa: B006 - never mutated
     notes_per_page: PositiveInt = 20,
     top_k: PositiveInt = 3,
     limit: PositiveInt | None = None,
@@ -54,40 +55,48 @@ def rag_pipeline(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Answers questions on facts of today from pages of notes, and says which step loses what.
+    """Answers questions about today's facts from pages of notes, and measures how much each step loses.
 
-    chunk_sizes: words a piece of a page may have; the best of them on the first sweep_limit questions is taken.
+    chunk_sizes: words per chunk; the best on the first sweep_limit questions is used.
     """
     frozen, notes = read_gold(gold), read_notes(documents)
     questions = frozen.examples[:limit]
-    asked_by: dict[str, Any] = {"model": model, "instruction": instruction, "device": device, "dtype": dtype}
-    ask = partial(_ask, run, frozen, partial(prompt, **asked_by))
+    chat = ChatOptions(instruction=instruction, device=device, dtype=dtype)
+    ask = partial(_ask, run, frozen, partial(prompt, model=model, chat=chat))
 
-    by_size = {size: cut(notes, size=size, per_page=notes_per_page) for size in chunk_sizes}
+    # 1. Which chunk size gives the most correct answers?
+    by_size = {size: chunk_pages(notes, size=size, per_page=notes_per_page) for size in chunk_sizes}
     sweep = {
         size: ask(f"chunks of {size}", retrieve(chunks, questions[:sweep_limit], top_k).questions)
         for size, chunks in by_size.items()
     }
     best = max(chunk_sizes, key=lambda size: sweep[size].score.value)
+
+    # 2. Each step alone: no retrieval, retrieval, retrieval and reading, reading alone.
     closed = ask("closed book", questions)
     found = retrieve(by_size[best], questions, top_k)
     answered = ask("RAG", found.questions)
-    reading = ask("the right note given", with_right_note(found, questions, read_notes(gold)).questions)
-    others = {name: text for name, text in notes.items() if not any(name in q.relevant for q in questions)}
-    gaps = retrieve(cut(others, size=best, per_page=notes_per_page), questions, top_k)
-    unanswerable = ask("no note says it", [replace(q, target=_UNKNOWN) for q in gaps.questions])
+    recall = share(contains_answer(chunks, q) for chunks, q in zip(found.chunks, questions, strict=True))
+    reading = ask("perfect retrieval", with_perfect_retrieval(found, questions, read_notes(gold)).questions)
 
-    recall = share(holds(chunks, q) for chunks, q in zip(found.chunks, questions, strict=True))
-    library = library_answers(run, by_size[best], partial(rag, top_k=top_k, **asked_by), frozen)
+    # 3. Without the notes that hold the answers, the model must say that it does not know.
+    others = {name: text for name, text in notes.items() if not any(name in q.relevant for q in questions)}
+    gaps = retrieve(chunk_pages(others, size=best, per_page=notes_per_page), questions, top_k)
+    unanswerable = ask("unanswerable", [replace(q, target=_UNKNOWN) for q in gaps.questions])
+
+    # 4. The library's RAG system gives the same answers from the same chunks.
+    library = library_answers(run, by_size[best], partial(rag, model=model, top_k=top_k, chat=chat), frozen)
     steps = {
         "closed book": closed.score.value,
-        "right note found": recall,
+        "right note retrieved": recall,
         "right note read": reading.score.value,
-        "RAG: found and read": answered.score.value,
+        "RAG: retrieved and read": answered.score.value,
     }
     sizes = {size: arm.score.value for size, arm in sweep.items()}
     run.table("steps", [{"step": name, "share of the questions": value} for name, value in steps.items()])
-    pieces = [{"words a chunk": size, "chunks": len(by_size[size]), "right": right} for size, right in sizes.items()]
+    pieces = [
+        {"words per chunk": size, "chunks": len(by_size[size]), "accuracy": right} for size, right in sizes.items()
+    ]
     run.table("chunk_sizes", pieces)
     run.table("answers", answered.rows("RAG"))
     run.figure("which_step_loses_what", _chart(steps, sizes))
@@ -105,65 +114,67 @@ def rag_pipeline(
 
 
 def read_notes(folder: Path) -> dict[str, str]:
-    """The notes of today by the person they are about."""
+    """Today's notes, keyed by the person they are about."""
     path = folder / "documents.jsonl"
     if not path.is_file():
-        raise SlmkitError("there is no documents.jsonl", where=str(folder), fix="name a folder with one: gold/fresh")
+        raise SlmkitError(
+            "documents.jsonl is missing", where=str(folder), fix="name a folder that has one, such as gold/fresh"
+        )
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return {row["id"]: row["text"] for row in rows}
 
 
-def cut(notes: Mapping[str, str], *, size: int, per_page: int) -> list[Passage]:
-    """Step 1: the notes stand on pages, and a page is cut into pieces of at most `size` words."""
+def chunk_pages(notes: Mapping[str, str], *, size: int, per_page: int) -> list[Passage]:
+    """Step 1: puts the notes on pages, and splits each page into chunks of at most `size` words."""
     texts = list(notes.values())
     pages = ["\n\n".join(texts[start : start + per_page]) for start in range(0, len(texts), per_page)]
     return [
-        Passage(f"page {number}, piece {piece}", text)
-        for number, page in enumerate(pages)
-        for piece, text in enumerate(chunk(page, chunk_size=size))
+        Passage(f"page {page_number}, chunk {chunk_number}", text)
+        for page_number, page in enumerate(pages)
+        for chunk_number, text in enumerate(chunk(page, chunk_size=size))
     ]
 
 
-def retrieve(chunks: Sequence[Passage], questions: Sequence[Example], top_k: int) -> Asked:
-    """Steps 2 and 3: find the chunks that share the rarest words with a question, and put them before it."""
+def retrieve(chunks: Sequence[Passage], questions: Sequence[Example], top_k: int) -> Retrieved:
+    """Steps 2 and 3: retrieves the chunks with BM25 and puts them in front of the question."""
     hits = bm25(chunks).search([question.input for question in questions], top_k=top_k)
     found = [[hit.passage.text for hit in row] for row in hits]
-    return Asked([put_before(texts, q) for texts, q in zip(found, questions, strict=True)], found)
+    return Retrieved([with_chunks(texts, q) for texts, q in zip(found, questions, strict=True)], found)
 
 
-def put_before(texts: Sequence[str], question: Example) -> Example:
-    """The question as the model is asked it: chunks, one a line, then the question."""
+def with_chunks(texts: Sequence[str], question: Example) -> Example:
+    """The question as the model sees it: one chunk per line, then the question."""
     return replace(question, input="\n".join([*texts, question.input]))
 
 
-def with_right_note(found: Asked, questions: Sequence[Example], notes: Mapping[str, str]) -> Asked:
-    """What reading alone can do: the note that holds the answer, whatever was found, and two others for company."""
+def with_perfect_retrieval(found: Retrieved, questions: Sequence[Example], notes: Mapping[str, str]) -> Retrieved:
+    """The questions with perfect retrieval: the note with the answer, and two of the retrieved chunks."""
     chunks = []
     for texts, question in zip(found.chunks, questions, strict=True):
         right = notes[question.relevant[0]]
         chunks.append([right, *[text for text in texts if text != right][:2]])
-    return Asked([put_before(texts, q) for texts, q in zip(chunks, questions, strict=True)], chunks)
+    return Retrieved([with_chunks(texts, q) for texts, q in zip(chunks, questions, strict=True)], chunks)
 
 
-def holds(chunks: Sequence[str], question: Example) -> bool:
-    """Whether one chunk has both the person asked about and the answer."""
+def contains_answer(chunks: Sequence[str], question: Example) -> bool:
+    """Whether one chunk contains both the person asked about and the answer."""
     return any(question.relevant[0] in text and question.target in text for text in chunks)
 
 
 def grounded(arm: Arm, chunks: Sequence[Sequence[str]]) -> float:
-    """Of the answers that claim to know, how many stand word for word in a chunk that was found."""
-    said = [(answer.text.strip(), texts) for answer, texts in zip(arm.answers, chunks, strict=True)]
-    return share(any(text in chunk for chunk in texts) for text, texts in said if text != _UNKNOWN)
+    """Of the answers other than "the notes do not say", the share found word for word in a retrieved chunk."""
+    answered = [(answer.text.strip(), texts) for answer, texts in zip(arm.answers, chunks, strict=True)]
+    return share(any(text in chunk for chunk in texts) for text, texts in answered if text != _UNKNOWN)
 
 
 def share(facts: Iterable[bool]) -> float:
-    """How many of some facts are true, over all of them."""
+    """The share that is true."""
     listed = list(facts)
     return sum(listed) / max(1, len(listed))
 
 
 def library_answers(run: Run, chunks: Sequence[Passage], system: Callable[..., System], gold: Gold) -> list[str]:
-    """What slmkit's own RAG system says to the first questions, given the same chunks."""
+    """The answers of slmkit/systems/rag.py to the first questions, given the same chunks."""
     folder = run.table("chunks/documents", [{"id": chunk.id, "text": chunk.text} for chunk in chunks]).parent
     answers = system(gold.task, documents=folder).answer(gold.examples[:_NUM_COMPARED])
     return [answer.text for answer in answers]
@@ -182,7 +193,7 @@ def _chart(steps: Mapping[str, float], sizes: Mapping[int, float]) -> Figure:
     left.set(xlabel="share of the questions", xlim=(0, 1.12))
     left.grid(axis="y", visible=False)
     right.plot(list(sizes), list(sizes.values()), "o-", color=charts.PALETTE[1], markersize=4)
-    right.set(xscale="log", xlabel="words a chunk", ylabel="right answers", ylim=(0, 1))
+    right.set(xscale="log", xlabel="words per chunk", ylabel="correct answers", ylim=(0, 1))
     right.set_xticks(list(sizes), [str(size) for size in sizes])
     right.minorticks_off()
     return figure

@@ -1,4 +1,4 @@
-"""A small model that was taught one task against a larger one that is asked: score, work, bytes and time."""
+"""A small model fine-tuned on one task against a larger few-shot model: score, FLOPs and latency."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from slmkit.evaluation.lesson_arms import Arm, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype, Loaded, load_model
 from slmkit.runs.run import Run
+from slmkit.systems import ChatOptions, FewShot
 from slmkit.systems.prompt import prompt
 from slmkit.types import Input, Model, NonNegativeInt, PositiveInt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NUM_ALONE = 10  # answers asked one at a time, after the first
+_NUM_ALONE = 10  # questions asked one at a time, after a warm-up
 
 
 def slm_vs_llm(
@@ -34,18 +35,19 @@ def slm_vs_llm(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Asks both the narrow task and a broad one, and counts what an answer to the narrow one costs each.
+    """Compares both models on a narrow and a broad task, and counts the cost of an answer to the narrow one.
 
-    small: trained on the narrow task. large: shown num_shots solved `examples` of it instead.
+    small: fine-tuned on the narrow task. large: prompted with num_shots solved `examples` of it.
     """
-    ask = partial(prompt, device=device, dtype=dtype, show_labels=False)
-    tuned, shown = partial(ask, model=small), partial(ask, model=large, num_shots=num_shots, examples=examples)
-    on_narrow = ask_arms(run, read_gold(narrow), {"small, taught": tuned, "large, shown": shown}, limit=limit)
+    ask = partial(prompt, chat=ChatOptions(device=device, dtype=dtype, show_labels=False))
+    tuned = partial(ask, model=small)
+    shown = partial(ask, model=large, few_shot=FewShot(num_shots=num_shots, examples=examples))
+    on_narrow = ask_arms(run, read_gold(narrow), {"small, fine-tuned": tuned, "large, few-shot": shown}, limit=limit)
     asked = partial(ask, model=large)
-    on_broad = ask_arms(run, read_gold(broad), {"small, taught": tuned, "large, shown": asked}, limit=limit)
+    on_broad = ask_arms(run, read_gold(broad), {"small, fine-tuned": tuned, "large, few-shot": asked}, limit=limit)
     loaded = {
-        "small, taught": load_model(small, device=device, dtype=dtype),
-        "large, shown": load_model(large, device=device, dtype=dtype),
+        "small, fine-tuned": load_model(small, device=device, dtype=dtype),
+        "large, few-shot": load_model(large, device=device, dtype=dtype),
     }
     work = {name: flops(loaded[name], tokens(arm)) for name, arm in on_narrow.items()}
     rows = [
@@ -54,7 +56,7 @@ def slm_vs_llm(
             "parameters": parameters(loaded[name]),
             "narrow task": arm.score.value,
             "broad task": on_broad[name].score.value,
-            "tokens an answer": tokens(arm),
+            "tokens per answer": tokens(arm),
             "million FLOPs": round(work[name] / 1e6),
             "p50 ms": round(1000 * latency(arm), 1),
         }
@@ -68,30 +70,30 @@ def slm_vs_llm(
     run.metric(
         ahead_on_narrow=taught.score.value - few_shot.score.value,
         behind_on_broad=general.score.value - narrowed.score.value,
-        flops_ratio=work["small, taught"] / work["large, shown"],
-        times_larger=parameters(loaded["large, shown"]) / parameters(loaded["small, taught"]),
+        flops_ratio=work["small, fine-tuned"] / work["large, few-shot"],
+        times_larger=parameters(loaded["large, few-shot"]) / parameters(loaded["small, fine-tuned"]),
     )
 
 
 def parameters(loaded: Loaded) -> int:
-    """Weights, each once."""
+    """The number of weights."""
     return sum(parameter.numel() for parameter in loaded.model.parameters())
 
 
 def tokens(arm: Arm) -> int:
-    """Tokens that an answer takes, read and written, on average."""
+    """The mean number of tokens per answer, prompt included."""
     return round(statistics.mean(answer.prompt_tokens + answer.completion_tokens for answer in arm.answers))
 
 
 def latency(arm: Arm) -> float:
-    """The middle of the seconds that an answer took when it was asked alone."""
+    """The median seconds per answer, asked one at a time."""
     return statistics.median(answer.seconds for answer in arm.answers[1 : 1 + _NUM_ALONE])
 
 
 def flops(loaded: Loaded, num_tokens: int) -> int:
-    """Multiplications and additions, counted by torch while so many tokens pass through the model once.
+    """Floating-point operations of one forward pass over num_tokens tokens, counted by torch.
 
-    With a key-value cache an answer costs just that: each token, read or written, goes through the matrices once.
+    With a KV cache this is the cost of an answer: each token, read or written, goes through the model once.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -109,8 +111,8 @@ def _chart(narrow: Mapping[str, Arm], broad: Mapping[str, Arm], work: Mapping[st
             score = arms[name].score
             axes.plot([work[name] / 1e6] * 2, [score.low, score.high], color=colour, linewidth=1.5)
             axes.plot([work[name] / 1e6], [score.value], marker, color=colour, label=f"{name}: {task} task")
-    axes.set(xscale="log", xlabel="million FLOPs for an answer to the narrow task")
-    axes.set(ylabel="right answers", ylim=(-0.03, 1.03))
+    axes.set(xscale="log", xlabel="million FLOPs per answer to the narrow task")
+    axes.set(ylabel="correct answers", ylim=(-0.03, 1.03))
     axes.margins(x=0.3)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return figure

@@ -92,13 +92,15 @@ def card(run: Run, *, model: Model, base: Model, gold: Input) -> None:
 
 
 def _system(run: Run, line: Line, frozen: Gold, model: ModelRef) -> System:
+    from slmkit.systems import FewShot
     from slmkit.systems.prompt import prompt
     from slmkit.systems.rag import rag
 
     if line.how == "rag":
         return rag(frozen.task, model=model, documents=frozen.folder)
     if line.how == "few-shot":
-        return prompt(frozen.task, model=model, num_shots=NUM_SHOTS, examples=_shots(run, line.family))
+        few_shot = FewShot(num_shots=NUM_SHOTS, examples=_shots(run, line.family))
+        return prompt(frozen.task, model=model, few_shot=few_shot)
     return prompt(frozen.task, model=model)
 
 

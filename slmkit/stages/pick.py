@@ -34,6 +34,7 @@ from slmkit.selection.machine import is_here, machine, machine_memory, revision,
 from slmkit.selection.measure import Evidence, evidence_key, measure_candidate, read_evidence
 from slmkit.selection.model_card import Card, read_cards
 from slmkit.selection.roofline import GPUS
+from slmkit.systems import FewShot
 from slmkit.systems.prompt import prompt
 from slmkit.text.leakage import find_leaks
 from slmkit.types import Input, ModelRef, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Score, Task
@@ -252,7 +253,7 @@ def _evidence(
                 dev=dev,
                 metric=default_metric(gold) if gold else None,
                 make_system=lambda count, ref=ref: prompt(  # type: ignore[misc]
-                    task, model=ref, num_shots=count, examples=shots.parent if count else None
+                    task, model=ref, few_shot=FewShot(num_shots=count, examples=shots.parent)
                 ),
                 num_shots=num_shots,
                 probe_steps=probe_steps,

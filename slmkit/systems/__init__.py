@@ -1,17 +1,21 @@
-"""Systems: everything that answers, one file each. A system is built cheaply, checks what it can, and loads late."""
+"""Systems: everything that answers questions. Building one only checks its options; models load on first use."""
 
 from collections.abc import Callable
 
 from slmkit.errors import SlmkitError
+from slmkit.systems._chat import ChatOptions
+from slmkit.systems._shots import FewShot
 from slmkit.types import Answer, Example, SystemPart
+
+__all__ = ["ChatOptions", "FewShot", "NotApplicable", "choose_by"]
 
 
 class NotApplicable(SlmkitError):
-    """This system cannot do this task, whatever its arguments: a classifier asked to write free text."""
+    """This system cannot do this kind of task: a classifier cannot write free text."""
 
 
 def choose_by(part: SystemPart, metric: Callable[[Example, Answer], float]) -> None:
-    """Gives a system that itself chooses by a metric the one it is judged by, where its `metric` is not set."""
+    """Makes a system that selects by a metric (best_prompt) use the one that scores it, unless the recipe sets one."""
     arguments = part.arguments
     if arguments.get("metric", metric) is None:
         arguments["metric"] = metric

@@ -1,4 +1,4 @@
-"""The labelled rows that a system may learn from or show: the train.jsonl that the prepare stage wrote."""
+"""Reads labelled rows, for training a classifier or for few-shot examples, from the train.jsonl of a prepared run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from slmkit.types import Example
 
 
 def read_rows(folder: Path) -> list[Example]:
-    """Each chat of train.jsonl as input (the last user turn) and target (the assistant turn after it)."""
+    """Each chat as an example: its last user message is the input, its last assistant message the target."""
     path = folder / "train.jsonl" if folder.is_dir() else folder
     if not path.exists():
         raise SlmkitError(
-            "there are no training rows", where=str(path), fix="name a prepare recipe or the folder of its run"
+            f"no {path.name} found", where=str(path), fix="name a prepare recipe or the folder of its run"
         )
     rows = []
     with open(path, encoding="utf-8") as file:
@@ -28,8 +28,8 @@ def read_rows(folder: Path) -> list[Example]:
                 rows.append(Example(str(row.get("id", number)), user[-1], assistant[-1]))
             except (json.JSONDecodeError, KeyError, IndexError, TypeError):
                 raise SlmkitError(
-                    "not a chat with a user and an assistant turn",
+                    "not a chat with a user and an assistant message",
                     where=f"{path}:{number}",
-                    fix="let the prepare stage write this file",
+                    fix="write this file with the prepare stage",
                 ) from None
     return rows

@@ -1,4 +1,4 @@
-"""Which solved examples a few-shot prompt shows: always the same, drawn anew, or those nearest to the question."""
+"""The solved examples of a few-shot prompt: fixed, random for each question, or nearest to it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,35 @@ from typing import Literal
 from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._rows import read_rows
-from slmkit.types import Example, Passage, Retriever
+from slmkit.types import Example, Input, NonNegativeInt, Passage, Retriever
 
 Choice = Literal["fixed", "random", "nearest"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class FewShot:
+    """Which solved examples a prompt shows; in YAML each field is a key of the system."""
+
+    num_shots: NonNegativeInt = 0
+    shots: Choice = "nearest"
+    examples: Input | None = None  # a prepared run
+    seed: int = 0
+
+    def load(self) -> Shots | None:
+        """The examples to choose from; None if num_shots is 0. Raises: SlmkitError without `examples`."""
+        if not self.num_shots:
+            return None
+        if self.examples is None:
+            raise SlmkitError(
+                f"num_shots is {self.num_shots}, but `examples` is missing",
+                fix="add `examples: loop/prepare`, or the folder of a prepared run",
+            )
+        return Shots(self.examples, self.num_shots, self.shots, self.seed)
+
+
 @dataclass(frozen=True)
 class Shots:
-    """num_shots solved rows of a prepared run for each question, read and indexed once."""
+    """Chooses num_shots rows of a prepared run for each question; reads and indexes the rows once."""
 
     examples: Path
     num_shots: int
@@ -27,7 +48,7 @@ class Shots:
     seed: int
 
     def __call__(self, questions: Sequence[Example]) -> list[list[Example]]:
-        """The shots of each question, never the question itself; the nearest stands last, next to the question."""
+        """The shots of each question, without the question itself; the nearest comes last, next to the question."""
         if self.choice == "nearest":
             found = self._index.search([question.input for question in questions], top_k=self.num_shots + 1)
             near = [[self._rows[int(hit.passage.id)] for hit in hits] for hits in found]
@@ -42,9 +63,9 @@ class Shots:
         rows = read_rows(self.examples)
         if len(rows) <= self.num_shots:
             raise SlmkitError(
-                f"num_shots is {self.num_shots}, but there are only {len(rows)} solved examples",
+                f"num_shots is {self.num_shots}, but only {len(rows)} examples are available",
                 where=str(self.examples),
-                fix="a smaller num_shots",
+                fix=f"set num_shots below {len(rows)}: one example may be the question itself",
             )
         return rows
 
@@ -54,7 +75,7 @@ class Shots:
 
     @cached_property
     def _spread(self) -> list[Example]:
-        """All rows, shuffled, and so ordered that every target comes once before any comes twice."""
+        """All rows in random order, but every target appears once before any appears twice."""
         seen: dict[str, int] = {}
         turns = []
         for row in random.Random(self.seed).sample(self._rows, len(self._rows)):
@@ -70,20 +91,8 @@ class Shots:
         return [row for row, _ in zip(others, range(self.num_shots), strict=False)]
 
 
-def shots_of(examples: Path | None, num_shots: int, choice: Choice, seed: int) -> Shots | None:
-    """The shots of a prompt, None where num_shots is 0. Raises: SlmkitError where there are no examples to show."""
-    if not num_shots:
-        return None
-    if examples is None:
-        raise SlmkitError(
-            f"num_shots is {num_shots}, but there are no examples to show",
-            fix="add `examples: loop/prepare`, or the folder of a prepared run",
-        )
-    return Shots(examples, num_shots, choice, seed)
-
-
 def chats_of(questions: Sequence[Example], shots: Shots | None, opening: str = "") -> list[list[dict[str, str]]]:
-    """The chat of each question: the system turn where there is one, the solved examples, and the question."""
+    """The chat of each question: the system message (unless empty), the shots, the question."""
     solved = shots(questions) if shots else [[] for _ in questions]
     return [_chat(opening, rows, question.input) for question, rows in zip(questions, solved, strict=True)]
 

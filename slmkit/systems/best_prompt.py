@@ -1,12 +1,12 @@
-"""The prompting arm at its best: several prompts are tried on the development set, and the best one answers.
+"""Prompt search on the development set, so that fine-tuning is compared with a good prompt and not with the first one.
 
-Without it a fine-tuned model is compared with the first prompt that came to mind. Gold is never looked at.
+The gold questions are never used for the search.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 
@@ -15,11 +15,12 @@ from slmkit.evaluation.measure import default_metric, score_answers
 from slmkit.evaluation.set_metrics import metric_name
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Dtype
-from slmkit.systems._shots import Choice
-from slmkit.systems.prompt import prompt
+from slmkit.systems._chat import ChatOptions
+from slmkit.systems._shots import Choice, FewShot
+from slmkit.systems.prompt import Prompted, prompt
 from slmkit.types import Answer, Example, Input, MetricPart, Model, PositiveInt, System, Task
 
-_FEWEST = 10  # development items a prompt is judged by
+_MIN_DEV_ITEMS = 10  # per prompt: with fewer the ranking is mostly noise
 
 
 def best_prompt(
@@ -39,43 +40,36 @@ def best_prompt(
     load_in_4bit: bool = False,
     seed: int = 0,
 ) -> System:
-    """Tries prompts on the development items beside `gold`, `budget` answers in all, and answers with the best.
+    """Tries several prompts on the development items of `gold` and answers with the best.
 
-    Tried are the task's instruction and each of `instructions`, with each of num_shots solved examples (None: 0 and
-    4), the same for all questions or those nearest to each. Prompts that do alike: the one with fewer examples.
-    metric: what the best is chosen by; None: what compare or eval scores this system by.
+    The candidates combine an instruction (the task's, or one of `instructions`), a number of examples (one of
+    num_shots; None: 0 and 4), and their choice (fixed, or nearest to the question). Ties go to fewer examples.
+    budget: answers in the whole search: 400 for 8 candidates is 50 development items each.
+    metric: decides the best; None: the metric that compare or eval scores this system by.
     """
     shots = sorted(set(num_shots if num_shots is not None else [0, 4] if examples else [0]))
     texts = list(dict.fromkeys([task.instruction, *(instructions or [])]))
     choices: list[Choice] = ["fixed", "nearest"]
-    tried = [
+    candidates = [
         _Candidate(text, count, choice)
         for count, choice, text in product(shots, choices, texts)
         if count or choice == "fixed"
     ]
 
-    def build(candidate: _Candidate) -> System:
-        return prompt(
-            task,
-            model=model,
-            num_shots=candidate.num_shots,
-            shots=candidate.choice,
-            examples=examples,
-            instruction=candidate.instruction,
-            max_new_tokens=max_new_tokens,
-            batch_size=batch_size,
-            device=device,
-            dtype=dtype,
-            load_in_4bit=load_in_4bit,
-            seed=seed,
-        )
+    chat = ChatOptions(
+        max_new_tokens=max_new_tokens, batch_size=batch_size, device=device, dtype=dtype, load_in_4bit=load_in_4bit
+    )
 
-    for candidate in tried:
-        build(candidate)  # tells at once what is missing
+    def build(candidate: _Candidate) -> Prompted:
+        few_shot = FewShot(num_shots=candidate.num_shots, shots=candidate.choice, examples=examples, seed=seed)
+        return prompt(task, model=model, few_shot=few_shot, chat=replace(chat, instruction=candidate.instruction))
+
+    for candidate in candidates:
+        build(candidate)  # refuses wrong options before any model is loaded
     frozen = read_gold(gold)
-    found = _BestPrompt(tried, build, frozen, metric or default_metric(frozen), budget)
-    found.check()
-    return found
+    system = _BestPrompt(candidates, build, frozen, metric or default_metric(frozen), budget)
+    system.check()
+    return system
 
 
 @dataclass(frozen=True)
@@ -92,19 +86,19 @@ class _Candidate:
 @dataclass(frozen=True)
 class _BestPrompt:
     candidates: Sequence[_Candidate]
-    build: Callable[[_Candidate], System]
+    build: Callable[[_Candidate], Prompted]
     gold: Gold
     metric: MetricPart
     budget: int
     notes: list[str] = field(default_factory=list)
 
     def check(self) -> None:
-        if self.num_items < _FEWEST:
+        if self.num_items < _MIN_DEV_ITEMS:
             raise SlmkitError(
-                f"{len(self.gold.dev)} development items and a budget of {self.budget} answers leave "
-                f"{self.num_items} for each of {len(self.candidates)} prompts",
+                f"only {self.num_items} development items for each of {len(self.candidates)} prompts "
+                f"(budget {self.budget} answers, {len(self.gold.dev)} items)",
                 where=str(self.gold.folder / "dev.jsonl"),
-                fix=f"a larger budget, fewer prompts, or at least {_FEWEST} development items",
+                fix=f"each prompt needs {_MIN_DEV_ITEMS}: raise the budget, try fewer prompts, or add items",
             )
 
     @property
@@ -113,8 +107,7 @@ class _BestPrompt:
 
     @property
     def about(self) -> dict[str, str]:
-        chosen: dict[str, str] = self.chosen.about  # type: ignore[attr-defined]
-        return chosen | {"prompt": self.notes[0]}
+        return self.chosen.about | {"prompt": self.notes[0]}
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
@@ -122,8 +115,8 @@ class _BestPrompt:
         return self.chosen.answer(questions, on_answer=on_answer)
 
     @cached_property
-    def chosen(self) -> System:
-        """The candidate with the highest mean score on the same development items; the first at a tie."""
+    def chosen(self) -> Prompted:
+        """The candidate with the highest mean score on the same development items; ties go to the first."""
         items, metric = self.gold.dev[: self.num_items], self.metric
         systems = [self.build(candidate) for candidate in self.candidates]
         means = []
@@ -132,8 +125,8 @@ class _BestPrompt:
             means.append(sum(score_answers(metric, items, answers)) / len(items))
         best = max(range(len(means)), key=means.__getitem__)
         self.notes.append(
-            f"chosen from {len(means)} prompts by {len(means) * len(items):,} answers on {len(items)} development "
-            f"items: {self.candidates[best]}, {metric_name(metric)} {means[best]:.3f} (the lowest {min(means):.3f})"
+            f"best of {len(means)} prompts on {len(items)} development items: {self.candidates[best]}, "
+            f"{metric_name(metric)} {means[best]:.3f} (worst {min(means):.3f}; {len(means) * len(items):,} answers)"
         )
-        self.notes.extend(getattr(systems[best], "notes", ()))
+        self.notes.extend(systems[best].notes)
         return systems[best]

@@ -1,4 +1,4 @@
-"""The classical baseline of meaning: sentence embeddings and a logistic regression on top, with probabilities."""
+"""The embedding baseline for classification: logistic regression on sentence embeddings, with probabilities."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from slmkit.types import Answer, Example, Input, System, Task
 def embedding_classifier(
     task: Task, *, train: Input, embedder: str = "lsa", C: float = 10.0, batch_size: int = 64
 ) -> System:
-    """Classifies by a logistic regression on the embeddings of `train`, a prepared run, and says how sure it is.
+    """Classifies with logistic regression on embeddings of `train`, a prepared run, and reports a confidence.
 
-    embedder: as in the retriever `dense`; "lsa" is learned from the training texts and needs no network.
-    Source: Tunstall et al. 2022 (SetFit), https://arxiv.org/abs/2209.11055, its head without the contrastive step.
+    embedder: as in the retriever `dense`; "lsa" is fitted on the training texts and needs no network.
+    C: smaller regularises more.
+    Source: Tunstall et al. 2022 (SetFit), https://arxiv.org/abs/2209.11055, without the contrastive step.
     """
     if task.kind != "classification":
-        raise NotApplicable("a classifier picks labels, and this task wants free text", fix="leave this arm out")
+        raise NotApplicable(
+            f"a classifier needs labels, but task {task.name!r} is {task.kind}", fix="leave this system out"
+        )
     return _EmbeddingClassifier(train, embedder, C, batch_size)
 
 
@@ -45,11 +48,11 @@ class _EmbeddingClassifier:
         embed, model = self._fitted
         start = time.perf_counter()
         texts = [question.input for question in questions]
-        sure = model.predict_proba(embed(texts)) if texts else []
+        probabilities = model.predict_proba(embed(texts)) if texts else []
         seconds = (time.perf_counter() - start) / max(1, len(questions))
         answers = [
             Answer(question.id, str(model.classes_[row.argmax()]), seconds=seconds, confidence=float(row.max()))
-            for question, row in zip(questions, sure, strict=True)
+            for question, row in zip(questions, probabilities, strict=True)
         ]
         for answer in answers:
             if on_answer:
@@ -58,7 +61,7 @@ class _EmbeddingClassifier:
 
     @cached_property
     def _fitted(self) -> tuple[Any, Any]:
-        """The embedder and the classifier on it; the commonest label where the training rows have one only."""
+        """The embedder and its classifier; a constant classifier if the training rows have a single label."""
         from sklearn.dummy import DummyClassifier
         from sklearn.linear_model import LogisticRegression
 

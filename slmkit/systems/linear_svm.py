@@ -1,4 +1,4 @@
-"""The classical baseline for labels: a linear classifier on counts of words and letters. It often wins."""
+"""The classical baseline for classification: a linear SVM on TF-IDF of words and characters. It often wins."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from slmkit.types import Answer, Example, Input, System, Task
 
 
 def linear_svm(task: Task, *, train: Input, C: float = 1.0) -> System:
-    """Classifies by TF-IDF of words and characters and a linear support vector machine, fitted on `train`.
+    """Classifies with a linear SVM on TF-IDF features, fitted on `train`, a prepared run.
 
-    train: a prepared run. Words count alone and in pairs, characters in runs of two to five within words.
-    Source: Wang and Manning 2012, https://aclanthology.org/P12-2018, on how strong this is.
+    Features: words, pairs of words, runs of 2 to 5 characters within words. C: smaller regularises more.
+    Source: Wang and Manning 2012, https://aclanthology.org/P12-2018, on the strength of this baseline.
     """
     if task.kind != "classification":
-        raise NotApplicable("a classifier picks labels, and this task wants free text", fix="leave this arm out")
+        raise NotApplicable(
+            f"a classifier needs labels, but task {task.name!r} is {task.kind}", fix="leave this system out"
+        )
     return _LinearSvm(train, C)
 
 

@@ -1,6 +1,6 @@
-"""A GGUF file answered by llama.cpp in this process: what a laptop or a phone would run after `ship`.
+"""A GGUF file run by llama.cpp in this process, as a laptop or a phone would run it.
 
-The tests have a stand-in for the engine: llama-cpp-python compiles from source. A llama.cpp server is asked by
+llama-cpp-python compiles from source; the tests replace the engine. To use a running llama-server, take
 openai_endpoint.
 """
 
@@ -16,28 +16,25 @@ from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.systems._chat import Message, ShowLabels, opening_text
-from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
-from slmkit.types import Answer, Example, Input, NonNegativeInt, PositiveInt, System, Task
+from slmkit.systems._shots import FewShot, Shots, chats_of
+from slmkit.types import Answer, Example, Input, Keys, PositiveInt, System, Task
 
 
 def llama_cpp(
     task: Task,
     *,
     gguf: Input,
-    num_shots: NonNegativeInt = 0,
-    shots: Choice = "nearest",
-    examples: Input | None = None,
+    few_shot: Keys[FewShot] = FewShot(),
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
     max_new_tokens: PositiveInt = 64,
     context_length: PositiveInt = 2048,
     num_gpu_layers: int = -1,
-    seed: int = 0,
 ) -> System:
-    """Asks a quantised model in a GGUF file, greedily, by the chat template that the file carries.
+    """Runs a GGUF model in llama.cpp with greedy decoding and the file's own chat template.
 
-    num_gpu_layers: -1 puts all on the GPU where llama.cpp was built with one. show_labels "auto" lists them, for the
-    file does not tell whether its model was trained without. The others as in `prompt`.
+    num_gpu_layers: -1 puts all layers on the GPU, if llama.cpp was built for one. show_labels "auto" lists the labels:
+    the file does not say whether the model was trained without a list. The other keys: as in `prompt`.
     """
     if importlib.util.find_spec("llama_cpp") is None:
         raise SlmkitError(
@@ -45,8 +42,7 @@ def llama_cpp(
             fix="pip install llama-cpp-python (it compiles), or run llama-server and use openai_endpoint",
         )
     opening = opening_text(task, instruction, show_labels=bool(show_labels))
-    solved = shots_of(examples, num_shots, shots, seed)
-    return _LlamaCpp(gguf, opening, solved, max_new_tokens, context_length, num_gpu_layers)
+    return _LlamaCpp(gguf, opening, few_shot.load(), max_new_tokens, context_length, num_gpu_layers)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A chat model that is simply asked: zero-shot, or after solved examples. A tuned model is asked the same way."""
+"""A chat model, zero-shot or few-shot; a fine-tuned model is prompted the same way."""
 
 from __future__ import annotations
 
@@ -6,57 +6,31 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from slmkit.models.load import Device, Dtype
-from slmkit.systems._chat import ChatModel, Decoding, ShowLabels
-from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
-from slmkit.types import Answer, Example, Input, Model, NonNegativeInt, PositiveInt, System, Task
+from slmkit.systems._chat import ChatModel, ChatOptions
+from slmkit.systems._shots import FewShot, Shots, chats_of
+from slmkit.types import Answer, Example, Keys, Model, Task
 
 
 def prompt(
-    task: Task,
-    *,
-    model: Model,
-    num_shots: NonNegativeInt = 0,
-    shots: Choice = "nearest",
-    examples: Input | None = None,
-    instruction: str | None = None,
-    show_labels: ShowLabels = "auto",
-    decoding: Decoding = "auto",
-    max_new_tokens: PositiveInt = 64,
-    batch_size: PositiveInt | None = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    load_in_4bit: bool = False,
-    score_targets: bool = False,
-    seed: int = 0,
-) -> System:
-    """Asks a chat model, after num_shots solved examples from `examples`, a prepared run.
+    task: Task, *, model: Model, few_shot: Keys[FewShot] = FewShot(), chat: Keys[ChatOptions] = ChatOptions()
+) -> Prompted:
+    """Asks a chat model, zero-shot or after num_shots solved examples.
 
-    instruction: None takes the task's own. show_labels "auto": not to a model that a run has trained, whose prompts
-    had no list, nor where the list takes over a quarter of the context. decoding "auto": for label tasks "labels", the
-    label that the model finds likeliest; else "greedy", free text. score_targets: also tells how likely it finds
-    each right answer, which perplexity and bits_per_byte need; it reads every prompt once more.
+    examples: a prepared run. shots: the same examples for every question ("fixed"), a random draw for each ("random"),
+    or those most similar to it ("nearest"). instruction: None takes the task's own.
+    show_labels "auto" lists the labels, except for a model that a run has trained (its training prompts had no list)
+    and where the list takes over a quarter of the context.
+    decoding "labels" returns the label with the highest likelihood, "greedy" free text; "auto" is "labels" for
+    classification tasks. score_targets also computes the log-probability of each target, for perplexity and
+    bits_per_byte, and reads every prompt once more. batch_size: None takes as many prompts as fit.
     """
-    return _Prompt(
-        ChatModel(
-            task,
-            model,
-            instruction=instruction,
-            show_labels=show_labels,
-            decoding=decoding,
-            max_new_tokens=max_new_tokens,
-            batch_size=batch_size,
-            device=device,
-            dtype=dtype,
-            load_in_4bit=load_in_4bit,
-            score_targets=score_targets,
-        ),
-        shots_of(examples, num_shots, shots, seed),
-    )
+    return Prompted(ChatModel(task, model, chat), few_shot.load())
 
 
 @dataclass(frozen=True)
-class _Prompt:
+class Prompted:
+    """A chat model and the examples its prompts show."""
+
     chat_model: ChatModel
     shots: Shots | None
 

@@ -1,4 +1,4 @@
-"""Retrieval-augmented generation: the best passages for a question are put before it, and a chat model answers."""
+"""Retrieval-augmented generation: a chat model answers with retrieved passages in its prompt."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from pathlib import Path
 
 from slmkit.data.documents import stored_passages
 from slmkit.errors import SlmkitError
-from slmkit.models.load import Device, Dtype
 from slmkit.retrievers.bm25 import bm25
-from slmkit.systems._chat import ChatModel, Decoding, ShowLabels
-from slmkit.types import Answer, Example, Hit, Input, Model, PositiveInt, Retriever, RetrieverPart, System, Task
+from slmkit.systems._chat import ChatModel, ChatOptions
+from slmkit.types import Answer, Example, Hit, Input, Keys, Model, PositiveInt, Retriever, RetrieverPart, System, Task
 
 
 def rag(
@@ -24,42 +23,16 @@ def rag(
     retriever: RetrieverPart = bm25,
     top_k: PositiveInt = 3,
     notes: str = "{passages}\n{input}",
-    instruction: str | None = None,
-    show_labels: ShowLabels = "auto",
-    decoding: Decoding = "auto",
-    max_new_tokens: PositiveInt = 64,
-    batch_size: PositiveInt | None = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    load_in_4bit: bool = False,
-    score_targets: bool = False,
+    chat: Keys[ChatOptions] = ChatOptions(),
 ) -> System:
-    """Asks a chat model with the top_k passages of `documents` before the question.
+    """Asks a chat model, with the top_k passages retrieved from `documents` before the question.
 
     documents: a prepared run, a documents.jsonl of {"id", "text"} lines, or a folder of texts.
-    notes: the user's turn, with the places {passages} (one a line, the best first) and {input}. instruction,
-    show_labels, decoding and score_targets: as in `prompt`.
+    notes: template of the user message with {passages} (one per line, best first) and {input}.
+    The keys from instruction on: as in `prompt`.
     """
     _check_notes(notes)
-    return _Rag(
-        ChatModel(
-            task,
-            model,
-            instruction=instruction,
-            show_labels=show_labels,
-            decoding=decoding,
-            max_new_tokens=max_new_tokens,
-            batch_size=batch_size,
-            device=device,
-            dtype=dtype,
-            load_in_4bit=load_in_4bit,
-            score_targets=score_targets,
-        ),
-        documents,
-        retriever,
-        top_k,
-        notes,
-    )
+    return _Rag(ChatModel(task, model, chat), documents, retriever, top_k, notes)
 
 
 @dataclass(frozen=True)
@@ -68,7 +41,7 @@ class _Rag:
     documents: Path
     retriever: RetrieverPart
     top_k: int
-    form: str  # of the user's turn
+    template: str  # of the user message
 
     @property
     def about(self) -> dict[str, str]:
@@ -97,9 +70,9 @@ class _Rag:
         return self.retriever(stored_passages(self.documents))
 
     def _user(self, question: str, hits: Sequence[Hit]) -> str:
-        """The user's turn; just the question where nothing was found."""
+        """The user message; only the question if nothing was found."""
         passages = "\n".join(hit.passage.text for hit in hits)
-        return self.form.format(passages=passages, input=question) if hits else question
+        return self.template.format(passages=passages, input=question) if hits else question
 
 
 def _check_notes(notes: str) -> None:
@@ -109,5 +82,5 @@ def _check_notes(notes: str) -> None:
         shown = ""
     if "PASSAGES" not in shown or "QUESTION" not in shown:
         raise SlmkitError(
-            f"notes is {notes!r}", fix="it needs the places {passages} and {input}, and no other; {{ writes a brace"
+            f"notes is {notes!r}", fix="use both {passages} and {input} and no other placeholder; write {{ for a brace"
         )

@@ -1,4 +1,4 @@
-"""The floor of retrieval: the best passage itself is the answer, and no model reads it."""
+"""The retrieval baseline: the best passage is the answer; no model reads it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def retrieval_only(
     retriever: RetrieverPart = bm25,
     top_k: PositiveInt = 10,
 ) -> System:
-    """Answers with the passage of `documents` nearest to the question, or the nearest row's answer of `train`.
+    """Answers with the best passage of `documents`, or with the target of the nearest row of `train`.
 
-    What an arm that retrieves must beat; with gold that names its passages, the arm that measures a retriever alone.
-    top_k: how many passages count for recall, mrr and ndcg.
+    A RAG system must beat it. On gold with `relevant` passages it measures the retriever alone.
+    top_k: passages that recall, mrr and ndcg look at.
     """
     if (documents is None) == (train is None):
         raise SlmkitError(
-            "retrieval_only answers from `documents` or from `train`",
-            fix="give one of them: passages, or the prepared run whose answers it repeats",
+            f"retrieval_only needs either `documents` or `train`, not {'both' if documents else 'neither'}",
+            fix="documents: a folder of passages, or train: a prepared run",
         )
     return _RetrievalOnly(documents, train, retriever, top_k)
 
@@ -66,7 +66,7 @@ class _RetrievalOnly:
 
     @cached_property
     def _index(self) -> tuple[Retriever, dict[str, str]]:
-        """The retriever, and by the id of each training row its answer."""
+        """The retriever, and the target of each training row by passage id."""
         if self.documents is not None:
             return self.retriever(stored_passages(self.documents)), {}
         assert self.train is not None

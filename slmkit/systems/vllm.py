@@ -1,7 +1,7 @@
-"""A model that vLLM serves in this process: continuous batching on a GPU, the same prompts as `prompt`.
+"""A model run by vLLM in this process: continuous batching on a GPU, with the same prompts as `prompt`.
 
-The tests have a stand-in for the engine: vLLM needs its own environment (it pins another torch). An endpoint of
-`vllm serve` is asked by openai_endpoint, which needs nothing.
+vLLM pins its own torch and so needs its own environment; the tests replace the engine. To use a running `vllm serve`,
+take openai_endpoint, which needs no extra package.
 """
 
 from __future__ import annotations
@@ -16,39 +16,35 @@ from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.systems._chat import ShowLabels, is_trained, opening_text
-from slmkit.systems._shots import Choice, Shots, chats_of, shots_of
-from slmkit.types import Answer, Example, Fraction, Input, Model, ModelRef, NonNegativeInt, PositiveInt, System, Task
+from slmkit.systems._shots import FewShot, Shots, chats_of
+from slmkit.types import Answer, Example, Fraction, Keys, Model, ModelRef, PositiveInt, System, Task
 
 
 def vllm(
     task: Task,
     *,
     model: Model,
-    num_shots: NonNegativeInt = 0,
-    shots: Choice = "nearest",
-    examples: Input | None = None,
+    few_shot: Keys[FewShot] = FewShot(),
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
     max_new_tokens: PositiveInt = 64,
     context_length: PositiveInt | None = None,
     gpu_memory_share: Fraction = 0.9,
-    seed: int = 0,
 ) -> System:
-    """Asks a model through vLLM, greedily; label tasks are held to their labels by guided decoding.
+    """Runs a model in vLLM with greedy decoding, guided to the labels in classification tasks.
 
     model: a merged model, or a run's adapter, which vLLM applies to its base. num_shots, shots, examples, instruction:
-    as in `prompt`. show_labels "auto": not to a model that a run has trained.
+    as in `prompt`. show_labels "auto" lists the labels, except for a model that a run has trained.
     Source: Kwon et al. 2023, https://arxiv.org/abs/2309.06180.
     """
     if importlib.util.find_spec("vllm") is None:
         raise SlmkitError(
             "the package vllm is not installed",
-            fix="pip install vllm into an environment of its own, or run `vllm serve` there and use openai_endpoint",
+            fix="pip install vllm in a separate environment, or run `vllm serve` there and use openai_endpoint",
         )
     shown = not is_trained(model) if show_labels == "auto" else show_labels
     opening = opening_text(task, instruction, show_labels=shown)
-    solved = shots_of(examples, num_shots, shots, seed)
-    return _Vllm(task, model, opening, solved, max_new_tokens, context_length, gpu_memory_share)
+    return _Vllm(task, model, opening, few_shot.load(), max_new_tokens, context_length, gpu_memory_share)
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ class _Vllm:
         chats = chats_of(questions, self.shots, self.opening)
         sizes = [len(input_ids) for input_ids in render(load_tokenizer(self.model), chats)]
         room = context - self.max_new_tokens
-        asked = [chat for chat, size in zip(chats, sizes, strict=True) if size <= room]  # one too long fails them all
+        asked = [chat for chat, size in zip(chats, sizes, strict=True) if size <= room]  # vLLM fails all for one
         outputs = iter(engine.chat(asked, self._sampling(), lora_request=adapter, use_tqdm=False) if asked else ())
         seconds = (time.perf_counter() - start) / max(1, len(asked))
         answers = []
@@ -105,7 +101,7 @@ class _Vllm:
 
     @cached_property
     def _engine(self) -> tuple[Any, Any]:
-        """The engine, and the adapter to apply where the model is one."""
+        """The engine, and the LoRA adapter to apply, if the model is one."""
         import json
 
         from vllm import LLM
@@ -131,8 +127,8 @@ class _Vllm:
         from vllm import SamplingParams
         from vllm.sampling_params import StructuredOutputsParams
 
-        held = StructuredOutputsParams(choice=list(self.task.labels)) if self.task.labels else None
-        return SamplingParams(temperature=0.0, max_tokens=self.max_new_tokens, structured_outputs=held)
+        guided = StructuredOutputsParams(choice=list(self.task.labels)) if self.task.labels else None
+        return SamplingParams(temperature=0.0, max_tokens=self.max_new_tokens, structured_outputs=guided)
 
 
 def _answer(question: Example, output: Any, seconds: float) -> Answer:

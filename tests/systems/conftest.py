@@ -1,4 +1,4 @@
-"""A prepared run, small and made by hand, for the systems that learn from one or show one."""
+"""A small handmade prepared run, for the systems that learn from one or show its rows; a tap on the chat model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from slmkit.recipe import lookup
+from slmkit.systems import _chat
 from slmkit.types import ModelRef
 
 ROWS = [
@@ -34,7 +35,7 @@ def nano() -> ModelRef:
 
 @pytest.fixture
 def prepared(tmp_path: Path) -> Path:
-    """The folder of a prepare run: train.jsonl and documents.jsonl."""
+    """The folder of a prepared run: train.jsonl and documents.jsonl."""
     folder = tmp_path / "prepared"
     folder.mkdir()
     chats = [
@@ -45,3 +46,17 @@ def prepared(tmp_path: Path) -> Path:
     for name, rows in (("train", chats), ("documents", passages)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
+
+
+@pytest.fixture
+def chats(monkeypatch: pytest.MonkeyPatch) -> list[list[dict[str, str]]]:
+    """The chats that reach the model, in order; the model still answers them."""
+    seen: list[list[dict[str, str]]] = []
+    answer = _chat.ChatModel.answer
+
+    def record(self, examples, turns, **options):
+        seen.extend([*self.opening, *its_turns] for its_turns in turns)
+        return answer(self, examples, turns, **options)
+
+    monkeypatch.setattr(_chat.ChatModel, "answer", record)
+    return seen

@@ -1,10 +1,11 @@
-"""What llama.cpp is asked and how its replies are taken; the engine is a stand-in, for it compiles from source."""
+"""Requests to llama.cpp and its replies; the engine is a stand-in, because the real one compiles from source."""
 
 import importlib.machinery
 import sys
 import types
 
 import pytest
+from project_files import build
 
 from slmkit.systems.llama_cpp import llama_cpp
 from slmkit.systems.prompt import prompt
@@ -12,7 +13,7 @@ from slmkit.types import Example, Task
 
 
 class Llama:
-    """Answers with its label, and refuses what llama.cpp would: a question longer than the context."""
+    """Answers with a label and, like llama.cpp, refuses a prompt longer than the context."""
 
     def __init__(self, path, n_ctx, n_gpu_layers, verbose):
         self.context, self.chats = n_ctx, []
@@ -33,16 +34,16 @@ def engine(monkeypatch):
     monkeypatch.setitem(sys.modules, "llama_cpp", module)
 
 
-def test_a_question_longer_than_the_context_is_an_error_that_did_not_end_its_turn(tmp_path):
-    system = llama_cpp(Task("t"), gguf=tmp_path, context_length=20)
+def test_a_prompt_longer_than_the_context_is_the_error_of_one_answer(tmp_path):
+    system = build(llama_cpp, Task("t"), gguf=tmp_path, context_length=20)
     long, short = system.answer([Example("long", "why " * 9, ""), Example("short", "why", "")])
-    assert (long.text, long.stopped) == ("", False) and "exceed context" in long.error
+    assert (long.text, long.stopped) == ("", False) and "20" in long.error
     assert (short.text, short.stopped, short.error) == ("top up", True, "")
 
 
-def test_the_labels_are_listed_as_every_arm_lists_them(tmp_path, nano):
+def test_labels_are_listed_as_in_every_system(tmp_path, nano):
     labels = Task("bank", "classification", "say what it is about.", ("card lost", "top up"))
-    system = llama_cpp(labels, gguf=tmp_path)
+    system = build(llama_cpp, labels, gguf=tmp_path)
     system.answer([Example("a", "why", "")])
-    assert system._engine.chats[0][:-1] == prompt(labels, model=nano).chat_model.opening
-    assert llama_cpp(labels, gguf=tmp_path, show_labels=False).opening == "say what it is about."
+    assert system._engine.chats[0][:-1] == build(prompt, labels, model=nano).chat_model.opening
+    assert build(llama_cpp, labels, gguf=tmp_path, show_labels=False).opening == "say what it is about."

@@ -1,10 +1,12 @@
-"""What vLLM is asked and how its answers are taken; the engine is a stand-in, for vLLM needs a GPU of its own."""
+"""Requests to vLLM and its answers; the engine is a stand-in, because vLLM needs a GPU and its own torch."""
 
 import importlib.machinery
+import re
 import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from project_files import build
 from transformers import AutoTokenizer
 
 from slmkit.systems.prompt import prompt
@@ -15,7 +17,7 @@ TASK = Task("bank", "classification", "say what it is about.", ("card lost", "to
 
 
 class LLM:
-    """Answers "top up" to each chat, and refuses them all, as vLLM does, where one is longer than the context."""
+    """Answers "top up" to each chat; like vLLM, refuses the whole batch if one chat is longer than the context."""
 
     def __init__(self, model, max_model_len, gpu_memory_utilization):
         self.tokenizer = AutoTokenizer.from_pretrained(model)
@@ -41,24 +43,24 @@ def engine(monkeypatch):
         monkeypatch.setitem(sys.modules, name, module)
 
 
-def test_the_labels_are_listed_as_every_arm_lists_them(nano, tmp_path):
-    [opening] = prompt(TASK, model=nano).chat_model.opening
-    assert vllm(TASK, model=nano).opening == opening["content"]
+def test_labels_are_listed_as_in_every_system(nano, tmp_path):
+    [opening] = build(prompt, TASK, model=nano).chat_model.opening
+    assert build(vllm, TASK, model=nano).opening == opening["content"]
     (tmp_path / "model").mkdir()
     trained = ModelRef("loop/train", str(tmp_path))
-    assert vllm(TASK, model=trained).opening == "say what it is about."
-    assert vllm(TASK, model=trained, show_labels=True).opening == opening["content"]
+    assert build(vllm, TASK, model=trained).opening == "say what it is about."
+    assert build(vllm, TASK, model=trained, show_labels=True).opening == opening["content"]
 
 
-def test_a_prompt_longer_than_the_context_is_an_error_of_its_own(nano):
-    system = vllm(TASK, model=nano, context_length=100, max_new_tokens=10)
+def test_a_prompt_longer_than_the_context_is_the_error_of_one_answer(nano):
+    system = build(vllm, TASK, model=nano, context_length=100, max_new_tokens=10)
     questions = [Example("a", "my card", ""), Example("long", "why " * 90, ""), Example("b", "cash", "")]
-    heard = []
-    first, long, last = system.answer(questions, on_answer=heard.append)
-    assert heard == [first, long, last] and [answer.example_id for answer in heard] == ["a", "long", "b"]
+    reported = []
+    first, long, last = system.answer(questions, on_answer=reported.append)
+    assert reported == [first, long, last] and [answer.example_id for answer in reported] == ["a", "long", "b"]
     assert [(answer.text, answer.error) for answer in (first, last)] == [("top up", "")] * 2
-    wanted = prompt(TASK, model=nano, decoding="greedy").answer(questions)
-    assert [answer.prompt_tokens for answer in heard] == [answer.prompt_tokens for answer in wanted]
+    expected = build(prompt, TASK, model=nano, decoding="greedy").answer(questions)
+    assert [answer.prompt_tokens for answer in reported] == [answer.prompt_tokens for answer in expected]
     assert (long.text, long.stopped) == ("", False)
-    assert long.error == f"prompt of {long.prompt_tokens} tokens and max_new_tokens=10 exceed the context of 100"
+    assert {str(long.prompt_tokens), "10", "100"} <= set(re.findall(r"\d+", long.error))
     assert system.answer(questions[1:2])[0].error == long.error
