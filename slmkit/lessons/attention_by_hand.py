@@ -102,7 +102,7 @@ def attention_by_hand(
 
 
 def attention(layer: Any, hidden: Tensor, cos: Tensor, sin: Tensor, *, scale: bool) -> tuple[Tensor, Tensor]:
-    """softmax(Q K' / sqrt(C)) V and its weights (H, T, T); hidden is (T, D), cos and sin (T, C) encode the position."""
+    """softmax(Q K' / sqrt(C)) V and its weights (H, T, T); hidden is (T, D), cos and sin (T, C) encode positions."""
     import torch
 
     T, C = len(hidden), layer.head_dim

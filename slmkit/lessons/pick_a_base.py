@@ -1,6 +1,6 @@
-"""Picking a base model: filter by what you must have, then take the smallest that is left.
+"""Picking a base model: filter by your hard constraints, then take the smallest model left.
 
-The filter is written out below, a rule a line, and held against the one behind `slmkit pick` on random wish lists.
+The filter is written out below, one rule per line, and compared with that of `slmkit pick` on random wish lists.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Rule = Callable[[Card, Constraints], bool]
 
-# One line a rule: what a card must be, given the wish list. Unknown is not a yes.
+# One rule per line: what a model card must say, given the wish list. An unknown value does not pass.
 RULES: dict[str, Rule] = {
     "licence": lambda card, wish: (
         wish.licence == "any"
@@ -55,7 +55,7 @@ def pick_a_base(
 ) -> None:
     """Picks a model for random wish lists in two ways, tightens each list, and measures one model's memory.
 
-    leave_out: rules that the filter of this lesson forgets.
+    leave_out: rules that this lesson's filter skips.
     """
     known = read_cards(cards)
     with_size = [card for card in known if card.hub_id and card.num_parameters]
@@ -89,25 +89,25 @@ def pick_a_base(
 
 
 def pick(cards: Sequence[Card], wish: Constraints, rules: dict[str, Rule]) -> Card | None:
-    """The smallest card that breaks no rule; of two equal ones the newest, then the first by name."""
+    """The smallest model that passes every rule; on a tie the newest, then the first by name."""
     left = [card for card in cards if all(rule(card, wish) for rule in rules.values())]
     newest_first = sorted(sorted(left, key=lambda card: card.name), key=lambda card: card.released or "", reverse=True)
     return min(newest_first, key=size, default=None)
 
 
 def size(card: Card) -> int:
-    """Parameters; only cards that state or imply them take part."""
+    """The number of parameters; only cards with a known size are used."""
     assert card.num_parameters is not None
     return card.num_parameters
 
 
 def memory(card: Card, wish: Constraints) -> int:
-    """Bytes to answer: the weights, and keys and values of every token of the context."""
+    """The bytes for inference: the weights, and the KV cache of a full context."""
     return answering(card, context_length=wish.context_length).total
 
 
 def draw_wish(r: random.Random) -> Constraints:
-    """A random list of what somebody must have."""
+    """A random list of constraints."""
     return Constraints(
         licence=r.choice(["any", "commercial", "open"]),
         role=r.choice(["any", "instruct", "base"]),
@@ -120,7 +120,7 @@ def draw_wish(r: random.Random) -> Constraints:
 
 
 def tighten(wish: Constraints, r: random.Random) -> Constraints:
-    """The same wishes, one of them stricter."""
+    """The same wish list with one constraint made stricter."""
     return r.choice(
         [
             replace(wish, licence="open"),
@@ -135,7 +135,7 @@ def tighten(wish: Constraints, r: random.Random) -> Constraints:
 def measure_memory(
     run: Run, model: ModelRef, cards: Sequence[Card], context_length: int, device: Device, dtype: Dtype
 ) -> tuple[int, int]:
-    """Bytes that the model takes after reading context_length tokens, and what its card said beforehand."""
+    """The bytes of a model after context_length tokens, and the bytes predicted from its card."""
     import torch
 
     card = card_of(model, cards)
@@ -147,20 +147,20 @@ def measure_memory(
     keys_and_values = sum(t.numel() * t.element_size() for layer in cache.layers for t in (layer.keys, layer.values))
     is_float32 = loaded.model.dtype == torch.float32
     predicted = answering(card, context_length=context_length, precision="float32" if is_float32 else "bfloat16").total
-    run.note(f"{model.name} after {context_length:,} tokens: weights {weights:,} bytes, cache {keys_and_values:,}")
+    run.note(f"{model.name} after {context_length:,} tokens: weights {weights:,} bytes, KV cache {keys_and_values:,}")
     return weights + keys_and_values, predicted
 
 
 def card_of(model: ModelRef, cards: Sequence[Card]) -> Card:
-    """The card of a model given by its name or its hub id."""
+    """The card of a model, found by name or hub id."""
     for card in cards:
         if model.name in (card.name, card.hub_id) or (card.folder and card.folder == model_folder(model)):
             return card
-    raise SlmkitError(f"no card describes {model.name!r}", fix="add one to configs/models")
+    raise SlmkitError(f"no model card for {model.name!r}", fix="add one to configs/models")
 
 
 def what_is_left(cards: Sequence[Card], wish: Constraints) -> list[tuple[str, int]]:
-    """How many cards are left as one rule after the other is asked."""
+    """The number of models left after each rule."""
     left, counts = list(cards), [("none", len(cards))]
     for name, rule in RULES.items():
         left = [card for card in left if rule(card, wish)]
@@ -175,15 +175,15 @@ def _chart(left: Sequence[tuple[str, int]]) -> Figure:
         axes.annotate(str(count), (count, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.set(xlabel="models left: chat, free to sell, no account, English, 8,192 tokens, 4 GB")
+    axes.set(xlabel="models left: instruct, commercial use, no account, English, 8,192 tokens, 4 GB")
     return figure
 
 
 def _table(cards: Sequence[Card], wish: Constraints) -> list[dict[str, object]]:
-    """The eight smallest models and the first rule that each breaks."""
+    """The eight smallest models, each with the first rule it fails."""
     rows = []
     for card in sorted(cards, key=size)[:8]:
         broken = next((name for name, rule in RULES.items() if not rule(card, wish)), "")
-        rows.append({"model": card.name, "million parameters": size(card) // 10**6, "breaks": broken or "–"})
+        rows.append({"model": card.name, "million parameters": size(card) // 10**6, "fails": broken or "–"})
     first = pick(cards, wish, RULES)
     return [row | {"picked": "◀" if first and row["model"] == first.name else ""} for row in rows]
