@@ -1,1 +1,1 @@
-"""Retrievers: each indexes passages once and finds the best for a query."""
+"""Retrievers: each indexes passages once and returns the best ones for a query."""

@@ -1,4 +1,4 @@
-"""Texts as vectors of length 1, so that those that mean alike lie close: learned on the spot, or by a real model."""
+"""Embeds texts as unit vectors, by latent semantic analysis fitted on the spot or by an embedding model."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def fit_embedder(embedder: str, texts: Sequence[str], *, batch_size: int = 64) -> Embed:
-    """The function from texts to vectors (N, D): "lsa" is fitted on `texts`, any other name is a model that is loaded.
+    """The function from texts to vectors (N, D) of length 1.
 
-    "minilm" is a real embedding model that a package brings; else a folder or hub id of sentence-transformers.
+    "lsa" is fitted on `texts`; "minilm" is the all-MiniLM-L6-v2 model of a package; any other name is a folder or hub
+    id that sentence-transformers loads.
     """
     return lsa(texts) if embedder == "lsa" else _transformer(embedder, batch_size)
 
@@ -32,14 +33,15 @@ def _transformer(embedder: str, batch_size: int) -> Embed:
             embedder = str(get_model_path())
     except ImportError as error:
         raise SlmkitError(
-            f"embedder {embedder!r} needs the package {error.name}", fix="pip install 'slmkit[dense]', or embedder=lsa"
+            f"embedder {embedder!r} needs the package {error.name}",
+            fix="pip install 'slmkit[dense]', or set embedder=lsa",
         ) from None
     try:
         model = SentenceTransformer(embedder)
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        fix = "embedder=lsa needs nothing; or name a folder that sentence-transformers saved"
-        raise SlmkitError(f"embedder {embedder!r} cannot be loaded: {reason}", fix=fix) from None
+        fix = "set embedder=lsa, which needs no download, or a folder saved by sentence-transformers"
+        raise SlmkitError(f"cannot load embedder {embedder!r}: {reason}", fix=fix) from None
 
     def embed(texts: Sequence[str]) -> Any:
         return model.encode(list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)

@@ -1,4 +1,4 @@
-"""BM25, the baseline that retrieval has to beat: words in common, rare ones counting more, by the bm25s library."""
+"""BM25, the baseline of retrieval: shared words, rare ones weighing more. Computed by the bm25s library."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from slmkit.types import Fraction, Hit, NonNegativeFloat, Passage, Retriever
 
 
 def bm25(passages: Sequence[Passage], *, k1: NonNegativeFloat = 1.2, b: Fraction = 0.75) -> Retriever:
-    """Ranks passages by the words they share with the query (BM25, in Lucene's form).
+    """Ranks passages by BM25 over the words they share with the query, in Lucene's variant.
 
-    k1: how soon repeating a word stops to help; b: how much long passages are held back. Both as in Lucene.
+    k1: how soon repetitions of a word stop adding to the score; b: penalty for long passages (0 none, 1 full).
+    Defaults as in Lucene. English stop words are ignored.
+    Example: passages "oak table" and "glass lamp", query "an oak" -> only the first, with a score above 0.
     Source: Robertson and Zaragoza 2009, https://doi.org/10.1561/1500000019; Lù 2024, https://arxiv.org/abs/2407.03618.
     """
     return _BM25(passages, k1=k1, b=b)
@@ -28,7 +30,7 @@ class _BM25:
             self.index.index(tokens, show_progress=False)
 
     def search(self, queries: Sequence[str], *, top_k: int) -> list[list[Hit]]:
-        """The top_k best passages of each query that share a word with it, best first."""
+        """The best passages that share a word with each query, at most top_k, best first."""
         top_k = min(top_k, len(self.passages))
         if not (queries and top_k and self.has_words):
             return [[] for _ in queries]

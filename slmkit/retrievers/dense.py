@@ -1,4 +1,4 @@
-"""Retrieval by vectors: passages and queries that mean alike lie close, whatever their words."""
+"""Dense retrieval: passages and queries of similar meaning are close as vectors, even without a common word."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from slmkit.types import Hit, Passage, Retriever
 
 
 def dense(passages: Sequence[Passage], *, embedder: str = "lsa", batch_size: int = 64) -> Retriever:
-    """Ranks passages by the cosine of their vectors with the query's.
+    """Ranks passages by cosine similarity of their embedding with the query's.
 
-    embedder: "lsa" learns vectors from these passages alone, at once and without a network; "minilm" is a real
-    embedding model that a package brings; else a folder or hub id that sentence-transformers loads.
+    embedder: "lsa" (latent semantic analysis) is fitted on these passages in seconds and needs no network; "minilm" is
+    an embedding model from a package (slmkit[dense]); any other value is a folder or hub id for sentence-transformers.
+    Vectors (1, 0) and (0.6, 0.8) have similarity 0.6; passages with similarity 0 or below are never returned.
     Source: Deerwester et al. 1990, https://doi.org/10.1002/(SICI)1097-4571(199009)41:6<391::AID-ASI1>3.0.CO;2-9 (LSA);
     Reimers and Gurevych 2019, https://arxiv.org/abs/1908.10084.
     """
@@ -25,10 +26,10 @@ class _Dense:
         if self.passages:
             texts = [passage.text for passage in self.passages]
             self.embed = fit_embedder(embedder, texts, batch_size=batch_size)
-            self.vectors = self.embed(texts)  # (N, D), each of length 1
+            self.vectors = self.embed(texts)  # (N, D), unit length
 
     def search(self, queries: Sequence[str], *, top_k: int) -> list[list[Hit]]:
-        """The top_k passages closest to each query, best first; none at a right angle to it."""
+        """The top_k most similar passages of each query, best first, with similarity above 0."""
         if not queries or not self.passages:
             return [[] for _ in queries]
         scores = self.embed(queries) @ self.vectors.T  # (Q, N)

@@ -1,4 +1,4 @@
-"""Two retrievers asked at once, their rankings merged: words catch names and numbers, vectors catch other wordings."""
+"""Hybrid retrieval: two rankings merged, so that words find names and numbers and vectors find paraphrases."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def hybrid(
     depth: PositiveInt = 50,
     rank_constant: PositiveInt = 60,
 ) -> Retriever:
-    """Merges two retrievers by reciprocal rank fusion: a passage scores 1 / (rank_constant + rank) for each.
+    """Merges two retrievers by reciprocal rank fusion: the sum of 1 / (rank_constant + rank) over both rankings.
 
-    depth: how many passages of each are merged. First in one and third in the other: 1/61 + 1/63 = 0.0323.
-    Source: Cormack, Clarke and Büttcher 2009, https://doi.org/10.1145/1571941.1572114, with their constant 60.
+    Rank 1 in one and rank 3 in the other: 1/61 + 1/63 = 0.0323. depth: passages taken from each ranking.
+    Source: Cormack, Clarke and Büttcher 2009, https://doi.org/10.1145/1571941.1572114, with their constant of 60.
     """
     return _Hybrid([first(passages), second(passages)], depth, rank_constant)
 
@@ -30,7 +30,7 @@ class _Hybrid:
         self.retrievers, self.depth, self.rank_constant = retrievers, depth, rank_constant
 
     def search(self, queries: Sequence[str], *, top_k: int) -> list[list[Hit]]:
-        """The top_k passages of each query by their merged score; at a tie, the first retriever's order."""
+        """The top_k passages of each query by merged score; ties keep the order of the first retriever."""
         found = [retriever.search(queries, top_k=max(top_k, self.depth)) for retriever in self.retrievers]
         return [self._merged([hits[i] for hits in found])[:top_k] for i in range(len(queries))]
 

@@ -1,4 +1,4 @@
-"""Vectors in a Qdrant server, for more passages than fit into memory, or that other programs ask too."""
+"""Dense retrieval in a Qdrant server, for passages that do not fit into memory or are shared with other programs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from slmkit.files import sha256_of
 from slmkit.retrievers._embedder import fit_embedder
 from slmkit.types import Hit, Passage, Retriever
 
-_BATCH = 256  # passages embedded and sent at once
+_BATCH = 256  # passages per request
 
 
 def qdrant(
     passages: Sequence[Passage], *, url: str = ":memory:", embedder: str = "lsa", batch_size: int = 64
 ) -> Retriever:
-    """Ranks passages by the cosine of their vectors, which a Qdrant at `url` holds and searches.
+    """Ranks passages by cosine similarity of their embeddings, stored and searched by the Qdrant server at `url`.
 
-    url: http://HOST:6333; ":memory:" keeps all in this process. The collection is named by a hash of passages and
-    embedder, of a folder its files: the same passages are sent once. embedder: as in `dense`.
+    url: http://HOST:6333, or ":memory:" for an index in this process. The collection's name is a hash of the passages
+    and the embedder (of its files, if it is a folder), so the same passages are uploaded once. embedder: see `dense`.
     Source: Malkov and Yashunin 2018 (HNSW), https://arxiv.org/abs/1603.09320.
     """
     return _Qdrant([passage for passage in passages if passage.text.strip()], url, embedder, batch_size)
@@ -41,7 +41,7 @@ class _Qdrant:
         self._fill()
 
     def search(self, queries: Sequence[str], *, top_k: int) -> list[list[Hit]]:
-        """The top_k passages closest to each query, best first; none at a right angle to it."""
+        """The top_k most similar passages of each query, best first, with similarity above 0."""
         if not queries or not self.passages:
             return [[] for _ in queries]
         found = []
@@ -51,7 +51,7 @@ class _Qdrant:
         return found
 
     def _fill(self) -> None:
-        """Sends the passages, unless all of them are there."""
+        """Uploads the passages, unless the collection already holds all of them."""
         from qdrant_client.models import Distance, PointStruct, VectorParams
 
         if self.client.collection_exists(self.collection):
@@ -59,20 +59,20 @@ class _Qdrant:
                 return
             self.client.delete_collection(self.collection)
         for start in range(0, len(self.passages), _BATCH):
-            some = self.passages[start : start + _BATCH]
-            vectors = self.embed([passage.text for passage in some])
+            batch = self.passages[start : start + _BATCH]
+            vectors = self.embed([passage.text for passage in batch])
             if start == 0:
                 size = VectorParams(size=vectors.shape[1], distance=Distance.COSINE)
                 self.client.create_collection(self.collection, vectors_config=size)
             points = [
                 PointStruct(id=start + i, vector=vector.tolist(), payload={"id": passage.id, "text": passage.text})
-                for i, (passage, vector) in enumerate(zip(some, vectors, strict=True))
+                for i, (passage, vector) in enumerate(zip(batch, vectors, strict=True))
             ]
             self.client.upsert(self.collection, points)
 
 
 def _files_hash(folder: Path) -> str:
-    """Of every file of an embedder's folder, so that one trained anew finds no vectors of the old; else empty."""
+    """Hash of all files of an embedder's folder, so that a retrained one gets a new collection; "" for other names."""
     return sha256_of(sorted(path for path in folder.rglob("*") if path.is_file())) if folder.is_dir() else ""
 
 
@@ -80,10 +80,13 @@ def _connect(url: str) -> Any:
     try:
         from qdrant_client import QdrantClient
     except ImportError:
-        raise SlmkitError("qdrant needs the package qdrant-client", fix="pip install 'slmkit[qdrant]'") from None
+        raise SlmkitError(
+            "retriever 'qdrant' needs the package qdrant-client", fix="pip install 'slmkit[qdrant]'"
+        ) from None
     client = QdrantClient(":memory:") if url == ":memory:" else QdrantClient(url=url, check_compatibility=False)
     try:
         client.get_collections()
-    except Exception as error:  # qdrant-client has an exception of its own for each transport
-        raise SlmkitError(f"no Qdrant answers at {url}: {error}", fix="start the server, or leave url out") from None
+    except Exception as error:  # each transport of qdrant-client raises its own kind
+        what, fix = f"cannot reach a Qdrant server: {error}", "start the server, or leave url out"
+        raise SlmkitError(what, where=url, fix=fix) from None
     return client

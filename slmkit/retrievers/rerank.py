@@ -1,4 +1,4 @@
-"""A second look at what a first retriever found: a cross-encoder reads query and passage together and sorts anew."""
+"""Reranking: a cross-encoder reads the query with each passage of a first retriever, and sorts them again."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def rerank(
     max_length: PositiveInt = 512,
     batch_size: PositiveInt = 32,
 ) -> Retriever:
-    """Sorts the `depth` best passages of `first` by how well a cross-encoder finds that each answers the query.
+    """Sorts the best `depth` passages of `first` by the relevance score of a cross-encoder.
 
-    cross_encoder: a folder or hub id of a sequence classifier, such as cross-encoder/ms-marco-MiniLM-L6-v2; where it
-    has several outputs, the last is taken. Pairs beyond max_length tokens lose the end of the longer
-    text, which is hardly ever the query.
+    cross_encoder: folder or hub id of a sequence classifier, such as cross-encoder/ms-marco-MiniLM-L6-v2; of several
+    outputs the last is the score. Pairs over max_length tokens are truncated at the end of the longer text, nearly
+    always the passage. With depth 50, a relevant passage at rank 30 of `first` can reach rank 1; one at 51 cannot.
     Source: Nogueira and Cho 2019, https://arxiv.org/abs/1901.04085.
     """
     return _Rerank(first(passages), cross_encoder, depth, max_length, batch_size)
@@ -36,21 +36,21 @@ class _Rerank:
         self.max_length, self.batch_size = max_length, batch_size
 
     def search(self, queries: Sequence[str], *, top_k: int) -> list[list[Hit]]:
-        """The top_k passages of each query by the cross-encoder; at a tie, the first retriever's order."""
+        """The top_k passages of each query by the cross-encoder's score; ties keep the first retriever's order."""
         found = self.first.search(queries, top_k=max(top_k, self.depth))
         pairs = [(query, hit.passage.text) for query, hits in zip(queries, found, strict=True) for hit in hits]
         scores = iter(self._scores(pairs))
         sorted_hits = []
         for hits in found:
-            anew = [Hit(hit.passage, next(scores)) for hit in hits]
-            sorted_hits.append(sorted(anew, key=lambda hit: -hit.score)[:top_k])
+            rescored = [Hit(hit.passage, next(scores)) for hit in hits]
+            sorted_hits.append(sorted(rescored, key=lambda hit: -hit.score)[:top_k])
         return sorted_hits
 
     def _scores(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         import torch
 
         tokenizer, model = self._model
-        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][1]))  # like lengths go together
+        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][1]))  # similar lengths in one batch: less padding
         scores = [0.0] * len(pairs)
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
@@ -80,7 +80,7 @@ class _Rerank:
         except (OSError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             raise SlmkitError(
-                f"cross_encoder {self.cross_encoder!r} cannot be loaded: {reason}",
-                fix="name a folder with a sequence classifier and its tokenizer, or a hub id that is in the cache",
+                f"cannot load cross_encoder {self.cross_encoder!r}: {reason}",
+                fix="name a folder with a sequence classifier and its tokenizer, or a hub id in the local cache",
             ) from None
         return tokenizer, model.eval().to("cuda" if torch.cuda.is_available() else "cpu")

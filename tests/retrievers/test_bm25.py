@@ -1,4 +1,4 @@
-"""BM25 on passages whose order is plain, and on a public test set with a published score."""
+"""BM25 on passages with an obvious order, and on a public test set with a published score."""
 
 import csv
 
@@ -15,7 +15,7 @@ PASSAGES = [
 ]
 
 
-def test_the_passage_with_the_rare_word_comes_first():
+def test_a_passage_with_a_rare_word_of_the_query_ranks_first():
     [found] = bm25(PASSAGES).search(["What is made of oak?"], top_k=3)
     assert [hit.passage.id for hit in found] == ["oak", "glass"]
     assert found[0].score > found[1].score > 0
@@ -25,7 +25,7 @@ def test_a_query_without_a_known_word_finds_nothing():
     assert bm25(PASSAGES).search(["quantum?", ""], top_k=3) == [[], []]
 
 
-def test_no_passages_and_no_queries_are_no_error():
+def test_no_passages_or_no_queries_give_no_hits():
     assert bm25([]).search(["oak"], top_k=3) == [[]]
     assert bm25([Passage("blank", " ")]).search(["oak"], top_k=3) == [[]]
     assert bm25(PASSAGES).search([], top_k=3) == []
@@ -36,7 +36,7 @@ def test_one_letter_words_and_other_alphabets_are_words():
     assert [row[0].passage.id for row in index.search(["x", "дуба", "木"], top_k=1)] == ["x", "ж", "木"]
 
 
-def test_scifact_scores_as_published(shared_data):
+def test_the_score_on_scifact_is_the_published_one(shared_data):
     """nDCG@10 of BM25 on the 300 SciFact queries: 0.665 in Thakur et al. 2021 (BEIR), table 2."""
     folder = shared_data / "scifact"
     with open(folder / "corpus_train.csv", encoding="utf-8") as file:

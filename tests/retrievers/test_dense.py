@@ -1,4 +1,4 @@
-"""Vectors find what words miss, and merging keeps the best of both."""
+"""Dense retrieval finds what shared words miss; hybrid retrieval finds both."""
 
 import pytest
 
@@ -17,7 +17,7 @@ PASSAGES = [
 WORDLESS = [Passage("1", "!!!"), Passage("2", "???")]
 
 
-def test_a_word_finds_passages_with_the_words_it_goes_with():
+def test_a_word_finds_passages_with_related_words():
     garage = [
         Passage("car", "The car has an engine and four wheels."),
         Passage("automobile", "An automobile needs wheels, and its engine needs oil."),
@@ -37,7 +37,7 @@ def test_a_passage_is_closest_to_itself():
 
 
 @pytest.mark.parametrize("passages", [[], PASSAGES[3:], PASSAGES[:1], PASSAGES[:2], WORDLESS])
-def test_few_or_no_passages_are_no_error(passages):
+def test_few_or_no_passages_are_not_an_error(passages):
     assert len(dense(passages).search(["stolen card", ""], top_k=5)) == 2
     assert len(hybrid(passages).search(["stolen card", ""], top_k=5)) == 2
 
@@ -46,13 +46,13 @@ def test_passages_without_words_are_never_found():
     assert dense(WORDLESS).search(["!!!", "oak"], top_k=2) == [[], []]
 
 
-def test_an_embedder_that_is_not_there_says_what_to_do():
-    with pytest.raises(SlmkitError) as error:
+def test_an_embedder_that_cannot_be_loaded_is_named_with_the_alternative():
+    with pytest.raises(SlmkitError, match="'no/such-model'") as error:
         dense(PASSAGES, embedder="no/such-model")
     assert "embedder=lsa" in error.value.fix
 
 
-def test_ranks_are_merged_as_in_the_worked_example():
+def test_merged_scores_are_those_of_the_worked_example():
     index = hybrid(PASSAGES, first=_ranked("cards", "cash", "travel"), second=_ranked("cash", "travel", "cards"))
     [hits] = index.search(["?"], top_k=3)
     assert [hit.passage.id for hit in hits] == ["cash", "cards", "travel"]
@@ -60,7 +60,7 @@ def test_ranks_are_merged_as_in_the_worked_example():
     assert hits[1].score == pytest.approx(1 / 61 + 1 / 63)
 
 
-def test_a_merge_finds_what_either_finds():
+def test_hybrid_retrieval_finds_what_either_retriever_finds():
     found = hybrid(PASSAGES).search(["stolen", "coins"], top_k=1)
     assert [hits[0].passage.id for hits in found] == ["cards", "cash"]
 

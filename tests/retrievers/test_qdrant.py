@@ -1,4 +1,4 @@
-"""Qdrant, in its local mode, finds what an exact search over the same vectors finds."""
+"""Qdrant in its local mode finds what exact search over the same vectors finds."""
 
 import warnings
 from pathlib import Path
@@ -17,7 +17,7 @@ WORDS = ["oak", "river", "card", "bank", "train", "glass", "stone", "lamp"]
 PASSAGES = [Passage(f"p{i}", f"{' and '.join(WORDS[i : i + 2])} by the {WORDS[i + 2]}") for i in range(6)]
 
 
-def test_it_finds_what_the_exact_search_finds():
+def test_hits_and_scores_are_those_of_exact_search():
     queries = ["an oak by a river", "the glass lamp", "card"]
     exact = dense(PASSAGES).search(queries, top_k=3)
     found = qdrant(PASSAGES).search(queries, top_k=3)
@@ -26,7 +26,7 @@ def test_it_finds_what_the_exact_search_finds():
         assert [hit.score for hit in ours] == pytest.approx([hit.score for hit in theirs], abs=1e-5)
 
 
-def test_an_embedder_trained_anew_finds_no_vectors_of_the_old(tmp_path, monkeypatch):
+def test_a_retrained_embedder_gets_a_new_collection(tmp_path, monkeypatch):
     from qdrant_client import QdrantClient
 
     client = QdrantClient(":memory:")
@@ -41,19 +41,20 @@ def test_an_embedder_trained_anew_finds_no_vectors_of_the_old(tmp_path, monkeypa
     assert len(client.get_collections().collections) == 2
 
 
-def test_nothing_is_found_among_nothing():
+def test_no_passages_give_no_hits():
     assert qdrant([]).search(["oak"], top_k=3) == [[]]
     assert qdrant([Passage("1", "!!!")]).search(["oak"], top_k=3) == [[]]
 
 
-def test_a_server_that_is_not_there_is_told():
-    with warnings.catch_warnings(), pytest.raises(SlmkitError, match="no Qdrant answers at http://127"):
+def test_a_server_that_is_down_is_named():
+    with warnings.catch_warnings(), pytest.raises(SlmkitError) as caught:
         warnings.simplefilter("ignore")
         qdrant(PASSAGES, url="http://127.0.0.1:9")
+    assert caught.value.where == "http://127.0.0.1:9"
 
 
 def _by_weights(folder, texts, *, batch_size):
-    """A one-hot vector a text, of the place of its last word, moved by the number that stands for the weights."""
+    """One-hot vectors by the last word of a text, shifted by the number in the file that plays the weights."""
     import numpy as np
 
     [path] = [path for path in Path(folder).rglob("*") if path.is_file()]

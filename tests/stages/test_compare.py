@@ -294,7 +294,8 @@ def test_a_comparison_killed_at_three_moments_ends_in_the_same_verdict(tmp_path)
         assert {(row["system"], row["example_id"]): row["answer"] for row in again} == said, moment
         assert (tmp_path / moment / "verdict.txt").read_text() == (tmp_path / "whole/verdict.txt").read_text()
         about = {row["system"]: row for row in read_jsonl(tmp_path / moment / "provenance.jsonl")}
-        assert about["best prompt"]["prompt"].startswith("chosen from 2 prompts by 20 answers"), moment
+        chosen = about["best prompt"]["prompt"]
+        assert " 2 prompts " in chosen and " 20 answers" in chosen, moment
 
 
 def test_a_resumed_bar_starts_where_the_last_session_ended(tmp_path, systems, gold, monkeypatch):
