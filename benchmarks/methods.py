@@ -174,7 +174,7 @@ def losses(model: Any, tokenizer: Any) -> list[float]:
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as a table of Markdown."""
     lines = [
-        "| method | adapter | steps | figure | before | after | read back apart | seconds | |",
+        "| method | adapter | steps | metric | before | after | reload error | seconds | |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
