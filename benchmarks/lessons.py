@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--as-written", action="store_true", help="break none of them")
     parser.add_argument("--markdown", type=Path, help="write the table here too")
     asked = parser.parse_args()
-    lessons = asked.lessons or read_curriculum().there
+    lessons = asked.lessons or read_curriculum().written_lessons
     for name in lessons:
         print(f"making what {name} reads", file=sys.stderr)
         run(name)

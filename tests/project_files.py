@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slmkit.recipe.signature import grouped
+from slmkit.recipe.signature import call_arguments
 from slmkit.types import Task
 
 REPOSITORY = Path(__file__).parent.parent
@@ -37,12 +37,12 @@ class Finished:
 
 def call(stage: Callable[..., None], run: Any, **keys: Any) -> None:
     """Calls a stage with values for its keys, as a recipe would: call(sft, Run(folder), data=…, max_steps=1)."""
-    stage(run, **grouped(stage, keys))
+    stage(run, **call_arguments(stage, keys))
 
 
 def build(system: Callable[..., Any], task: Task, **keys: Any) -> Any:
     """Builds a system with values for its keys, as a recipe would: build(rag, task, model=…, documents=…, top_k=2)."""
-    return system(task, **grouped(system, keys))
+    return system(task, **call_arguments(system, keys))
 
 
 def write(path: Path, text: str) -> Path:

@@ -19,16 +19,16 @@ from slmkit.errors import SlmkitError
 from slmkit.files import PACKAGE
 from slmkit.recipe import lookup
 from slmkit.recipe.call import Call, Part, Reference
-from slmkit.recipe.layer import Layer, Place
+from slmkit.recipe.layer import KeyPath, Layer
 from slmkit.recipe.load_recipe import Recipe
-from slmkit.recipe.signature import check_signature, parameters, place_of
-from slmkit.recipe.validate import Group, Pending, as_text, checked, wanted
+from slmkit.recipe.signature import check_signature, parameters, source_location
+from slmkit.recipe.validate import Group, Pending, expected_text, quoting_hint, validate
 from slmkit.recipe.yaml_lines import read_yaml
 from slmkit.types import PartOf, Reads
 
 
 @dataclass
-class Fill:
+class Fallback:
     """Values that fill parameters by name wherever the recipe leaves them unset, and which of them were used."""
 
     values: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Fill:
     used: set[str] = dataclasses.field(default_factory=set)
 
 
-def bind(recipe: Recipe, fills: list[Fill]) -> Call:
+def bind(recipe: Recipe, fills: list[Fallback]) -> Call:
     """The stage and arguments of a recipe, or SlmkitError naming file, line and the nearest right name.
 
     fills: by decreasing priority, usually the command line's undotted keys and the profile.
@@ -59,11 +59,13 @@ def stage_of(recipe: Recipe) -> Callable[..., Any]:
 
 
 class _Binder:
-    def __init__(self, layer: Layer, fills: list[Fill], origins: dict[str, str]) -> None:
+    def __init__(self, layer: Layer, fills: list[Fallback], origins: dict[str, str]) -> None:
         self.layer, self.fills, self.origins = layer, fills, origins
-        self.filled: dict[Place, str] = {}  # places the recipe leaves unset, and where their values come from
+        self.filled: dict[KeyPath, str] = {}  # places the recipe leaves unset, and where their values come from
 
-    def bind(self, function: Callable[..., Any], given: Mapping[str, Any], place: Place, what: str) -> dict[str, Any]:
+    def bind(
+        self, function: Callable[..., Any], given: Mapping[str, Any], place: KeyPath, what: str
+    ) -> dict[str, Any]:
         """The checked keyword arguments of one stage or part."""
         known = parameters(function)
         values = dict(given)
@@ -83,12 +85,12 @@ class _Binder:
         for name in known.keys() & values.keys():
             values[name] = _of_default(values[name], known[name])
         try:
-            found = checked(function, values)
+            found = validate(function, values)
         except ValidationError as error:
             raise self._explain(error, function, values, place, what) from None
         return {name: self._resolve(value, (*place, name)) for name, value in found.items()}
 
-    def _resolve(self, value: Any, place: Place) -> Any:
+    def _resolve(self, value: Any, place: KeyPath) -> Any:
         """Looks up what pass one left pending: references and parts, at any depth."""
         if isinstance(value, Pending):
             if isinstance(value.marker, Reads):
@@ -103,7 +105,7 @@ class _Binder:
             return value.kind(**{name: self._resolve(inner, (*place, name)) for name, inner in value.values.items()})
         return value
 
-    def _note_origins(self, group: Group, place: Place) -> None:
+    def _note_origins(self, group: Group, place: KeyPath) -> None:
         """Where each field of a group comes from: those that are not given have their defaults."""
         given = self.layer.at(place)
         if place in self.filled or not isinstance(given, dict):
@@ -113,7 +115,7 @@ class _Binder:
             origin = self.layer.where(at).partition(": ")[0] if name in given else "default"
             self.origins[".".join(str(step) for step in at[1:])] = origin
 
-    def _read(self, pending: Pending, place: Place) -> Reference:
+    def _read(self, pending: Pending, place: KeyPath) -> Reference:
         name = pending.value
         is_model = pending.marker.kind == "model"
         if lookup.find("recipes", name):
@@ -129,7 +131,7 @@ class _Binder:
             fix += f"; a data set of the Hugging Face hub: data=data/hub dataset={name}"
         raise SlmkitError(f"no file, folder or recipe {name!r}", where=self._where(place), fix=fix)
 
-    def _part(self, pending: Pending, place: Place) -> Part:
+    def _part(self, pending: Pending, place: KeyPath) -> Part:
         value, folder = pending.value, pending.marker.folder
         if isinstance(value, Part):
             return value
@@ -150,16 +152,16 @@ class _Binder:
             raise SlmkitError(error.what, where=self._where(place), fix=error.fix) from None
         check_signature(function, is_stage=False)
         part = Part(folder, name, function, self.bind(function, given, place, f"{kind} {name!r}"))
-        part.given = given
+        part.options = given
         return part
 
-    def _beside(self, place: Place) -> list[str]:
+    def _beside(self, place: KeyPath) -> list[str]:
         """The names of the parts that stand beside a place: the other systems of a comparison."""
         value = self.layer.at(place[:-1])
         named = value.items() if isinstance(value, dict) and len(place) > 2 else ()
         return [str(key) for key, part in named if key != place[-1] and isinstance(part, str | dict)]
 
-    def _where(self, place: Place) -> str:
+    def _where(self, place: KeyPath) -> str:
         """As Layer.where; a value that fills a key stands where it was given, not in the recipe."""
         for end in range(len(place), 1, -1):
             if origin := self.filled.get(place[:end]):
@@ -167,7 +169,12 @@ class _Binder:
         return self.layer.where(place)
 
     def _explain(
-        self, error: ValidationError, function: Callable[..., Any], values: Mapping[str, Any], place: Place, what: str
+        self,
+        error: ValidationError,
+        function: Callable[..., Any],
+        values: Mapping[str, Any],
+        place: KeyPath,
+        what: str,
     ) -> SlmkitError:
         known = parameters(function)
         first = error.errors()[0]
@@ -187,11 +194,11 @@ class _Binder:
             where = self.layer.where(place) if place != ("with",) else self._top()
             return SlmkitError(f"{what} needs a value for {loc[-1]!r}", where=where, fix=f"add `{loc[-1]}: …`")
         here = [one["msg"] for one in error.errors() if _within(self.layer.at(place), one["loc"]) == loc]
-        dotted, fix = ".".join(str(step) for step in loc), f"give {wanted(here)}"
+        dotted, fix = ".".join(str(step) for step in loc), f"give {expected_text(here)}"
         if loc[0] not in values:
             what = f"the default of {dotted} is {first['input']!r}"
-            return SlmkitError(what, where=place_of(function), fix=fix)
-        fix += as_text(first["input"], fix, dotted if where.startswith("command line") else "")
+            return SlmkitError(what, where=source_location(function), fix=fix)
+        fix += quoting_hint(first["input"], fix, dotted if where.startswith("command line") else "")
         return SlmkitError(f"{dotted} is {first['input']!r}", where=where, fix=fix)
 
     def _top(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.recipe.load_recipe import Recipe
-from slmkit.recipe.signature import grouped
+from slmkit.recipe.signature import call_arguments
 from slmkit.types import ModelRef
 
 
@@ -46,20 +46,20 @@ class Part:
 
     def __init__(self, folder: str, name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
         self.folder, self.name, self.function, self.arguments = folder, name, function, arguments
-        self.given: dict[str, Any] = {}  # what the YAML said beyond the name
+        self.options: dict[str, Any] = {}  # those set in the YAML
         self.key = ""  # a hash of all that its work depends on, once the runner calls it
 
     @property
     def label(self) -> str:
         """The name, with the options the recipe gave: two uses of one part must not share a label."""
-        options = ", ".join(f"{key}={_brief(value)}" for key, value in self.given.items())
+        options = ", ".join(f"{key}={_brief(value)}" for key, value in self.options.items())
         return f"{self.name}({options})" if options else self.name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **grouped(self.function, self.arguments), **kwargs)
+        return self.function(*args, **call_arguments(self.function, self.arguments), **kwargs)
 
 
-def resolved(value: Any, folder_of: Callable[[str], Path]) -> Any:
+def resolve(value: Any, folder_of: Callable[[str], Path]) -> Any:
     """Arguments as the stage gets them: references become Paths and ModelRefs, inside parts too."""
     if isinstance(value, Reference):
         if value.kind == "recipe":
@@ -69,13 +69,13 @@ def resolved(value: Any, folder_of: Callable[[str], Path]) -> Any:
             return ModelRef(value.name, str(value.path) if value.path else value.name)
         return value.path
     if isinstance(value, Part):
-        part = Part(value.folder, value.name, value.function, resolved(value.arguments, folder_of))
-        part.given, part.key = value.given, value.key
+        part = Part(value.folder, value.name, value.function, resolve(value.arguments, folder_of))
+        part.options, part.key = value.options, value.key
         return part
     if isinstance(value, list):
-        return [resolved(inner, folder_of) for inner in value]
+        return [resolve(inner, folder_of) for inner in value]
     if isinstance(value, dict):
-        return {key: resolved(inner, folder_of) for key, inner in value.items()}
+        return {key: resolve(inner, folder_of) for key, inner in value.items()}
     return value
 
 

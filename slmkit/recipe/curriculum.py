@@ -35,7 +35,7 @@ class Item:
         return SOURCES[self.id.partition(".")[0]]
 
     @property
-    def is_there(self) -> bool:
+    def is_available(self) -> bool:
         """Whether every recipe that teaches it is written."""
         return all(lookup.find("recipes", recipe) for recipe in self.recipes)
 
@@ -53,7 +53,7 @@ class Curriculum:
         return [name for chapter in self.chapters.values() for name in chapter]
 
     @property
-    def there(self) -> list[str]:
+    def written_lessons(self) -> list[str]:
         """The lessons that are written, in order."""
         return [name for name in self.lessons if lookup.find("recipes", name)]
 
@@ -99,7 +99,7 @@ class Lesson:
     scores: Mapping[str, list[float]] = field(default_factory=dict)  # of each statistical claim, five seeds
 
 
-def lesson_of(recipe: Recipe) -> Lesson | None:
+def read_lesson(recipe: Recipe) -> Lesson | None:
     """The lesson that a recipe carries, or None; SlmkitError where a part of it is missing or of a wrong form."""
     value = recipe.get("lesson")
     if value is None:

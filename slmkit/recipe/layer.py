@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-Place = tuple[str | int, ...]  # where a value stands: ("with", "systems", "rag", "top_k")
+KeyPath = tuple[str | int, ...]  # where a value stands: ("with", "systems", "rag", "top_k")
 
 
 @dataclass
@@ -17,9 +17,9 @@ class Layer:
     """A YAML value and the file and line of each place in it."""
 
     value: Any
-    lines: dict[Place, str] = field(default_factory=dict)
+    lines: dict[KeyPath, str] = field(default_factory=dict)
 
-    def where(self, place: Place) -> str:
+    def where(self, place: KeyPath) -> str:
         """ "file:line: a.b.c" of a place, or of the nearest enclosing one that has a line."""
         at = place
         while at and at not in self.lines:
@@ -27,7 +27,7 @@ class Layer:
         dotted = ".".join(str(step) for step in place)
         return f"{self.lines[at]}: {dotted}" if at in self.lines else dotted
 
-    def at(self, place: Place) -> Any:
+    def at(self, place: KeyPath) -> Any:
         """What stands at a place; None where nothing does."""
         value = self.value
         for step in place:
@@ -41,7 +41,7 @@ class Layer:
         """Lays another layer on top of this one."""
         self.value = self._merged(self.value, over.value, (), over)
 
-    def set(self, place: Place, value: Any, origin: str) -> None:
+    def set(self, place: KeyPath, value: Any, origin: str) -> None:
         """Puts one value at a place; a part given by name only becomes a mapping first."""
         target = self.value
         for step, at in zip(place[:-1], (place[: i + 1] for i in range(len(place))), strict=False):
@@ -55,7 +55,7 @@ class Layer:
         target[place[-1]] = value
         self.lines[place] = origin
 
-    def _merged(self, low: Any, high: Any, place: Place, over: Layer) -> Any:
+    def _merged(self, low: Any, high: Any, place: KeyPath, over: Layer) -> Any:
         same_part = (
             isinstance(low, dict) and isinstance(high, dict) and low.get("use") == high.get("use", low.get("use"))
         )
@@ -68,5 +68,5 @@ class Layer:
             merged[key] = self._merged(low.get(key), value, (*place, key), over)
         return merged
 
-    def _forget(self, place: Place) -> None:
+    def _forget(self, place: KeyPath) -> None:
         self.lines = {at: line for at, line in self.lines.items() if at[: len(place)] != place}

@@ -12,7 +12,7 @@ from typing import Any
 from slmkit.cuda import cuda_is_available
 from slmkit.errors import SlmkitError, shown
 from slmkit.recipe import lookup
-from slmkit.recipe.layer import Layer, Place
+from slmkit.recipe.layer import KeyPath, Layer
 from slmkit.recipe.yaml_lines import read_yaml
 
 KEYS = (
@@ -76,7 +76,7 @@ def _check_keys(layer: Layer) -> None:
     """Refuses keys that nothing reads and values of a wrong kind, in every part of a recipe."""
     _check_names(layer, (), KEYS, "a recipe")
     for profile in _mapping(layer, ("profiles",)):
-        place: Place = ("profiles", profile)
+        place: KeyPath = ("profiles", profile)
         if lookup.find("configs/profiles", str(profile)) is None:
             fix = lookup.suggest(str(profile), lookup.names("configs/profiles"))
             raise SlmkitError(f"unknown profile {profile!r}", where=layer.where(place), fix=fix)
@@ -91,7 +91,7 @@ def _check_keys(layer: Layer) -> None:
         layer.value["with"] = {}
 
 
-def _check_names(layer: Layer, place: Place, known: tuple[str, ...], what: str) -> None:
+def _check_names(layer: Layer, place: KeyPath, known: tuple[str, ...], what: str) -> None:
     """The keys that stand at a place must be known, and what they hold of the right kind."""
     for key, value in _mapping(layer, place).items():
         where = layer.where((*place, key))
@@ -102,7 +102,7 @@ def _check_names(layer: Layer, place: Place, known: tuple[str, ...], what: str) 
             raise SlmkitError(f"{key!r} cannot be {value!r}", where=where, fix=f"give {_KIND_NAMES[kind]}")
 
 
-def _mapping(layer: Layer, place: Place) -> dict[Any, Any]:
+def _mapping(layer: Layer, place: KeyPath) -> dict[Any, Any]:
     """The mapping at a place; none there is an empty one."""
     value = layer.value
     for step in place:
@@ -129,7 +129,7 @@ def _check_red(layer: Layer) -> None:
             raise SlmkitError(what, where=layer.where(("breaks", "red", i)), fix="add it there")
 
 
-def _check_bounds(layer: Layer, place: Place) -> None:
+def _check_bounds(layer: Layer, place: KeyPath) -> None:
     """Refuses a claim that no number can keep, before anything runs."""
     for name, bounds in _mapping(layer, place).items():
         where = layer.where((*place, name))
@@ -155,7 +155,7 @@ _KINDS: dict[str, Any] = {
 _KIND_NAMES = {dict: "a mapping (key: value lines)", str: "text", list: "a list: [a, b]"}
 
 
-def _inner(layer: Layer, place: Place) -> Layer | None:
+def _inner(layer: Layer, place: KeyPath) -> Layer | None:
     """The layer that stands inside another one at a place."""
     value = layer.at(place)
     if not isinstance(value, dict):

@@ -26,7 +26,7 @@ _MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 @functools.cache
 def check_signature(function: Callable[..., Any], *, is_stage: bool) -> None:
     """Refuses a function that no recipe could call: a key without a type, and of a stage all but one positional."""
-    where, name = place_of(function), getattr(function, "__name__", "it")
+    where, name = source_location(function), getattr(function, "__name__", "it")
     try:
         keys = _declared(function)
         parameters(function)
@@ -46,7 +46,7 @@ def check_signature(function: Callable[..., Any], *, is_stage: bool) -> None:
         raise SlmkitError(what, where=where, fix=f"def {name}(run, *, key: int = 1): keys stand after the star")
 
 
-def place_of(function: Callable[..., Any]) -> str:
+def source_location(function: Callable[..., Any]) -> str:
     """The file and line of a function."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
@@ -68,7 +68,7 @@ def parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     return MappingProxyType(found)
 
 
-def written_types(function: Callable[..., Any]) -> dict[str, str]:
+def type_names(function: Callable[..., Any]) -> dict[str, str]:
     """The type of each key as the file spells it: {"data": "Input", "limit": "Count | None"}."""
     found: dict[str, Any] = {}
     for name, parameter in _declared(function).items():
@@ -79,7 +79,7 @@ def written_types(function: Callable[..., Any]) -> dict[str, str]:
     return {name: kind if isinstance(kind, str) else inspect.formatannotation(kind) for name, kind in found.items()}
 
 
-def grouped(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def call_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments to call a stage or part with, from values of its keys; one left out has its default."""
     arguments = dict(values)
     for name, parameter in _declared(function).items():

@@ -20,7 +20,7 @@ from pydantic_core import CoreConfig, CoreSchema, SchemaValidator, core_schema
 
 from slmkit.errors import SlmkitError
 from slmkit.recipe import lookup
-from slmkit.recipe.signature import parameters, place_of
+from slmkit.recipe.signature import parameters, source_location
 from slmkit.types import PartOf, Reads
 
 _CONFIG = CoreConfig(strict=True, allow_inf_nan=False, extra_fields_behavior="forbid")
@@ -59,7 +59,7 @@ class Group:
     values: dict[str, Any]
 
 
-def checked(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def validate(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """A value for every key of a function, defaults included.
 
     Raises: pydantic_core.ValidationError; SlmkitError for a key whose type no YAML can give.
@@ -68,7 +68,7 @@ def checked(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str
     return found
 
 
-def wanted(messages: Iterable[str]) -> str:
+def expected_text(messages: Iterable[str]) -> str:
     """What pydantic asks for, in fewer words: "at least 1, or 'auto'"."""
     asked = list(messages)
     for phrase, ours in _PHRASES.items():
@@ -76,7 +76,7 @@ def wanted(messages: Iterable[str]) -> str:
     return ", or ".join(dict.fromkeys(asked))
 
 
-def as_text(value: Any, asked: str, key: str = "") -> str:
+def quoting_hint(value: Any, asked: str, key: str = "") -> str:
     """How a number is given as text, where text is asked for; key: of the command line, whose shell takes quotes."""
     if "string" not in asked or not isinstance(value, int | float):
         return ""
@@ -105,7 +105,7 @@ def _of_function(function: Callable[..., Any]) -> CoreSchema:
     except _CannotBeGivenError as error:
         what = f"{function.__name__} has a key that no YAML can give: {error}"
         fix = "use str, int, float, bool, Literal[…], list[…], Input, Model or a small dataclass of such values"
-        raise SlmkitError(what, where=place_of(function), fix=fix) from None
+        raise SlmkitError(what, where=source_location(function), fix=fix) from None
 
 
 def _of_fields(fields: Mapping[str, tuple[Any, Any]]) -> CoreSchema:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError, file_error, shown
-from slmkit.recipe.layer import Layer, Place
+from slmkit.recipe.layer import KeyPath, Layer
 
 
 def read_yaml(path: Path) -> Layer:
@@ -33,7 +33,7 @@ def _parsed(text: str, file: str) -> Layer:
     """The layer of a file's text: a check of all recipes reads a profile, or an input of many, again and again."""
     from ruamel.yaml.error import YAMLError
 
-    lines: dict[Place, str] = {}
+    lines: dict[KeyPath, str] = {}
     try:
         value = _yaml_value(text, lines, file)
     except (ValueError, KeyError) as error:  # 2024-13-45 looks like a date, and is none; !!bool maybe
@@ -74,7 +74,7 @@ def read_value(text: str) -> Any:
     return value if is_closed or is_null or isinstance(value, bool | int | float) else text
 
 
-def _yaml_value(text: str, lines: dict[Place, str], file: str) -> Any:
+def _yaml_value(text: str, lines: dict[KeyPath, str], file: str) -> Any:
     """The plain value of a YAML 1.2 text; fills `lines`."""
     from ruamel.yaml import YAML
 
@@ -86,7 +86,7 @@ def _yaml_value(text: str, lines: dict[Place, str], file: str) -> Any:
     return _without_dates(yaml.constructor.construct_document(node))
 
 
-def _note_lines(node: Any, place: Place, lines: dict[Place, str], file: str, constructor: Any) -> None:
+def _note_lines(node: Any, place: KeyPath, lines: dict[KeyPath, str], file: str, constructor: Any) -> None:
     """Fills `lines` from a node, which knows where it stands, and refuses what no plain value is."""
     if len(place) > _DEEPEST:
         what = f"nested deeper than {_DEEPEST} levels, or an anchor that contains itself"

@@ -30,10 +30,10 @@ def work(request: dict[str, object]) -> None:
         raise RuntimeError(f"the launcher started {world} processes, {launch.world_size} were asked for")
     console.quiet = rank != 0
     quiet_libraries()
-    given, seed = request["given"], request["seed"]
-    assert isinstance(given, dict) and isinstance(seed, int)
+    overrides, seed = request["overrides"], request["seed"]
+    assert isinstance(overrides, dict) and isinstance(seed, int)
     profile, breaks = str(request["profile"]), bool(request["breaks"])
-    plan = make_plan(str(request["name"]), given=given, profile=profile, seed=seed, breaks=breaks)
+    plan = make_plan(str(request["name"]), overrides=overrides, profile=profile, seed=seed, breaks=breaks)
     if plan.target.key != request["key"]:
         raise RuntimeError("a file changed while the processes started; run the command again")
     run = Run(plan.target.dir, seed=seed, name=plan.target.name, is_main=rank == 0)

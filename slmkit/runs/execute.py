@@ -20,15 +20,15 @@ from rich.markup import escape
 from slmkit.console import console, to_terminal
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, SlmkitError
 from slmkit.files import write_json
-from slmkit.recipe.call import parts_in, resolved
+from slmkit.recipe.call import parts_in, resolve
 from slmkit.recipe.lookup import suggest
-from slmkit.recipe.signature import grouped
+from slmkit.recipe.signature import call_arguments
 from slmkit.report import formatting, write_report
-from slmkit.runs.explain import explained, locked
+from slmkit.runs.explain import locked, readable_errors
 from slmkit.runs.fingerprint import part_key
 from slmkit.runs.launch import Launch, check_launch, start
 from slmkit.runs.plan import Plan, Step
-from slmkit.runs.record import begin_session, claims, judged, recipe_record, write_result
+from slmkit.runs.record import begin_session, check_claims, recipe_record, refresh_result, write_result
 from slmkit.runs.run import OnLog, Run
 from slmkit.runs.store import ANSWERS, RUNS, clear_run, read_json, read_result
 
@@ -80,12 +80,12 @@ def execute(
             console.print(f"[green]✓[/] {escape(step.name)}  [dim]{seconds:,.1f} s, {escape(str(step.dir))}[/]")
         elif step.state == "done" and (step is plan.target or todo):
             console.print(f"[green]✓[/] {escape(step.name)}  [dim]found in {escape(str(step.dir))}[/]")
-        if not plan.given:
+        if not plan.overrides:
             _tell_claims(step, is_target=step is plan.target)
-    return Outcome(plan, judged(plan), ran)
+    return Outcome(plan, refresh_result(plan), ran)
 
 
-def assist(plan: Plan, launch: Launch, *, verbose: bool = False) -> None:
+def execute_as_worker(plan: Plan, launch: Launch, *, verbose: bool = False) -> None:
     """Runs this machine's processes of a step whose run another machine keeps; its inputs are made here too."""
     todo = plan.to_run()
     check_launch(plan.target, launch)
@@ -99,8 +99,8 @@ def call_stage(plan: Plan, step: Step, run: Run) -> None:
     """Calls the stage with everything it reads resolved to paths, and each part with its key."""
     for place, part in parts_in(step.call.arguments):
         part.key = part_key(step.inputs, place, part, seed=plan.seed)
-    values = resolved(step.call.arguments, lambda name: plan.step(name).dir)
-    returned = step.call.function(run, **grouped(step.call.function, values))
+    values = resolve(step.call.arguments, lambda name: plan.step(name).dir)
+    returned = step.call.function(run, **call_arguments(step.call.function, values))
     if returned is not None:
         run.note("what the stage returned is not kept: run.metric(name=value) and run.table(name, rows) keep things")
 
@@ -111,7 +111,7 @@ def preflight(plan: Plan, todo: list[Step]) -> None:
     for step in todo:
         check = getattr(sys.modules[step.call.function.__module__], "check", None)
         if check is not None:
-            check(**grouped(step.call.function, resolved(step.call.arguments, ready.__getitem__)))
+            check(**call_arguments(step.call.function, resolve(step.call.arguments, ready.__getitem__)))
 
 
 def _run_step(
@@ -119,7 +119,7 @@ def _run_step(
 ) -> float | None:
     """The seconds it took; None where another process finished the run before the lock was ours."""
     started = time.monotonic()
-    with locked(step.dir), explained(step):
+    with locked(step.dir), readable_errors(step):
         if step.state == "done" and not force:
             return None
         if force:
@@ -132,7 +132,9 @@ def _run_step(
         (step.dir / "notes.jsonl").unlink(missing_ok=True)
         if not resuming:
             write_json(step.dir / "recipe.json", recipe_record(plan, step))
-        run = Run(step.dir, seed=plan.seed, name=step.name, kept=RUNS / ANSWERS, asks_anew=force, on_log=on_log)
+        run = Run(
+            step.dir, seed=plan.seed, name=step.name, answers_dir=RUNS / ANSWERS, refresh_answers=force, on_log=on_log
+        )
         if run.checkpoint is None:
             (step.dir / "log.jsonl").unlink(missing_ok=True)
         if launch.world_size > 1:
@@ -160,7 +162,7 @@ def _tell_claims(step: Step, *, is_target: bool) -> None:
             where = step.call.recipe.layer.where(("expect", name))
             fix = suggest(name, metrics, f"its metrics are in {step.dir / 'result.json'}")
             raise SlmkitError(f"the run measured no {name!r}", where=where, fix=fix)
-    for row in [] if is_target else claims(step, metrics, lifted=False):
+    for row in [] if is_target else check_claims(step, metrics, lifted=False):
         if not row["ok"]:
             bounds = formatting.bounds(row["low"], row["high"])
             told = f"✗ {step.name}: {row['metric']} is {formatting.number(row['value'])}, expected {bounds}"

@@ -39,7 +39,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def explained(step: Step) -> Iterator[None]:
+def readable_errors(step: Step) -> Iterator[None]:
     """Turns what can go wrong outside our code into an error a person can act on; keeps the traceback of the rest."""
     try:
         yield

@@ -46,7 +46,7 @@ class Launch:
         return self.num_processes * self.num_machines
 
     @property
-    def holds_the_run(self) -> bool:
+    def is_main_machine(self) -> bool:
         """Whether the first process is on this machine."""
         return self.machine_rank == 0
 
@@ -84,7 +84,7 @@ def start(plan: Plan, step: Step, launch: Launch, *, verbose: bool = False) -> N
     """Runs one step in the processes of this machine; they are told the plan and make it again."""
     path, found = step.call.recipe.path, find("recipes", step.name)
     name = step.name if found and found.samefile(path) else str(path)
-    request = {"name": name, "given": plan.given, "profile": plan.profile, "seed": plan.seed, "key": step.key}
+    request = {"name": name, "overrides": plan.overrides, "profile": plan.profile, "seed": plan.seed, "key": step.key}
     request |= {"breaks": plan.breaks, "launch": asdict(launch)}
     meet = ["--standalone"]
     if launch.num_machines > 1:
@@ -108,7 +108,7 @@ def start(plan: Plan, step: Step, launch: Launch, *, verbose: bool = False) -> N
         told = json.loads(error_file.read_text(encoding="utf-8"))
         error_file.unlink()
         raise KINDS[told["kind"]](told["what"], where=told["where"], fix=told["fix"])
-    done = (step.dir / "result.json").is_file() or not launch.holds_the_run
+    done = (step.dir / "result.json").is_file() or not launch.is_main_machine
     if finished.returncode != 0 or not done:
         fix = "the messages above say why; `--num-processes 1` shows whether it is the launch or the stage"
         raise FailedError(f"one of {launch.world_size} processes failed", where=str(step.dir), fix=fix)

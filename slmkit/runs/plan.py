@@ -9,12 +9,12 @@ from typing import Any
 
 from slmkit.errors import SlmkitError, shown
 from slmkit.recipe import lookup
-from slmkit.recipe.bind import Fill, bind, stage_of
+from slmkit.recipe.bind import Fallback, bind, stage_of
 from slmkit.recipe.call import Call, Reference, parts_in
 from slmkit.recipe.load_recipe import Recipe, load_profile, load_recipe
 from slmkit.recipe.signature import parameters
 from slmkit.runs.fingerprint import content_hash, stage_key
-from slmkit.runs.store import RUNS, is_whole
+from slmkit.runs.store import RUNS, is_complete
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Step:
     @property
     def state(self) -> str:
         """ "done", "unfinished" (a resumable folder, or a done one that lost a file) or "new"."""
-        if is_whole(self.dir):
+        if is_complete(self.dir):
             return "done"
         return "unfinished" if self.dir.is_dir() else "new"
 
@@ -48,7 +48,7 @@ class Plan:
     steps: list[Step]
     profile: str
     seed: int
-    given: dict[str, Any]  # what the command line set
+    overrides: dict[str, Any]  # key=value pairs of the command line
     breaks: bool = False  # whether the target is the recipe with its `breaks`
 
     @property
@@ -75,20 +75,25 @@ class Plan:
 
 
 def make_plan(
-    name: str, *, given: Mapping[str, Any] | None = None, profile: str = "auto", seed: int = 0, breaks: bool = False
+    name: str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    profile: str = "auto",
+    seed: int = 0,
+    breaks: bool = False,
 ) -> Plan:
     """Binds a recipe and every recipe it reads; nothing is run.
 
-    given: key=value of the command line. A key sets that parameter in every recipe of the graph that has it, except
+    overrides: key=value of the command line. A key sets that parameter in every recipe of the graph that has it, except
     where the value there is itself a recipe that takes the key (`data=FILE` reaches `prepare`, not `train`). Inside
     parts an undotted key fills what the recipe leaves unset; a dotted one (systems.rag.top_k=3) sets exactly there.
     Raises: SlmkitError for any mistake in any recipe of the graph, for circles, and for keys that nothing takes.
     """
     profile, profile_layer = load_profile(profile)
-    builder = _Builder(dict(given or {}), profile, profile_layer, seed)
+    builder = _Builder(dict(overrides or {}), profile, profile_layer, seed)
     builder.add(name, (), breaks)
     builder.refuse_unused()
-    return Plan(builder.steps, profile, seed, dict(given or {}), breaks)
+    return Plan(builder.steps, profile, seed, dict(overrides or {}), breaks)
 
 
 def bind_one(name: str, *, profile: str = "auto") -> tuple[Call, str]:
@@ -97,7 +102,7 @@ def bind_one(name: str, *, profile: str = "auto") -> tuple[Call, str]:
     return _Builder({}, profile, profile_layer, 0).bind(name), profile
 
 
-def find_mistakes(recipes: Sequence[str], *, profile: str) -> dict[str, SlmkitError]:
+def find_errors(recipes: Sequence[str], *, profile: str) -> dict[str, SlmkitError]:
     """The mistake of each recipe that has one, in itself or in what it reads; what several read is bound once."""
     profile, profile_layer = load_profile(profile)
     builder = _Builder({}, profile, profile_layer, 0)
@@ -111,8 +116,8 @@ def find_mistakes(recipes: Sequence[str], *, profile: str) -> dict[str, SlmkitEr
 
 
 class _Builder:
-    def __init__(self, given: dict[str, Any], profile: str, profile_layer: Any, seed: int) -> None:
-        self.given, self.profile, self.profile_layer, self.seed = given, profile, profile_layer, seed
+    def __init__(self, overrides: dict[str, Any], profile: str, profile_layer: Any, seed: int) -> None:
+        self.overrides, self.profile, self.profile_layer, self.seed = overrides, profile, profile_layer, seed
         self.steps: list[Step] = []
         self.files: dict[str, Path] = {}  # the recipe of each name
         self.used: set[str] = set()
@@ -127,7 +132,7 @@ class _Builder:
         if name in above:
             circle = " -> ".join([*above[above.index(name) :], name])
             where, fix = shown(self.files[above[-1]]), "break one of the links"
-            if key := next((key for key, value in self.given.items() if value == asked), None):
+            if key := next((key for key, value in self.overrides.items() if value == asked), None):
                 where = f"command line: {key}={asked}"
                 fix = f"{key} is set in every recipe that has it: give the one place, such as system.{key}={asked}"
             raise SlmkitError(f"recipes read each other in a circle: {circle}", where=where, fix=fix)
@@ -146,17 +151,17 @@ class _Builder:
     def bind(self, name: str, breaks: bool = False) -> Call:
         """One recipe checked against its stage, those it reads left alone."""
         recipe = load_recipe(name, profile=self.profile, breaks=breaks)
-        self._apply_given(recipe)
-        command = Fill({k: v for k, v in self.given.items() if "." not in k}, lambda _: "command line")
-        profile = Fill(self.profile_layer.value, lambda key: self.profile_layer.lines[(key,)])
+        self._apply_overrides(recipe)
+        command = Fallback({k: v for k, v in self.overrides.items() if "." not in k}, lambda _: "command line")
+        profile = Fallback(self.profile_layer.value, lambda key: self.profile_layer.lines[(key,)])
         call = bind(recipe, [command, profile])
         self.used |= command.used
         self.known |= {key for _, part in parts_in(call.arguments) for key in part.arguments} | set(call.arguments)
         return call
 
-    def _apply_given(self, recipe: Recipe) -> None:
+    def _apply_overrides(self, recipe: Recipe) -> None:
         known = parameters(stage_of(recipe))
-        for key, value in self.given.items():
+        for key, value in self.overrides.items():
             first, *rest = key.split(".")
             if first not in known:
                 continue
@@ -182,14 +187,14 @@ class _Builder:
         return any(lookup.find("recipes", value) and self._takes(value, key, seen | {name}) for value in read)
 
     def refuse_unused(self) -> None:
-        for key in self.given:
+        for key in self.overrides:
             if key not in self.used:
                 first = key.split(".")[0]
                 what = f"no recipe here has a key {first!r}"
                 fix = lookup.suggest(first, self.known, "`slmkit show NAME` prints the keys of a recipe")
                 if key in ("seed", "profile"):
-                    fix = f"it is an option: --{key} {self.given[key]}"
-                raise SlmkitError(what, where=f"command line: {key}={self.given[key]}", fix=fix)
+                    fix = f"it is an option: --{key} {self.overrides[key]}"
+                raise SlmkitError(what, where=f"command line: {key}={self.overrides[key]}", fix=fix)
 
 
 def _lineage_row(parameter: str, reference: Reference, step: Step | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The records of a run: recipe.json before it, result.json after it, and its claims judged."""
+"""The records of a run: recipe.json before it, result.json after it, and its claims refresh_result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from slmkit.recipe.curriculum import read_curriculum
 from slmkit.report import write_report
 from slmkit.runs.plan import Plan, Step
 from slmkit.runs.run import Run
-from slmkit.runs.store import files_of, read_result
+from slmkit.runs.store import file_sizes, read_result
 from slmkit.types import Score
 
 _PACKAGES = ("slmkit", "torch", "transformers", "datasets", "peft", "trl", "accelerate", "bitsandbytes", "evaluate")
@@ -82,17 +82,17 @@ def write_result(plan: Plan, step: Step, run: Run, seconds: float) -> None:
             "status": "done",
             "metrics": metrics,
             "verdict": verdict,
-            "expect": claims(step, metrics, lifted=bool(plan.given)),
+            "expect": check_claims(step, metrics, lifted=bool(plan.overrides)),
             "expect_lifted": _lifted(plan, step),
             "seconds": round(_seconds_before(step.dir) + seconds, 3),
             "finished": now(),
             "environment": environment(),
-            "files": files_of(step.dir),
+            "files": file_sizes(step.dir),
         },
     )
 
 
-def claims(step: Step, metrics: dict[str, Any], *, lifted: bool) -> list[dict[str, Any]]:
+def check_claims(step: Step, metrics: dict[str, Any], *, lifted: bool) -> list[dict[str, Any]]:
     """Each expectation of the recipe against its metric, if measured; values from the command line lift them all."""
     rows = []
     for name, bounds in ({} if lifted else step.call.recipe.get("expect") or {}).items():
@@ -105,12 +105,12 @@ def claims(step: Step, metrics: dict[str, Any], *, lifted: bool) -> list[dict[st
     return rows
 
 
-def judged(plan: Plan) -> dict[str, Any]:
+def refresh_result(plan: Plan) -> dict[str, Any]:
     """The target's result with the words and claims of the recipe as it reads now: they are not part of the key."""
     step = plan.target
     result = read_result(step.dir)
     assert result is not None, "a step that is done has a result"
-    now = claims(step, result["metrics"], lifted=bool(plan.given))
+    now = check_claims(step, result["metrics"], lifted=bool(plan.overrides))
     lifted = _lifted(plan, step)
     record = json.loads((step.dir / "recipe.json").read_text(encoding="utf-8"))
     is_new = (now, lifted) != (result["expect"], result["expect_lifted"])
@@ -124,7 +124,7 @@ def judged(plan: Plan) -> dict[str, Any]:
 
 def _lifted(plan: Plan, step: Step) -> bool:
     """Whether the recipe makes claims that values from the command line took back."""
-    return bool(plan.given) and bool(step.call.recipe.get("expect"))
+    return bool(plan.overrides) and bool(step.call.recipe.get("expect"))
 
 
 def environment() -> dict[str, str]:

@@ -42,12 +42,12 @@ class Run:
         seed: int = 0,
         name: str = "",
         is_main: bool = True,
-        kept: Path | None = None,
-        asks_anew: bool = False,
+        answers_dir: Path | None = None,
+        refresh_answers: bool = False,
         on_log: OnLog | None = None,
     ) -> None:
-        self.kept = kept  # a folder of answers that other runs may use; None: there is none
-        self.asks_anew = asks_anew  # whatever is kept
+        self.answers_dir = answers_dir  # cached answers that runs share; None: no cache
+        self.refresh_answers = refresh_answers  # ask again even if an answer is cached
         self.dir, self.seed, self.name, self.is_main, self.on_log = dir, seed, name, is_main, on_log
         self.metrics: dict[str, float | Score] = {}
         self.verdict_text: str | None = None

@@ -30,13 +30,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def is_whole(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
     """Whether a run is done and still has every file it had then, each of the same size; added files do not matter."""
     files = (read_result(folder) or {}).get("files")
-    return isinstance(files, dict) and files.items() <= files_of(folder).items()
+    return isinstance(files, dict) and files.items() <= file_sizes(folder).items()
 
 
-def files_of(folder: Path) -> dict[str, int]:
+def file_sizes(folder: Path) -> dict[str, int]:
     """The files a stage left in its run, with their sizes: tables, figures, models; not the records about them."""
     paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith(".")]
     sizes = {p.relative_to(folder).as_posix(): p.stat().st_size for p in paths}

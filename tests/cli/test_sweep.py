@@ -61,7 +61,7 @@ def test_lists_are_choices_ranges_are_between_and_the_rest_is_fixed() -> None:
     assert space == {"a": Choices((1, 2)), "b": Range(1e-5, 1e-3), "c": Range(4, 32), "lora.r": Choices((8,))}
     assert fixed == {"d": "../data", "e": 3}
     assert str(space["b"]) == "1e-05 to 0.001, on a logarithmic scale"
-    assert (space["c"].is_whole, Range(0.0, 1.0).is_logarithmic) == (True, False)  # type: ignore[union-attr]
+    assert (space["c"].is_complete, Range(0.0, 1.0).is_logarithmic) == (True, False)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("wrong", [{"a": []}, {"a": "3..1"}, {"a": "1..1"}])

@@ -9,7 +9,8 @@ from slmkit.recipe.curriculum import read_curriculum
 
 TRAINING = ("loop", "retrieval")  # tracks whose lessons stand on models that their recipes train first: minutes
 LESSONS = [
-    pytest.param(name, marks=pytest.mark.slow if name.startswith(TRAINING) else ()) for name in read_curriculum().there
+    pytest.param(name, marks=pytest.mark.slow if name.startswith(TRAINING) else ())
+    for name in read_curriculum().written_lessons
 ]
 
 

@@ -7,11 +7,11 @@ from typing import Literal
 import pytest
 
 from slmkit.errors import SlmkitError
-from slmkit.recipe.bind import Fill, bind
-from slmkit.recipe.call import Call, Part, Reference, plain, resolved
+from slmkit.recipe.bind import Fallback, bind
+from slmkit.recipe.call import Call, Part, Reference, plain, resolve
 from slmkit.recipe.layer import Layer
 from slmkit.recipe.load_recipe import Recipe
-from slmkit.recipe.signature import grouped
+from slmkit.recipe.signature import call_arguments
 from slmkit.recipe.validate import json_schema
 from slmkit.types import Fraction, Input, Keys, MetricPart, Model, PositiveInt, SystemPart
 
@@ -53,7 +53,7 @@ def _stage_is_found(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
 def call(fill: dict[str, object] | None = None, **given: object) -> Call:
     lines = {("stage",): "r.yaml:1", **{("with", key): f"r.yaml:{i + 3}" for i, key in enumerate(given)}}
     recipe = Recipe("r", Path("r.yaml"), Layer({"stage": "s", "with": given}, lines), "tiny")  # type: ignore[arg-type]
-    return bind(recipe, [Fill(fill or {}, lambda name: "profile")])
+    return bind(recipe, [Fallback(fill or {}, lambda name: "profile")])
 
 
 def test_defaults_and_values_are_bound() -> None:
@@ -75,12 +75,12 @@ def test_the_fields_of_shared_keys_are_keys_of_the_stage() -> None:
     assert bound.origins["max_steps"] == "r.yaml:5"
     assert bound.origins["inner"] == "profile"
     assert "shared" not in bound.arguments
-    assert grouped(stage, bound.arguments)["shared"] == Shared(max_steps=3, inner=Group(r=2))
+    assert call_arguments(stage, bound.arguments)["shared"] == Shared(max_steps=3, inner=Group(r=2))
 
 
 def test_a_stage_sets_its_own_defaults_for_shared_keys() -> None:
     assert call(data="rows.jsonl", model="nano").arguments["max_steps"] == 5
-    assert grouped(stage, {})["shared"] == Shared(max_steps=5)
+    assert call_arguments(stage, {})["shared"] == Shared(max_steps=5)
 
 
 def test_a_profile_fills_what_is_unset_in_stages_and_in_parts() -> None:
@@ -117,7 +117,7 @@ def test_null_takes_an_arm_out() -> None:
 
 def test_references_become_paths_and_models() -> None:
     bound = call(data="rows.jsonl", model="nano")
-    found = resolved(bound.arguments, lambda name: Path("runs") / name)
+    found = resolve(bound.arguments, lambda name: Path("runs") / name)
     assert found["data"] == Path("rows.jsonl")
     assert found["model"].name == "nano"
     assert Path(found["model"].path).is_dir()

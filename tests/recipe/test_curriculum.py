@@ -11,13 +11,13 @@ from project_files import REPOSITORY, Finished, write
 from slmkit.cli.learn import find_lesson
 from slmkit.errors import SlmkitError
 from slmkit.recipe import lookup
-from slmkit.recipe.curriculum import LEVELS, lesson_of, read_curriculum
+from slmkit.recipe.curriculum import LEVELS, read_curriculum, read_lesson
 from slmkit.recipe.load_recipe import load_recipe
 from slmkit.recipe.yaml_lines import read_value
 from slmkit.runs.plan import make_plan
 
 MAP = read_curriculum()
-WRITTEN = MAP.there
+WRITTEN = MAP.written_lessons
 
 
 def test_the_map_has_a_hundred_items_and_each_lesson_has_one_place() -> None:
@@ -35,7 +35,7 @@ def test_recipes_and_items_name_each_other(capsys: pytest.CaptureFixture[str]) -
         taught = {item.id for item in MAP.items_of(name)}
         assert set(recipe.get("seeds") or ()) == taught, f"{name}: seeds should be {sorted(taught)}"
         assert taught <= set(items)
-    done = [item for item in MAP.items if item.is_there]
+    done = [item for item in MAP.items if item.is_available]
     with capsys.disabled():
         print(f"\n{len(done)} of {len(items)} items have all their recipes; {len(WRITTEN)} of 91 lessons are written")
 
@@ -43,7 +43,7 @@ def test_recipes_and_items_name_each_other(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_lesson_has_a_claim_and_can_be_broken(name: str) -> None:
     recipe = load_recipe(name, profile="tiny")
-    lesson = lesson_of(recipe)
+    lesson = read_lesson(recipe)
     assert lesson is not None, "a recipe of the curriculum needs `lesson:`"
     assert recipe.get("honest") and recipe.get("teaches") and recipe.get("expect")
     assert recipe.get("breaks")["with"] and recipe.get("breaks")["red"]
@@ -73,7 +73,7 @@ def test_the_lessons_follow_each_other() -> None:
 def test_a_lesson_of_a_wrong_form_is_refused_with_its_line(project: Path, lesson: str, what: str) -> None:
     write(project / "recipes/r.yaml", f"stage: world\nlesson: {lesson}\n")
     with pytest.raises(SlmkitError, match=what) as error:
-        lesson_of(load_recipe("r", profile="tiny"))
+        read_lesson(load_recipe("r", profile="tiny"))
     assert error.value.where.startswith("recipes/r.yaml:2")
 
 
@@ -85,7 +85,7 @@ def test_the_map_is_no_recipe() -> None:
 @pytest.mark.parametrize("name", WRITTEN)
 @pytest.mark.usefixtures("project")
 def test_what_a_lesson_tells_to_try_is_accepted(name: str, slmkit: Callable[..., Finished]) -> None:
-    lesson = lesson_of(load_recipe(name, profile="tiny"))
+    lesson = read_lesson(load_recipe(name, profile="tiny"))
     assert lesson is not None
     for line in lesson.explore:
         words = shlex.split(line.partition(" #")[0])
@@ -94,7 +94,7 @@ def test_what_a_lesson_tells_to_try_is_accepted(name: str, slmkit: Callable[...,
             given = {
                 key: read_value(value) for key, _, value in (word.partition("=") for word in values if "=" in word)
             }
-            assert make_plan(find_lesson(lesson_name), given=given, profile="tiny").steps
+            assert make_plan(find_lesson(lesson_name), overrides=given, profile="tiny").steps
         elif words[:1] == ["slmkit"] and words[1] != "chat":
             dry = [] if words[1] in ("fit", "show", "ls") else ["--dry-run"]
             done = slmkit(*words[1:], *dry)

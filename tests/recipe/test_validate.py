@@ -15,13 +15,14 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import ValidationError
 
 from slmkit.errors import SlmkitError
-from slmkit.recipe.validate import Group, checked, json_schema
+from slmkit.recipe.validate import Group, json_schema, validate
 from slmkit.types import Fraction, FractionBelowOne, Input, LearningRate, PositiveFloat, PositiveInt
 
 TYPES: list[Any] = [
-    str, int, float, bool, object, Any, PositiveInt, Fraction, PositiveFloat, FractionBelowOne, LearningRate, list[str], list[float], list[Fraction],
-    str | None, PositiveInt | None, bool | Literal["auto"], Literal["a", "auto"], Literal[1, None], LearningRate | Literal["auto"],
-    str | list[str], Literal["a"] | Literal["b"] | None, dict[str, float | None], list[list[int]] | None,
+    str, int, float, bool, object, Any, PositiveInt, Fraction, PositiveFloat, FractionBelowOne, LearningRate,
+    list[str], list[float], list[Fraction], str | None, PositiveInt | None, bool | Literal["auto"],
+    Literal["a", "auto"], Literal[1, None], LearningRate | Literal["auto"], str | list[str],
+    Literal["a"] | Literal["b"] | None, dict[str, float | None], list[list[int]] | None,
     Annotated[int, MultipleOf(2)], Annotated[int, MultipleOf(2)] | None,
     Annotated[str, "a note"], Annotated[int, {"a": "note"}],
 ]  # fmt: skip
@@ -45,7 +46,7 @@ def test_values_are_taken_and_refused_as_by_pydantic(annotation: Any) -> None:
     part = taking(annotation)
     for value in VALUES:
         told: list[Any] = []
-        for ask in (lambda v: checked(part, {"key": v})["key"], theirs.validate_python):
+        for ask in (lambda v: validate(part, {"key": v})["key"], theirs.validate_python):
             try:
                 taken = ask(value)
                 told.append((type(taken), repr(taken)))
@@ -66,7 +67,7 @@ class Thing: ...
 )
 def test_a_type_without_values_in_yaml_is_refused_with_its_place(annotation: Any) -> None:
     with pytest.raises(SlmkitError, match="part has a key that no YAML can give") as error:
-        checked(taking(annotation), {})
+        validate(taking(annotation), {})
     assert error.value.where.startswith(__file__)
 
 
@@ -83,27 +84,27 @@ class Reading:
 
 def test_a_group_is_checked_by_its_fields_and_its_defaults_are_never_shared() -> None:
     part = taking(Inner | None)
-    checked(part, {"key": {}})["key"].values["names"].append("x")
-    assert checked(part, {"key": {"rate": 0.1}})["key"] == Group(Inner, {"names": [], "rate": 0.1})
-    assert checked(part, {"key": None})["key"] is None
+    validate(part, {"key": {}})["key"].values["names"].append("x")
+    assert validate(part, {"key": {"rate": 0.1}})["key"] == Group(Inner, {"names": [], "rate": 0.1})
+    assert validate(part, {"key": None})["key"] is None
     for wrong in ({"rate": 1.5}, {"names": "a"}, {"other": 1}, [], "a"):
         with pytest.raises(ValidationError):
-            checked(part, {"key": wrong})
+            validate(part, {"key": wrong})
 
 
 @pytest.mark.parametrize("annotation", [Reading, list[Reading] | None])
 def test_a_group_that_reads_something_is_refused(annotation: Any) -> None:
     with pytest.raises(SlmkitError, match=r"Reading\.rows names something read, which a group cannot"):
-        checked(taking(annotation), {})
+        validate(taking(annotation), {})
 
 
 def test_defaults_are_checked_and_never_shared() -> None:
     def part(*, names: list[str] = []): ...  # type: ignore[no-untyped-def]  # noqa: B006
 
-    checked(part, {})["names"].append("x")
-    assert checked(part, {})["names"] == []
+    validate(part, {})["names"].append("x")
+    assert validate(part, {})["names"] == []
 
     def other(*, names: list[str] = [1]): ...  # type: ignore[no-untyped-def, list-item]  # noqa: B006
 
     with pytest.raises(ValidationError):
-        checked(other, {})
+        validate(other, {})

@@ -111,7 +111,7 @@ def test_what_a_process_refuses_the_command_tells_in_three_lines(slmkit: Slmkit)
 def test_machines_are_told_apart_by_one_option() -> None:
     first = read_launch(2, fsdp=True, machine="0/3@10.0.0.1:29500")
     assert first == Launch(2, True, 0, 3, "10.0.0.1:29500")
-    assert (first.world_size, first.holds_the_run) == (6, True)
-    assert not read_launch(1, fsdp=False, machine="1/2@node-a:1234").holds_the_run
+    assert (first.world_size, first.is_main_machine) == (6, True)
+    assert not read_launch(1, fsdp=False, machine="1/2@node-a:1234").is_main_machine
     with pytest.raises(SlmkitError):
         read_launch(1, fsdp=False, machine="3/2@a:1")

@@ -7,7 +7,7 @@ from project_files import write
 from slmkit.errors import SlmkitError
 from slmkit.recipe.call import parts_in
 from slmkit.runs.fingerprint import content_hash, part_key
-from slmkit.runs.plan import find_mistakes, make_plan
+from slmkit.runs.plan import find_errors, make_plan
 
 STAGES = """
 from slmkit.types import Input
@@ -28,7 +28,7 @@ def _two_recipes(project: Path) -> None:
 
 
 def key(name: str = "b", **given: object) -> str:
-    return make_plan(name, given=given, profile="tiny").target.key
+    return make_plan(name, overrides=given, profile="tiny").target.key
 
 
 def test_inputs_come_first() -> None:
@@ -39,7 +39,7 @@ def test_a_mistake_is_told_of_every_recipe_that_reads_it(project: Path) -> None:
     write(project / "recipes/c.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt, siz: 2}\n")
     write(project / "recipes/d.yaml", "stage: ./mine.py:second\nwith: {data: c}\n")
     write(project / "recipes/e.yaml", "stage: ./mine.py:second\nwith: {data: e}\n")
-    mistakes = find_mistakes(["d", "a", "c", "e", "b"], profile="tiny")
+    mistakes = find_errors(["d", "a", "c", "e", "b"], profile="tiny")
     assert {name: error.where.split(":")[0] for name, error in mistakes.items()} == {
         "d": "recipes/c.yaml",
         "c": "recipes/c.yaml",
@@ -70,12 +70,12 @@ def test_a_key_follows_the_suffix_that_decides_how_a_file_is_read(project: Path)
     for name in ("raw.md", "raw.TXT"):
         write(project / name, "one\n")
     assert key(data="raw.md") != key() == key(data="raw.TXT")
-    [row] = make_plan("a", given={"data": "raw.md"}, profile="tiny").target.inputs
+    [row] = make_plan("a", overrides={"data": "raw.md"}, profile="tiny").target.inputs
     assert row["sha256"] == hashlib.sha256(b"one\n").hexdigest()
 
 
 def test_a_command_line_key_reaches_the_recipe_that_reads_it() -> None:
-    plan = make_plan("b", given={"data": "other.txt"}, profile="tiny")
+    plan = make_plan("b", overrides={"data": "other.txt"}, profile="tiny")
     assert plan.step("a").call.arguments["data"].name == "other.txt"
     assert plan.step("b").call.arguments["data"].name == "a"
 
@@ -131,7 +131,7 @@ def test_a_path_is_the_users_file_also_where_a_recipe_lies_beside_it(project: Pa
     write(project / "ext/set.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt}\n")
     write(project / "b", "one\n")
     for data in (str(folder), f"../{project.name}/ext/set", "recipes/../ext/set", "./b"):
-        assert make_plan("a", given={"data": data}, profile="tiny").target.inputs[0]["kind"] == "file"
+        assert make_plan("a", overrides={"data": data}, profile="tiny").target.inputs[0]["kind"] == "file"
 
 
 @pytest.mark.parametrize("path", ["../out", "recipes/../../out", "deep/../out", "{project}/out"])
@@ -182,7 +182,7 @@ def test_a_part_has_a_key_of_its_own_options_and_inputs(project: Path) -> None:
     write(project / "recipes/asks.yaml", "stage: ./own.py:ask\nwith:\n systems:\n" + both)
 
     def keys(**given: object) -> dict[str, str]:
-        step = make_plan("asks", given=given, profile="tiny").steps[-1]
+        step = make_plan("asks", overrides=given, profile="tiny").steps[-1]
         return {at: part_key(step.inputs, at, part, seed=0) for at, part in parts_in(step.call.arguments)}
 
     before = keys()

@@ -23,7 +23,7 @@ import slmkit.stages.dpo
 import slmkit.stages.grpo
 import slmkit.stages.sft
 from slmkit.console import console, quiet_libraries
-from slmkit.recipe.signature import grouped
+from slmkit.recipe.signature import call_arguments
 from slmkit.runs.run import Run
 from slmkit.stages.dpo import dpo
 from slmkit.stages.grpo import grpo
@@ -108,7 +108,7 @@ def train(method: str, folder: Path, data: Path, moment: str | None) -> int:
         stage, keys = METHODS[method]
         keys |= {"data": data, "model": ModelRef("nano", str(NANO)), "max_steps": 10, "device": "cpu"}
         try:
-            stage(Run(folder), **grouped(stage, keys))
+            stage(Run(folder), **call_arguments(stage, keys))
         except BaseException as error:
             sys.stderr.write(f"{error!r}\n")
             os._exit(1)

@@ -18,7 +18,7 @@ import slmkit
 from slmkit.console import console
 from slmkit.errors import SlmkitError
 from slmkit.models.lora import Lora
-from slmkit.recipe.signature import grouped, parameters
+from slmkit.recipe.signature import call_arguments, parameters
 from slmkit.runs.run import Run
 from slmkit.training import sft_trainer
 from slmkit.training.config import Training
@@ -119,8 +119,8 @@ def reach(tmp_path, monkeypatch):
         given = {"data": "data", "model": NANO, "device": "cpu", **keys}
         given |= {name: files[given[name]] for name in ("data", "replay") if given.get(name)}
         try:
-            module.check(**grouped(stage, given))
-            stage(Run(folder), **grouped(stage, given))
+            module.check(**call_arguments(stage, given))
+            stage(Run(folder), **call_arguments(stage, given))
         except Reached:
             seen["notes"] = (folder / "notes.jsonl").read_text()
         except SlmkitError as error:

@@ -13,7 +13,7 @@ import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError, RefusedError, SlmkitError
 from slmkit.metrics.reward_model import reward_model
-from slmkit.recipe.signature import grouped
+from slmkit.recipe.signature import call_arguments
 from slmkit.rows.preference_rows import read_pairs
 from slmkit.runs.run import Run
 from slmkit.stages import distill, dpo, grpo, kto, orpo, reward, sft
@@ -189,7 +189,7 @@ def test_a_pair_that_would_be_cut_is_refused(tmp_path, pairs):
 def test_groups_that_do_not_fill_a_step_are_refused(chats):
     with pytest.raises(SlmkitError, match="12 answers a step cannot be split into groups of 8") as error:
         grpo.check(
-            **grouped(
+            **call_arguments(
                 grpo.grpo, {"data": chats, "model": NANO, "rewards": [vowels], "per_device_train_batch_size": 12}
             )
         )
@@ -198,4 +198,4 @@ def test_groups_that_do_not_fill_a_step_are_refused(chats):
 
 def test_a_teacher_with_another_vocabulary_is_refused_before_training(tmp_path, chats):
     with pytest.raises(SlmkitError, match="the teacher is the student"):
-        distill.check(**grouped(distill.distill, {"data": chats, "model": NANO, "teacher": NANO}))
+        distill.check(**call_arguments(distill.distill, {"data": chats, "model": NANO, "teacher": NANO}))

@@ -14,7 +14,7 @@ import slmkit
 from slmkit.console import console
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.lora import Lora
-from slmkit.recipe.signature import grouped
+from slmkit.recipe.signature import call_arguments
 from slmkit.runs.run import Run
 from slmkit.stages.sft import check, sft
 from slmkit.types import ModelRef
@@ -156,10 +156,10 @@ def test_few_rows_too_long_are_dropped_and_counted_many_are_refused(tmp_path, da
 def test_check_refuses_before_anything_is_loaded(data, change, what):
     arguments = {"data": data, "model": NANO, **change}
     if what is None:
-        check(**grouped(sft, arguments))  # an input that another recipe will make
+        check(**call_arguments(sft, arguments))  # an input that another recipe will make
     else:
         with pytest.raises(SlmkitError, match=what):
-            check(**grouped(sft, arguments))
+            check(**call_arguments(sft, arguments))
 
 
 def test_a_module_that_does_not_exist_is_named_with_the_nearest(tmp_path, data):
@@ -180,7 +180,7 @@ def test_a_base_model_is_pretrained_further_on_texts(tmp_path):
     chats = write_rows(tmp_path / "chats.jsonl", 8, seed=3)
     for model, keys in ((base, {}), (NANO, {"replay": chats})):
         arguments = {"data": folder, "model": model, "max_length": 32, "adapter": "full", "device": "cpu", **keys}
-        check(**grouped(sft, arguments))
+        check(**call_arguments(sft, arguments))
         run = Run(tmp_path / model.name)
         call(sft, run, **arguments)
         assert run.metrics["perplexity"] < 0.5 * run.metrics["perplexity_before"]
@@ -246,5 +246,5 @@ def test_the_curves_go_to_tensorboard_too_where_asked(tmp_path, data):
 def test_a_tracker_that_is_not_installed_is_refused_with_the_command_that_installs_it(data, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SlmkitError, match="'wandb', which is not installed") as error:
-        check(**grouped(sft, {"data": data, "model": NANO, "report_to": "wandb"}))
+        check(**call_arguments(sft, {"data": data, "model": NANO, "report_to": "wandb"}))
     assert error.value.fix == "pip install wandb"
