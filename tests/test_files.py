@@ -1,0 +1,35 @@
+"""Files are written whole or not at all."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slmkit.files import sha256_of, to_yaml, write_atomically
+
+
+def test_a_write_that_fails_midway_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_atomically(path, "old\n")
+
+    def fails_midway() -> Iterator[str]:
+        yield "new\n"
+        assert path.read_text() == "old\n"  # a reader, or a kill, at this moment finds the old file
+        raise OSError
+
+    with pytest.raises(OSError):
+        write_atomically(path, fails_midway())
+    assert path.read_text() == "old\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_one_hash_covers_several_files_in_their_order(tmp_path: Path) -> None:
+    one, two = tmp_path / "1", tmp_path / "2"
+    one.write_bytes(b"a")
+    two.write_bytes(b"b")
+    assert sha256_of([one, two]) == "fb8e20fc2e4c3f248c60c39bd652f3c1347298bb977b8b4d5903b85055620603"  # of b"ab"
+    assert sha256_of([two, one]) != sha256_of([one, two])
+
+
+def test_yaml_keeps_the_order_of_keys() -> None:
+    assert to_yaml({"b": 1, "a": [1, "x"]}) == "b: 1\na:\n- 1\n- x\n"
