@@ -43,9 +43,7 @@ def learn(words: Mapping[str, int], num_merges: int, merge: Choice = "most frequ
         if not counts:
             break
         sign = 1 if merge == "most frequent" else -1
-        best = min(
-            counts, key=lambda pair: (-sign * counts[pair], ids[pair[0]], ids[pair[1]])
-        )  # on a tie, the oldest pieces
+        best = min(counts, key=lambda pair: (-sign * counts[pair], ids[pair[0]], ids[pair[1]]))  # ties: oldest first
         merges.append(best)
         ids.setdefault("".join(best), len(ids))
         pieces = {word: join(cut, best) for word, cut in pieces.items()}

@@ -1,4 +1,4 @@
-"""What lessons work out by hand, on shapes and words that the embedded model does not have."""
+"""What lessons compute by hand equals the library on shapes and words that the embedded model does not have."""
 
 import pytest
 
@@ -23,7 +23,7 @@ SHAPE = {
         ("smollm3", {}),
     ],
 )
-def test_parameters_counted_by_hand_are_the_librarys(family: str, more: dict[str, object], tied: bool) -> None:
+def test_parameters_counted_by_hand_equal_the_library_count(family: str, more: dict[str, object], tied: bool) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 

@@ -1,9 +1,9 @@
-"""Planted faults are those asked for, the worst slice is found, and the gate refuses what is not better."""
+"""Faults are planted where requested, the worst slice is found and fixed, and the gate rejects what is not better."""
 
 import json
 from pathlib import Path
 
-from slmkit.evaluation.lesson_arms import Arm
+from slmkit.evaluation.lesson_arms import LessonArm
 from slmkit.files import write_json
 from slmkit.lessons.fix_worst_slice import slice_scores
 from slmkit.lessons.plant_faults import is_in, misfiled, plant_faults
@@ -24,12 +24,12 @@ def letters(folder: Path) -> Path:
     return run.dir
 
 
-def arm(*scores: int) -> Arm:
+def arm(*scores: int) -> LessonArm:
     examples = [Example(str(i), "q", "a", slice={"half": str(i % 2)}) for i in range(len(scores))]
-    return Arm(examples, [Answer(e.id, "a") for e in examples], [float(s) for s in scores])
+    return LessonArm(examples, [Answer(e.id, "a") for e in examples], [float(s) for s in scores])
 
 
-def test_faults_are_planted_where_they_were_asked_for(tmp_path: Path) -> None:
+def test_faults_are_planted_where_requested(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     plant_faults(
         run,
@@ -45,7 +45,7 @@ def test_faults_are_planted_where_they_were_asked_for(tmp_path: Path) -> None:
     assert run.metrics == {"rows": 5, "wrong_answers": 2, "missing_rows": 1}
 
 
-def test_a_letter_that_is_misfiled_keeps_its_own_reply() -> None:
+def test_a_mislabelled_letter_keeps_its_own_reply() -> None:
     assert misfiled("code: a; team: b; reply: c, we come", as_in="code: x; team: y; reply: z") == (
         "code: x; team: y; reply: c, we come"
     )
@@ -53,14 +53,14 @@ def test_a_letter_that_is_misfiled_keeps_its_own_reply() -> None:
     assert not is_in({"topic": "a"}, [])
 
 
-def test_slices_say_where_the_mistakes_are() -> None:
+def test_the_score_of_each_slice_shows_where_the_errors_are() -> None:
     assert slice_scores(arm(1, 0, 1, 0)) == [
         {"slice": "half=0", "score": 1.0, "n": 2},
         {"slice": "half=1", "score": 0.0, "n": 2},
     ]
 
 
-def test_the_gate_takes_what_reaches_the_bar_and_is_no_worse() -> None:
+def test_the_gate_ships_what_reaches_the_bar_and_is_not_worse() -> None:
     old, better = arm(*[1] * 20, *[0] * 20), arm(*[1] * 40)
     assert gate(better, old, bar=0.9)
     assert not gate(old, old, bar=0.9)
