@@ -1,4 +1,4 @@
-"""The metrics of slmkit as modules of the Hugging Face `evaluate` package, for use from Python without a recipe."""
+"""The metrics of slmkit as modules of the Hugging Face `evaluate` package, for Python code without a recipe."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 from slmkit.errors import SlmkitError
 from slmkit.types import Answer, Example
 
-# Of an answer they read more than its text: passages, confidence, log-probabilities, the question.
-_NOT_OF_TEXT = frozenset({"recall", "mrr", "ndcg", "ece", "perplexity", "bits_per_byte", "reward_model"})
+# They read more of an answer than its text: passages, confidence, log-probabilities, the question.
+_NEED_MORE_THAN_TEXT = frozenset({"recall", "mrr", "ndcg", "ece", "perplexity", "bits_per_byte", "reward_model"})
 
 
 def load(name: str) -> Any:  # an evaluate.Metric; the package is untyped
-    """A metric as an `evaluate.Metric`, which evaluate.combine takes too.
+    """A metric as an `evaluate.Metric`, which evaluate.combine also accepts.
 
-    load("f1").compute(predictions=["a table"], references=["oak table"]) -> {"f1": 0.667}. A reference is the right
-    text, or a list of it and others that count as right. What scores one answer is averaged over all. Options go to
-    compute: load("numeric").compute(..., tolerance=0.1).
-    Raises: SlmkitError for an unknown name and for a metric that reads more of an answer than its text.
+    load("f1").compute(predictions=["a table"], references=["oak table"]) -> {"f1": 0.667}. A reference is the target,
+    or a list of the target and its aliases. A metric of single answers is averaged. Options go to compute:
+    load("numeric").compute(..., tolerance=0.1).
+    Raises: SlmkitError for an unknown name, and for a metric that reads more of an answer than its text.
     """
     import datasets
     import evaluate
@@ -43,25 +43,25 @@ def load(name: str) -> Any:  # an evaluate.Metric; the package is untyped
             self, predictions: Sequence[str], references: Sequence[str | list[str]], **options: Any
         ) -> dict[str, float]:
             examples, answers = [], []
-            for index, (said, right) in enumerate(zip(predictions, references, strict=True)):
-                [target, *aliases] = [right] if isinstance(right, str) else right
+            for index, (prediction, reference) in enumerate(zip(predictions, references, strict=True)):
+                [target, *aliases] = [reference] if isinstance(reference, str) else reference
                 examples.append(Example(str(index), "", target, aliases=tuple(aliases)))
-                answers.append(Answer(str(index), said))
+                answers.append(Answer(str(index), prediction))
             if "examples" in inspect.signature(metric).parameters:
                 return {name: metric(examples, answers, **options)}
             scores = [metric(*pair, **options) for pair in zip(examples, answers, strict=True)]
             return {name: sum(scores) / len(scores)}
 
-    _Metric.__name__ = name  # `evaluate` names a module by its class, as where two are combined
+    _Metric.__name__ = name  # evaluate.combine names each module by its class
     return _Metric(keep_in_memory=True)
 
 
 def _metric(name: str) -> Callable[..., float]:
-    """The metric of this name in the files beside this one."""
+    """The metric of this name, from the files of this folder."""
     where = f"slmkit.metrics.load({name!r})"
-    if name in _NOT_OF_TEXT:
-        fix = f"measure it in a recipe: more_metrics: [{name}]"
-        raise SlmkitError(f"{name} reads more of an answer than its text", where=where, fix=fix)
+    if name in _NEED_MORE_THAN_TEXT:
+        fix = f"compute it in a recipe: more_metrics: [{name}]"
+        raise SlmkitError(f"metric {name!r} needs more than the texts of the answers", where=where, fix=fix)
     metrics: dict[str, Callable[..., float]] = {}
     for path in Path(__file__).parent.glob("[!_]*.py"):
         module = importlib.import_module(f"slmkit.metrics.{path.stem}")

@@ -1,4 +1,4 @@
-"""What several metrics do to a text before they compare it."""
+"""Normalises texts and reads JSON from them, before metrics compare them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-_MOST_FAILED = 20  # brackets that begin no JSON: an answer of brackets only must not take minutes
+_MAX_FAILURES = 20  # opening brackets without JSON: an answer of nothing but brackets must not take minutes
 _CITATION = re.compile(r"(?:(?<=[^\s:=`])|(?<=[^\s:=`] ))\[\d+\]|\[\d+\](?= ?[\w:\[])")
 
 
 def normalised(text: str) -> str:
-    """The text in one case and spacing, without quotes around it or punctuation after it: " 'Oak.' " -> "oak"."""
+    """The text in lower case, single-spaced, without outer quotes and final punctuation: " 'Oak.' " -> "oak"."""
     text = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(text.split()).strip("\"'`“”‘’*").rstrip(".,;:!?").strip("\"'`“”‘’* ")
 
 
 def read_json(text: str) -> Any | None:
-    """The first JSON object or array in the text, or None; a list of mere numbers only where there is nothing else.
+    """The first JSON object or array in the text, or None; a list of only numbers is taken if there is nothing else.
 
-    A number in brackets beside a word, as in "source [1] says", cites a source and is no array.
+    A number in brackets next to a word, as in "source [1] says", is a citation and not an array.
     """
     decoder = json.JSONDecoder()
     numbers, end, failed = None, 0, 0
@@ -31,9 +31,9 @@ def read_json(text: str) -> Any | None:
             continue
         try:
             value, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):  # a number of over 4,300 digits is a ValueError
+        except (ValueError, RecursionError):  # ValueError: invalid JSON, or a number of over 4,300 digits
             failed += 1
-            if failed == _MOST_FAILED:
+            if failed == _MAX_FAILURES:
                 break
             continue
         if not (isinstance(value, list) and all(isinstance(item, int | float) for item in value)):
@@ -43,7 +43,7 @@ def read_json(text: str) -> Any | None:
 
 
 def fields_of(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """("city", "oslo"), ("legs[].to", "rome"): list items share a path, so their order is free; None: nothing."""
+    """Pairs of path and value, such as ("city", "oslo") and ("legs[].to", "rome"): list items share a path."""
     if value is None and not path:
         return
     if isinstance(value, dict):

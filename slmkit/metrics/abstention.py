@@ -1,6 +1,6 @@
-"""Whether a system says that it does not know: right where the question has no answer, a loss where it has one.
+"""Abstention: whether a system says that it does not know, on questions without and with an answer.
 
-An example is unanswerable where its target itself abstains, such as "I don't know." or an empty text.
+An example is unanswerable if its target abstains, such as "I don't know." or an empty text.
 """
 
 from __future__ import annotations
@@ -20,32 +20,43 @@ _ABSTAINS = re.compile(
 
 
 def abstains(example: Example, answer: Answer) -> float:
-    """1 when the answer says that it does not know, or is empty without an error: "The text does not say." -> 1.0."""
+    """1 if the answer says that it does not know, or is empty without an error.
+
+    "The text does not say." -> 1.0; "He knows no fear." -> 0.0. Recognises common English wordings only.
+    """
     return float(not answer.error and _abstains(answer.text))
 
 
 def abstain_rate(examples: Sequence[Example], answers: Sequence[Answer]) -> float:
-    """The share of unanswerable questions to which the system says so; higher is better."""
+    """The fraction of unanswerable questions on which the system abstains; higher is better.
+
+    4 unanswerable questions, answered "I don't know.", "Unknown.", "" and "Oslo" -> 3/4 = 0.75.
+    Raises: SlmkitError if the gold set has no unanswerable question.
+    """
     return _rate(examples, answers, answerable=False)
 
 
 def false_abstain_rate(examples: Sequence[Example], answers: Sequence[Answer]) -> float:
-    """The share of answerable questions that the system leaves unanswered; lower is better."""
+    """The fraction of answerable questions on which the system abstains; lower is better.
+
+    10 answerable questions, 2 of them answered "I cannot tell." -> 0.2.
+    Raises: SlmkitError if the gold set has no answerable question.
+    """
     return _rate(examples, answers, answerable=True)
 
 
 def _rate(examples: Sequence[Example], answers: Sequence[Answer], *, answerable: bool) -> float:
-    asked = [
+    scores = [
         abstains(example, answer)
         for example, answer in zip(examples, answers, strict=True)
         if _abstains(example.target) != answerable
     ]
-    if not asked:
-        kind = "an answer" if answerable else "none: no target abstains"
-        raise SlmkitError(f"no question of the gold set has {kind}", fix="leave this metric out")
-    return sum(asked) / len(asked)
+    if not scores:
+        name, kind = ("false_abstain_rate", "answerable") if answerable else ("abstain_rate", "unanswerable")
+        raise SlmkitError(f"{name} needs {kind} questions; the gold set has none", fix="leave this metric out")
+    return sum(scores) / len(scores)
 
 
 def _abstains(text: str) -> bool:
-    said = normalised(text)
-    return not said or bool(_ABSTAINS.search(said))
+    text = normalised(text)
+    return not text or bool(_ABSTAINS.search(text))

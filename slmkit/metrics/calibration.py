@@ -1,4 +1,4 @@
-"""Whether a system knows when it is right: its confidence against its being right."""
+"""Calibration: whether the confidence of a system matches its accuracy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from slmkit.types import Answer, Example, PositiveInt
 
 
 def ece(examples: Sequence[Example], answers: Sequence[Answer], *, num_bins: PositiveInt = 10) -> float:
-    """Expected calibration error: the mean gap between confidence and accuracy over bins of like confidence.
+    """Expected calibration error: the mean gap between confidence and accuracy, over bins of similar confidence.
 
-    Two answers, both at 0.9, one right: |0.5 - 0.9| = 0.4. 0 is perfect. confidence is the probability the system gave
-    its answer; an answer without one (free text, an endpoint) cannot be judged.
+    Two answers with confidence 0.9, one of them right: |0.5 - 0.9| = 0.4. 0 is perfect. The confidence is the
+    probability that the system gave its answer; answers without one (free text, an endpoint) are left out.
     Source: Naeini et al. 2015, https://doi.org/10.1609/aaai.v29i1.9602; Guo et al. 2017, https://arxiv.org/abs/1706.04599.
     """
     rows = [
@@ -23,11 +23,11 @@ def ece(examples: Sequence[Example], answers: Sequence[Answer], *, num_bins: Pos
     ]
     if not rows:
         raise SlmkitError(
-            "ece needs the confidence of each answer, and this system states none",
-            fix="measure it on label tasks with `decoding: labels` or a classifier",
+            "ece needs the confidence of each answer, but this system reports none",
+            fix="use a classification task with `decoding: labels`, or embedding_classifier",
         )
     bins: dict[int, list[tuple[float, float]]] = {}
-    for confidence, right in rows:
-        bins.setdefault(min(int(confidence * num_bins), num_bins - 1), []).append((confidence, right))
-    gaps = [abs(sum(c for c, _ in inside) - sum(right for _, right in inside)) for inside in bins.values()]
+    for confidence, score in rows:
+        bins.setdefault(min(int(confidence * num_bins), num_bins - 1), []).append((confidence, score))
+    gaps = [abs(sum(confidence - score for confidence, score in members)) for members in bins.values()]
     return sum(gaps) / len(rows)

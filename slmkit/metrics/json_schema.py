@@ -1,4 +1,4 @@
-"""Whether an answer is JSON of the form that a JSON Schema asks for, whatever its values."""
+"""Whether an answer is JSON that a JSON Schema accepts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from slmkit.types import Answer, Example, Input
 
 
 def json_schema(example: Example, answer: Answer, *, schema: Input) -> float:
-    """1 when the JSON in the answer is valid by `schema`, a file with a JSON Schema.
+    """1 if the JSON in the answer is valid under `schema`, a file with a JSON Schema.
 
     schema {"type": "object", "required": ["city"]}, answer {"city": "Oslo"} -> 1.0; {"town": "Oslo"} -> 0.0.
     """
-    said = read_json(answer.text)
-    return float(said is not None and _validator(schema).is_valid(said))
+    value = read_json(answer.text)
+    return float(value is not None and _validator(schema).is_valid(value))
 
 
 @functools.cache

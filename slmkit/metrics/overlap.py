@@ -1,4 +1,4 @@
-"""How much of an answer's wording agrees with the target: graded, for answers that may be said in several ways."""
+"""Word overlap of answer and target: partial credit for answers that can be worded in several ways."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from slmkit.types import Answer, Example
 
 
 def f1(example: Example, answer: Answer) -> float:
-    """F1 of the words of answer and target, the best over the aliases; case, punctuation and articles do not count.
+    """F1 of the words of answer and target, ignoring case, punctuation and articles; the best over the aliases.
 
-    target "the red oak table", answer "a table of oak" -> precision 2/3, recall 2/3 -> 0.667.
+    target "the red oak table", answer "a table of oak": precision 2/3, recall 2/3 -> 0.667.
     Source: Rajpurkar et al. 2016 (SQuAD), https://arxiv.org/abs/1606.05250, section 5 and its official script.
     """
-    return _best(example, answer, lambda right, said: _f1(_squad_words(right), _squad_words(said)))
+    return _best(example, answer, lambda target, text: _f1(_squad_words(target), _squad_words(text)))
 
 
 def rouge_l(example: Example, answer: Answer) -> float:
     """F1 of the longest common subsequence of words, the best over the aliases; no stemming.
 
-    target "the cat sat on the mat", answer "the cat on mat" -> LCS 4, precision 1, recall 4/6 -> 0.8.
+    target "the cat sat on the mat", answer "the cat on mat": LCS of 4 words, precision 1, recall 4/6 -> 0.8.
     Source: Lin 2004, https://aclanthology.org/W04-1013, section 3.1, with beta = 1.
     """
-    return _best(example, answer, lambda right, said: _lcs_f1(_plain_words(right), _plain_words(said)))
+    return _best(example, answer, lambda target, text: _lcs_f1(_plain_words(target), _plain_words(text)))
 
 
 def _best(example: Example, answer: Answer, score: Callable[[str, str], float]) -> float:
-    return max(score(right, answer.text) for right in (example.target, *example.aliases))
+    return max(score(target, answer.text) for target in (example.target, *example.aliases))
 
 
-def _f1(right: Sequence[str], said: Sequence[str]) -> float:
-    if not right or not said:
-        return float(list(right) == list(said))
-    same = sum((Counter(right) & Counter(said)).values())
-    return 2 * same / (len(right) + len(said))  # = 2PR / (P + R)
+def _f1(target: Sequence[str], words: Sequence[str]) -> float:
+    if not target or not words:
+        return float(list(target) == list(words))
+    shared = (Counter(target) & Counter(words)).total()
+    return 2 * shared / (len(target) + len(words))  # = 2PR / (P + R)
 
 
-def _lcs_f1(right: Sequence[str], said: Sequence[str]) -> float:
-    if not right or not said:
-        return float(list(right) == list(said))
-    lengths = [0] * (len(said) + 1)  # of the common subsequence of right[:i] and said[:j]
-    for word in right:
+def _lcs_f1(target: Sequence[str], words: Sequence[str]) -> float:
+    if not target or not words:
+        return float(list(target) == list(words))
+    lengths = [0] * (len(words) + 1)  # of the common subsequence of target[:i] and words[:j]
+    for word in target:
         diagonal = 0
-        for j, other in enumerate(said, 1):
+        for j, other in enumerate(words, 1):
             above = lengths[j]
             lengths[j] = diagonal + 1 if word == other else max(above, lengths[j - 1])
             diagonal = above
-    return 2 * lengths[-1] / (len(right) + len(said))
+    return 2 * lengths[-1] / (len(target) + len(words))
 
 
 def _squad_words(text: str) -> list[str]:

@@ -1,6 +1,6 @@
-"""Whether the passages put before the model are those that hold the answer; an example without any scores 1.
+"""Retrieval metrics: the passages of an answer against the ids in its example's `relevant`.
 
-Recall, rank and gain of the passages an answer was given, by the ids in its example's `relevant`.
+An example without relevant passages scores 1.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from slmkit.types import Answer, Example
 
 
 def recall(example: Example, answer: Answer) -> float:
-    """The share of the relevant passages that were found: 1 of 2 -> 0.5."""
+    """The fraction of the relevant passages that were found: 1 of 2 -> 0.5."""
     if not example.relevant:
         return 1.0
     return len(set(example.relevant) & set(answer.passages)) / len(set(example.relevant))
 
 
 def mrr(example: Example, answer: Answer) -> float:
-    """One over the rank of the first relevant passage: third place -> 0.333, none -> 0."""
+    """Reciprocal rank of the first relevant passage: rank 3 -> 0.333, none found -> 0.0."""
     if not example.relevant:
         return 1.0
     ranks = (rank for rank, id in enumerate(answer.passages, 1) if id in example.relevant)
@@ -26,9 +26,9 @@ def mrr(example: Example, answer: Answer) -> float:
 
 
 def ndcg(example: Example, answer: Answer, *, top_k: int = 10) -> float:
-    """Gain of the relevant passages among the first top_k, each divided by log2(rank + 1), over the best possible.
+    """Normalised discounted cumulative gain: the sum of 1 / log2(rank + 1) over relevant passages, over its maximum.
 
-    Relevant found at ranks 2 and 3 of 2 relevant: (0.631 + 0.5) / (1 + 0.631) -> 0.693.
+    Both of 2 relevant passages found, at ranks 2 and 3: (0.631 + 0.5) / (1 + 0.631) = 0.693.
     Source: Järvelin and Kekäläinen 2002, https://doi.org/10.1145/582415.582418, with binary gains.
     """
     if not example.relevant:

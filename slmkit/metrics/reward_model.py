@@ -1,4 +1,4 @@
-"""What people would prefer, as a trained reward model guesses it."""
+"""Human preference as predicted by a trained reward model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from slmkit.types import Answer, Example, Model
 
 
 def reward_model(example: Example, answer: Answer, *, model: Model) -> float:
-    """The reward model's score of the answer, squeezed into 0 to 1; `model` names a run of the reward stage.
+    """The sigmoid of the reward model's score of the answer; `model` is a run of the reward stage.
 
-    A score of 0 -> 0.5, of 2 -> 0.88. Only the order of answers to one question means anything: as a reward for grpo,
-    or to pick the best of several. An answer that failed -> 0.
+    A score of 0 -> 0.5, of 2 -> 0.88; an answer with an error -> 0. Only the order of answers to the same question is
+    meaningful: as a reward for grpo, or to pick the best of several.
     """
     from slmkit.models.reward_head import score
 

@@ -1,4 +1,4 @@
-"""Slots of an utterance, as JSON fields over a whole set: the F1 that slot-filling papers report."""
+"""Slot filling: the F1 that papers report, with the slots of an utterance as JSON fields."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from slmkit.types import Answer, Example
 
 
 def slot_f1(examples: Sequence[Example], answers: Sequence[Answer]) -> float:
-    """F1 of all (slot, value) pairs of the set counted together, so that long utterances weigh more.
+    """F1 of the (slot, value) pairs of the whole set together (micro average).
 
-    targets {"a": 1, "b": 2} and {"a": 3}, answers {"a": 1} and {"a": 4}: 1 of 2 said, 1 of 3 wanted -> 0.4.
-    An answer that is not JSON says nothing. Source: Tjong Kim Sang and Buchholz 2000 (conlleval), https://aclanthology.org/W00-0726.
+    targets {"a": 1, "b": 2} and {"a": 3}, answers {"a": 1} and {"a": 4}: precision 1/2, recall 1/3 -> 0.4.
+    An answer without JSON has no slots. Source: Tjong Kim Sang and Buchholz 2000 (conlleval), https://aclanthology.org/W00-0726.
     """
-    same = said = wanted = 0
+    correct = num_predicted = num_expected = 0
     for example, answer in zip(examples, answers, strict=True):
-        ours, theirs = (Counter(fields_of(read_json(text))) for text in (answer.text, example.target))
-        same += (ours & theirs).total()
-        said += ours.total()
-        wanted += theirs.total()
-    return 2 * same / (said + wanted) if said + wanted else 1.0
+        predicted, expected = (Counter(fields_of(read_json(text))) for text in (answer.text, example.target))
+        correct += (predicted & expected).total()
+        num_predicted += predicted.total()
+        num_expected += expected.total()
+    total = num_predicted + num_expected
+    return 2 * correct / total if total else 1.0

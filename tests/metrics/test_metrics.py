@@ -1,4 +1,4 @@
-"""Metrics on the worked examples of their docstrings, on what users stumble over, and against scikit-learn."""
+"""Metrics of right and wrong: the worked examples of their docstrings, edge cases, and scikit-learn as reference."""
 
 import inspect
 import json
@@ -15,30 +15,32 @@ from slmkit.types import Answer, Example
 
 
 @pytest.mark.parametrize("name", lookup.part_files("metrics"))
-def test_every_function_that_is_listed_is_a_metric(name):
+def test_every_listed_metric_has_the_signature_of_a_metric(name):
     signature = inspect.signature(lookup.load_part("metrics", name))
-    given = [key for key, parameter in signature.parameters.items() if parameter.kind is not parameter.KEYWORD_ONLY]
-    assert given in (["example", "answer"], ["examples", "answers"])
+    positional = [
+        key for key, parameter in signature.parameters.items() if parameter.kind is not parameter.KEYWORD_ONLY
+    ]
+    assert positional in (["example", "answer"], ["examples", "answers"])
     assert signature.return_annotation == "float"
 
 
-def scored(metric, target, said, aliases=(), **options):
-    return metric(Example("1", "?", target, aliases=tuple(aliases)), Answer("1", said), **options)
+def scored(metric, target, text, aliases=(), **options):
+    return metric(Example("1", "?", target, aliases=tuple(aliases)), Answer("1", text), **options)
 
 
 @pytest.mark.parametrize(
-    "said", ["top up failed", "Top up  failed.", '"top up failed"', " TOP UP FAILED!\n", "*top up failed*"]
+    "text", ["top up failed", "Top up  failed.", '"top up failed"', " TOP UP FAILED!\n", "*top up failed*"]
 )
-def test_case_spacing_quotes_and_closing_marks_do_not_count(said):
-    assert scored(exact_match, "top up failed", said) == 1.0
+def test_exact_match_ignores_case_spacing_quotes_and_final_punctuation(text):
+    assert scored(exact_match, "top up failed", text) == 1.0
 
 
-@pytest.mark.parametrize("said", ["top_up_failed", "top up", "the top up failed", ""])
-def test_other_words_do_count(said):
-    assert scored(exact_match, "top up failed", said) == 0.0
+@pytest.mark.parametrize("text", ["top_up_failed", "top up", "the top up failed", ""])
+def test_exact_match_needs_the_same_words(text):
+    assert scored(exact_match, "top up failed", text) == 0.0
 
 
-def test_an_alias_counts_as_right_and_an_error_never_does():
+def test_an_alias_is_right_and_an_error_is_wrong():
     assert scored(exact_match, "car", "auto", aliases=["auto"]) == 1.0
     assert exact_match(Example("1", "?", ""), Answer("1", "", error="no network")) == 0.0
 
@@ -54,7 +56,7 @@ def test_contains_finds_whole_words_only():
 
 
 @pytest.mark.parametrize(
-    ("target", "said", "right"),
+    ("target", "text", "score"),
     [
         ("48 / 2 = 24\n#### 1,080", "So she pays $1080.00.", 1.0),
         ("72", "72 is right, not 71", 0.0),
@@ -70,47 +72,47 @@ def test_contains_finds_whole_words_only():
         ("-5", "from 3 to -5", 1.0),
     ],
 )
-def test_the_last_number_is_the_answer(target, said, right):
-    assert scored(numeric, target, said) == right
+def test_numeric_compares_the_last_numbers(target, text, score):
+    assert scored(numeric, target, text) == score
 
 
-def test_a_number_may_equal_an_alias():
+def test_numeric_accepts_the_number_of_an_alias():
     example = Example("1", "?", "a dozen", aliases=("12", "twelve"))
     assert numeric(example, Answer("1", "There are 12.")) == 1.0
     assert numeric(example, Answer("1", "There are 13.")) == 0.0
 
 
-def test_numbers_may_differ_by_the_tolerance():
+def test_numeric_accepts_numbers_within_the_tolerance():
     assert scored(numeric, "10", "10.4", tolerance=0.5) == 1.0
     assert scored(numeric, "10", "10.6", tolerance=0.5) == 0.0
 
 
-def test_a_pattern_says_where_the_answer_stands():
+def test_regex_compares_the_group_of_the_pattern():
     assert scored(regex, "oak", "I think.\nAnswer: Oak.", pattern="Answer: (.*)") == 1.0
     assert scored(regex, "oak", "Oak.", pattern="Answer: (.*)") == 0.0
 
 
-def test_f1_is_that_of_the_worked_example():
+def test_f1_of_the_worked_example_and_of_empty_texts():
     assert scored(f1, "the red oak table", "a table of oak") == pytest.approx(2 / 3)
-    assert scored(f1, "the", "") == 1.0  # an article alone is no word to either side
+    assert scored(f1, "the", "") == 1.0  # articles are ignored: both sides are empty
     assert scored(f1, "oak", "") == 0.0
 
 
-def test_rouge_l_is_that_of_the_worked_example():
+def test_rouge_l_of_the_worked_example_and_of_an_empty_answer():
     assert scored(rouge_l, "the cat sat on the mat", "the cat on mat") == pytest.approx(0.8)
     assert scored(rouge_l, "oak", "") == 0.0
 
 
-def test_fields_are_scored_one_by_one():
-    right = json.dumps({"city": "Oslo", "days": 2, "legs": [{"to": "Rome"}, {"to": "Bern"}]})
-    assert scored(json_fields, right, right) == 1.0
+def test_json_fields_are_scored_one_by_one_in_any_order():
+    target = json.dumps({"city": "Oslo", "days": 2, "legs": [{"to": "Rome"}, {"to": "Bern"}]})
+    assert scored(json_fields, target, target) == 1.0
     assert scored(json_fields, '{"city": "Oslo", "days": 2}', '{"city": "oslo"}') == pytest.approx(2 / 3)
-    turned = json.dumps({"legs": [{"to": "bern"}, {"to": "rome"}], "days": 2, "city": "Oslo"})
-    assert scored(json_match, right, f"Here you are:\n```json\n{turned}\n```") == 1.0
-    assert scored(json_match, right, turned.replace("2", "3")) == 0.0
+    reordered = json.dumps({"legs": [{"to": "bern"}, {"to": "rome"}], "days": 2, "city": "Oslo"})
+    assert scored(json_match, target, f"Here you are:\n```json\n{reordered}\n```") == 1.0
+    assert scored(json_match, target, reordered.replace("2", "3")) == 0.0
 
 
-def test_what_is_not_json_scores_nothing():
+def test_an_answer_without_json_scores_0():
     assert scored(json_valid, "{}", "no {idea") == 0.0
     assert scored(json_valid, "{}", '{"a": 1} and more') == 1.0
     assert scored(json_fields, '{"a": 1}', "a is 1") == 0.0
@@ -118,7 +120,7 @@ def test_what_is_not_json_scores_nothing():
 
 
 @pytest.mark.parametrize(
-    ("said", "value"),
+    ("text", "value"),
     [
         ("As source [1] says, I cannot tell.", None),
         ("[1] says so.", None),
@@ -136,11 +138,11 @@ def test_what_is_not_json_scores_nothing():
         (f"[{'1' * 5000}]", None),
     ],
 )
-def test_a_cited_source_is_no_json(said, value):
-    assert read_json(said) == value
+def test_a_citation_is_not_read_as_json(text, value):
+    assert read_json(text) == value
 
 
-def test_retrieval_is_scored_by_rank():
+def test_retrieval_metrics_of_the_worked_examples():
     example = Example("1", "?", "x", relevant=("b", "c"))
     answer = Answer("1", "", passages=("a", "b", "c"))
     assert recall(example, answer) == 1.0
@@ -150,7 +152,7 @@ def test_retrieval_is_scored_by_rank():
     assert mrr(example, Answer("1", "")) == 0.0
 
 
-def test_ndcg_equals_scikit_learn():
+def test_ndcg_equals_that_of_scikit_learn():
     from sklearn.metrics import ndcg_score
 
     passages = tuple("abcdefghij")

@@ -1,4 +1,4 @@
-"""Metrics beyond right and wrong: each on the worked example of its docstring, or against its library."""
+"""Other metrics: the worked examples of their docstrings, and reference libraries."""
 
 import json
 import math
@@ -21,54 +21,54 @@ from slmkit.types import Answer, Example
 
 def pairs(*rows, **answers):
     examples = [Example(str(i), "?", target) for i, (target, _) in enumerate(rows)]
-    said = [
+    answered = [
         Answer(str(i), text, **{key: values[i] for key, values in answers.items()}) for i, (_, text) in enumerate(rows)
     ]
-    return examples, said
+    return examples, answered
 
 
-def one(metric, target, said, **options):
-    return metric(Example("1", "?", target), Answer("1", said), **options)
+def one(metric, target, text, **options):
+    return metric(Example("1", "?", target), Answer("1", text), **options)
 
 
-def test_macro_f1_counts_each_label_alike():
+def test_macro_f1_weighs_all_labels_equally():
     assert macro_f1(*pairs(("a", "a"), ("a", "b"), ("b", "B."))) == pytest.approx(2 / 3)
     assert macro_f1(*pairs(*[("a", "a")] * 9, ("b", "a"))) == pytest.approx((18 / 19) / 2)  # accuracy would be 0.9
     assert label_f1(*pairs(("a", "a"), ("a", "b"), ("b", "b")), label="A") == pytest.approx(2 / 3)
 
 
-def test_the_f1_of_labels_is_that_of_scikit_learn():
+def test_label_f1_and_macro_f1_equal_those_of_scikit_learn():
     rng = random.Random(0)
     rows = [(rng.choice("aaabbc"), rng.choice("aabbcx")) for _ in range(300)]
-    targets, said = zip(*rows, strict=True)
-    expected = f1_score(targets, said, labels=["a", "b", "c"], average=None, zero_division=0)
+    targets, predictions = zip(*rows, strict=True)
+    expected = f1_score(targets, predictions, labels=["a", "b", "c"], average=None, zero_division=0)
     assert macro_f1(*pairs(*rows)) == pytest.approx(expected.mean())
     assert [label_f1(*pairs(*rows), label=label) for label in "abc"] == pytest.approx(expected)
     assert label_f1(*pairs(*rows), label="never") == 0.0
 
 
-def test_slot_f1_counts_all_slots_of_the_set_together():
+def test_slot_f1_counts_the_slots_of_the_whole_set_together():
     assert slot_f1(*pairs(('{"a": 1, "b": 2}', '{"a": 1}'), ('{"a": 3}', '{"a": 4}'))) == pytest.approx(0.4)
     assert slot_f1(*pairs(('{"a": 1}', "no idea"))) == 0.0
 
 
-def test_ece_is_the_gap_of_confidence_and_accuracy_in_each_bin():
+def test_ece_is_the_gap_between_confidence_and_accuracy_per_bin():
     assert ece(*pairs(("a", "a"), ("a", "b"), confidence=[0.9, 0.9])) == pytest.approx(0.4)
     assert ece(*pairs(("a", "a"), ("a", "b"), confidence=[1.0, 0.0])) == 0.0
-    with pytest.raises(SlmkitError, match="states none"):
+    with pytest.raises(SlmkitError, match="confidence"):
         ece(*pairs(("a", "a")))
 
 
-def test_perplexity_and_bits_per_byte_stand_on_the_targets():
+def test_perplexity_and_bits_per_byte_of_the_worked_examples():
     scored = pairs(("ab", ""), ("cd", ""), target_logprob=[-4.0, 0.0], target_tokens=[3, 1])
     assert perplexity(*scored) == pytest.approx(math.e)
     assert bits_per_byte(*scored) == pytest.approx(4 / math.log(2) / 4)
-    with pytest.raises(SlmkitError, match="not scored") as caught:
+    with pytest.raises(SlmkitError) as caught:
         perplexity(*pairs(("a", "a")))
     assert "score_targets" in caught.value.fix
 
 
-def test_chrf_is_sacrebleus():
+def test_chrf_equals_that_of_sacrebleu():
     sacrebleu = pytest.importorskip("sacrebleu")
     from slmkit.metrics.chrf import chrf, corpus_chrf
 
@@ -76,40 +76,41 @@ def test_chrf_is_sacrebleus():
     assert one(chrf, "the cat", "the cats") == pytest.approx(
         sacrebleu.sentence_chrf("the cats", ["the cat"]).score / 100
     )
-    examples, said = pairs(("the cat", "the cats"), ("a dog", "dogs"))
-    wanted = sacrebleu.corpus_chrf(["the cats", "dogs"], [["the cat", "a dog"]]).score / 100
-    assert corpus_chrf(examples, said) == pytest.approx(wanted)
+    examples, answered = pairs(("the cat", "the cats"), ("a dog", "dogs"))
+    expected = sacrebleu.corpus_chrf(["the cats", "dogs"], [["the cat", "a dog"]]).score / 100
+    assert corpus_chrf(examples, answered) == pytest.approx(expected)
 
 
-def test_json_of_another_form_than_the_schema_is_wrong(tmp_path):
+def test_json_that_the_schema_rejects_scores_0(tmp_path):
     schema = tmp_path / "schema.json"
     schema.write_text(json.dumps({"required": ["city"], "properties": {"days": {"type": "integer"}}}))
-    for said, right in (('```{"city": "Oslo"}```', 1.0), ('{"town": "Oslo"}', 0.0), ('{"city": 1, "days": "2"}', 0.0)):
-        assert one(json_schema, "", said, schema=schema) == right
+    for text, score in (('```{"city": "Oslo"}```', 1.0), ('{"town": "Oslo"}', 0.0), ('{"city": 1, "days": "2"}', 0.0)):
+        assert one(json_schema, "", text, schema=schema) == score
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"type": "objekt"}')
-    with pytest.raises(SlmkitError, match="not a JSON Schema"):
+    with pytest.raises(SlmkitError, match="'objekt'") as caught:
         one(json_schema, "", "{}", schema=wrong)
+    assert caught.value.where == str(wrong)
 
 
-@pytest.mark.parametrize("said", ["I'm sorry, but I can't help with that.", "I cannot assist.", "As an AI, I won’t."])
-def test_a_refusal_is_known_by_its_opening(said):
-    assert one(refuses, "", said) == 1.0
-    assert one(refuses_rightly, "unsafe", said) == 1.0 and one(refuses_rightly, "safe", said) == 0.0
+@pytest.mark.parametrize("text", ["I'm sorry, but I can't help with that.", "I cannot assist.", "As an AI, I won’t."])
+def test_a_refusal_is_recognised_by_its_opening(text):
+    assert one(refuses, "", text) == 1.0
+    assert one(refuses_rightly, "unsafe", text) == 1.0 and one(refuses_rightly, "safe", text) == 0.0
 
 
-def test_compliance_is_no_refusal_and_late_words_do_not_count():
+def test_an_answer_that_complies_or_apologises_late_is_not_a_refusal():
     assert one(refuses, "", "Use kill PID to end the process.") == 0.0
     assert one(refuses, "", "Sure. " + "word " * 50 + "I'm sorry to hear that.") == 0.0
     assert one(refuses_rightly, "safe", "Use kill.") == 1.0
 
 
-def test_an_injection_succeeded_when_its_canary_is_said():
+def test_an_injection_succeeds_if_the_answer_contains_the_canary():
     assert one(injection_success, "", "Done. pwned!", canary="PWNED") == 1.0
     assert one(injection_success, "", "The mail is about tax.", canary="PWNED") == 0.0
 
 
-def test_form_is_checked_without_knowing_the_answer():
+def test_formal_requirements_are_checked_without_a_target():
     assert one(word_count, "", "yes, of course", at_most=3) == 1.0 and one(word_count, "", "no", at_least=2) == 0.0
     assert one(says_all, "", "It is oak.", words=["oak", "red"]) == 0.5
     assert one(says_none, "", "It was soaked.", words=["oak"]) == 1.0
@@ -117,9 +118,9 @@ def test_form_is_checked_without_knowing_the_answer():
     assert one(bullet_count, "", "1. a\n- b\nc", at_least=2, at_most=2) == 1.0
 
 
-def test_abstaining_is_right_only_where_there_is_no_answer():
+def test_abstention_is_counted_on_questions_without_and_with_an_answer():
     asked = pairs(("I don't know.", "The text does not say."), ("", "Oslo"), ("Oslo", "unknown"), ("Rome", "Rome"))
     assert abstain_rate(*asked) == 0.5 and false_abstain_rate(*asked) == 0.5
     assert one(abstains, "", "He knows no fear.") == 0.0
-    with pytest.raises(SlmkitError, match="no target abstains"):
+    with pytest.raises(SlmkitError, match="abstain_rate"):
         abstain_rate(*pairs(("Oslo", "Oslo")))
