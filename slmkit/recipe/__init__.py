@@ -1,1 +1,1 @@
-"""From a YAML file to a checked call: reads recipes, merges their layers, and checks them against signatures."""
+"""From a YAML file to a checked call: reads recipes, merges their layers, validates them against signatures."""

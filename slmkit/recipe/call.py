@@ -1,4 +1,4 @@
-"""A stage with its arguments checked: a call, what it reads, and the parts bound into it."""
+"""A call: a stage with its validated arguments, the inputs it reads, and the parts bound into it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slmkit.types import ModelRef
 
 @dataclass
 class Call:
-    """A stage with its arguments checked: what the runner runs."""
+    """A stage with its validated arguments."""
 
     recipe: Recipe
     function: Callable[..., Any]
@@ -27,31 +27,31 @@ class Call:
         return self.recipe.name
 
     def references(self) -> list[tuple[str, Reference]]:
-        """Every Reference in the arguments with its dotted place."""
+        """Every Reference in the arguments with its dotted key."""
         return [(at, inner) for at, inner in _walk(self.arguments, "") if isinstance(inner, Reference)]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Something read: another recipe's run, a file or folder, or a model by card, hub id or folder."""
+    """An input: the run of another recipe, a file or folder, or a model by card, hub id or folder."""
 
     kind: str  # "recipe", "file", "model"
-    name: str  # as written
+    name: str  # as the user wrote it
     path: Path | None = None  # of a file, a folder, or a local model
     is_model: bool = False
 
 
 class Part:
-    """A metric, retriever or system with its keyword-only arguments bound; calling it gives the positional ones."""
+    """A metric, retriever or system with its keyword-only arguments bound; call it with the positional ones."""
 
     def __init__(self, folder: str, name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
         self.folder, self.name, self.function, self.arguments = folder, name, function, arguments
         self.options: dict[str, Any] = {}  # those set in the YAML
-        self.key = ""  # a hash of all that its work depends on, once the runner calls it
+        self.key = ""  # a hash of everything its output depends on; set before the stage runs
 
     @property
     def label(self) -> str:
-        """The name, with the options the recipe gave: two uses of one part must not share a label."""
+        """The name with the options the recipe sets, so that two uses of one part have different labels."""
         options = ", ".join(f"{key}={_brief(value)}" for key, value in self.options.items())
         return f"{self.name}({options})" if options else self.name
 
@@ -60,7 +60,7 @@ class Part:
 
 
 def resolve(value: Any, folder_of: Callable[[str], Path]) -> Any:
-    """Arguments as the stage gets them: references become Paths and ModelRefs, inside parts too."""
+    """The arguments the stage is called with: references become Paths and ModelRefs, inside parts too."""
     if isinstance(value, Reference):
         if value.kind == "recipe":
             folder = folder_of(value.name)
@@ -80,7 +80,7 @@ def resolve(value: Any, folder_of: Callable[[str], Path]) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Arguments as JSON, for recipe.json and `slmkit show`."""
+    """The arguments as JSON values, for recipe.json and `slmkit show`."""
     if isinstance(value, Reference):
         return value.name
     if isinstance(value, Part):
@@ -95,12 +95,12 @@ def plain(value: Any) -> Any:
 
 
 def parts_in(value: Any) -> Iterator[tuple[str, Part]]:
-    """Every part bound anywhere inside the arguments, with its dotted place as Call.references names places."""
+    """Every part inside the arguments with its dotted key."""
     return ((at, inner) for at, inner in _walk(value, "") if isinstance(inner, Part))
 
 
 def _walk(value: Any, at: str) -> Iterator[tuple[str, Part | Reference]]:
-    """Every part and reference anywhere inside a value, with its dotted place; what is in a part has the part's."""
+    """Every part and reference inside a value with its dotted key; keys inside a part begin with the part's key."""
     if isinstance(value, Part | Reference):
         yield at, value
     inner = value.arguments if isinstance(value, Part) else value

@@ -1,7 +1,7 @@
-"""The map of what can be learnt: items, the recipes that teach them, and the order in which to take the lessons.
+"""The curriculum: the items to learn, the recipes that teach them, and the order of the lessons.
 
-It is recipes/curriculum.yaml. A lesson is a recipe named there that has a `lesson:` key; an item whose recipes are
-not all written yet is coming.
+It is read from recipes/curriculum.yaml. A lesson is a recipe that is listed there and has a `lesson:` key. An item is
+available once all of its recipes are written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SOURCES = {"t0": "foundations", "c": "concepts", "tut": "tutorial"}  # by how an
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to learn, and the recipes that teach it, the main one first."""
+    """One thing to learn, and the recipes that teach it, main recipe first."""
 
     id: str
     title: str
@@ -36,29 +36,29 @@ class Item:
 
     @property
     def is_available(self) -> bool:
-        """Whether every recipe that teaches it is written."""
+        """Whether all recipes that teach it are written."""
         return all(lookup.find("recipes", recipe) for recipe in self.recipes)
 
 
 @dataclass(frozen=True)
 class Curriculum:
-    """All items, and chapters of lessons in the order in which to take them."""
+    """All items, and the lessons by chapter, in order."""
 
     items: tuple[Item, ...]
     chapters: Mapping[str, tuple[str, ...]]
 
     @property
     def lessons(self) -> list[str]:
-        """Every lesson's recipe in order, also those that are coming."""
+        """The recipes of all lessons in order, including those not written yet."""
         return [name for chapter in self.chapters.values() for name in chapter]
 
     @property
     def written_lessons(self) -> list[str]:
-        """The lessons that are written, in order."""
+        """The recipes of the written lessons, in order."""
         return [name for name in self.lessons if lookup.find("recipes", name)]
 
     def items_of(self, name: str) -> list[Item]:
-        """The items that a recipe teaches, those first of which it is the main recipe."""
+        """The items that a recipe teaches; those whose main recipe it is come first."""
         return sorted((item for item in self.items if name in item.recipes), key=lambda item: item.recipes.index(name))
 
     def level(self, name: str) -> str:
@@ -66,11 +66,11 @@ class Curriculum:
         return min((item.level for item in self.items_of(name)), key=LEVELS.index, default=LEVELS[0])
 
     def minutes(self, name: str) -> int | None:
-        """How long the longest item of the lesson takes to read, where that is known."""
+        """The reading time of the lesson's longest item; None if unknown."""
         return max((item.minutes for item in self.items_of(name) if item.minutes), default=None)
 
     def next_after(self, name: str) -> str | None:
-        """The written lesson that follows; None after the last, and for a recipe that is no lesson."""
+        """The next written lesson; None after the last, and for a recipe that is not a lesson."""
         if name not in self.lessons:
             return None
         following = self.lessons[self.lessons.index(name) + 1 :]
@@ -79,7 +79,7 @@ class Curriculum:
 
 @functools.cache
 def read_curriculum() -> Curriculum:
-    """The map as it ships; a project of one's own has none."""
+    """The curriculum shipped with slmkit; a user's project has none."""
     path = lookup.roots()[-1] / "recipes/curriculum.yaml"
     if not path.is_file():
         raise SlmkitError("recipes/curriculum.yaml is missing", where=str(path), fix="reinstall slmkit")
@@ -90,33 +90,33 @@ def read_curriculum() -> Curriculum:
 
 @dataclass(frozen=True)
 class Lesson:
-    """The `lesson:` of a recipe: what surrounds its run for somebody who learns."""
+    """The `lesson:` key of a recipe: the teaching material around its run."""
 
     idea: str
     question: str
     explore: tuple[str, ...]
     read: tuple[str, ...] = ()
-    scores: Mapping[str, list[float]] = field(default_factory=dict)  # of each statistical claim, five seeds
+    scores: Mapping[str, list[float]] = field(default_factory=dict)  # five seeds per statistical claim
 
 
 def read_lesson(recipe: Recipe) -> Lesson | None:
-    """The lesson that a recipe carries, or None; SlmkitError where a part of it is missing or of a wrong form."""
+    """The lesson of a recipe, or None. Raises: SlmkitError if a key is missing, unknown or malformed."""
     value = recipe.get("lesson")
     if value is None:
         return None
-    for key, (is_right, wanted) in _FORM.items():
-        if key in value and not is_right(value[key]):
+    for key, (is_valid, form) in _FIELDS.items():
+        if key in value and not is_valid(value[key]):
             raise SlmkitError(
-                f"lesson.{key} is {value[key]!r}", where=recipe.layer.where(("lesson", key)), fix=f"give {wanted}"
+                f"lesson.{key} is {value[key]!r}", where=recipe.layer.where(("lesson", key)), fix=f"give {form}"
             )
     for key in value:
-        if key not in _FORM:
+        if key not in _FIELDS:
             where = recipe.layer.where(("lesson", key))
-            raise SlmkitError(f"a lesson has no key {key!r}", where=where, fix=lookup.suggest(key, _FORM))
+            raise SlmkitError(f"unknown key {key!r} in the lesson", where=where, fix=lookup.suggest(key, _FIELDS))
     for key in ("idea", "question", "explore"):
         if key not in value:
             where = recipe.layer.where(("lesson",))
-            raise SlmkitError(f"the lesson has no {key!r}", where=where, fix=f"add `{key}: …`, {_FORM[key][1]}")
+            raise SlmkitError(f"the lesson needs {key!r}", where=where, fix=f"add `{key}: …`, {_FIELDS[key][1]}")
     texts = {key: tuple(value.get(key, ())) for key in ("explore", "read")}
     return Lesson(value["idea"], value["question"], **texts, scores=value.get("scores", {}))
 
@@ -136,10 +136,10 @@ def _are_scores(value: Any) -> bool:
     )
 
 
-_FORM: dict[str, tuple[Any, str]] = {
+_FIELDS: dict[str, tuple[Any, str]] = {
     "idea": (_is_text, "two to four plain sentences"),
-    "question": (_is_text, "one question: what does the reader expect?"),
-    "explore": (_are_lines, "up to three lines, each a command or a change"),
-    "read": (_are_lines, "up to three lines, each a recipe's name or a link"),
-    "scores": (_are_scores, "five scores for each metric: {metric: [0.91, 0.93, 0.90, 0.92, 0.94]}"),
+    "question": (_is_text, "one question that asks the reader for a prediction"),
+    "explore": (_are_lines, "one to three commands or changes"),
+    "read": (_are_lines, "one to three recipe names or links"),
+    "scores": (_are_scores, "five scores per metric: {metric: [0.91, 0.93, 0.90, 0.92, 0.94]}"),
 }

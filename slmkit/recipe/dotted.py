@@ -1,4 +1,4 @@
-"""Values by their dotted places, and where each was said."""
+"""Nested values by dotted key ("lora.r"), and the origin of each."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def leaves(value: Any, place: str = "") -> list[tuple[str, Any]]:
-    """What stands at each dotted place: {"lora": {"r": 8}} -> [("lora.r", 8)]."""
-    if isinstance(value, dict) and (value or not place):
-        return [leaf for key, item in value.items() for leaf in leaves(item, f"{place}.{key}" if place else str(key))]
-    return [(place, value)]
+def leaves(value: Any, key: str = "") -> list[tuple[str, Any]]:
+    """Every leaf with its dotted key: {"lora": {"r": 8}} -> [("lora.r", 8)]."""
+    if isinstance(value, dict) and (value or not key):
+        return [leaf for name, item in value.items() for leaf in leaves(item, f"{key}.{name}" if key else str(name))]
+    return [(key, value)]
 
 
-def origin_of(place: str, origins: Mapping[str, str]) -> str:
-    """The origin of the place, or of the nearest mapping above it that has one."""
-    while place and place not in origins:
-        place = place.rpartition(".")[0]
-    return origins.get(place, "")
+def origin_of(key: str, origins: Mapping[str, str]) -> str:
+    """The origin of a dotted key, or of the nearest enclosing mapping that has one."""
+    while key and key not in origins:
+        key = key.rpartition(".")[0]
+    return origins.get(key, "")

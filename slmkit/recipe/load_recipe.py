@@ -1,6 +1,6 @@
-"""A recipe is one YAML file: it names a stage and gives its arguments. Here it is read and its layers are merged.
+"""Reads a recipe, one YAML file that names a stage and its arguments, and merges its layers.
 
-signature default < profile < recipe < its `profiles.NAME` < command line.
+Precedence: signature default < profile < recipe < its `profiles.NAME` < command line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEYS = (
 
 @dataclass
 class Recipe:
-    """A recipe with base and profile laid in; `layer.value["with"]` holds the arguments it gives."""
+    """A recipe merged with its section for the profile; `layer.value["with"]` has its arguments."""
 
     name: str
     path: Path
@@ -39,7 +39,7 @@ class Recipe:
 
 
 def load_recipe(name: str, *, profile: str, breaks: bool = False) -> Recipe:
-    """Reads a recipe, its base, and what it says for the profile; breaks=True lays `breaks.with` on top."""
+    """Reads a recipe and merges its section for the profile over it; breaks=True merges `breaks.with` last."""
     name, path = lookup.find_recipe(name)
     own = read_yaml(path)
     _check_keys(own)
@@ -52,18 +52,20 @@ def load_recipe(name: str, *, profile: str, breaks: bool = False) -> Recipe:
         broken = _inner(own, ("breaks",))
         if broken is None:
             raise SlmkitError(
-                f"recipe {name!r} has no `breaks`", where=shown(path), fix="add `breaks: {with: …, red: […]}`"
+                f"recipe {name!r} has no `breaks`",
+                where=shown(path),
+                fix="add `breaks: {with: {KEY: VALUE}, red: [METRIC]}`",
             )
         layer.merge(Layer({"with": broken.value.get("with") or {}}, broken.lines))
     if not layer.value.get("stage"):
         raise SlmkitError(
-            "the recipe names no stage", where=shown(path), fix="add `stage: sft`, or a `base:` that has one"
+            f"recipe {name!r} has no stage", where=shown(path), fix="add a stage, for example `stage: sft`"
         )
     return Recipe(name, path, layer, profile)
 
 
 def load_profile(name: str) -> tuple[str, Layer]:
-    """The scale words of a profile; "auto" is gpu where CUDA is there, else tiny."""
+    """The name and values of a profile; "auto" is gpu if CUDA is available, else tiny."""
     if name == "auto":
         name = "gpu" if cuda_is_available() else "tiny"
     path = lookup.find("configs/profiles", name)
@@ -73,16 +75,16 @@ def load_profile(name: str) -> tuple[str, Layer]:
 
 
 def _check_keys(layer: Layer) -> None:
-    """Refuses keys that nothing reads and values of a wrong kind, in every part of a recipe."""
+    """Refuses unknown keys and values of the wrong type in every section of a recipe."""
     _check_names(layer, (), KEYS, "a recipe")
     for profile in _mapping(layer, ("profiles",)):
-        place: KeyPath = ("profiles", profile)
+        path: KeyPath = ("profiles", profile)
         if lookup.find("configs/profiles", str(profile)) is None:
             fix = lookup.suggest(str(profile), lookup.names("configs/profiles"))
-            raise SlmkitError(f"unknown profile {profile!r}", where=layer.where(place), fix=fix)
-        special = _mapping(layer, place)
-        _check_names(layer, place, ("with", "expect"), "a profile in a recipe")
-        _check_bounds(layer, (*place, "expect"))
+            raise SlmkitError(f"unknown profile {profile!r}", where=layer.where(path), fix=fix)
+        special = _mapping(layer, path)
+        _check_names(layer, path, ("with", "expect"), "a profile in a recipe")
+        _check_bounds(layer, (*path, "expect"))
         if "with" in special and special["with"] is None:
             special["with"] = {}
     _check_bounds(layer, ("expect",))
@@ -91,10 +93,10 @@ def _check_keys(layer: Layer) -> None:
         layer.value["with"] = {}
 
 
-def _check_names(layer: Layer, place: KeyPath, known: tuple[str, ...], what: str) -> None:
-    """The keys that stand at a place must be known, and what they hold of the right kind."""
-    for key, value in _mapping(layer, place).items():
-        where = layer.where((*place, key))
+def _check_names(layer: Layer, path: KeyPath, known: tuple[str, ...], what: str) -> None:
+    """Refuses unknown keys, and values of the wrong type, in the mapping at a path."""
+    for key, value in _mapping(layer, path).items():
+        where = layer.where((*path, key))
         if key not in known:
             raise SlmkitError(f"unknown key {key!r} in {what}", where=where, fix=lookup.suggest(str(key), known))
         kind = _KINDS.get(key)
@@ -102,48 +104,53 @@ def _check_names(layer: Layer, place: KeyPath, known: tuple[str, ...], what: str
             raise SlmkitError(f"{key!r} cannot be {value!r}", where=where, fix=f"give {_KIND_NAMES[kind]}")
 
 
-def _mapping(layer: Layer, place: KeyPath) -> dict[Any, Any]:
-    """The mapping at a place; none there is an empty one."""
+def _mapping(layer: Layer, path: KeyPath) -> dict[Any, Any]:
+    """The mapping at a path; empty if there is none."""
     value = layer.value
-    for step in place:
+    for step in path:
         value = value.get(step)
         if value is None:
             return {}
         if not isinstance(value, dict):
-            what = f"{'.'.join(map(str, place))} cannot be {value!r}"
-            raise SlmkitError(what, where=layer.where(place), fix=f"give {_KIND_NAMES[dict]}")
+            what = f"{'.'.join(map(str, path))} cannot be {value!r}"
+            raise SlmkitError(what, where=layer.where(path), fix=f"give {_KIND_NAMES[dict]}")
     found: dict[Any, Any] = value
     return found
 
 
 def _check_red(layer: Layer) -> None:
-    """What breaks a recipe says what is changed and what must turn red, which is a claim of it."""
+    """`breaks` needs `with`, the change, and `red`, the checks of `expect` that must then fail."""
     breaks = _mapping(layer, ("breaks",))
-    fixes = {"with": "with: {KEY: VALUE}, the idea taken away", "red": "red: [METRIC], a claim of `expect`"}
+    fixes = {
+        "with": "add `with: {KEY: VALUE}`, which removes the idea",
+        "red": "add `red: [METRIC]`, a metric of `expect`",
+    }
     for key, fix in fixes.items():
         if breaks and not breaks.get(key):
             raise SlmkitError(f"`breaks` needs {key!r}", where=layer.where(("breaks",)), fix=fix)
     for i, name in enumerate(breaks.get("red") or []):
         if name not in _mapping(layer, ("expect",)):
-            what = f"breaks.red names {name!r}, which `expect` does not bound"
-            raise SlmkitError(what, where=layer.where(("breaks", "red", i)), fix="add it there")
+            what = f"breaks.red names {name!r}, which is not in `expect`"
+            raise SlmkitError(
+                what, where=layer.where(("breaks", "red", i)), fix=f"add `{name}: [LOW, HIGH]` to `expect`"
+            )
 
 
-def _check_bounds(layer: Layer, place: KeyPath) -> None:
-    """Refuses a claim that no number can keep, before anything runs."""
-    for name, bounds in _mapping(layer, place).items():
-        where = layer.where((*place, name))
+def _check_bounds(layer: Layer, path: KeyPath) -> None:
+    """Refuses bounds that are not a pair of numbers, or that no number can meet."""
+    for name, bounds in _mapping(layer, path).items():
+        where = layer.where((*path, name))
         if not isinstance(name, str):
-            raise SlmkitError(f"no metric is called {name!r}", where=where, fix="name a metric of the run")
+            raise SlmkitError(f"the metric name {name!r} is not text", where=where, fix="give the name of a metric")
         is_pair = isinstance(bounds, list) and len(bounds) == 2
         if not is_pair or any(isinstance(end, bool) or not isinstance(end, int | float | None) for end in bounds):
-            raise SlmkitError(f"expect.{name} is {bounds!r}", where=where, fix="give [low, high]; null for no bound")
+            raise SlmkitError(f"expect.{name} is {bounds!r}", where=where, fix="give [LOW, HIGH]; null means no bound")
         low, high = bounds
         if low is not None and high is not None and low > high:
             raise SlmkitError(
-                f"expect.{name} is {bounds!r}: the low bound is above the high one",
+                f"expect.{name} is {bounds!r}: the lower bound is above the upper bound",
                 where=where,
-                fix=f"[{high}, {low}]",
+                fix=f"give [{high}, {low}]",
             )
 
 
@@ -152,15 +159,15 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("stage", "title"), str),
     "red": list,
 }
-_KIND_NAMES = {dict: "a mapping (key: value lines)", str: "text", list: "a list: [a, b]"}
+_KIND_NAMES = {dict: "a mapping of keys to values", str: "text", list: "a list: [a, b]"}
 
 
-def _inner(layer: Layer, place: KeyPath) -> Layer | None:
-    """The layer that stands inside another one at a place."""
-    value = layer.at(place)
+def _inner(layer: Layer, path: KeyPath) -> Layer | None:
+    """The part of a layer below a path; None if there is no mapping."""
+    value = layer.at(path)
     if not isinstance(value, dict):
         return None
-    depth = len(place)
+    depth = len(path)
     return Layer(
-        value, {at[depth:]: line for at, line in layer.lines.items() if at[:depth] == place and len(at) > depth}
+        value, {at[depth:]: line for at, line in layer.lines.items() if at[:depth] == path and len(at) > depth}
     )

@@ -1,6 +1,6 @@
-"""Finds what a name means: a recipe, a config, a stage or a part; the working directory first, then what ships.
+"""Finds recipes, configs, gold sets, stages and parts by name: first in the working directory, then as shipped.
 
-Parts are found by reading the files of their folder as text, so that listing them imports nothing.
+Parts are listed by reading the files of their folder as text, so that nothing is imported.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PART_KINDS = ("stages", "lessons", "metrics", "retrievers", "systems")  # folder
 
 
 def roots() -> list[Path]:
-    """Where recipes/, configs/ and gold/ are looked for, first match wins."""
+    """The folders that are searched for recipes/, configs/ and gold/; the first match wins."""
     shipped = PACKAGE / "shipped"
     shipped = shipped if shipped.is_dir() else PACKAGE.parent
     here = Path.cwd()
@@ -33,7 +33,7 @@ def roots() -> list[Path]:
 
 
 def find(kind: str, name: str) -> Path | None:
-    """The file <root>/<kind>/<name>.yaml, or None; /set, ../set and ./set are paths, and no name."""
+    """The file <root>/<kind>/<name>.yaml, or None; /set, ../set and ./set are paths, not names."""
     is_path = Path(name).is_absolute() or ".." in Path(name).parts or Path(name).as_posix() != name
     if is_path:
         return None
@@ -46,10 +46,12 @@ def named_files(kind: str) -> dict[str, Path]:
     for root in roots()[::-1]:
         folder = root / kind
         start = len(folder.as_posix()) + 1
-        paths = [path for path in folder.rglob("[!.]*.yaml") if path.is_file()]  # ".#one.yaml" is an editor's lock
+        paths = [
+            path for path in folder.rglob("[!.]*.yaml") if path.is_file()
+        ]  # ".#one.yaml" is a lock file of an editor
         found |= {path.as_posix()[start:].removesuffix(".yaml"): path for path in paths}
     if kind == "recipes":
-        found.pop("curriculum", None)  # the map of the lessons is no recipe
+        found.pop("curriculum", None)  # the curriculum is not a recipe
     return dict(sorted(found.items()))
 
 
@@ -59,34 +61,39 @@ def names(kind: str) -> list[str]:
 
 
 def gold_folders() -> dict[str, Path]:
-    """Every frozen gold set by name; those of the working directory win."""
+    """The folder of every gold set by name; those in the working directory take precedence."""
     return {card.parent.name: card.parent for root in roots()[::-1] for card in (root / "gold").glob("*/card.yaml")}
 
 
 def find_recipe(name: str) -> tuple[str, Path]:
-    """Name and file of a recipe given as "loop/train" or as a path to a YAML file.
+    """The name and file of a recipe given as "loop/train" or as a path to a YAML file.
 
-    A file below a folder recipes/ is named from there, any other by its stem.
+    A file below a folder recipes/ is named relative to it, any other file by its stem.
     """
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         if path.is_file():
-            whole = Path(os.path.normpath(path.absolute()))  # no ".." after recipes/
-            above = (root / "recipes" for root in roots() if whole.is_relative_to(root / "recipes"))
+            absolute = Path(os.path.normpath(path.absolute()))  # no ".." after recipes/
+            above = (root / "recipes" for root in roots() if absolute.is_relative_to(root / "recipes"))
             if folder := next(above, None):
-                return whole.relative_to(folder).with_suffix("").as_posix(), path
+                return absolute.relative_to(folder).with_suffix("").as_posix(), path
             here = Path.cwd()
-            parts = (whole.relative_to(here) if whole.is_relative_to(here) else whole).with_suffix("").parts
+            parts = (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).with_suffix("").parts
             start = max((i + 1 for i, part in enumerate(parts[:-1]) if part == "recipes"), default=len(parts) - 1)
             return "/".join(parts[start:]), path
     elif path_found := find("recipes", name):
         return name, path_found
-    looked = ", ".join(str(root / "recipes") for root in roots())
-    raise SlmkitError(f"unknown recipe {name!r}", where=f"looked in {looked}", fix=suggest(name, names("recipes")))
+    searched = ", ".join(str(root / "recipes") for root in roots())
+    raise SlmkitError(f"unknown recipe {name!r}", where=f"searched {searched}", fix=suggest(name, names("recipes")))
+
+
+def as_path(name: str) -> Path:
+    """A path as the user typed it; ~ is expanded here because the shell leaves it alone in data=~/rows.csv."""
+    return Path(name).expanduser() if name.startswith("~/") else Path(name)
 
 
 def suggest_file(name: str) -> str:
-    """The file beside a missing one whose name is nearest, or how paths are read."""
+    """The existing file whose path is nearest to a missing one's, or how paths are resolved."""
     folder = Path(name).parent
     nearby = [str(path) for path in folder.iterdir() if path.exists()] if folder.is_dir() else []
     close = difflib.get_close_matches(str(Path(name)), nearby, n=1, cutoff=0.5)
@@ -94,19 +101,19 @@ def suggest_file(name: str) -> str:
 
 
 def suggest(name: str, options: Iterable[str], otherwise: str = "`slmkit ls` prints every name") -> str:
-    """A "did you mean" for a misspelt name, or what to do instead."""
+    """A "did you mean" for a misspelt name, else the list of options if it is short, else `otherwise`."""
     options = sorted(options)
     close = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
     if not close:  # "train" for "loop/train"
         close = [option for option in options if option.rpartition("/")[2] == name.rpartition("/")[2]]
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"one of {', '.join(options)}" if 0 < len(options) <= 12 else otherwise
+    return f"use one of {', '.join(options)}" if 0 < len(options) <= 12 else otherwise
 
 
 @functools.cache
 def part_files(folder: str) -> dict[str, Path]:
-    """Every part of slmkit/<folder>: function name -> its file. A stage is the function its file is named after."""
+    """The file of every part of slmkit/<folder> by function name; a stage is named like its file."""
     found: dict[str, Path] = {}
     for path in sorted((PACKAGE / folder).glob("[!_]*.py")):
         for name in re.findall(r"^def ([a-zA-Z]\w*)\(", path.read_text(encoding="utf-8"), re.MULTILINE):
@@ -116,9 +123,9 @@ def part_files(folder: str) -> dict[str, Path]:
 
 
 def load_part(folder: str, name: str) -> Callable[..., Any]:
-    """The function a part's name stands for; "./mine.py:my_metric" names a function in the user's own file."""
+    """The function of a part; "./mine.py:my_metric" names a function in the user's own file."""
     if ":" in name:
-        return _load_own(name)
+        return _load_user_function(name)
     files = part_files(folder)
     if name not in files:
         raise SlmkitError(f"unknown {folder.rstrip('s')} {name!r}", fix=suggest(name, files))
@@ -128,7 +135,7 @@ def load_part(folder: str, name: str) -> Callable[..., Any]:
 
 
 def load_stage(name: str) -> Callable[..., Any]:
-    """A stage of slmkit/stages, or a lesson's function of slmkit/lessons."""
+    """The function of a stage, in slmkit/stages or slmkit/lessons."""
     if ":" not in name and name not in part_files("stages") and name in part_files("lessons"):
         return load_part("lessons", name)
     if ":" not in name and name not in part_files("stages"):
@@ -143,12 +150,12 @@ def first_line(path: Path, function: str) -> str:
     return after.partition('"""')[2].partition("\n")[0].removesuffix('"""')
 
 
-def _load_own(name: str) -> Callable[..., Any]:
+def _load_user_function(name: str) -> Callable[..., Any]:
     file, _, function = name.rpartition(":")
     path = Path(file)
     if not path.is_file():
         raise SlmkitError(f"no file {file!r} for {name!r}", fix="the path is relative to the working directory")
-    module = _own_module(path.resolve(), path.read_bytes())
+    module = _load_user_module(path.resolve(), path.read_bytes())
     found = getattr(module, function, None)
     if not callable(found):
         options = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
@@ -157,9 +164,9 @@ def _load_own(name: str) -> Callable[..., Any]:
 
 
 @functools.cache
-def _own_module(path: Path, content: bytes) -> Any:
-    """A user's file as a module, loaded anew when its content changed."""
-    name = f"slmkit_own_{path.stem}_{hashlib.sha256(content).hexdigest()[:8]}"
+def _load_user_module(path: Path, content: bytes) -> Any:
+    """A user's file as a module, reloaded when its content changes."""
+    name = f"slmkit_user_{path.stem}_{hashlib.sha256(content).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
@@ -167,6 +174,6 @@ def _own_module(path: Path, content: bytes) -> Any:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         line = traceback.extract_tb(error.__traceback__)[-1].lineno
-        what = f"{path.name} cannot be loaded: {type(error).__name__}: {error}"
-        raise SlmkitError(what, where=f"{path}:{line}", fix="mend the file; it is plain Python") from error
+        what = f"cannot load {path.name}: {type(error).__name__}: {error}"
+        raise SlmkitError(what, where=f"{path}:{line}", fix="fix the error in the file") from error
     return module

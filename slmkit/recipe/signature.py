@@ -1,7 +1,7 @@
-"""What a signature says of the keys its YAML may give, and how those keys become its arguments again.
+"""Reads the keys of a stage or part from its signature, and turns their values back into arguments.
 
-A stage's keyword-only parameters are its keys. One annotated `Keys[Group]` stands for the fields of that dataclass,
-each a key of the stage itself; the parameter's default is where their defaults come from.
+The keyword-only parameters of a stage are its keys. A parameter annotated `Keys[Group]` stands for the fields of that
+dataclass, each of which is a key of the stage; their defaults come from the parameter's default.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ from slmkit.types import KeysOf
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
-_MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @functools.cache
 def check_signature(function: Callable[..., Any], *, is_stage: bool) -> None:
-    """Refuses a function that no recipe could call: a key without a type, and of a stage all but one positional."""
+    """Refuses a signature that no recipe can call. A stage takes exactly one positional parameter, the run."""
     where, name = source_location(function), getattr(function, "__name__", "it")
     try:
         keys = _declared(function)
         parameters(function)
     except (NameError, TypeError, AttributeError, ValueError) as error:
-        fix = "import what its types name, and give a group of Keys[…] a default"
-        raise SlmkitError(f"the signature of {name} cannot be read: {error}", where=where, fix=fix) from None
+        fix = "import the types it names, and give each Keys[…] parameter a default"
+        raise SlmkitError(f"cannot read the signature of {name}: {error}", where=where, fix=fix) from None
     for key, parameter in keys.items():
         if parameter.annotation is inspect.Parameter.empty:
-            fix = f"write its type: `{key}: int = …`"
+            fix = f"add its type, for example `{key}: int = 1`"
             raise SlmkitError(f"the key {key!r} of {name} has no type", where=where, fix=fix)
-    if many := [p for p in inspect.signature(function).parameters.values() if p.kind in _MANY]:
-        what = f"{name} takes {many[0]}, which no key can reach"
-        raise SlmkitError(what, where=where, fix="name each key after the star: *, key: int = 1")
+    if variadic := [p for p in inspect.signature(function).parameters.values() if p.kind in _VARIADIC]:
+        what = f"{name} takes {variadic[0]}, which a recipe cannot set"
+        raise SlmkitError(what, where=where, fix="declare each key after the star: *, key: int = 1")
     positional = [p.name for p in inspect.signature(function).parameters.values() if p.kind in _POSITIONAL]
     if is_stage and len(positional) != 1:
         what = f"a stage takes one positional parameter, the run; {name} takes {', '.join(positional) or 'none'}"
-        raise SlmkitError(what, where=where, fix=f"def {name}(run, *, key: int = 1): keys stand after the star")
+        raise SlmkitError(what, where=where, fix=f"def {name}(run, *, key: int = 1): declare keys after the star")
 
 
 def source_location(function: Callable[..., Any]) -> str:
-    """The file and line of a function."""
+    """The file and line where a function is defined."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
 
 
 @functools.cache
 def parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """The keys a stage or part takes, as keyword-only parameters with their annotations evaluated."""
+    """The keys of a stage or part, as keyword-only parameters with evaluated annotations."""
     found: dict[str, inspect.Parameter] = {}
     for name, parameter in _declared(function).items():
         group = _group(parameter)
@@ -69,29 +69,29 @@ def parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 
 
 def type_names(function: Callable[..., Any]) -> dict[str, str]:
-    """The type of each key as the file spells it: {"data": "Input", "limit": "Count | None"}."""
+    """The type of each key as written in the source: {"data": "Input", "limit": "PositiveInt | None"}."""
     found: dict[str, Any] = {}
     for name, parameter in _declared(function).items():
         group = _group(parameter)
         fields = dataclasses.fields(group) if group else ()
-        written = {name: inspect.signature(function).parameters[name].annotation}
-        found |= {field.name: field.type for field in fields} if group else written
+        source = {name: inspect.signature(function).parameters[name].annotation}
+        found |= {field.name: field.type for field in fields} if group else source
     return {name: kind if isinstance(kind, str) else inspect.formatannotation(kind) for name, kind in found.items()}
 
 
 def call_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword arguments to call a stage or part with, from values of its keys; one left out has its default."""
+    """The keyword arguments for these values of a stage's or part's keys; missing keys keep their default."""
     arguments = dict(values)
     for name, parameter in _declared(function).items():
         if group := _group(parameter):
-            given = {field.name for field in dataclasses.fields(group)} & arguments.keys()
-            arguments[name] = dataclasses.replace(parameter.default, **{key: arguments.pop(key) for key in given})
+            own = {field.name for field in dataclasses.fields(group)} & arguments.keys()
+            arguments[name] = dataclasses.replace(parameter.default, **{key: arguments.pop(key) for key in own})
     return arguments
 
 
 @functools.cache
 def _declared(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The keyword-only parameters as they are written, annotations evaluated."""
+    """The keyword-only parameters with evaluated annotations; groups are not expanded."""
     found = {
         name: parameter
         for name, parameter in inspect.signature(function).parameters.items()

@@ -1,7 +1,7 @@
-"""Checks the values of a signature's keys: a schema for pydantic-core, pydantic's engine, made from their types.
+"""Validates values against a signature, with a pydantic-core schema made from the types of its keys.
 
-Pydantic makes the same schema, but importing it takes longer than all else that a command does before it works. So the
-types that YAML can give are written down here, and what an Annotated says of them beyond a range is left to pydantic.
+Pydantic would make the same schema, but importing it takes longer than everything else a command does at start-up. So
+the types that YAML can express are translated here; pydantic is imported only for Annotated metadata beyond ranges.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _BOUNDS = {Ge: "ge", Gt: "gt", Le: "le", Lt: "lt"}
 
 @dataclass(frozen=True)
 class Pending:
-    """A name that stands for something to look up: what is read, or a part with its options."""
+    """A name to be looked up after validation: an input, a model, or a part with its options."""
 
     marker: Any  # Reads or PartOf
     value: Any
@@ -53,32 +53,32 @@ class Pending:
 
 @dataclass(frozen=True)
 class Group:
-    """The checked fields of a small dataclass; what is pending in them is looked up before it is made."""
+    """The validated fields of a dataclass, which is built once the pending names in them are looked up."""
 
     kind: type
     values: dict[str, Any]
 
 
 def validate(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A value for every key of a function, defaults included.
+    """A validated value for every key of a function, defaults included.
 
-    Raises: pydantic_core.ValidationError; SlmkitError for a key whose type no YAML can give.
+    Raises: pydantic_core.ValidationError; SlmkitError for a key whose type YAML cannot express.
     """
     found: dict[str, Any] = _validator(function).validate_python(dict(values))
     return found
 
 
 def expected_text(messages: Iterable[str]) -> str:
-    """What pydantic asks for, in fewer words: "at least 1, or 'auto'"."""
-    asked = list(messages)
+    """Pydantic's messages as a short description of valid values: "at least 1, or 'auto'"."""
+    texts = list(messages)
     for phrase, ours in _PHRASES.items():
-        asked = [message.replace(phrase, ours) for message in asked]
-    return ", or ".join(dict.fromkeys(asked))
+        texts = [text.replace(phrase, ours) for text in texts]
+    return ", or ".join(dict.fromkeys(texts))
 
 
-def quoting_hint(value: Any, asked: str, key: str = "") -> str:
-    """How a number is given as text, where text is asked for; key: of the command line, whose shell takes quotes."""
-    if "string" not in asked or not isinstance(value, int | float):
+def quoting_hint(value: Any, expected: str, key: str = "") -> str:
+    """How to write a number as text, if text is expected; with `key`, how to quote it for the shell."""
+    if "string" not in expected or not isinstance(value, int | float):
         return ""
     return f"; {key}='\"{value}\"' is text" if key else f'; "{value}" is text'
 
@@ -91,28 +91,28 @@ def json_schema(function: Callable[..., Any]) -> dict[str, Any]:
         def function_plain_schema(self, schema: Any) -> dict[str, Any]:
             return _marker_schema(schema["metadata"]["marker"])
 
-    return WithMarkers().generate(_of_function(function))
+    return WithMarkers().generate(_function_schema(function))
 
 
 @functools.cache
 def _validator(function: Callable[..., Any]) -> SchemaValidator:
-    return SchemaValidator(_of_function(function), _CONFIG)
+    return SchemaValidator(_function_schema(function), _CONFIG)
 
 
-def _of_function(function: Callable[..., Any]) -> CoreSchema:
+def _function_schema(function: Callable[..., Any]) -> CoreSchema:
     try:
-        return _of_fields({name: (p.annotation, p.default) for name, p in parameters(function).items()})
-    except _CannotBeGivenError as error:
-        what = f"{function.__name__} has a key that no YAML can give: {error}"
-        fix = "use str, int, float, bool, Literal[…], list[…], Input, Model or a small dataclass of such values"
+        return _fields_schema({name: (p.annotation, p.default) for name, p in parameters(function).items()})
+    except _NotInYamlError as error:
+        what = f"{function.__name__} has a key whose type YAML cannot express: {error}"
+        fix = "use str, int, float, bool, Literal[…], list[…], Input, Model or a dataclass of these"
         raise SlmkitError(what, where=source_location(function), fix=fix) from None
 
 
-def _of_fields(fields: Mapping[str, tuple[Any, Any]]) -> CoreSchema:
-    """Named types and defaults, and no other name."""
+def _fields_schema(fields: Mapping[str, tuple[Any, Any]]) -> CoreSchema:
+    """A mapping with exactly these keys, each with a type and a default."""
     made = {}
     for name, (annotation, default) in fields.items():
-        schema = _of(annotation)
+        schema = _schema_of(annotation)
         is_required = default is inspect.Parameter.empty or default is dataclasses.MISSING
         if not is_required:
             schema = core_schema.with_default_schema(schema, default=default, validate_default=True)
@@ -120,8 +120,8 @@ def _of_fields(fields: Mapping[str, tuple[Any, Any]]) -> CoreSchema:
     return core_schema.typed_dict_schema(made, config=_CONFIG)
 
 
-def _of(annotation: Any) -> CoreSchema:
-    """One type. Markers become pending look-ups; a mapping may hold null, which takes an entry out."""
+def _schema_of(annotation: Any) -> CoreSchema:
+    """The schema of one type. Markers become pending look-ups; null in a mapping removes an entry."""
     plain = next((schema for kind, schema in _PLAIN.items() if kind is annotation), None)
     if plain:
         return plain()
@@ -129,44 +129,44 @@ def _of(annotation: Any) -> CoreSchema:
     if origin is typing.Annotated:
         inner, *extras = args
         if marker := next((extra for extra in extras if isinstance(extra, Reads | PartOf)), None):
-            return core_schema.no_info_plain_validator_function(_keeper(marker), metadata={"marker": marker})
+            return core_schema.no_info_plain_validator_function(_keep_pending(marker), metadata={"marker": marker})
         if (inner is int or inner is float) and all(type(extra) in _BOUNDS for extra in extras):
             bounds = {(name := _BOUNDS[type(extra)]): getattr(extra, name) for extra in extras}
-            return typing.cast(CoreSchema, {**_of(inner), **bounds})
-        _of(inner)  # that YAML gives it
+            return typing.cast(CoreSchema, {**_schema_of(inner), **bounds})
+        _schema_of(inner)  # raises if YAML cannot express it
         return _by_pydantic(annotation)
     elif origin is typing.Literal:
         return core_schema.literal_schema(list(args))
     elif origin in (typing.Union, types.UnionType):
-        choices: list[Any] = [_of(arg) for arg in args if arg is not type(None)]
+        choices: list[Any] = [_schema_of(arg) for arg in args if arg is not type(None)]
         schema: CoreSchema = choices[0] if len(choices) == 1 else core_schema.union_schema(choices)
         return core_schema.nullable_schema(schema) if type(None) in args else schema
     elif origin is list:
-        return core_schema.list_schema(_of(args[0]))
+        return core_schema.list_schema(_schema_of(args[0]))
     elif origin is dict:
-        return core_schema.dict_schema(core_schema.str_schema(), core_schema.nullable_schema(_of(args[1])))
+        return core_schema.dict_schema(core_schema.str_schema(), core_schema.nullable_schema(_schema_of(args[1])))
     elif dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
-        return _of_group(annotation)
-    raise _CannotBeGivenError(f"YAML has no {getattr(annotation, '__name__', annotation)}")
+        return _group_schema(annotation)
+    raise _NotInYamlError(f"{getattr(annotation, '__name__', annotation)}")
 
 
-def _of_group(kind: type) -> CoreSchema:
-    """A small dataclass of a signature by its fields; its default instance becomes a mapping first."""
+def _group_schema(kind: type) -> CoreSchema:
+    """The schema of a dataclass, from its fields; a default instance becomes a mapping first."""
     hints = typing.get_type_hints(kind, include_extras=True)
     for name, hint in hints.items():
         if _has_marker(hint):
-            raise _CannotBeGivenError(f"{kind.__name__}.{name} names something read, which a group cannot")
+            raise _NotInYamlError(f"{kind.__name__}.{name} is an input, model or part, which a dataclass cannot have")
     fields = {field.name: (hints[field.name], _default(field)) for field in dataclasses.fields(kind)}
 
     def as_mapping(value: Any) -> Any:
         return {name: getattr(value, name) for name in fields} if isinstance(value, kind) else value
 
-    mapping = core_schema.no_info_before_validator_function(as_mapping, _of_fields(fields))
+    mapping = core_schema.no_info_before_validator_function(as_mapping, _fields_schema(fields))
     return core_schema.no_info_after_validator_function(functools.partial(Group, kind), mapping)
 
 
 def _has_marker(annotation: Any) -> bool:
-    """Whether a type is looked up, or holds one that is."""
+    """Whether a type, or one inside it, is looked up by name."""
     args = typing.get_args(annotation)
     return any(isinstance(arg, Reads | PartOf) or _has_marker(arg) for arg in args)
 
@@ -177,8 +177,8 @@ def _default(field: Any) -> Any:
     return field.default
 
 
-class _CannotBeGivenError(Exception):
-    """A type that no value of a recipe has."""
+class _NotInYamlError(Exception):
+    """A type that YAML cannot express."""
 
 
 def _by_pydantic(annotation: Any) -> CoreSchema:
@@ -188,17 +188,17 @@ def _by_pydantic(annotation: Any) -> CoreSchema:
     try:
         schema: CoreSchema = TypeAdapter(annotation).core_schema  # type: ignore[assignment]
     except PydanticUserError as error:
-        raise _CannotBeGivenError(str(error).splitlines()[0]) from None
+        raise _NotInYamlError(str(error).splitlines()[0]) from None
     return schema
 
 
-def _keeper(marker: Reads | PartOf) -> Callable[[Any], Any]:
+def _keep_pending(marker: Reads | PartOf) -> Callable[[Any], Any]:
     allowed = (str,) if isinstance(marker, Reads) else (str, Mapping)
-    wanted = "the name of a file, folder or recipe" if isinstance(marker, Reads) else "a name or {use: name, …}"
+    expected = "the name of a file, folder or recipe" if isinstance(marker, Reads) else "a name or {use: name, …}"
 
     def keep(value: Any) -> Any:
         if not isinstance(value, allowed) and not (isinstance(marker, PartOf) and callable(value)):
-            raise ValueError(wanted)
+            raise ValueError(expected)
         return Pending(marker, value)
 
     return keep

