@@ -1,1 +1,1 @@
-"""People label examples on a local page: the journal of what they did, its server, and how far they agree."""
+"""A local page on which people label examples: its journal, its server, and the agreement of annotators."""

@@ -1,15 +1,16 @@
-"""Items that people answer by hand: what is asked, and a journal of everything they did, from which all else follows.
+"""The items to label, and a journal of every annotator's actions, from which all state is rebuilt.
 
-    gold/<name>.labels/items.jsonl     what is asked, {"id", "input"}, in random order; known answers are not in it
-                       task.json       kind, labels, instruction, and where the items came from
-                       journal.jsonl   a line for each keystroke and answer, only added to, on disk when confirmed
-                       agreed.jsonl    items that two people or more answered alike and nobody flagged
+    gold/<name>.labels/items.jsonl     {"id", "input"} per line, in random order; without known answers
+                       task.json       kind, labels, instruction, and the source of the items
+                       journal.jsonl   one line per keystroke and action, append-only, on disk before it is confirmed
+                       agreed.jsonl    items with the same answer from two or more annotators and no flag
 
-A kill can leave half a line at the end of the journal: it was never confirmed, and is passed over.
+A kill can leave half a line at the end of the journal. It was never confirmed, so it is skipped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,20 +20,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.canonical import read_canonical
+from slmkit.data.read_canonical import read_canonical
 from slmkit.data.split import hash_share
 from slmkit.errors import SlmkitError
+from slmkit.files import write_atomically
 from slmkit.gold.gold_set import read_gold
 from slmkit.text.identity import normalise, text_hash
 
 ACTIONS = ("key", "answer", "skip", "flag", "unflag", "back")
 _NAME = re.compile(r"[\w][\w .@-]{0,39}")
-_MOST_CHARACTERS = 100_000
+_MAX_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True)
 class Item:
-    """One text to answer."""
+    """One text to label."""
 
     id: str
     input: str
@@ -40,73 +42,72 @@ class Item:
 
 @dataclass
 class Work:
-    """What one person did with one item."""
+    """One annotator's state of one item."""
 
     answer: str | None = None
-    draft: str = ""  # typed and not yet given as the answer
+    draft: str = ""  # typed but not submitted
     is_skipped: bool = False
     is_flagged: bool = False
 
 
 @dataclass
 class Labelling:
-    """A set of items, and what each person did with them."""
+    """A set of items and the work of each annotator."""
 
     folder: Path
     kind: str
     labels: list[str]
     instruction: str
     items: list[Item]
-    work: dict[str, dict[str, Work]] = field(default_factory=dict)  # person -> item id -> work
-    num_broken: int = 0  # lines of the journal that a kill cut short
+    work: dict[str, dict[str, Work]] = field(default_factory=dict)  # annotator -> item id -> work
 
     def record(self, *, annotator: str, item: str, action: str, value: str = "") -> None:
-        """Writes one act down; it is on disk when this returns. Raises: SlmkitError for what cannot be meant."""
-        fault = self._fault(annotator, item, action, value)
-        if fault:
-            raise SlmkitError(fault, where=f"annotator {annotator[:40]!r}, item {item[:40]!r}")
+        """Records one action; it is on disk when this returns. Raises: SlmkitError for an invalid action."""
+        problem = self._problem(annotator, item, action, value)
+        if problem:
+            raise SlmkitError(problem, where=f"annotator {annotator[:40]!r}, item {item[:40]!r}")
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         event = {"at": at, "annotator": annotator, "item": item, "action": action, "value": value}
         _append(self.folder / "journal.jsonl", json.dumps(event, ensure_ascii=False) + "\n")
         self._apply(event)
 
-    def of(self, annotator: str) -> dict[str, Work]:
-        """What this person did; nobody else's work is in it."""
+    def work_of(self, annotator: str) -> dict[str, Work]:
+        """The annotator's work by item."""
         return self.work.get(annotator, {})
 
     def answers(self, annotator: str) -> dict[str, str]:
-        """This person's answers by item."""
-        return {item: work.answer for item, work in self.of(annotator).items() if work.answer is not None}
+        """The annotator's answers by item."""
+        return {item: work.answer for item, work in self.work_of(annotator).items() if work.answer is not None}
 
     def agreed(self) -> list[dict[str, str]]:
-        """The items that two or more people answered, all alike, none flagged: rows that `gold add` takes."""
+        """Rows for `gold add`: items with the same answer from two or more annotators and no flag."""
         text, label = ("text", "label") if self.kind == "classification" else ("prompt", "completion")
         rows = []
         for item in self.items:
-            done = [of[item.id] for of in self.work.values() if item.id in of]
+            done = [work[item.id] for work in self.work.values() if item.id in work]
             answers = [work.answer for work in done if work.answer is not None]
-            alike = len({self.same(answer) for answer in answers}) == 1
-            if len(answers) >= 2 and alike and not any(work.is_flagged for work in done):
+            is_unanimous = len({self.comparable(answer) for answer in answers}) == 1
+            if len(answers) >= 2 and is_unanimous and not any(work.is_flagged for work in done):
                 rows.append({"id": item.id, text: item.input, label: answers[0]})
         return rows
 
-    def same(self, answer: str) -> str:
-        """The form in which answers count as the same: labels as they are, texts without case, marks and spaces."""
+    def comparable(self, answer: str) -> str:
+        """The form in which answers are compared: labels unchanged, texts without case, punctuation and spacing."""
         return answer if self.kind == "classification" else normalise(answer)
 
-    def _fault(self, annotator: str, item: str, action: str, value: str) -> str | None:
+    def _problem(self, annotator: str, item: str, action: str, value: str) -> str | None:
         if not _NAME.fullmatch(annotator):
-            return "a name has 1 to 40 letters, digits, spaces or .@-"
+            return f"the name {annotator[:40]!r} is not 1 to 40 letters, digits, spaces or .@-"
         if item not in {known.id for known in self.items}:
-            return "no such item"
+            return f"unknown item {item[:40]!r}"
         if action not in ACTIONS:
-            return f"no such action: {action[:20]!r}"
-        if len(value) > _MOST_CHARACTERS:
-            return f"longer than {_MOST_CHARACTERS:,} characters"
+            return f"unknown action {action[:20]!r}"
+        if len(value) > _MAX_CHARACTERS:
+            return f"the text has {len(value):,} characters, more than {_MAX_CHARACTERS:,}"
         if action == "answer" and not value.strip():
-            return "an answer that is empty: skip the item instead"
+            return "the answer is empty; skip the item instead"
         if action == "answer" and self.labels and value not in self.labels:
-            return f"no such label: {value[:40]!r}"
+            return f"unknown label {value[:40]!r}"
         return None
 
     def _apply(self, event: dict[str, Any]) -> None:
@@ -132,10 +133,10 @@ def start_labelling(
     text_column: str | None = None,
     label_column: str | None = None,
 ) -> Labelling:
-    """The labelling in `folder`: begun with rows of `data`, or the examples of a frozen `gold` set, or gone on with.
+    """Resumes the labelling in `folder`, or starts one with rows of `data` or the examples of the `gold` set.
 
-    Of more than `limit` rows a random sample is asked, the same for the same data. Labels are those of the data where
-    none are given; without any the answers are free texts.
+    If there are more than `limit` rows, a random sample is used, always the same for the same data. Without `labels`,
+    those of the data are used; if it has none, the answers are free texts.
     """
     if (folder / "items.jsonl").exists():
         return read_labelling(folder)
@@ -149,7 +150,7 @@ def start_labelling(
         instruction = frozen.task.instruction
     else:
         fix = "slmkit gold label NAME data=FILE"
-        raise SlmkitError("nothing to label: neither data nor a frozen gold set", where=str(folder), fix=fix)
+        raise SlmkitError("nothing to label: there is no data and no gold set", where=str(folder), fix=fix)
     chosen = list(labels) or known
     unique = list({normalise(text): text for text in reversed(texts)}.values())
     ordered = sorted(unique, key=lambda text: hash_share(text, salt="gold"))[:limit]
@@ -160,33 +161,30 @@ def start_labelling(
         "source": str(data or gold),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "task.json", json.dumps(task, ensure_ascii=False, indent=1) + "\n")
+    write_atomically(folder / "task.json", json.dumps(task, ensure_ascii=False, indent=1) + "\n")
     lines = [json.dumps({"id": text_hash(text), "input": text}, ensure_ascii=False) for text in ordered]
-    _write(folder / "items.jsonl", "".join(line + "\n" for line in lines))  # last: its presence means begun
+    write_atomically(folder / "items.jsonl", "".join(line + "\n" for line in lines))  # last: marks the start
     return read_labelling(folder)
 
 
 def read_labelling(folder: Path) -> Labelling:
-    """The labelling as it stands, its journal replayed."""
+    """The labelling with its journal replayed."""
     task = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     lines = (folder / "items.jsonl").read_text(encoding="utf-8").splitlines()
-    found = Labelling(
-        folder, task["kind"], task["labels"], task["instruction"], [Item(**json.loads(line)) for line in lines]
-    )
+    items = [Item(**json.loads(line)) for line in lines]
+    labelling = Labelling(folder, task["kind"], task["labels"], task["instruction"], items)
     journal = folder / "journal.jsonl"
     for line in journal.read_bytes().split(b"\n") if journal.exists() else []:
-        try:
+        with contextlib.suppress(ValueError):  # a line cut short by a kill
             if line:
-                found._apply(json.loads(line))
-        except ValueError:  # cut short by a kill
-            found.num_broken += 1
-    return found
+                labelling._apply(json.loads(line))
+    return labelling
 
 
 def write_agreed(labelling: Labelling) -> Path:
-    """agreed.jsonl, as the journal has it now."""
+    """Writes agreed.jsonl from the current state and returns its path."""
     path = labelling.folder / "agreed.jsonl"
-    _write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in labelling.agreed()))
+    write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in labelling.agreed()))
     return path
 
 
@@ -194,17 +192,8 @@ def _append(path: Path, line: str) -> None:
     with open(path, "ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":  # a line that a kill cut short stays a line of its own
+            if file.read(1) != b"\n":  # keep a line cut short by a kill separate
                 line = "\n" + line
         file.write(line.encode())
         file.flush()
         os.fsync(file.fileno())
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -1,8 +1,7 @@
-"""The labelling page and its answers over HTTP, for browsers on this machine that know the token, and nobody else.
+"""Serves the labelling page and its API over HTTP, only to browsers on this machine that have the token.
 
-Every request must name this host, so that a page of another site cannot reach it by pointing its name here (DNS
-rebinding); must come from this page where it says whence it comes; and must bring the token, which is compared in
-constant time. The page loads nothing from elsewhere. What one person did is never sent to another.
+Every request must name this host (against DNS rebinding), have no foreign origin, and carry the token, which is
+compared in constant time. The page loads nothing from elsewhere. Annotators never see each other's work.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from slmkit.errors import SlmkitError
 from slmkit.labelling.journal import Labelling
 
 _PAGE = Path(__file__).with_name("page.html")
-_MOST_BYTES = 1_000_000
+_MAX_BYTES = 1_000_000
 _HOST = "127.0.0.1"
 
 
 class LabelServer(ThreadingHTTPServer):
-    """Serves one labelling on 127.0.0.1; port 0 takes a free one."""
+    """Serves one labelling on 127.0.0.1; port 0 picks a free port."""
 
     daemon_threads = True
 
@@ -39,44 +38,47 @@ class LabelServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """The address to open, token and all."""
+        """The address to open, including the token."""
         return f"http://{_HOST}:{self.server_address[1]}/?token={self.token}"
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: LabelServer
     server_version, sys_version = "slmkit", ""
-    timeout = 30  # seconds; a connection that says nothing is closed
+    timeout = 30  # seconds; idle connections are closed
 
     def do_GET(self) -> None:
-        asked = urlsplit(self.path)
-        query = parse_qs(asked.query)
-        if asked.path == "/" and self._may(query.get("token", [""])[0]):
+        url = urlsplit(self.path)
+        query = parse_qs(url.query)
+        if url.path == "/" and self._is_allowed(query.get("token", [""])[0]):
             self._send_page()
-        elif asked.path == "/items" and self._may(self._bearer()):
+        elif url.path == "/items" and self._is_allowed(self._bearer()):
             self._send(200, self._items(query.get("annotator", [""])[0]))
-        elif asked.path not in ("/", "/items"):
-            self._send(404, {"error": "no such page"})
+        elif url.path not in ("/", "/items"):
+            self._send(404, {"error": "page not found"})
 
     def do_POST(self) -> None:
-        if not self._may(self._bearer()):
+        if not self._is_allowed(self._bearer()):
             return
         try:
             length = int(self.headers.get("Content-Length", ""))
         except ValueError:
             length = -1
-        if self.path != "/act" or not 0 <= length <= _MOST_BYTES:
-            self.rfile.read(min(max(length, 0), 10 * _MOST_BYTES))  # who still sends hears no answer
-            self._send(404 if self.path != "/act" else 413, {"error": "not taken"})
+        if self.path != "/act" or not 0 <= length <= _MAX_BYTES:
+            self.rfile.read(min(max(length, 0), 10 * _MAX_BYTES))  # a client still sending would not read the reply
+            if self.path != "/act":
+                self._send(404, {"error": "page not found"})
+            else:
+                self._send(413, {"error": f"the request is not 0 to {_MAX_BYTES:,} bytes long"})
             return
         try:
-            act = json.loads(self.rfile.read(length))
+            action = json.loads(self.rfile.read(length))
             with self.server.writing:
                 self.server.labelling.record(
-                    **{key: str(act[key]) for key in ("annotator", "item", "action", "value")}
+                    **{key: str(action[key]) for key in ("annotator", "item", "action", "value")}
                 )
         except (ValueError, KeyError, TypeError):
-            self._send(400, {"error": "an act is JSON with annotator, item, action and value"})
+            self._send(400, {"error": "the request needs JSON with annotator, item, action and value"})
         except SlmkitError as error:
             self._send(400, {"error": error.what})
         except OSError as error:
@@ -84,18 +86,18 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, {"saved": True})
 
-    def _may(self, token: str) -> bool:
-        """Whether host, origin and token are right; answers 403 where they are not."""
+    def _is_allowed(self, token: str) -> bool:
+        """Whether host, origin and token are valid; sends 403 if not."""
         hosts = self.server.hosts
         origin = self.headers.get("Origin")
         if self.headers.get("Host") not in hosts:
-            reason = "another host"
+            reason = "wrong host"
         elif origin is not None and origin not in {f"http://{host}" for host in hosts}:
-            reason = "another origin"
+            reason = "wrong origin"
         elif self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            reason = "another site"
+            reason = "cross-site request"
         elif not hmac.compare_digest(token.encode(), self.server.token.encode()):
-            reason = "no token, or a wrong one: open the address that `slmkit gold label` printed"
+            reason = "missing or wrong token: open the address that `slmkit gold label` printed"
         else:
             return True
         self.close_connection = True
@@ -106,10 +108,15 @@ class _Handler(BaseHTTPRequestHandler):
         return self.headers.get("Authorization", "").removeprefix("Bearer ")
 
     def _items(self, annotator: str) -> dict[str, Any]:
-        of = self.server.labelling
-        done = of.of(annotator)
-        items = [{"id": i.id, "input": i.input, **(asdict(done[i.id]) if i.id in done else {})} for i in of.items]
-        return {"name": self.server.name, "instruction": of.instruction, "labels": of.labels, "items": items}
+        labelling = self.server.labelling
+        work = labelling.work_of(annotator)
+        items = [{**asdict(item), **(asdict(work[item.id]) if item.id in work else {})} for item in labelling.items]
+        return {
+            "name": self.server.name,
+            "instruction": labelling.instruction,
+            "labels": labelling.labels,
+            "items": items,
+        }
 
     def _send_page(self) -> None:
         nonce = secrets.token_urlsafe(16)
@@ -132,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the address holds the token."""
+        """Logs nothing, because the address contains the token."""
 
 
 _HEADERS = {

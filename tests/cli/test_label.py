@@ -1,4 +1,4 @@
-"""The labelling page: what is done on it is kept through a kill, stays with its person, and is for nobody else."""
+"""The labelling page: work survives a kill, annotators stay separate, and nobody else gets access."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROWS = "text,label\n" + "".join(f"where is thing {i} of mine?,{('card', 'cash', 
 
 
 class Server:
-    """`slmkit gold label` in a process of its own, to be talked to and killed."""
+    """`slmkit gold label` in a separate process that can be queried and killed."""
 
     def __init__(self, *words: str) -> None:
         command = [sys.executable, "-m", "slmkit", "gold", "label", *words]
@@ -62,8 +62,7 @@ class Server:
 
     def end(self, number):
         self.process.send_signal(number)
-        told = self.process.communicate(timeout=20)[0]
-        return told
+        return self.process.communicate(timeout=20)[0]
 
 
 @pytest.fixture
@@ -80,10 +79,10 @@ def serve(project):
         server.end(signal.SIGKILL)
 
 
-def test_what_was_saved_outlives_a_kill_and_stays_with_its_person(serve, project):
+def test_saved_work_survives_a_kill_and_stays_with_its_annotator(serve, slmkit, project):
     server = serve()
     items = server.ask("GET", "/items?annotator=anna")[1]["items"]
-    assert len(items) == 20 and set(items[0]) == {"id", "input"}  # the label of the file is not told
+    assert len(items) == 20 and set(items[0]) == {"id", "input"}  # without the label in the file
     for item in items[:7]:
         assert server.act("anna", item["id"], "answer", "cash") == (200, {"saved": True})
     assert server.act("anna", items[7]["id"], "flag")[0] == 200
@@ -98,11 +97,14 @@ def test_what_was_saved_outlives_a_kill_and_stays_with_its_person(serve, project
     server.act("ben", items[0]["id"], "answer", "loan")
     assert "loan" not in json.dumps(server.ask("GET", "/items?annotator=anna")[1]["items"])
     assert "cash" not in json.dumps(server.ask("GET", "/items?annotator=ben")[1]["items"])
-    told = server.end(signal.SIGINT)
-    assert "anna: 7 of 20 answered, 0 skipped, 1 flagged" in told and "anna and ben: 0% of 1 items alike" in told
+    printed = server.end(signal.SIGINT)
+    assert "anna: 7 of 20" in printed and "0% of 1 items" in printed
+    status = slmkit("gold", "label", "mine", "--status", "--json").json
+    assert status["people"]["anna"] == {"answered": 7, "flagged": 1, "skipped": 0}
+    assert [(pair["n"], pair["share"]) for pair in status["agreement"]] == [(1, 0)]
 
 
-def test_another_origin_host_or_token_is_refused_and_nothing_is_written(serve, project):
+def test_a_foreign_origin_host_or_token_is_refused_and_writes_nothing(serve, project):
     server = serve()
     item = server.ask("GET", "/items?annotator=anna")[1]["items"][0]["id"]
     act = {"annotator": "anna", "item": item, "action": "answer", "value": "cash"}
@@ -126,7 +128,7 @@ def test_another_origin_host_or_token_is_refused_and_nothing_is_written(serve, p
     assert server.ask("POST", "/act", act, Origin=f"http://{server.host}")[0] == 200
 
 
-def test_the_page_admits_no_other_script_and_the_server_listens_here_only(serve):
+def test_the_page_allows_only_its_own_script_and_the_server_listens_on_one_address(serve):
     server = serve()
     connection = http.client.HTTPConnection(server.host, timeout=10)
     connection.request("GET", f"/?token={server.token}")
@@ -145,7 +147,7 @@ def test_the_page_admits_no_other_script_and_the_server_listens_here_only(serve)
     [({"item": "x"}, 400), ({"action": "delete"}, 400), ({"value": "gold"}, 400), ({"value": ""}, 400),
      ({"annotator": "../x"}, 400), ({"value": "x" * 2_000_000}, 413)],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_refused(serve, change, code):
+def test_invalid_actions_are_refused(serve, change, code):
     server = serve()
     item = server.ask("GET", "/items?annotator=anna")[1]["items"][0]["id"]
     act = {"annotator": "anna", "item": item, "action": "answer", "value": "cash"}
@@ -154,12 +156,12 @@ def test_what_cannot_be_meant_is_refused(serve, change, code):
     assert server.ask("POST", "/elsewhere", act)[0] == 404
 
 
-def test_two_servers_of_one_set_are_refused(serve, slmkit):
+def test_a_second_server_for_the_same_set_is_refused(serve, slmkit):
     serve()
     assert slmkit("gold", "label", "mine").code == 4
 
 
-def test_kappa_is_sklearns_with_an_interval_around_it(tmp_path):
+def test_kappa_equals_sklearns_and_lies_inside_its_interval(tmp_path):
     write(tmp_path / "rows.csv", ROWS)
     labelling = start_labelling(tmp_path / "x", data=tmp_path / "rows.csv", gold=None)
     assert len(labelling.items) == 30
@@ -173,23 +175,23 @@ def test_kappa_is_sklearns_with_an_interval_around_it(tmp_path):
     assert found.kappa == pytest.approx(cohen_kappa_score(a, b))
     assert found.low < found.kappa < found.high < 1 and found.high - found.low < 0.6
     agreed = read_labelling(tmp_path / "x").agreed()
-    assert len(agreed) == sum(x == y for x, y in zip(a, b, strict=True)) - 1  # less the one flagged
-    with pytest.raises(SlmkitError, match="no such label"):
+    assert len(agreed) == sum(x == y for x, y in zip(a, b, strict=True)) - 1  # minus the flagged item
+    with pytest.raises(SlmkitError, match="'gold'"):
         labelling.record(annotator="anna", item=labelling.items[0].id, action="answer", value="gold")
 
 
-def test_free_texts_and_a_frozen_set_can_be_answered_too(slmkit, project):
+def test_free_texts_and_gold_sets_can_be_labelled(slmkit, project):
     write(project / "texts.txt", "One line to answer.\n\nAnother line to answer.\n")
-    told = slmkit("gold", "label", "texts", "data=texts.txt", "--status", "--json").json
-    assert told["items"] >= 1 and told["people"] == {}
+    status = slmkit("gold", "label", "texts", "data=texts.txt", "--status", "--json").json
+    assert status["items"] >= 1 and status["people"] == {}
     assert json.loads((project / "gold/texts.labels/task.json").read_text())["labels"] == []
     assert slmkit("gold", "label", "tickets", "--status", "--json").json["items"] == 200
     assert slmkit("gold", "label", "no such set", "--status").code == 3
-    assert "did you mean 'data'" in slmkit("gold", "label", "tickets", "dta=x").err
+    assert "'data'" in slmkit("gold", "label", "tickets", "dta=x").err
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
-def test_twenty_items_are_labelled_by_keyboard_through_a_kill(serve, project):
+def test_twenty_items_are_labelled_by_keyboard_across_a_kill(serve, project):
     server = serve()
     browser = Browser(CHROMIUM, project / "profile")
     answered = "Number(document.querySelector('#bar').value)"
@@ -209,8 +211,8 @@ def test_twenty_items_are_labelled_by_keyboard_through_a_kill(serve, project):
             browser.wait(f"{answered} === {i + 1}")
         server.end(signal.SIGKILL)
         browser.key("1")
-        browser.wait("document.querySelector('#status').textContent.includes('Not saved')")
-        assert browser.js(answered) == 11  # what is not saved does not count
+        browser.wait("document.querySelector('#status').className === 'bad'")
+        assert browser.js(answered) == 11  # an unsaved answer does not count
         browser.console.clear()
         server = serve()
         enter(server.url, "anna")
@@ -237,7 +239,7 @@ def test_twenty_items_are_labelled_by_keyboard_through_a_kill(serve, project):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
-def test_every_key_of_a_free_text_is_saved_before_it_is_an_answer(serve, project):
+def test_every_keystroke_of_a_free_text_is_saved_before_it_is_submitted(serve, project):
     rows = [{"prompt": f"what is thing {i} of mine?", "completion": f"it is {i}"} for i in range(9)]
     write(project / "rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     server = serve("free", "data=rows.jsonl", "limit=3")
@@ -251,7 +253,7 @@ def test_every_key_of_a_free_text_is_saved_before_it_is_an_answer(serve, project
 
     try:
         enter()
-        assert browser.js("document.documentElement.scrollWidth <= innerWidth")  # nothing runs off a phone
+        assert browser.js("document.documentElement.scrollWidth <= innerWidth")  # nothing overflows on a phone
         browser.type("sof")
         browser.wait("document.querySelector('#status').textContent === 'saved'")
         drafts = [act["value"] for act in read_jsonl(project / "gold" / "free.labels" / "journal.jsonl")]
