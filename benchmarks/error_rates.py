@@ -20,8 +20,9 @@ from itertools import combinations, product
 import numpy as np
 from scipy.stats import norm
 
-from slmkit.evaluation.verdict import Arm, conclude
-from slmkit.statistics.intervals import ALPHA, design_effect, mean_score, paired_difference
+from slmkit.evaluation.verdict import ScoredArm, conclude
+from slmkit.statistics.intervals import ALPHA, design_effect, mean_score
+from slmkit.statistics.paired_tests import paired_difference
 from slmkit.statistics.power import detectable_difference
 
 KINDS = ("binary", "graded", "binary, shared", "graded, shared")
@@ -87,7 +88,7 @@ def simulate(case: Case) -> tuple[int, int, int, int]:
 def tells_apart(rng: np.random.Generator, case: Case, clusters: list[str] | None, seed: int) -> bool:
     """Whether the verdict on arms that are alike claims that one is better, or takes any but the cheapest."""
     drawn = scores(rng, case, clusters, [RATE] * NUM_ARMS)
-    arms = [Arm(f"arm {i}", row.tolist(), 2.0**i, is_prompting=i == 0) for i, row in enumerate(drawn)]
+    arms = [ScoredArm(f"arm {i}", row.tolist(), 2.0**i, is_prompting=i == 0) for i, row in enumerate(drawn)]
     pairs = combinations(range(NUM_ARMS), 2)
     tested = [
         paired_difference(arms[i].scores, arms[j].scores, clusters=clusters, seed=seed).p_value for i, j in pairs

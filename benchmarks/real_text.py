@@ -13,9 +13,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.canonical import read_canonical
+from slmkit.data.read_canonical import read_canonical
 from slmkit.recipe import lookup
-from slmkit.statistics.intervals import paired_difference, wilson
+from slmkit.statistics.intervals import wilson
+from slmkit.statistics.paired_tests import paired_difference
 
 
 def main() -> None:

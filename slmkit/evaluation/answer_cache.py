@@ -1,100 +1,97 @@
-"""Answers that outlive their run: a comparison in which one arm changed asks only that arm again.
+"""Answers are cached across runs: if one arm of a comparison changes, only that arm is asked again.
 
-One file a system and task, named by a hash of everything its answers depend on, in a folder beside the runs.
+There is one file per system and task in a folder beside the runs, named by a hash of all that its answers depend on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from slmkit.evaluation.measure import NUM_ALONE, AnswerFile, as_answer
+from slmkit.evaluation.answer_file import NUM_ALONE, AnswerFile, answer_from_row
 from slmkit.evaluation.set_metrics import metric_name
+from slmkit.files import write_atomically
 from slmkit.types import Answer, Example, Part, System, Task
 
 
-def kept_answers(
-    folder: Path | None, part: Callable[[Task], System], task: Task, *, anew: bool, turn: int = 0
-) -> KeptAnswers | None:
-    """What is kept of a system; None where nothing is kept, or the runner has not said what the system depends on.
+def open_cache(
+    folder: Path | None, part: Callable[[Task], System], task: Task, *, refresh: bool, repetition: int = 0
+) -> AnswerCache | None:
+    """The cache of a system's answers to a task; None without a folder, or if no recipe bound the system.
 
-    anew: forgets what was kept. turn: of several systems of one comparison that are alike, such as a repetition, each
-    has answers of its own.
+    refresh: deletes what was cached. repetition: 0, 1, 2, … for identical systems of one comparison, so that each has
+    its own answers.
     """
     if folder is None or not isinstance(part, Part) or not part.key:
         return None
-    chosen_by = part.arguments.get("metric")  # the comparison's, which no key knows of
-    by = getattr(chosen_by, "key", "") or (metric_name(chosen_by) if chosen_by else "")
-    return KeptAnswers(folder, f"{part.key} {turn} {by}", task, anew=anew)
+    metric = part.arguments.get("metric")  # set by the comparison, so the key does not include it
+    metric_key = getattr(metric, "key", "") or (metric_name(metric) if metric else "")
+    return AnswerCache(folder, f"{part.key} {repetition} {metric_key}", task, refresh=refresh)
 
 
-class KeptAnswers:
-    """The answers of one system to one task, by what was asked and how: alone, for the latency, or among others."""
+class AnswerCache:
+    """One system's answers to one task, by question and by whether it was asked alone: only then is there a latency."""
 
-    def __init__(self, folder: Path, key: str, task: Task, *, anew: bool = False) -> None:
-        """key: of the system, as the runner names it."""
-        asked = [key, asdict(task), [field.name for field in fields(Answer)]]
-        name = hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()[:16]
+    def __init__(self, folder: Path, key: str, task: Task, *, refresh: bool = False) -> None:
+        identity = [key, asdict(task), [field.name for field in fields(Answer)]]
+        name = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).hexdigest()[:16]
         self.path = folder / f"{name}.json"
-        self.kept: dict[str, Any] = {"answers": {}}
-        if anew:  # at once: a run that is killed and resumed must not find them either
+        self.content: dict[str, Any] = {"answers": {}}
+        if refresh:  # deleted now: if this run is killed and resumed, it must not find the old answers
             self.path.unlink(missing_ok=True)
         if self.path.is_file():
             try:
-                self.kept = json.loads(self.path.read_text(encoding="utf-8"))
-            except ValueError:  # of a machine that lost power: the answers are asked again
+                self.content = json.loads(self.path.read_text(encoding="utf-8"))
+            except ValueError:  # cut short by a power failure: ask again
                 self.path.unlink()
 
-    def give(
-        self, name: str, examples: Sequence[Example], file: AnswerFile, *, on_note: Callable[[str], None]
+    def copy_to(
+        self, file: AnswerFile, name: str, examples: Sequence[Example], *, on_note: Callable[[str], None]
     ) -> None:
-        """Puts what is kept into a run's file, as answers of the system of that name, and tells how many."""
-        given = 0
-        for item, example in zip(_items(examples), examples, strict=True):
-            answer = self.kept["answers"].get(item)
+        """Copies the cached answers to a run's file, as answers of the system `name`, and notes how many."""
+        count = 0
+        for question, example in zip(_questions(examples), examples, strict=True):
+            answer = self.content["answers"].get(question)
             if answer is not None and (name, example.id) not in file.answers:
-                file.add(name, as_answer(answer))
-                given += 1
-        if given and name not in file.setups:
-            setup = dict(self.kept["setup"])
+                file.add(name, answer_from_row(answer))
+                count += 1
+        if count and name not in file.setups:
+            setup = dict(self.content["setup"])
             file.add_setup(name, setup.pop("setup_seconds"), setup)
-            if self.kept["peak_memory_bytes"]:
-                file.add_peak_memory(name, self.kept["peak_memory_bytes"])
-            if self.kept["notes"]:
-                file.add_notes(name, self.kept["notes"])
-        if given:
-            file.add_given(name, f"{given:,} of {len(examples):,} answers are those of {self.kept['run']}")
-        if name in file.given:
-            on_note(f"{name}: {file.given[name]} (--force asks anew)")
+            if self.content["peak_memory_bytes"]:
+                file.add_peak_memory(name, self.content["peak_memory_bytes"])
+            if self.content["notes"]:
+                file.add_notes(name, self.content["notes"])
+        if count:
+            file.add_reused(name, f"reused {count:,} of {len(examples):,} answers from {self.content['run']}")
+        if name in file.reused:
+            on_note(f"{name}: {file.reused[name]} (--force asks again)")
 
-    def take(self, name: str, examples: Sequence[Example], file: AnswerFile, run: Path) -> None:
-        """Keeps what a run's file has of the system; answers with an error are not kept: the next run tries again."""
+    def update_from(self, file: AnswerFile, name: str, examples: Sequence[Example], run: Path) -> None:
+        """Caches the system's answers in a run's file; answers with an error are left out, so the next run retries."""
         answers: dict[str, Answer] = {}
-        for item, example in zip(_items(examples), examples, strict=True):
+        for question, example in zip(_questions(examples), examples, strict=True):
             answer = file.answers[name, example.id]
             if not answer.error:
-                answers[item] = answer
-        self.kept = {
+                answers[question] = answer
+        self.content = {
             "run": f"{run}, {date.today().isoformat()}",
             "setup": file.setups[name],
             "peak_memory_bytes": file.peak_memory.get(name),
             "notes": file.notes.get(name, []),
-            "answers": self.kept["answers"] | {item: asdict(answer) for item, answer in answers.items()},
+            "answers": self.content["answers"] | {key: asdict(answer) for key, answer in answers.items()},
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        beside.write_text(json.dumps(self.kept, ensure_ascii=False), encoding="utf-8")
-        beside.replace(self.path)
+        write_atomically(self.path, json.dumps(self.content, ensure_ascii=False))
 
 
-def _items(examples: Sequence[Example]) -> list[str]:
-    """What is asked in each place, and whether alone: an answer given among others tells no latency."""
+def _questions(examples: Sequence[Example]) -> list[str]:
+    """A key for each question; one asked alone has its own, since an answer from a batch has no latency."""
     return [
         hashlib.sha256(json.dumps(example.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
         + (" alone" if place < NUM_ALONE else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from slmkit.evaluation.measure import Summary
+from slmkit.evaluation.score import Summary
 from slmkit.types import Answer
 
 _SAME_ANSWERS = 0.99  # from this share on, a trained arm is suspected of answering as its base does

@@ -9,16 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slmkit.evaluation.answers import Recorder, answers_of
-from slmkit.evaluation.measure import AnswerFile, answer_row, default_metric, score_answers
+from slmkit.evaluation.answer_file import AnswerFile
+from slmkit.evaluation.ask import Recorder, ask_with_progress
+from slmkit.evaluation.score import answer_row, default_metric, score_answers
 from slmkit.gold.gold_set import Gold
 from slmkit.models.load import release_shared_model
-from slmkit.statistics.intervals import mean_score, paired_difference
+from slmkit.statistics.intervals import mean_score
+from slmkit.statistics.paired_tests import paired_difference
 from slmkit.types import Answer, Example, Score, System, Task
 
 
 @dataclass(frozen=True)
-class Arm:
+class LessonArm:
     """One system's answers to the examples, and the score of each."""
 
     examples: Sequence[Example]
@@ -47,7 +49,7 @@ def ask_arms(
     *,
     questions: Sequence[Example] | None = None,
     limit: int | None = None,
-) -> dict[str, Arm]:
+) -> dict[str, LessonArm]:
     """Each system asked the same first `limit` questions of a gold set; those on one model belong next to each other.
 
     questions: others than the gold set's examples, such as its dev questions. Answers are kept as they come, so that a
@@ -59,14 +61,14 @@ def ask_arms(
     arms = {}
     for name, system in systems.items():
         asked_as = f"{gold.task.name}: {name}"
-        answers = answers_of(run, name, system, gold.task, examples, file=file, asked_as=asked_as)
+        answers = ask_with_progress(run, name, system, gold.task, examples, file=file, asked_as=asked_as)
         scores = score_answers(scorer, examples, answers)
-        arms[name] = Arm(examples, answers, scores)
+        arms[name] = LessonArm(examples, answers, scores)
     release_shared_model()
     return arms
 
 
-def arm_rows(arms: Mapping[str, Arm], *, reference: str | None = None) -> list[dict[str, Any]]:
+def arm_rows(arms: Mapping[str, LessonArm], *, reference: str | None = None) -> list[dict[str, Any]]:
     """Lines of the arms table: each score with its 95 % interval, and its difference to the reference."""
     rows: list[dict[str, Any]] = []
     for name, arm in arms.items():

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.evaluation.measure import as_number, metric_place, score_answers, shared_documents
+from slmkit.evaluation.score import as_number, metric_place, score_answers, shared_documents
 from slmkit.metrics.abstention import abstain_rate, abstains, false_abstain_rate
 from slmkit.metrics.calibration import ece
 from slmkit.metrics.evaluate_module import hf_evaluate

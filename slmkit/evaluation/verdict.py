@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import ceil
 
-from slmkit.statistics.intervals import ALPHA, Difference, design_effect, holm, paired_difference
+from slmkit.statistics.intervals import ALPHA, design_effect
+from slmkit.statistics.paired_tests import Difference, holm, paired_difference
 from slmkit.statistics.power import detectable_difference, items_needed
 
 _SAME_COST = 1.25  # costs within a quarter of each other are measured alike: the arm named first is the cheaper
@@ -19,7 +20,7 @@ _FEWEST_IN_SLICE = 20
 
 
 @dataclass(frozen=True)
-class Arm:
+class ScoredArm:
     """One system's scores, item by item in the gold set's order, and what 1,000 answers cost."""
 
     name: str
@@ -49,7 +50,7 @@ class Verdict:
 
 
 def conclude(
-    arms: Sequence[Arm],
+    arms: Sequence[ScoredArm],
     *,
     margin: float = 0.05,
     bar: float | None = None,
@@ -93,7 +94,7 @@ def conclude(
 
 
 def flipped_slices(
-    arms: Sequence[Arm],
+    arms: Sequence[ScoredArm],
     chosen: str,
     slices: Sequence[Mapping[str, str]],
     *,
@@ -128,7 +129,9 @@ def _is_worse(difference: Difference, noise: float) -> bool:
     return difference.p_value < ALPHA and -difference.value > noise
 
 
-def _all_pairs(arms: Sequence[Arm], clusters: Sequence[str] | None, seed: int) -> dict[tuple[str, str], Difference]:
+def _all_pairs(
+    arms: Sequence[ScoredArm], clusters: Sequence[str] | None, seed: int
+) -> dict[tuple[str, str], Difference]:
     """a - b for every ordered pair, with p-values adjusted over the unordered ones."""
     order = list(combinations(arms, 2))
     tested = [paired_difference(a.scores, b.scores, clusters=clusters, seed=seed) for a, b in order]
@@ -142,18 +145,18 @@ def _all_pairs(arms: Sequence[Arm], clusters: Sequence[str] | None, seed: int) -
     return pairs
 
 
-def _rival(arms: Sequence[Arm], best: Arm, against: Arm) -> Arm:
+def _rival(arms: Sequence[ScoredArm], best: ScoredArm, against: ScoredArm) -> ScoredArm:
     """What the best arm is to be told from: the reference, or the next best where it is the reference itself."""
     others = [arm for arm in arms if arm is not best] or [best]
     return against if against is not best else max(others, key=lambda arm: arm.mean)
 
 
-def _detectable(a: Arm, b: Arm, clusters: Sequence[str] | None, tests: int) -> float:
+def _detectable(a: ScoredArm, b: ScoredArm, clusters: Sequence[str] | None, tests: int) -> float:
     items = max(1, round(len(a.scores) / _design_effect(a, b, clusters, tests)))
     return detectable_difference(items, discordance=_discordance(a, b), tests=tests)
 
 
-def _cheapest(arms: Sequence[Arm]) -> Arm:
+def _cheapest(arms: Sequence[ScoredArm]) -> ScoredArm:
     least = min(arm.cost for arm in arms)
     return next(arm for arm in arms if arm.cost <= least * _SAME_COST)
 
@@ -168,20 +171,20 @@ def _items_that_tell(loss: Difference, margin: float, discordance: float, *, tes
     return min(needed)
 
 
-def _design_effect(a: Arm, b: Arm, clusters: Sequence[str] | None, tests: int) -> float:
+def _design_effect(a: ScoredArm, b: ScoredArm, clusters: Sequence[str] | None, tests: int) -> float:
     return design_effect([x - y for x, y in zip(a.scores, b.scores, strict=True)], clusters, tests=tests)
 
 
-def _discordance(a: Arm, b: Arm) -> float:
+def _discordance(a: ScoredArm, b: ScoredArm) -> float:
     """The mean squared difference of two arms' scores, at least what one more differing item would make it."""
     squares = [(x - y) ** 2 for x, y in zip(a.scores, b.scores, strict=True)]
     return max(sum(squares), 1.0) / max(1, len(squares))
 
 
 def _sentence(
-    arms: Sequence[Arm],
-    best: Arm,
-    chosen: Arm,
+    arms: Sequence[ScoredArm],
+    best: ScoredArm,
+    chosen: ScoredArm,
     *,
     loss: Difference | None,
     more: int,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from slmkit import charts
 from slmkit.errors import SlmkitError
-from slmkit.evaluation.lesson_arms import Arm, arm_rows, ask_arms
+from slmkit.evaluation.lesson_arms import LessonArm, arm_rows, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.micro_world.corpus import DOCUMENTS, text_pieces
 from slmkit.models.load import Device, Dtype, Loaded, load_model, model_folder, read_base
@@ -96,7 +96,7 @@ def check_start(trained: ModelRef, start: ModelRef) -> None:
         )
 
 
-def ends(arm: Arm) -> float:
+def ends(arm: LessonArm) -> float:
     """The share of answers that ended with a stop token rather than at the length limit."""
     return sum(answer.stopped and not answer.error for answer in arm.answers) / len(arm.answers)
 
@@ -125,7 +125,7 @@ def perplexity(loaded: Loaded, texts: Sequence[str]) -> float:
     return math.exp(total / count)
 
 
-def _chart(arms: dict[str, Arm], perplexities: dict[str, float]) -> Figure:
+def _chart(arms: dict[str, LessonArm], perplexities: dict[str, float]) -> Figure:
     figure, [chat, text] = charts.panels(columns=2, height=2.4, width=7.2)
     blue, red = charts.PALETTE[:2]
     chat.barh(list(arms), [arm.score.value for arm in arms.values()], color=[blue, red] * 2, height=0.6)

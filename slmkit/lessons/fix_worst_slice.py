@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from slmkit.evaluation.lesson_arms import Arm, ask_arms
+from slmkit.evaluation.lesson_arms import LessonArm, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.runs.run import Run
@@ -46,7 +46,7 @@ def fix_worst_slice(
     run.metric(rows=len(after), changed_rows=changed, worst_slice=score)
 
 
-def slice_scores(arm: Arm) -> list[dict[str, Any]]:
+def slice_scores(arm: LessonArm) -> list[dict[str, Any]]:
     """The mean score of each slice, for example {"slice": "topic=delivery", "score": 0.12, "n": 51}."""
     found: dict[str, list[float]] = {}
     for example, score in zip(arm.examples, arm.scores, strict=True):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from slmkit import charts
-from slmkit.evaluation.lesson_arms import Arm, ask_arms
+from slmkit.evaluation.lesson_arms import LessonArm, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.runs.run import Run
@@ -45,7 +45,7 @@ def four_ways(
     """
     chat = ChatOptions(device=device, dtype=dtype, show_labels=False, max_new_tokens=max_new_tokens)
     ask, look_up = (partial(part, chat=chat) for part in (prompt, rag))
-    arms: dict[str, dict[str, Arm]] = {}
+    arms: dict[str, dict[str, LessonArm]] = {}
     for task, gold in golds.items():
         ways: dict[str, Callable[[Task], System]] = {
             **({"pretrained only": partial(ask, model=base)} if base else {}),

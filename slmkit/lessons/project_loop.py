@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from slmkit import charts
-from slmkit.evaluation.lesson_arms import Arm, arm_rows, ask_arms
+from slmkit.evaluation.lesson_arms import LessonArm, arm_rows, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.runs.run import Run
-from slmkit.statistics.intervals import paired_difference
+from slmkit.statistics.paired_tests import paired_difference
 from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt
 from slmkit.types import Input, Model, PositiveInt
@@ -65,12 +65,12 @@ def project_loop(
     )
 
 
-def gate(new: Arm, old: Arm, bar: float) -> bool:
+def gate(new: LessonArm, old: LessonArm, bar: float) -> bool:
     """Whether a version ships: it reaches the bar, and its interval rules out being worse than the old one."""
     return new.score.value >= bar and paired_difference(new.scores, old.scores).low >= 0
 
 
-def slice_scores(arm: Arm) -> dict[str, float]:
+def slice_scores(arm: LessonArm) -> dict[str, float]:
     """The mean score of each slice: which kinds of question the model gets wrong."""
     found: dict[str, list[float]] = {}
     for example, score in zip(arm.examples, arm.scores, strict=True):

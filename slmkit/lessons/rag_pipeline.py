@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from slmkit import charts
 from slmkit.data.documents import chunk
 from slmkit.errors import SlmkitError
-from slmkit.evaluation.lesson_arms import Arm, ask_arms
+from slmkit.evaluation.lesson_arms import LessonArm, ask_arms
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.retrievers.bm25 import bm25
@@ -161,7 +161,7 @@ def contains_answer(chunks: Sequence[str], question: Example) -> bool:
     return any(question.relevant[0] in text and question.target in text for text in chunks)
 
 
-def grounded(arm: Arm, chunks: Sequence[Sequence[str]]) -> float:
+def grounded(arm: LessonArm, chunks: Sequence[Sequence[str]]) -> float:
     """Of the answers other than "the notes do not say", the share found word for word in a retrieved chunk."""
     answered = [(answer.text.strip(), texts) for answer, texts in zip(arm.answers, chunks, strict=True)]
     return share(any(text in chunk for chunk in texts) for text, texts in answered if text != _UNKNOWN)
@@ -180,7 +180,7 @@ def library_answers(run: Run, chunks: Sequence[Passage], system: Callable[..., S
     return [answer.text for answer in answers]
 
 
-def _ask(run: Run, gold: Gold, system: Callable[[Task], System], name: str, questions: Sequence[Example]) -> Arm:
+def _ask(run: Run, gold: Gold, system: Callable[[Task], System], name: str, questions: Sequence[Example]) -> LessonArm:
     return ask_arms(run, gold, {name: system}, questions=questions)[name]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmkit.charts import PALETTE, panels
-from slmkit.evaluation.measure import default_metric
+from slmkit.evaluation.score import default_metric
 from slmkit.gold.gold_set import read_gold
 from slmkit.inference.generate import Sampling, generate
 from slmkit.models.load import Device, load_model

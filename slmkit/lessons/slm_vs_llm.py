@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from slmkit import charts
-from slmkit.evaluation.lesson_arms import Arm, ask_arms
+from slmkit.evaluation.lesson_arms import LessonArm, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype, Loaded, load_model
 from slmkit.runs.run import Run
@@ -80,12 +80,12 @@ def parameters(loaded: Loaded) -> int:
     return sum(parameter.numel() for parameter in loaded.model.parameters())
 
 
-def tokens(arm: Arm) -> int:
+def tokens(arm: LessonArm) -> int:
     """The mean number of tokens per answer, prompt included."""
     return round(statistics.mean(answer.prompt_tokens + answer.completion_tokens for answer in arm.answers))
 
 
-def latency(arm: Arm) -> float:
+def latency(arm: LessonArm) -> float:
     """The median seconds per answer, asked one at a time."""
     return statistics.median(answer.seconds for answer in arm.answers[1 : 1 + _NUM_ALONE])
 
@@ -104,7 +104,7 @@ def flops(loaded: Loaded, num_tokens: int) -> int:
     return int(counter.get_total_flops())
 
 
-def _chart(narrow: Mapping[str, Arm], broad: Mapping[str, Arm], work: Mapping[str, int]) -> Figure:
+def _chart(narrow: Mapping[str, LessonArm], broad: Mapping[str, LessonArm], work: Mapping[str, int]) -> Figure:
     figure, axes = charts.blank(height=3.2)
     for colour, name in zip(charts.PALETTE, narrow, strict=False):
         for arms, marker, task in ((narrow, "o", "narrow"), (broad, "s", "broad")):

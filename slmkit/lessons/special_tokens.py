@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit.charts import PALETTE, clear_to, panels
-from slmkit.evaluation.measure import accuracy, default_metric
+from slmkit.evaluation.score import accuracy, default_metric
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Loaded, load_model
 from slmkit.runs.run import Run

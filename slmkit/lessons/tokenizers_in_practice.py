@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmkit.charts import PALETTE, panels
-from slmkit.evaluation.measure import accuracy
+from slmkit.evaluation.score import accuracy
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Loaded, load_model
 from slmkit.runs.run import Run

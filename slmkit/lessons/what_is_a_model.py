@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmkit.charts import PALETTE, panels
-from slmkit.evaluation.measure import accuracy
+from slmkit.evaluation.score import accuracy
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, load_model, model_folder, read_base
 from slmkit.runs.run import Run

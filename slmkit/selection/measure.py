@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from slmkit import __version__
-from slmkit.data.convert import Canonical, user_and_assistant
+from slmkit.data.canonical_row import CanonicalRow, user_and_assistant
 from slmkit.errors import SlmkitError
-from slmkit.evaluation.cost import peak_memory
-from slmkit.evaluation.measure import Metric, score_answers
+from slmkit.evaluation.peak_memory import peak_memory
+from slmkit.evaluation.score import Metric, score_answers
 from slmkit.models.embedding_norms import embedding_norms
 from slmkit.models.load import Loaded, shared_model
 from slmkit.models.memory import release_heap
@@ -84,7 +84,7 @@ def measure_candidate(
     ref: ModelRef,
     *,
     task: Task,
-    rows: Sequence[Canonical],
+    rows: Sequence[CanonicalRow],
     dev: Sequence[Example],
     metric: Metric | None,
     make_system: MakeSystem,

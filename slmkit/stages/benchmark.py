@@ -9,7 +9,8 @@ from slmkit.evaluation.lm_eval import Measured, backend, check_installed, run_ta
 from slmkit.models.load import Device, Dtype, check_model, load_model
 from slmkit.models.model_hashes import identity
 from slmkit.runs.run import Run
-from slmkit.statistics.intervals import holm, mean_score, paired_difference
+from slmkit.statistics.intervals import mean_score
+from slmkit.statistics.paired_tests import holm, paired_difference
 from slmkit.types import Input, Model, NonNegativeInt, PositiveInt
 
 

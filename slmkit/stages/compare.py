@@ -8,26 +8,25 @@ from typing import Any
 
 from slmkit import charts
 from slmkit.errors import SlmkitError
-from slmkit.evaluation.answers import answers_of
+from slmkit.evaluation.answer_file import AnswerFile
+from slmkit.evaluation.ask import ask_with_progress, refuse_leaky_systems
 from slmkit.evaluation.caveats import differences, handicaps
 from slmkit.evaluation.cost import cost_of_1000, model_of, train_seconds
-from slmkit.evaluation.measure import (
-    AnswerFile,
+from slmkit.evaluation.score import (
     Summary,
     answer_row,
     default_metric,
-    refuse_learned,
     retrieval_scores,
     score_answers,
     shared_documents,
     summarise,
 )
 from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_rows, more_scores, slice_rows
-from slmkit.evaluation.verdict import Arm, Verdict, conclude, flipped_slices
+from slmkit.evaluation.verdict import ScoredArm, Verdict, conclude, flipped_slices
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
-from slmkit.statistics.intervals import paired_difference
+from slmkit.statistics.paired_tests import paired_difference
 from slmkit.systems import NotApplicable, choose_by
 from slmkit.types import Answer, Example, Fraction, Input, MetricPart, NonNegativeFloat, PositiveInt, SystemPart
 
@@ -64,7 +63,7 @@ def compare(
     simple to complex: where costs are alike, the first is taken.
     """
     frozen = read_gold(gold)
-    refuse_learned(systems, frozen)
+    refuse_leaky_systems(systems, frozen)
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
@@ -96,7 +95,7 @@ def compare(
     release_shared_model()
     again = {name: of for name, of in (repeats or {}).items() if name in measured and of in measured}
     arms = [
-        Arm(
+        ScoredArm(
             name,
             measured[name].scores,
             measured[name].cost,
@@ -180,7 +179,7 @@ def check(
     check_metrics(metric, more_metrics)
     if gold.exists():
         frozen = read_gold(gold)
-        refuse_learned(systems, frozen)
+        refuse_leaky_systems(systems, frozen)
         for part in systems.values():
             try:
                 part(frozen.task)
@@ -211,7 +210,7 @@ def _answers(
     part = systems[name]
     part(frozen.task)  # tells at once where it does not apply, even if all its answers are there
     alike = [other for other in systems if systems[other].key == part.key]
-    return answers_of(run, name, part, frozen.task, examples, file=file, turn=alike.index(name))
+    return ask_with_progress(run, name, part, frozen.task, examples, file=file, repetition=alike.index(name))
 
 
 def _noise_floor(
@@ -244,7 +243,7 @@ def _by_model(systems: Mapping[str, SystemPart]) -> Callable[[str], tuple[int, i
 
 def _report(
     run: Run,
-    arms: Sequence[Arm],
+    arms: Sequence[ScoredArm],
     measured: Mapping[str, _Measured],
     verdict: Verdict,
     file: AnswerFile,
@@ -273,7 +272,7 @@ def _report(
     run.metric(detectable_difference=verdict.detectable, more_items=float(verdict.more_items))
 
 
-def _arm_row(arm: Arm, measured: _Measured, verdict: Verdict, file: AnswerFile) -> dict[str, Any]:
+def _arm_row(arm: ScoredArm, measured: _Measured, verdict: Verdict, file: AnswerFile) -> dict[str, Any]:
     summary = measured.summary
     row: dict[str, Any] = {
         "system": arm.name,

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from slmkit.evaluation.answers import answers_of
-from slmkit.evaluation.measure import (
-    AnswerFile,
-    answer_row,
-    default_metric,
-    refuse_learned,
-    score_answers,
-    shared_documents,
-    summarise,
-)
+from slmkit.evaluation.answer_file import AnswerFile
+from slmkit.evaluation.ask import ask_with_progress, refuse_leaky_systems
 from slmkit.evaluation.per_label import label_rows
+from slmkit.evaluation.score import answer_row, default_metric, score_answers, shared_documents, summarise
 from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_scores
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
@@ -42,14 +35,14 @@ def eval(
     limit: only the first examples of the gold set. bar: the score that must be reached, else the exit code is 2.
     """
     frozen = read_gold(gold)
-    refuse_learned({system.label: system}, frozen)
+    refuse_leaky_systems({system.label: system}, frozen)
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
     choose_by(system, scorer)
     name = system.label
     file = AnswerFile(run.path("answered.jsonl"))
-    answers = answers_of(run, name, system, frozen.task, examples, file=file)
+    answers = ask_with_progress(run, name, system, frozen.task, examples, file=file)
     release_shared_model()
     scores = score_answers(scorer, examples, answers)
     summary = summarise(frozen.task, answers, scores, clusters=clusters, seed=run.seed)
@@ -95,7 +88,7 @@ def check(
     check_metrics(metric, more_metrics)
     if gold.exists():
         frozen = read_gold(gold)
-        refuse_learned({system.label: system}, frozen)
+        refuse_leaky_systems({system.label: system}, frozen)
         system(frozen.task)
 
 

@@ -6,20 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from slmkit.errors import SlmkitError
-from slmkit.evaluation.measure import (
-    AnswerFile,
-    Metric,
-    answer_row,
-    ask,
-    default_metric,
-    score_answers,
-    shared_documents,
-)
+from slmkit.evaluation.answer_file import AnswerFile
+from slmkit.evaluation.ask import ask
+from slmkit.evaluation.score import Metric, answer_row, default_metric, score_answers, shared_documents
 from slmkit.evaluation.set_metrics import check_metrics, metric_name
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
-from slmkit.statistics.intervals import Difference, holm, mean_score, paired_difference
+from slmkit.statistics.intervals import mean_score
+from slmkit.statistics.paired_tests import Difference, holm, paired_difference
 from slmkit.types import Answer, Input, MetricPart, PositiveInt, Score, SystemPart
 
 

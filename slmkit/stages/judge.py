@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import RefusedError, SlmkitError
+from slmkit.evaluation.answer_file import AnswerFile
+from slmkit.evaluation.ask import ask
 from slmkit.evaluation.judging import (
     FAILED,
     FEWEST_LABELS,
@@ -24,7 +26,7 @@ from slmkit.evaluation.judging import (
     rule_single,
     single_question,
 )
-from slmkit.evaluation.measure import AnswerFile, ask, shared_documents
+from slmkit.evaluation.score import shared_documents
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
 from slmkit.statistics.intervals import mean_score

@@ -10,10 +10,10 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit import charts
-from slmkit.data.canonical import read_canonical
-from slmkit.data.convert import Canonical, user_and_assistant
+from slmkit.data.canonical_row import CanonicalRow, user_and_assistant
+from slmkit.data.read_canonical import read_canonical
 from slmkit.errors import SlmkitError
-from slmkit.evaluation.measure import default_metric
+from slmkit.evaluation.score import default_metric
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
@@ -215,7 +215,7 @@ def _counted(run: Run, cards: Sequence[Card], rows: Sequence[Any], max_new_token
 def _evidence(
     run: Run,
     cards: Sequence[Card],
-    rows: Sequence[Canonical],
+    rows: Sequence[CanonicalRow],
     gold: Gold | None,
     *,
     limit: int,
@@ -273,7 +273,7 @@ def _evidence(
     return found_all
 
 
-def _apart_from(gold: Gold | None, rows: Sequence[Canonical], run: Run) -> list[Canonical]:
+def _apart_from(gold: Gold | None, rows: Sequence[CanonicalRow], run: Run) -> list[CanonicalRow]:
     """The rows that hold no question of the gold set: to learn one and then be asked it would prove nothing."""
     if not gold or not rows:
         return list(rows)
@@ -284,7 +284,7 @@ def _apart_from(gold: Gold | None, rows: Sequence[Canonical], run: Run) -> list[
     return [row for i, row in enumerate(rows) if i not in leaks]
 
 
-def _shot(row: Canonical, task: Task) -> str:
+def _shot(row: CanonicalRow, task: Task) -> str:
     chat = user_and_assistant(row.input, row.target, system=task.instruction)
     return json.dumps({"id": row.id, "messages": chat}, ensure_ascii=False) + "\n"
 

@@ -1,19 +1,20 @@
-"""The synthesize stage: rows written by a model, each marked and traced to its seed, none out of gold."""
+"""The synthesize stage: generates rows with a model, marked as synthetic, traced to their seeds, and not in gold."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from slmkit.data.canonical import Dropped, read_canonical
-from slmkit.data.cleaning.steps import drop_gold
-from slmkit.data.convert import Canonical
-from slmkit.data.documents import read_passages
+from slmkit.data.canonical_row import CanonicalRow, DroppedRow
+from slmkit.data.cleaning.clean_rows import drop_gold
+from slmkit.data.documents import passage_id, read_passages
+from slmkit.data.read_canonical import read_canonical
+from slmkit.data.row_counts import counted_reasons
 from slmkit.data.synthetic_rows import INSTRUCTIONS, STYLES, Method, Request, read_answer, requests
 from slmkit.errors import SlmkitError
-from slmkit.evaluation.measure import AnswerFile, ask
-from slmkit.gold.gold_set import passage_id, read_gold
+from slmkit.evaluation.answer_file import AnswerFile
+from slmkit.evaluation.ask import ask
+from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
 from slmkit.text.identity import normalise
@@ -34,11 +35,12 @@ def synthesize(
     encoding: str = "auto",
     chunk_size: PositiveInt = 120,
 ) -> None:
-    """Writes new rows by asking a system: paraphrases, examples like those there, or questions about documents.
+    """Generates rows by asking a system for paraphrases, similar examples, or questions about documents.
 
-    Writes data.jsonl, which prepare reads: each row is marked synthetic and names method, system, seed row and prompt.
-    dropped.jsonl holds each answer that was not used, with the reason: no answer, cut, another form, too near its
-    seed, a repeat, held by gold. limit: only the first seed rows or passages. A killed run asks nothing twice.
+    Writes data.jsonl, which prepare reads: each row is marked synthetic and records its method, system, seed row and
+    prompt. dropped.jsonl contains each unused answer with the reason, for example: truncated, wrong format, near
+    duplicate of its seed, in gold. limit: use only the first seed rows or passages. An interrupted run continues
+    without asking twice.
     """
     seeds, has_labels = _seeds(
         run, data, method, text_column=text_column, label_column=label_column, encoding=encoding, chunk_size=chunk_size
@@ -56,39 +58,42 @@ def synthesize(
             on_note=run.note,
         )
     release_shared_model()
-    rows: list[tuple[Canonical, Request]] = []
-    left_out: list[Dropped] = []
+    rows: list[tuple[CanonicalRow, Request]] = []
+    dropped: list[DroppedRow] = []
     known = {normalise(seed.input) for seed in seeds}
     for one, answer in zip(asked, answers, strict=True):
         read = read_answer(one, answer)
-        if isinstance(read, Canonical) and normalise(read.input) not in known:
+        if isinstance(read, CanonicalRow) and normalise(read.input) not in known:
             known.add(normalise(read.input))
             rows.append((read, one))
         else:
-            reason = read if isinstance(read, str) else "repeats another row"
-            left_out.append(Dropped(reason, str(one.seed.file), one.seed.line, answer.text[:200]))
+            reason = read if isinstance(read, str) else "duplicate of another row"
+            dropped.append(DroppedRow(reason, str(one.seed.file), one.seed.line, answer.text[:200]))
     frozen = read_gold(gold) if gold else None
-    held = [*frozen.examples, *frozen.dev] if frozen else []
-    clean = drop_gold([row for row, _ in rows], held)
+    clean = drop_gold([row for row, _ in rows], [*frozen.examples, *frozen.dev] if frozen else [])
+    dropped += clean.dropped
     kept = {id(row) for row in clean.rows}
     run.table("data", [_line(row, one, name) for row, one in rows if id(row) in kept])
     if method == "questions":
         run.table("documents", [{"id": passage_id(seed.input), "text": seed.input} for seed in seeds[:limit]])
-    run.table("dropped", [asdict(row) for row in [*left_out, *clean.dropped]])
+    run.table("dropped", [asdict(row) for row in dropped])
     run.table("provenance", [{"system": name, "method": method, **file.setups.get(name, {})}])
-    reasons = Counter(row.reason for row in [*left_out, *clean.dropped])
+
     run.metric(num_asked=len(asked), num_rows=len(kept), kept_share=len(kept) / max(1, len(asked)))
-    why = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
     run.verdict(
-        f"{len(kept):,} synthetic rows of {len(asked):,} asked for" + (f"; not used: {why}." if why else "."),
+        f"{len(kept):,} synthetic rows from {len(asked):,} requests; not used: {counted_reasons(dropped)}.",
         positive=bool(kept),
     )
 
 
 def check(*, system: SystemPart, num_per_row: int = 1, **_: Any) -> None:
-    """Builds the system, which tells a missing model or key before any work, and looks at the counts."""
+    """Checks num_per_row and builds the system, so that a missing model or key is reported before any work."""
     if num_per_row > len(STYLES):
-        raise SlmkitError(f"num_per_row is {num_per_row}", where="with.num_per_row", fix=f"give 1 to {len(STYLES)}")
+        raise SlmkitError(
+            f"num_per_row={num_per_row} is above the maximum of {len(STYLES)}",
+            where="with.num_per_row",
+            fix=f"use 1 to {len(STYLES)}",
+        )
     system(Task("synthesize"))
 
 
@@ -101,25 +106,25 @@ def _seeds(
     label_column: str | None,
     encoding: str,
     chunk_size: int,
-) -> tuple[list[Canonical], bool]:
-    """The rows or passages to start from, and whether their targets are labels."""
+) -> tuple[list[CanonicalRow], bool]:
+    """The seed rows or passages, and whether their targets are labels."""
     if method == "questions":
         passages = read_passages(data, chunk_size=chunk_size, encoding=encoding, on_note=run.note)
-        return [Canonical({"text": p.text}, p.text, "", data / p.id, i) for i, p in enumerate(passages, 1)], False
+        return [CanonicalRow({"text": p.text}, p.text, "", data / p.id, i) for i, p in enumerate(passages, 1)], False
     found = read_canonical(
         data, text_column=text_column, label_column=label_column, encoding=encoding, on_note=run.note
     )
     usable = [row for row in found.rows if row.target and len(row.values.get("messages", ())) in (2, 3)]
     if not usable:
         raise SlmkitError(
-            f"{found.shape}: no row is one question with one answer",
+            f"{found.shape}: no row has one question and one answer",
             where=found.rows[0].where,
-            fix="give rows with an input and a target, or method=questions for documents",
+            fix="give rows with an input and a target, or use method=questions for documents",
         )
     return list({row.id: row for row in usable}.values()), found.kind == "classification"
 
 
-def _line(row: Canonical, one: Request, system: str) -> dict[str, Any]:
+def _line(row: CanonicalRow, one: Request, system: str) -> dict[str, Any]:
     provenance = {"method": one.method, "system": system, "seed": one.seed.where, "seed_id": one.seed.id}
     passage = {"passage": passage_id(row.passage)} if row.passage else {}
     return {**row.values, "synthetic": True, "provenance": {**provenance, **passage, "prompt": one.prompt_sha256}}

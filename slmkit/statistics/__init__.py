@@ -1,1 +1,1 @@
-"""How sure a score is: intervals, paired tests, and the power of a gold set."""
+"""Confidence intervals, paired tests, and the power of a gold set."""

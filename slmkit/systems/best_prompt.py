@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import product
 
 from slmkit.errors import SlmkitError
-from slmkit.evaluation.measure import default_metric, score_answers
+from slmkit.evaluation.score import default_metric, score_answers
 from slmkit.evaluation.set_metrics import metric_name
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Dtype

@@ -1,7 +1,7 @@
 """What handicapped an arm is said in the verdict, what makes arms unlike in the notes."""
 
 from slmkit.evaluation.caveats import SERVERS_TEMPLATE, differences, handicaps
-from slmkit.evaluation.measure import summarise
+from slmkit.evaluation.score import summarise
 from slmkit.types import Answer, Task
 
 SAID = [Answer("1", "a"), Answer("2", "b")]

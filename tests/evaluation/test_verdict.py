@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from slmkit.evaluation.verdict import Arm, conclude, flipped_slices
+from slmkit.evaluation.verdict import ScoredArm, conclude, flipped_slices
 
 
 def drawn(rate: float, n: int = 200, seed: int = 0) -> list[float]:
@@ -13,7 +13,7 @@ def drawn(rate: float, n: int = 200, seed: int = 0) -> list[float]:
 
 
 def test_a_clear_winner_is_taken_and_the_loss_of_the_others_is_shown():
-    arms = [Arm("prompt", drawn(0.2), 1.0, True), Arm("tuned", drawn(0.95, seed=1), 2.0)]
+    arms = [ScoredArm("prompt", drawn(0.2), 1.0, True), ScoredArm("tuned", drawn(0.95, seed=1), 2.0)]
     verdict = conclude(arms)
     assert (verdict.chosen, verdict.best, verdict.reference, verdict.is_enough) == ("tuned", "tuned", "prompt", True)
     assert verdict.differences["tuned"].low > 0.5
@@ -22,20 +22,20 @@ def test_a_clear_winner_is_taken_and_the_loss_of_the_others_is_shown():
 
 def test_the_cheaper_of_two_equals_is_taken():
     same = drawn(0.9)
-    verdict = conclude([Arm("prompt", same, 1.0, True), Arm("tuned", same, 5.0)])
+    verdict = conclude([ScoredArm("prompt", same, 1.0, True), ScoredArm("tuned", same, 5.0)])
     assert verdict.chosen == "prompt"
     assert verdict.is_enough
 
 
 def test_costs_within_a_quarter_go_to_the_arm_named_first():
     same = drawn(0.9)
-    assert conclude([Arm("prompt", same, 1.1, True), Arm("tuned", same, 1.0)]).chosen == "prompt"
-    assert conclude([Arm("prompt", same, 1.3, True), Arm("tuned", same, 1.0)]).chosen == "tuned"
+    assert conclude([ScoredArm("prompt", same, 1.1, True), ScoredArm("tuned", same, 1.0)]).chosen == "prompt"
+    assert conclude([ScoredArm("prompt", same, 1.3, True), ScoredArm("tuned", same, 1.0)]).chosen == "tuned"
 
 
 def test_too_few_items_are_said_to_be_too_few():
     a, b = [1.0] * 12 + [0.0] * 8, [1.0] * 15 + [0.0] * 5
-    verdict = conclude([Arm("prompt", a, 1.0, True), Arm("tuned", b, 5.0)])
+    verdict = conclude([ScoredArm("prompt", a, 1.0, True), ScoredArm("tuned", b, 5.0)])
     assert not verdict.is_enough
     assert verdict.more_items > 20
     assert f"about {verdict.more_items:,} more items would tell" in verdict.text
@@ -43,15 +43,15 @@ def test_too_few_items_are_said_to_be_too_few():
 
 def test_the_items_it_asks_for_do_tell():
     rng = random.Random(5)
-    short = [Arm("prompt", drawn(0.7, 40, 1), 1.0, True), Arm("tuned", drawn(0.8, 40, 2), 5.0)]
+    short = [ScoredArm("prompt", drawn(0.7, 40, 1), 1.0, True), ScoredArm("tuned", drawn(0.8, 40, 2), 5.0)]
     verdict = conclude(short)
     assert not verdict.is_enough
     n = 40 + verdict.more_items
     told = [
         conclude(
             [
-                Arm("prompt", drawn(short[0].mean, n, rng.random()), 1.0, True),
-                Arm("tuned", drawn(short[1].mean, n, rng.random()), 5.0),
+                ScoredArm("prompt", drawn(short[0].mean, n, rng.random()), 1.0, True),
+                ScoredArm("tuned", drawn(short[1].mean, n, rng.random()), 5.0),
             ]
         ).is_enough
         for _ in range(40)
@@ -60,14 +60,14 @@ def test_the_items_it_asks_for_do_tell():
 
 
 def test_a_bar_that_no_arm_reaches_is_not_met():
-    arms = [Arm("prompt", drawn(0.2), 1.0, True), Arm("tuned", drawn(0.5, seed=1), 2.0)]
+    arms = [ScoredArm("prompt", drawn(0.2), 1.0, True), ScoredArm("tuned", drawn(0.5, seed=1), 2.0)]
     assert not conclude(arms, bar=0.9).is_positive
     assert "No arm reaches the bar" in conclude(arms, bar=0.9).text
     assert conclude(arms, bar=0.3).is_positive
 
 
 def test_a_cheap_arm_below_the_bar_is_not_taken_while_another_reaches_it():
-    arms = [Arm("prompt", [1.0] * 17 + [0.0] * 3, 1.0, True), Arm("tuned", [1.0] * 18 + [0.0] * 2, 5.0)]
+    arms = [ScoredArm("prompt", [1.0] * 17 + [0.0] * 3, 1.0, True), ScoredArm("tuned", [1.0] * 18 + [0.0] * 2, 5.0)]
     assert conclude(arms, bar=0.9).chosen == "tuned"
 
 
@@ -78,7 +78,7 @@ def test_arms_that_are_alike_are_rarely_told_apart():
         rng = random.Random(draw)
         hard = [rng.random() < 0.4 for _ in range(100)]  # items that all arms find hard: scores are correlated
         arms = [
-            Arm(f"arm {i}", [float(rng.random() < (0.4 if h else 0.9)) for h in hard], 2.0**i, i == 0)
+            ScoredArm(f"arm {i}", [float(rng.random() < (0.4 if h else 0.9)) for h in hard], 2.0**i, i == 0)
             for i in range(5)
         ]
         verdict = conclude(arms)
@@ -89,8 +89,8 @@ def test_arms_that_are_alike_are_rarely_told_apart():
 
 def test_a_slice_where_another_arm_is_better_is_named():
     slices = [{"topic": "billing"}] * 100 + [{"topic": "delivery"}] * 100
-    ours = Arm("tuned", [1.0] * 95 + [0.0] * 5 + [1.0] * 40 + [0.0] * 60, 1.0)
-    other = Arm("rag", [1.0] * 60 + [0.0] * 40 + [1.0] * 70 + [0.0] * 30, 2.0)
+    ours = ScoredArm("tuned", [1.0] * 95 + [0.0] * 5 + [1.0] * 40 + [0.0] * 60, 1.0)
+    other = ScoredArm("rag", [1.0] * 60 + [0.0] * 40 + [1.0] * 70 + [0.0] * 30, 2.0)
     [said] = flipped_slices([ours, other], "tuned", slices)
     assert "topic=delivery (n=100) rag is better by +0.300" in said
     assert flipped_slices([ours, other], "rag", [{"topic": "billing"}] * 200) == []
@@ -98,27 +98,29 @@ def test_a_slice_where_another_arm_is_better_is_named():
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_or_two_arms_are_enough_for_a_sentence(count):
-    arms = [Arm("prompt", drawn(0.5), 1.0, True), Arm("rag", drawn(0.5, seed=3), 3.0)][:count]
+    arms = [ScoredArm("prompt", drawn(0.5), 1.0, True), ScoredArm("rag", drawn(0.5, seed=3), 3.0)][:count]
     assert conclude(arms).text.endswith(".")
 
 
 def test_nothing_right_anywhere_is_no_verdict_for_the_cheapest():
-    verdict = conclude([Arm("majority", [0.0] * 50, 0.0, is_floor=True), Arm("prompt", [0.0] * 50, 1.0, True)])
+    verdict = conclude(
+        [ScoredArm("majority", [0.0] * 50, 0.0, is_floor=True), ScoredArm("prompt", [0.0] * 50, 1.0, True)]
+    )
     assert not verdict.is_positive
     assert verdict.text.startswith("No arm answers a single item right (n=50)")
 
 
 def test_an_arm_has_to_beat_the_floor():
-    floor = Arm("majority", drawn(0.5), 0.0, is_floor=True)
-    verdict = conclude([floor, Arm("prompt", drawn(0.5, seed=2), 1.0, True)])
+    floor = ScoredArm("majority", drawn(0.5), 0.0, is_floor=True)
+    verdict = conclude([floor, ScoredArm("prompt", drawn(0.5, seed=2), 1.0, True)])
     assert not verdict.is_positive
     assert "No arm is shown to be better than the floor, majority" in verdict.text
-    assert conclude([floor, Arm("prompt", drawn(0.9, seed=1), 1.0, True)]).is_positive
+    assert conclude([floor, ScoredArm("prompt", drawn(0.9, seed=1), 1.0, True)]).is_positive
 
 
 def test_many_questions_on_few_documents_are_not_enough():
     a, b = [1.0] * 12 + [0.0] * 48, [1.0] * 24 + [0.0] * 36
-    arms = [Arm("prompt", a, 1.0, True), Arm("tuned", b, 5.0)]
+    arms = [ScoredArm("prompt", a, 1.0, True), ScoredArm("tuned", b, 5.0)]
     assert conclude(arms).is_enough
     by_document = conclude(arms, clusters=[f"d{i // 12}" for i in range(60)])
     assert not by_document.is_enough
@@ -126,7 +128,7 @@ def test_many_questions_on_few_documents_are_not_enough():
 
 
 def test_no_arm_is_worse_by_less_than_a_repetition_differs():
-    arms = [Arm("prompt", drawn(0.8), 1.0, True), Arm("tuned", [min(1.0, s + (i % 5 == 0)) for i, s in
+    arms = [ScoredArm("prompt", drawn(0.8), 1.0, True), ScoredArm("tuned", [min(1.0, s + (i % 5 == 0)) for i, s in
             enumerate(drawn(0.8))], 5.0)]  # fmt: skip
     assert conclude(arms, margin=0.1).chosen == "tuned"
     assert conclude(arms, margin=0.1, noise=0.1).chosen == "prompt"
@@ -134,7 +136,7 @@ def test_no_arm_is_worse_by_less_than_a_repetition_differs():
 
 def test_more_items_cannot_tell_what_is_within_the_noise():
     same = [1.0] * 1300 + [0.0] * 500
-    arms = [Arm("prompt", [*same, *[0.0] * 200], 1.0, True), Arm("tuned", [*same, *[1.0] * 200], 5.0)]
+    arms = [ScoredArm("prompt", [*same, *[0.0] * 200], 1.0, True), ScoredArm("tuned", [*same, *[1.0] * 200], 5.0)]
     verdict = conclude(arms, noise=0.12)
     assert (verdict.chosen, verdict.is_enough, verdict.more_items) == ("prompt", True, 0)
     assert "no more than a repetition makes by itself" in verdict.text
@@ -143,8 +145,8 @@ def test_more_items_cannot_tell_what_is_within_the_noise():
 
 def test_what_can_be_detected_does_not_depend_on_which_arm_leads():
     weak, strong = drawn(0.3), drawn(0.8, seed=1)
-    leads = conclude([Arm("prompt", strong, 1.0, True), Arm("tuned", weak, 2.0)])
-    follows = conclude([Arm("prompt", weak, 1.0, True), Arm("tuned", strong, 2.0)])
+    leads = conclude([ScoredArm("prompt", strong, 1.0, True), ScoredArm("tuned", weak, 2.0)])
+    follows = conclude([ScoredArm("prompt", weak, 1.0, True), ScoredArm("tuned", strong, 2.0)])
     assert leads.detectable == follows.detectable > 0.1
 
 
@@ -152,14 +154,14 @@ def test_a_slice_is_found_among_hundreds():
     slices = [{"part": str(i // 20)} for i in range(1200)]
     ours = [0.9] * 1200
     other = [0.05] * 1180 + [1.0] * 20
-    arms = [Arm("ours", ours, 1.0, True), *(Arm(f"other {i}", other, 1.0) for i in range(4))]
+    arms = [ScoredArm("ours", ours, 1.0, True), *(ScoredArm(f"other {i}", other, 1.0) for i in range(4))]
     [flip] = flipped_slices(arms, "ours", slices)
     assert flip.startswith("on part=59 (n=20) other 0 is better by +0.100")
 
 
 def test_a_difference_that_many_arms_make_no_proof_of_says_so():
     ahead, behind = [1.0] * 95 + [0.0] * 5, [1.0] * 87 + [0.0] * 13
-    arms = [Arm("cheap", behind, 1.0, True), Arm("dear", ahead, 5.0)]
-    floors = [Arm(f"floor {i}", [0.0] * 100, 9.0) for i in range(6)]
+    arms = [ScoredArm("cheap", behind, 1.0, True), ScoredArm("dear", ahead, 5.0)]
+    floors = [ScoredArm(f"floor {i}", [0.0] * 100, 9.0) for i in range(6)]
     assert conclude(arms).chosen == "dear"
     assert "not significant among 28 pairs of arms, and about" in conclude([*arms, *floors]).text

@@ -16,7 +16,7 @@ import torch
 import transformers  # noqa: F401 - imported before the forks
 
 from slmkit.console import console, quiet_libraries
-from slmkit.evaluation.measure import AnswerFile
+from slmkit.evaluation.answer_file import AnswerFile
 from slmkit.recipe import lookup
 from slmkit.recipe.call import Part
 from slmkit.runs.run import Run

@@ -4,12 +4,14 @@ import pytest
 from project_files import REPOSITORY, read_jsonl
 
 from slmkit.errors import SlmkitError
-from slmkit.gold.gold_set import freeze_gold, read_gold
+from slmkit.gold.freeze import freeze_gold
+from slmkit.gold.gold_set import read_gold
 from slmkit.recipe import lookup
 from slmkit.recipe.call import Part
 from slmkit.runs.run import Run
 from slmkit.stages.forgetting import check, forgetting
-from slmkit.statistics.intervals import holm, mean_score, paired_difference
+from slmkit.statistics.intervals import mean_score
+from slmkit.statistics.paired_tests import holm, paired_difference
 from slmkit.types import Answer, Example, Task
 
 
