@@ -1,4 +1,4 @@
-"""The rules of the code base that a program can check; who may import whom is in pyproject.toml (import-linter)."""
+"""Rules of the code base that a program can check; import-linter checks the layers (see pyproject.toml)."""
 
 import ast
 import re
@@ -24,7 +24,7 @@ MACHINE_PATH = re.compile(r"[^.\w]/" + r"(root|work|home|farm)/\w")
 
 
 def imports(tree: ast.AST) -> set[str]:
-    """Every module an import statement names, as far as it can be told without running it."""
+    """Every module or name that an import statement names."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -35,13 +35,13 @@ def imports(tree: ast.AST) -> set[str]:
 
 
 def at_top(tree: ast.Module) -> set[str]:
-    """The imports that run when the module is imported: not in functions, not under TYPE_CHECKING."""
+    """The imports that run when the module is imported: outside functions and TYPE_CHECKING blocks."""
     nodes = [n for n in tree.body if not isinstance(n, ast.FunctionDef | ast.ClassDef)]
     nodes = [n for n in nodes if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test))]
     return imports(ast.Module(body=nodes, type_ignores=[]))
 
 
-def test_no_file_is_in_a_circle_of_imports() -> None:
+def test_imports_have_no_cycle() -> None:
     graph = grimp.build_graph("slmkit", exclude_type_checking_imports=True, cache_dir=None)
     edges = [(file, other) for file in graph.modules for other in graph.find_modules_directly_imported_by(file)]
     assert not [
@@ -49,7 +49,7 @@ def test_no_file_is_in_a_circle_of_imports() -> None:
     ]
 
 
-# A wrong import for each layer: a file of the lower layer that imports from the one above it.
+# For each layer, a file that imports from the layer above it.
 @pytest.mark.parametrize(
     ("file", "line"),
     [
@@ -62,7 +62,7 @@ def test_no_file_is_in_a_circle_of_imports() -> None:
         ("stages/dpo.py", "from slmkit.stages import sft"),
     ],
 )
-def test_the_contracts_refuse_a_wrong_import(tmp_path: Path, file: str, line: str) -> None:
+def test_the_import_contracts_reject_a_wrong_import(tmp_path: Path, file: str, line: str) -> None:
     shutil.copytree(PACKAGE, tmp_path / "slmkit", ignore=shutil.ignore_patterns("assets", "__pycache__"))
     shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
     planted = tmp_path / "slmkit" / file
@@ -74,19 +74,19 @@ def test_the_contracts_refuse_a_wrong_import(tmp_path: Path, file: str, line: st
     assert f"slmkit.{file.removesuffix('.py').replace('/', '.')} ->" in done.stdout
 
 
-def test_no_heavy_library_at_module_top() -> None:
+def test_heavy_libraries_are_imported_inside_functions() -> None:
     heavy = {str(path): {name.split(".")[0] for name in at_top(ast.parse(path.read_text()))} & HEAVY for path in FILES}
     assert not {path: names for path, names in heavy.items() if names}
 
 
-def test_the_rule_would_see_a_wrong_import() -> None:
+def test_the_check_for_heavy_imports_finds_one() -> None:
     tree = ast.parse("import torch\ndef f():\n    from slmkit.runs.execute import execute\n")
     assert at_top(tree) & HEAVY == {"torch"}
     assert "slmkit.runs.execute.execute" in imports(tree)
 
 
 @pytest.mark.parametrize("command", [["--help"], ["ls"], ["show", "loop/train"], ["check"], ["schema"]])
-def test_looking_never_imports_torch(command: list[str]) -> None:
+def test_commands_that_only_read_do_not_import_torch(command: list[str]) -> None:
     code = (
         f"import sys; sys.argv = ['slmkit', *{command!r}]\n"
         "from slmkit.cli.main import main\n"
@@ -99,13 +99,13 @@ def test_looking_never_imports_torch(command: list[str]) -> None:
     assert done.stderr.strip().splitlines()[-1] == "HEAVY []"
 
 
-def test_every_module_says_what_it_is() -> None:
+def test_every_module_has_a_docstring() -> None:
     for path in FILES:
         text = path.read_text()
         assert ast.get_docstring(ast.parse(text)) or not text, path
 
 
-def test_no_machine_path_is_committed() -> None:
+def test_no_absolute_path_of_a_machine_is_committed() -> None:
     listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout
     for name in listed.splitlines():
         path = REPOSITORY / name

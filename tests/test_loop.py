@@ -1,4 +1,4 @@
-"""The whole loop as a user types it, shortened: on the shipped task, and on a file of one's own."""
+"""The whole loop, shortened, as a user runs it: on the shipped task and on the user's own file."""
 
 import time
 from collections.abc import Callable
@@ -12,28 +12,33 @@ SHORT = ("max_steps=10", "limit=20")
 
 
 @pytest.mark.timeout(600)
-def test_the_loop_ends_with_a_verdict_and_is_found_again(slmkit: Slmkit) -> None:
+def test_the_loop_ends_with_a_verdict_and_a_second_call_reuses_its_runs(slmkit: Slmkit) -> None:
     first = slmkit("loop", *SHORT, "--json")
-    assert first.code in (0, 2), first.err  # ten steps may be too few for any arm to be right
-    told = first.json
-    assert told["ran"] == ["world/tickets", "loop/prepare", "loop/train", "loop/compare"]
-    assert told["verdict"]["text"]
+    assert first.code in (0, 2), first.err  # 2: after ten steps perhaps no system beats the baseline
+    result = first.json
+    assert result["ran"] == ["world/tickets", "loop/prepare", "loop/train", "loop/compare"]
+    assert result["verdict"]["text"]
     for arm in ("prompt", "few-shot", "RAG", "fine-tuned", "fine-tuned + RAG"):
-        assert told["metrics"][arm]["n"] == 20
-    assert "Traceback" not in Path(told["report"]).read_text()
+        assert result["metrics"][arm]["n"] == 20
+    assert "Traceback" not in Path(result["report"]).read_text()
     start = time.process_time()
     again = slmkit("loop", *SHORT)
     assert time.process_time() - start < 3
-    assert told["verdict"]["text"][:40] in " ".join(again.out.split())
+    assert result["verdict"]["text"][:40] in " ".join(again.out.split())
 
 
 @pytest.mark.timeout(600)
-def test_the_loop_runs_on_a_file_of_ones_own(slmkit: Slmkit, project: Path) -> None:
-    things = {"card": "card lost", "fee": "charged twice", "login": "no access"}
-    said = ["please help", "since monday", "again today", "what now", "this is odd", "for a friend", "in the app"]
-    rows = [f'"my {t} number {i}, {s}",{label}' for i in range(12) for s in said for t, label in things.items()]
+def test_the_loop_runs_on_the_users_own_file(slmkit: Slmkit, project: Path) -> None:
+    topics = {"card": "card lost", "fee": "charged twice", "login": "no access"}
+    endings = ["please help", "since monday", "again today", "what now", "this is odd", "for a friend", "in the app"]
+    rows = [
+        f'"my {topic} number {i}, {ending}",{label}'
+        for i in range(12)
+        for ending in endings
+        for topic, label in topics.items()
+    ]
     write(project / "mine.csv", "text,label\n" + "\n".join(rows) + "\n")
-    told = slmkit("loop", "data=mine.csv", *SHORT, "--json").json
-    assert told["metrics"]["linear SVM"]["value"] > 0.9  # the words give the label away, and the baseline sees it
-    assert "linear SVM" in told["verdict"]["text"] or "majority" not in told["verdict"]["text"]
+    result = slmkit("loop", "data=mine.csv", *SHORT, "--json").json
+    assert result["metrics"]["linear SVM"]["value"] > 0.9  # one word decides the label: easy for the baseline
+    assert "linear SVM" in result["verdict"]["text"] or "majority" not in result["verdict"]["text"]
     assert (project / "gold/mine/card.yaml").is_file()
