@@ -127,7 +127,7 @@ def _draw(own: float | Score, swapped: float | Score, rows: Sequence[dict[str, A
     left.bar_label(bars, [f"{score:.0%}" for score in scores.values()], padding=3)
     left.set(ylim=(0, 1.15), xlabel="tokenizer", ylabel="share")
     bars = right.barh([row["text"] for row in rows], [row["tokens per word"] for row in rows], color=PALETTE[0])
-    right.bar_label(bars, [f"{row['tokens a word']:g}" for row in rows], padding=3, fontsize=8)
+    right.bar_label(bars, [f"{row['tokens per word']:g}" for row in rows], padding=3, fontsize=8)
     right.invert_yaxis()
     right.set(xticks=[], xlim=(0, 1.15 * max(row["tokens per word"] for row in rows)))
     return figure
