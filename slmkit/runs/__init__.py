@@ -1,1 +1,1 @@
-"""From a checked call to a folder with a result: keys, the plan of a graph, its execution, and the runs on disk."""
+"""From a checked call to a run directory with a result: plans, fingerprints, executes and records."""

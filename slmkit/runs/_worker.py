@@ -1,6 +1,6 @@
-"""What each process of a multi-process step does: the same plan, the same key, the stage called, one result written.
+"""The process that torchrun starts: it makes the same plan, checks its key, and calls the stage; rank 0 writes.
 
-torchrun starts this module once per process; `launch` starts torchrun.
+torchrun runs this module once per process; `launch` starts torchrun.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from slmkit.runs.run import Run
 
 
 def work(request: dict[str, object]) -> None:
-    """What each process does: the same plan, the same key, the stage called, the result written by the first."""
+    """Makes the plan of the request and calls the stage of its target; rank 0 writes the result."""
     launch = Launch(**request["launch"])  # type: ignore[arg-type]
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     if world != launch.world_size:
-        raise RuntimeError(f"the launcher started {world} processes, {launch.world_size} were asked for")
+        raise RuntimeError(f"the launcher started {world} processes instead of {launch.world_size}")
     console.quiet = rank != 0
     quiet_libraries()
     overrides, seed = request["overrides"], request["seed"]
@@ -35,16 +35,18 @@ def work(request: dict[str, object]) -> None:
     profile, breaks = str(request["profile"]), bool(request["breaks"])
     plan = make_plan(str(request["name"]), overrides=overrides, profile=profile, seed=seed, breaks=breaks)
     if plan.target.key != request["key"]:
-        raise RuntimeError("a file changed while the processes started; run the command again")
+        raise RuntimeError("a file changed while the processes were starting; run the command again")
     run = Run(plan.target.dir, seed=seed, name=plan.target.name, is_main=rank == 0)
     try:
         _work(plan, run)
     except SlmkitError as error:
         plan.target.dir.mkdir(parents=True, exist_ok=True)
-        told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
-        write_json(plan.target.dir / ERROR_FILE, told if told["kind"] in KINDS else {**told, "kind": "FailedError"})
+        record = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+        write_json(
+            plan.target.dir / ERROR_FILE, record if record["kind"] in KINDS else {**record, "kind": "FailedError"}
+        )
         sys.stderr.flush()
-        os._exit(error.exit_code)  # at once: threads of the others' connections must not keep it
+        os._exit(error.exit_code)  # at once: threads of open connections would keep the process alive
 
 
 def _work(plan: Plan, run: Run) -> None:
@@ -58,14 +60,14 @@ def _work(plan: Plan, run: Run) -> None:
         write_result(plan, plan.target, run, time.monotonic() - started)
 
 
-def _torchrun(words: list[str]) -> None:
-    """torchrun without its own account of a failure: the process that failed has told what is wrong."""
+def _torchrun(arguments: list[str]) -> None:
+    """torchrun without its own failure report: the failed process has already reported the error."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     try:
-        main(words)
+        main(arguments)
     except ChildFailedError:
         sys.exit(1)
 

@@ -1,7 +1,7 @@
-"""Runs a plan: pre-flight checks first, then each step in its folder, result.json last; what is done is found.
+"""Executes a plan: pre-flight checks first, then each step in its folder, result.json last; done steps are reused.
 
-A kill at any moment leaves a folder without result.json, which the same command finishes. A lock keeps two writers
-apart. A broken claim (`expect`) is reported with the run, which stays done: the measurement is not in doubt.
+A kill at any moment leaves a folder without result.json, which the same command resumes. A lock keeps two writers
+apart. A failed check of `expect` is reported, but the run stays done: its measurements are valid.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from slmkit.recipe.call import parts_in, resolve
 from slmkit.recipe.lookup import suggest
 from slmkit.recipe.signature import call_arguments
 from slmkit.report import formatting, write_report
-from slmkit.runs.explain import locked, readable_errors
 from slmkit.runs.fingerprint import part_key
-from slmkit.runs.launch import Launch, check_launch, start
+from slmkit.runs.launch import Launch, check_launch, launch_processes
 from slmkit.runs.plan import Plan, Step
+from slmkit.runs.readable_errors import readable_errors
 from slmkit.runs.record import begin_session, check_claims, recipe_record, refresh_result, write_result
 from slmkit.runs.run import OnLog, Run
-from slmkit.runs.store import ANSWERS, RUNS, clear_run, read_json, read_result
+from slmkit.runs.store import ANSWERS, RUNS, clear_run, locked, read_json, read_result
 
 
 @dataclass
 class Outcome:
-    """What a finished plan leaves: the folders, the target's result, and the exit code that says how it went."""
+    """The result of an executed plan: its folders, the target's result, and the exit code."""
 
     plan: Plan
     result: dict[str, Any]
-    ran: list[str] = field(default_factory=list)  # names of the steps that were run now, not found
+    ran: list[str] = field(default_factory=list)  # names of the steps that were executed, not reused
 
     @property
     def dir(self) -> Path:
@@ -60,9 +60,9 @@ def execute(
     verbose: bool = False,
     on_log: OnLog | None = None,
 ) -> Outcome:
-    """Runs what is not done yet and returns the target's result; on_log hears of each line of the target's log.
+    """Runs the steps that are not done and returns the target's result; on_log gets each line of the target's log.
 
-    Raises: SlmkitError, RefusedError or FailedError with a message for the user; any other exception is our fault.
+    Raises: SlmkitError, RefusedError or FailedError with a message for the user; any other exception is a bug.
     """
     todo = plan.to_run(force=force)
     check_launch(plan.target, launch)
@@ -79,34 +79,34 @@ def execute(
             ran.append(step.name)
             console.print(f"[green]✓[/] {escape(step.name)}  [dim]{seconds:,.1f} s, {escape(str(step.dir))}[/]")
         elif step.state == "done" and (step is plan.target or todo):
-            console.print(f"[green]✓[/] {escape(step.name)}  [dim]found in {escape(str(step.dir))}[/]")
+            console.print(f"[green]✓[/] {escape(step.name)}  [dim]reused from {escape(str(step.dir))}[/]")
         if not plan.overrides:
-            _tell_claims(step, is_target=step is plan.target)
+            _report_claims(step, is_target=step is plan.target)
     return Outcome(plan, refresh_result(plan), ran)
 
 
 def execute_as_worker(plan: Plan, launch: Launch, *, verbose: bool = False) -> None:
-    """Runs this machine's processes of a step whose run another machine keeps; its inputs are made here too."""
+    """Runs this machine's processes of a step whose run is on the main machine; its inputs are made here too."""
     todo = plan.to_run()
     check_launch(plan.target, launch)
     preflight(plan, todo)
     for step in todo[:-1]:
         _run_step(plan, step, Launch(), verbose)
-    start(plan, plan.target, launch, verbose=verbose)
+    launch_processes(plan, plan.target, launch, verbose=verbose)
 
 
 def call_stage(plan: Plan, step: Step, run: Run) -> None:
-    """Calls the stage with everything it reads resolved to paths, and each part with its key."""
-    for place, part in parts_in(step.call.arguments):
-        part.key = part_key(step.inputs, place, part, seed=plan.seed)
+    """Calls the stage with inputs and models resolved to paths, and sets the key of each part."""
+    for key, part in parts_in(step.call.arguments):
+        part.key = part_key(step.inputs, key, part, seed=plan.seed)
     values = resolve(step.call.arguments, lambda name: plan.step(name).dir)
     returned = step.call.function(run, **call_arguments(step.call.function, values))
     if returned is not None:
-        run.note("what the stage returned is not kept: run.metric(name=value) and run.table(name, rows) keep things")
+        run.note("the return value of the stage is discarded; use run.metric(name=value) or run.table(name, rows)")
 
 
 def preflight(plan: Plan, todo: list[Step]) -> None:
-    """Calls the `check` beside each stage that has one; what is not made yet it sees as a path that is not there."""
+    """Calls the `check` function of each stage that has one; inputs that are not made yet are nonexistent paths."""
     ready = {step.name: step.dir if step.state == "done" else step.dir / "not made yet" for step in plan.steps}
     for step in todo:
         check = getattr(sys.modules[step.call.function.__module__], "check", None)
@@ -117,28 +117,21 @@ def preflight(plan: Plan, todo: list[Step]) -> None:
 def _run_step(
     plan: Plan, step: Step, launch: Launch, verbose: bool, *, force: bool = False, on_log: OnLog | None = None
 ) -> float | None:
-    """The seconds it took; None where another process finished the run before the lock was ours."""
+    """The seconds it took; None if another process finished the run while this one waited for the lock."""
     started = time.monotonic()
     with locked(step.dir), readable_errors(step):
         if step.state == "done" and not force:
             return None
         if force:
             clear_run(step.dir)
-        resuming = read_json(step.dir / "recipe.json") is not None
-        begin_session(step.dir)
-        (step.dir / "result.json").unlink(missing_ok=True)  # of a run that lost a file: until the end it is not done
-        console.print(f"[bold]▸ {escape(step.name)}[/]{'  [dim]resuming[/]' if resuming else ''}")
-        (step.dir / "error.txt").unlink(missing_ok=True)
-        (step.dir / "notes.jsonl").unlink(missing_ok=True)
-        if not resuming:
-            write_json(step.dir / "recipe.json", recipe_record(plan, step))
+        _start_or_resume(plan, step)
         run = Run(
             step.dir, seed=plan.seed, name=step.name, answers_dir=RUNS / ANSWERS, refresh_answers=force, on_log=on_log
         )
         if run.checkpoint is None:
             (step.dir / "log.jsonl").unlink(missing_ok=True)
         if launch.world_size > 1:
-            start(plan, step, launch, verbose=verbose)
+            launch_processes(plan, step, launch, verbose=verbose)
         else:
             _seed_everything(plan.seed)
             with contextlib.nullcontext() if verbose else _quiet():
@@ -148,37 +141,49 @@ def _run_step(
     return time.monotonic() - started
 
 
-def _tell_claims(step: Step, *, is_target: bool) -> None:
-    """Refuses a claim on what the run did not measure, and says which claims of an input do not hold.
+def _start_or_resume(plan: Plan, step: Step) -> None:
+    """Writes recipe.json of a new run, or clears what a run must write again when it is resumed."""
+    is_resumed = read_json(step.dir / "recipe.json") is not None
+    begin_session(step.dir)
+    (step.dir / "result.json").unlink(missing_ok=True)  # a done run that lost a file is not done until it ends
+    console.print(f"[bold]▸ {escape(step.name)}[/]{'  [dim]resuming[/]' if is_resumed else ''}")
+    (step.dir / "error.txt").unlink(missing_ok=True)
+    (step.dir / "notes.jsonl").unlink(missing_ok=True)
+    if not is_resumed:
+        write_json(step.dir / "recipe.json", recipe_record(plan, step))
 
-    Those of the target are told with its result. The run is done and stays so.
+
+def _report_claims(step: Step, *, is_target: bool) -> None:
+    """Refuses a check of a metric that the run did not measure, and prints the failed checks of an input.
+
+    The target's checks are printed with its result. The run stays done in any case.
     """
     result = read_result(step.dir)
-    if result is None:  # an input that is not needed
+    if result is None:  # an unused input
         return
     metrics = result["metrics"]
     for name in step.call.recipe.get("expect") or {}:
         if name not in metrics:
             where = step.call.recipe.layer.where(("expect", name))
             fix = suggest(name, metrics, f"its metrics are in {step.dir / 'result.json'}")
-            raise SlmkitError(f"the run measured no {name!r}", where=where, fix=fix)
+            raise SlmkitError(f"the run has no metric {name!r}", where=where, fix=fix)
     for row in [] if is_target else check_claims(step, metrics, lifted=False):
         if not row["ok"]:
             bounds = formatting.bounds(row["low"], row["high"])
-            told = f"✗ {step.name}: {row['metric']} is {formatting.number(row['value'])}, expected {bounds}"
-            console.print(told, style="red", markup=False)
+            message = f"✗ {step.name}: {row['metric']} is {formatting.number(row['value'])}, expected {bounds}"
+            console.print(message, style="red", markup=False)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps what libraries write to standard output and standard error out of sight; our console writes past it."""
+    """Hides what libraries write to standard output and standard error; our console still prints."""
     with to_terminal(), open(os.devnull, "w") as nowhere:  # noqa: SIM117 - the inner two need it
         with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
             yield
 
 
 def _seed_everything(seed: int) -> None:
-    """Python's own generator; a stage seeds the libraries it uses from run.seed."""
+    """Seeds Python's generator; a stage seeds the libraries it uses from run.seed."""
     import random
 
     random.seed(seed)

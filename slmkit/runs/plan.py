@@ -1,4 +1,4 @@
-"""From a recipe's name to the steps that make it: the whole graph bound, each step with its content-addressed key."""
+"""Plans a recipe: binds the whole graph of recipes it reads, and gives each step its content-addressed key."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from slmkit.runs.store import RUNS, is_complete
 
 @dataclass
 class Step:
-    """One recipe of the graph with its key and the folder its run has, or will have."""
+    """One recipe of the graph with its key and its run folder, which may not exist yet."""
 
     call: Call
     key: str
-    inputs: list[dict[str, Any]] = field(default_factory=list)  # lineage rows: parameter, name, kind, key or sha256
+    inputs: list[dict[str, Any]] = field(default_factory=list)  # lineage rows of recipe.json
 
     @property
     def name(self) -> str:
@@ -35,7 +35,7 @@ class Step:
 
     @property
     def state(self) -> str:
-        """ "done", "unfinished" (a resumable folder, or a done one that lost a file) or "new"."""
+        """The state "done", "unfinished" (resumable, or done with a missing file) or "new"."""
         if is_complete(self.dir):
             return "done"
         return "unfinished" if self.dir.is_dir() else "new"
@@ -43,13 +43,13 @@ class Step:
 
 @dataclass
 class Plan:
-    """The steps of a graph, inputs first; the last one is what was asked for."""
+    """The steps of a graph, inputs first; the last one is the requested recipe."""
 
     steps: list[Step]
     profile: str
     seed: int
     overrides: dict[str, Any]  # key=value pairs of the command line
-    breaks: bool = False  # whether the target is the recipe with its `breaks`
+    breaks: bool = False  # the target is run with its `breaks`
 
     @property
     def target(self) -> Step:
@@ -59,19 +59,19 @@ class Plan:
         return next(step for step in self.steps if step.name == name)
 
     def to_run(self, *, force: bool = False) -> list[Step]:
-        """The steps still to be run: the target unless it is done, and what those steps read that is not done."""
-        wanted: set[str] = set()
+        """The steps that must run: the target unless it is done, and their inputs that are not done."""
+        needed: set[str] = set()
 
-        def want(step: Step, forced: bool) -> None:
-            if step.name in wanted or (step.state == "done" and not forced):
+        def need(step: Step, forced: bool) -> None:
+            if step.name in needed or (step.state == "done" and not forced):
                 return
-            wanted.add(step.name)
+            needed.add(step.name)
             for row in step.inputs:
                 if row["kind"] == "recipe":
-                    want(self.step(row["name"]), False)
+                    need(self.step(row["name"]), False)
 
-        want(self.target, force)
-        return [step for step in self.steps if step.name in wanted]
+        need(self.target, force)
+        return [step for step in self.steps if step.name in needed]
 
 
 def make_plan(
@@ -84,10 +84,10 @@ def make_plan(
 ) -> Plan:
     """Binds a recipe and every recipe it reads; nothing is run.
 
-    overrides: key=value of the command line. A key sets that parameter in every recipe of the graph that has it, except
-    where the value there is itself a recipe that takes the key (`data=FILE` reaches `prepare`, not `train`). Inside
-    parts an undotted key fills what the recipe leaves unset; a dotted one (systems.rag.top_k=3) sets exactly there.
-    Raises: SlmkitError for any mistake in any recipe of the graph, for circles, and for keys that nothing takes.
+    overrides: key=value pairs of the command line. A key sets that parameter in every recipe of the graph that has it,
+    except where its value is itself a recipe that takes the key (`data=FILE` reaches `prepare`, not `train`). Inside
+    parts, an undotted key fills what the recipe leaves unset; a dotted key (systems.rag.top_k=3) sets only that value.
+    Raises: SlmkitError for a mistake in any recipe of the graph, a circle, or a key that no recipe takes.
     """
     profile, profile_layer = load_profile(profile)
     builder = _Builder(dict(overrides or {}), profile, profile_layer, seed)
@@ -97,59 +97,59 @@ def make_plan(
 
 
 def bind_one(name: str, *, profile: str = "auto") -> tuple[Call, str]:
-    """One recipe bound, with its profile's name; what it reads is neither bound nor hashed."""
+    """One bound recipe and the name of its profile; its inputs are neither bound nor hashed."""
     profile, profile_layer = load_profile(profile)
     return _Builder({}, profile, profile_layer, 0).bind(name), profile
 
 
 def find_errors(recipes: Sequence[str], *, profile: str) -> dict[str, SlmkitError]:
-    """The mistake of each recipe that has one, in itself or in what it reads; what several read is bound once."""
+    """The error of each recipe that has one, in itself or in its inputs; shared inputs are bound once."""
     profile, profile_layer = load_profile(profile)
     builder = _Builder({}, profile, profile_layer, 0)
-    mistakes = {}
+    errors = {}
     for name in recipes:
         try:
             builder.add(name, ())
         except SlmkitError as error:
-            mistakes[name] = error
-    return mistakes
+            errors[name] = error
+    return errors
 
 
 class _Builder:
     def __init__(self, overrides: dict[str, Any], profile: str, profile_layer: Any, seed: int) -> None:
         self.overrides, self.profile, self.profile_layer, self.seed = overrides, profile, profile_layer, seed
         self.steps: list[Step] = []
-        self.files: dict[str, Path] = {}  # the recipe of each name
+        self.files: dict[str, Path] = {}  # the file of each recipe name
         self.used: set[str] = set()
         self.known: set[str] = set()  # every parameter name seen, for suggestions
 
-    def add(self, asked: str, above: tuple[str, ...], breaks: bool = False) -> Step:
-        name, path = lookup.find_recipe(asked)
-        known = self.files.setdefault(name, path)
-        if not known.samefile(path):
-            where = f"{shown(path)} and {shown(known)}"
-            raise SlmkitError(f"two recipes here are called {name!r}", where=where, fix="rename one of the files")
-        if name in above:
-            circle = " -> ".join([*above[above.index(name) :], name])
-            where, fix = shown(self.files[above[-1]]), "break one of the links"
-            if key := next((key for key, value in self.overrides.items() if value == asked), None):
-                where = f"command line: {key}={asked}"
-                fix = f"{key} is set in every recipe that has it: give the one place, such as system.{key}={asked}"
-            raise SlmkitError(f"recipes read each other in a circle: {circle}", where=where, fix=fix)
+    def add(self, reference: str, ancestors: tuple[str, ...], breaks: bool = False) -> Step:
+        name, path = lookup.find_recipe(reference)
+        first = self.files.setdefault(name, path)
+        if not first.samefile(path):
+            where = f"{shown(path)} and {shown(first)}"
+            raise SlmkitError(f"two recipes are named {name!r}", where=where, fix="rename one of the files")
+        if name in ancestors:
+            circle = " -> ".join([*ancestors[ancestors.index(name) :], name])
+            where, fix = shown(self.files[ancestors[-1]]), "remove one of these links"
+            if key := next((key for key, value in self.overrides.items() if value == reference), None):
+                where = f"command line: {key}={reference}"
+                fix = f"{key} reaches every recipe that has it; set it in one place: system.{key}={reference}"
+            raise SlmkitError(f"the recipes form a circle: {circle}", where=where, fix=fix)
         for step in self.steps:
             if step.name == name:
                 return step
-        call = self.bind(asked, breaks)
+        call = self.bind(reference, breaks)
         rows = []
-        for parameter, reference in call.references():
-            inner = self.add(reference.name, (*above, name)) if reference.kind == "recipe" else None
-            rows.append(_lineage_row(parameter, reference, inner))
+        for parameter, read in call.references():
+            inner = self.add(read.name, (*ancestors, name)) if read.kind == "recipe" else None
+            rows.append(_lineage_row(parameter, read, inner))
         step = Step(call, stage_key(call, rows, seed=self.seed), rows)
         self.steps.append(step)
         return step
 
     def bind(self, name: str, breaks: bool = False) -> Call:
-        """One recipe checked against its stage, those it reads left alone."""
+        """One recipe bound to its stage, without its inputs."""
         recipe = load_recipe(name, profile=self.profile, breaks=breaks)
         self._apply_overrides(recipe)
         command = Fallback({k: v for k, v in self.overrides.items() if "." not in k}, lambda _: "command line")
@@ -177,23 +177,23 @@ class _Builder:
             self.used.add(key)
 
     def _takes(self, name: str, key: str, seen: frozenset[str] = frozenset()) -> bool:
-        """Whether a recipe, or one it reads, has a parameter of that name."""
+        """Whether a recipe, or one of its inputs, has a parameter of that name."""
         if name in seen:
             return False
         recipe = load_recipe(name, profile=self.profile)
         if key in parameters(load_stage(recipe)):
             return True
-        read = [value for value in recipe.layer.value["with"].values() if isinstance(value, str)]
-        return any(lookup.find("recipes", value) and self._takes(value, key, seen | {name}) for value in read)
+        inputs = [value for value in recipe.layer.value["with"].values() if isinstance(value, str)]
+        return any(lookup.find("recipes", value) and self._takes(value, key, seen | {name}) for value in inputs)
 
     def refuse_unused(self) -> None:
         for key in self.overrides:
             if key not in self.used:
                 first = key.split(".")[0]
-                what = f"no recipe here has a key {first!r}"
+                what = f"no recipe of this run has a key {first!r}"
                 fix = lookup.suggest(first, self.known, "`slmkit show NAME` prints the keys of a recipe")
                 if key in ("seed", "profile"):
-                    fix = f"it is an option: --{key} {self.overrides[key]}"
+                    fix = f"use the option --{key} {self.overrides[key]}"
                 raise SlmkitError(what, where=f"command line: {key}={self.overrides[key]}", fix=fix)
 
 

@@ -1,4 +1,4 @@
-"""The records of a run: recipe.json before it, result.json after it, and its claims refresh_result."""
+"""Writes the records of a run: recipe.json before it and result.json after it, with the checks of its claims."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from slmkit.runs.store import file_sizes, read_result
 from slmkit.types import Score
 
 _PACKAGES = ("slmkit", "torch", "transformers", "datasets", "peft", "trl", "accelerate", "bitsandbytes", "evaluate")
-_SESSIONS = ".sessions.json"  # how long the sessions of a run took that was killed and resumed
+_SESSIONS = ".sessions.json"  # duration of earlier sessions, for a run that was killed and resumed
 
 
 def recipe_record(plan: Plan, step: Step) -> dict[str, Any]:
+    """The content of recipe.json."""
     return {
         "name": step.name,
         "key": step.key,
@@ -46,22 +47,22 @@ def recipe_record(plan: Plan, step: Step) -> dict[str, Any]:
 
 
 def _prose(step: Step) -> dict[str, Any]:
-    """What the recipe tells its reader: words that decide nothing, and so are no part of the key."""
+    """The texts of the recipe; they do not affect the result, so they are not part of the key."""
     recipe = step.call.recipe
-    told = {key: recipe.get(key) for key in ("title", "teaches", "source", "honest")}
+    prose = {key: recipe.get(key) for key in ("title", "teaches", "source", "honest")}
     if recipe.get("lesson"):
-        told |= {"lesson": recipe.get("lesson"), "breaks": recipe.get("breaks")}
-        told["next_lesson"] = read_curriculum().next_after(step.name)
-    return told
+        prose |= {"lesson": recipe.get("lesson"), "breaks": recipe.get("breaks")}
+        prose["next_lesson"] = read_curriculum().next_after(step.name)
+    return prose
 
 
 def begin_session(folder: Path) -> None:
-    """Notes when this session starts, and how long those before it worked: each until the last file it wrote."""
+    """Records the start of this session and the duration of earlier ones, each up to the last file it wrote."""
     path, before = folder / _SESSIONS, 0.0
     if path.exists() and not (folder / "result.json").exists():
         earlier = json.loads(path.read_text(encoding="utf-8"))
-        written = [file for file in folder.rglob("*") if file.is_file() and file.name != ".lock"]
-        last_write = max(file.stat().st_mtime for file in written)
+        files = [file for file in folder.rglob("*") if file.is_file() and file.name != ".lock"]
+        last_write = max(file.stat().st_mtime for file in files)
         before = earlier["seconds_before"] + max(0.0, last_write - earlier["started"])
     write_json(path, {"seconds_before": round(before, 3), "started": time.time()})
 
@@ -71,7 +72,7 @@ def _seconds_before(folder: Path) -> float:
 
 
 def write_result(plan: Plan, step: Step, run: Run, seconds: float) -> None:
-    """result.json: its presence means the run is done."""
+    """Writes result.json; its presence means the run is done."""
     verdict = None
     if run.verdict_text is not None:
         verdict = {"text": run.verdict_text, "positive": run.verdict_positive}
@@ -93,7 +94,7 @@ def write_result(plan: Plan, step: Step, run: Run, seconds: float) -> None:
 
 
 def check_claims(step: Step, metrics: dict[str, Any], *, lifted: bool) -> list[dict[str, Any]]:
-    """Each expectation of the recipe against its metric, if measured; values from the command line lift them all."""
+    """Each check of the recipe on a measured metric; none if `lifted`, because overrides change what it claims."""
     rows = []
     for name, bounds in ({} if lifted else step.call.recipe.get("expect") or {}).items():
         if name not in metrics:
@@ -106,16 +107,16 @@ def check_claims(step: Step, metrics: dict[str, Any], *, lifted: bool) -> list[d
 
 
 def refresh_result(plan: Plan) -> dict[str, Any]:
-    """The target's result with the words and claims of the recipe as it reads now: they are not part of the key."""
+    """The target's result, updated to the recipe's current texts and checks, which are not part of its key."""
     step = plan.target
     result = read_result(step.dir)
     assert result is not None, "a step that is done has a result"
-    now = check_claims(step, result["metrics"], lifted=bool(plan.overrides))
+    checks = check_claims(step, result["metrics"], lifted=bool(plan.overrides))
     lifted = _lifted(plan, step)
     record = json.loads((step.dir / "recipe.json").read_text(encoding="utf-8"))
-    is_new = (now, lifted) != (result["expect"], result["expect_lifted"])
+    is_new = (checks, lifted) != (result["expect"], result["expect_lifted"])
     if is_new or any(record.get(key) != text for key, text in _prose(step).items()):
-        result |= {"expect": now, "expect_lifted": lifted}
+        result |= {"expect": checks, "expect_lifted": lifted}
         write_json(step.dir / "result.json", result)
         write_json(step.dir / "recipe.json", record | _prose(step))
         write_report(step.dir)
@@ -123,12 +124,12 @@ def refresh_result(plan: Plan) -> dict[str, Any]:
 
 
 def _lifted(plan: Plan, step: Step) -> bool:
-    """Whether the recipe makes claims that values from the command line took back."""
+    """Whether overrides suspend the checks of a recipe that has some."""
     return bool(plan.overrides) and bool(step.call.recipe.get("expect"))
 
 
 def environment() -> dict[str, str]:
-    """Where a run was made: versions, machine, git commit. Recorded, never hashed."""
+    """Versions, machine and git commit of a run. Recorded, never hashed."""
     found = {"python": platform.python_version(), "platform": platform.platform(), "cpus": str(os.cpu_count())}
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -148,5 +149,5 @@ def _plain_metric(value: float | Score) -> Any:
 
 
 def now() -> str:
-    """The time as records keep it."""
+    """The current time as written in records."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,16 +1,16 @@
 """A run is a directory, and the only way a stage writes.
 
     runs/loop/train/3f9c0a1b2d4e/
-        recipe.json    what was asked, with the origin of each value, and its inputs; written first
-        log.jsonl      one line a step: curves
-        notes.jsonl    automatic choices and warnings, a line each
+        recipe.json    arguments, the origin of each value, and inputs; written first
+        log.jsonl      one line per step: curves
+        notes.jsonl    one line per automatic choice or warning
         <name>.jsonl   tables
         figures/       charts, SVG
         result.json    metrics, verdict, environment; written last, so its presence means done
         report.html
 
-A file is written beside its place and moved there, so a kill leaves the old file or the new one, never half; to the
-log and the notes a line is added at a time, and readers pass over one that was cut off.
+Files are written next to their destination and then moved, so a kill leaves the old file or the new one, never half.
+Lines are appended to the log and the notes one at a time; readers skip a line that was cut off.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from slmkit.types import Score
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-OnLog = Callable[[int, Mapping[str, float]], None]  # step, values: after each line of log.jsonl
+OnLog = Callable[[int, Mapping[str, float]], None]  # (step, values), called after each line of log.jsonl
 
 
 class Run:
-    """What a stage is given: where to write, the seed, and the newest checkpoint when resuming."""
+    """What a stage works with: where to write, the seed, and the newest checkpoint when resuming."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class Run:
 
     @property
     def checkpoint(self) -> Path | None:
-        """The newest folder checkpoints/checkpoint-<step>, or None on a first start."""
-        found = [p for p in (self.dir / "checkpoints").glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()]
-        return max(found, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
+        """The newest folder checkpoints/checkpoint-<step>, or None on the first start."""
+        folders = [p for p in (self.dir / "checkpoints").glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()]
+        return max(folders, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
 
     def path(self, name: str) -> Path:
-        """Where a file or folder the stage makes goes; its parent exists."""
+        """The path for a file or folder that the stage writes; its parent exists."""
         path = self.dir / name
         if self.is_main:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,20 +75,20 @@ class Run:
             self.on_log(step, values)
 
     def note(self, text: str) -> None:
-        """Says one line to the user and keeps it for the report: an automatic choice and its reason, or a warning."""
+        """Prints one line and keeps it for the report: an automatic choice with its reason, or a warning."""
         if self.is_main:
             console.print(f"  {text}", style="dim", markup=False)
         self._append("notes.jsonl", {"text": text})
 
     def table(self, name: str, rows: Iterable[Mapping[str, Any]]) -> Path:
-        """Writes <name>.jsonl, one JSON object a line: a table in the report."""
+        """Writes <name>.jsonl, one JSON object per line: a table in the report."""
         path = self.path(f"{name}.jsonl")
         if self.is_main:
             write_atomically(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         return path
 
     def figure(self, name: str, figure: Figure) -> Path:
-        """Saves a matplotlib figure as figures/<name>.svg, with its text kept as text."""
+        """Saves a matplotlib figure as figures/<name>.svg; text stays text."""
         path = self.path(f"figures/{name}.svg")
         if self.is_main:
             import io
@@ -102,15 +102,15 @@ class Run:
         return path
 
     def metric(self, **values: float | Score) -> None:
-        """Records what `expect` can bound and result.json keeps; a later value replaces an earlier one."""
+        """Records metrics for result.json and for the checks of `expect`; a later value replaces an earlier one."""
         for name, value in values.items():
             if not isinstance(value, Score) and not hasattr(value, "__float__"):
-                fix = f"run.metric({name}=VALUE) takes a number or a Score"
-                raise SlmkitError(f"the metric {name} is {value!r}, which is no number", where=str(self.dir), fix=fix)
+                fix = f"pass a number or a Score to run.metric({name}=…)"
+                raise SlmkitError(f"the metric {name} is {value!r}, not a number", where=str(self.dir), fix=fix)
         self.metrics.update(values)
 
     def verdict(self, text: str, *, positive: bool = True) -> None:
-        """The one sentence a reader came for; positive=False ends the command with exit code 2."""
+        """Records the conclusion in one sentence; positive=False makes the command exit with code 2."""
         self.verdict_text, self.verdict_positive = text, positive
 
     def progress(

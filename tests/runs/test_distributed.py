@@ -1,8 +1,9 @@
-"""Several processes train as one does: the same key, the same losses, and what cannot be shared is refused."""
+"""Training in several processes matches training in one: same key, same losses; unsupported stages are refused."""
 
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,7 +30,7 @@ def _project(project: Path) -> None:
         chats.append(json.dumps({"messages": messages}))
         pairs.append(json.dumps({"prompt": asked, "chosen": right, "rejected": wrong}))
     for name, rows in (("chats", chats), ("pairs", pairs)):
-        size = 26 if name == "chats" else 32  # of chats the last step of an epoch is not full
+        size = 26 if name == "chats" else 32  # the last batch of an epoch of chats is not full
         write(project / name / "train.jsonl", "\n".join(rows[:size]) + "\n")
         write(project / name / "validation.jsonl", "\n".join(rows[32:]) + "\n")
     keys = "model: nano, per_device_train_batch_size: 8, num_train_epochs: 2, device: cpu, learning_rate: 2e-3"
@@ -40,7 +41,7 @@ def _project(project: Path) -> None:
 
 
 def train(stage: str, *options: str) -> tuple[list[float], dict[str, Any], str]:
-    """The losses of a run by `slmkit run`, its outcome, and what it said; the run is removed after."""
+    """The losses, the JSON outcome and the notes of `slmkit run STAGE`."""
     command = [sys.executable, "-m", "slmkit", "run", stage, "--force", "--json", *options]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=280)
@@ -52,20 +53,20 @@ def train(stage: str, *options: str) -> tuple[list[float], dict[str, Any], str]:
 
 
 @pytest.mark.slow
-def test_fine_tuning_in_two_processes_plain_and_sharded_is_that_in_one() -> None:
+def test_sft_in_two_processes_plain_or_sharded_matches_one_process() -> None:
     alone, one, _ = train("sft", "--num-processes", "1")
     for options in (["--num-processes", "2"], ["--num-processes", "2", "--fsdp"]):
         losses, two, notes = train("sft", *options)
         assert two["key"] == one["key"]
         assert losses == pytest.approx(alone, abs=1e-4)
         assert two["metrics"]["trained_tokens"] == one["metrics"]["trained_tokens"]
-        assert ("this process keeps 50% of the weights" in notes) == ("--fsdp" in options)
+        assert ("50%" in notes) == ("--fsdp" in options)
         assert (Path(two["dir"]) / "model" / "adapter_model.safetensors").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["dpo", "kto", "reward"])
-def test_a_preference_method_in_two_processes_is_that_in_one(stage: str) -> None:
+def test_preference_training_in_two_processes_matches_one_process(stage: str) -> None:
     alone, one, _ = train(stage)
     losses, two, _ = train(stage, "--num-processes", "2")
     assert two["key"] == one["key"]
@@ -73,42 +74,42 @@ def test_a_preference_method_in_two_processes_is_that_in_one(stage: str) -> None
 
 
 @pytest.mark.slow
-def test_all_weights_shard_too() -> None:
+def test_full_fine_tuning_can_be_sharded() -> None:
     alone, _, _ = train("sft", "adapter=full", "learning_rate=2e-5", "max_steps=3")
     losses, _, notes = train("sft", "adapter=full", "learning_rate=2e-5", "max_steps=3", "--num-processes=2", "--fsdp")
     assert losses == pytest.approx(alone, abs=1e-4)
-    assert "keeps 50% of the weights" in notes
+    assert "50%" in notes
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("arguments", "code", "offending"),
     [
-        (["run", "rows", "--num-processes", "2"], 4, "stage 'prepare' runs in one process"),
-        (["run", "orpo", "--num-processes", "2"], 4, "stage 'orpo' runs in one process"),
-        (["run", "dpo", "--num-processes", "2", "--fsdp"], 4, "stage 'dpo' cannot shard its weights"),
-        (["run", "sft", "--fsdp"], 3, "one process has nothing to shard with"),
-        (["run", "sft", "--machine", "2/2@host:29500"], 3, "--machine is '2/2@host:29500'"),
-        (["run", "sft", "--machine", "0/2"], 3, "--machine is '0/2'"),
+        (["run", "rows", "--num-processes", "2"], 4, "'prepare'"),
+        (["run", "orpo", "--num-processes", "2"], 4, "'orpo'"),
+        (["run", "dpo", "--num-processes", "2", "--fsdp"], 4, "'dpo'"),
+        (["run", "sft", "--fsdp"], 3, "--fsdp"),
+        (["run", "sft", "--machine", "2/2@host:29500"], 3, "'2/2@host:29500'"),
+        (["run", "sft", "--machine", "0/2"], 3, "'0/2'"),
     ],
 )
-def test_what_cannot_be_shared_is_refused_before_it_starts(
-    slmkit: Slmkit, words: list[str], code: int, said: str
+def test_an_unsupported_launch_is_refused_before_it_starts(
+    slmkit: Slmkit, arguments: list[str], code: int, offending: str
 ) -> None:
     for more in ([], ["--dry-run"]):
-        done = slmkit(*words, *more)
-        assert (done.code, said in done.err) == (code, True), done.err
+        done = slmkit(*arguments, *more)
+        assert (done.code, offending in done.err) == (code, True), done.err
     assert not Path("runs").exists()
 
 
 @pytest.mark.slow
-def test_what_a_process_refuses_the_command_tells_in_three_lines(slmkit: Slmkit) -> None:
+def test_an_error_in_a_process_is_printed_by_the_command(slmkit: Slmkit) -> None:
     done = slmkit("run", "dpo", "per_device_train_batch_size=7", "--num-processes", "2")
     assert done.code == 4
-    assert done.error_lines[0] == "error: 2 processes cannot share the 7 rows of a step"
+    assert re.search(r"\b2\b.*\b7\b", done.error_lines[0])
     assert "Traceback" not in done.err
 
 
-def test_machines_are_told_apart_by_one_option() -> None:
+def test_the_machine_option_gives_rank_count_and_endpoint() -> None:
     first = read_launch(2, fsdp=True, machine="0/3@10.0.0.1:29500")
     assert first == Launch(2, True, 0, 3, "10.0.0.1:29500")
     assert (first.world_size, first.is_main_machine) == (6, True)

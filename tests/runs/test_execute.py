@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def _recipes(project: Path) -> None:
     write(project / "recipes/slow.yaml", "title: Slow\nstage: ./mine.py:slow\n")
 
 
-def test_a_run_is_made_once_and_found_after(slmkit: Slmkit) -> None:
+def test_a_run_is_executed_once_and_reused_afterwards(slmkit: Slmkit) -> None:
     first, second = slmkit("run", "score", "--json"), slmkit("run", "score", "--json")
     assert first.json["ran"] == ["rows", "score"]
     assert second.json["ran"] == []
@@ -65,16 +66,16 @@ def test_a_run_is_made_once_and_found_after(slmkit: Slmkit) -> None:
     assert first.json["metrics"]["score"] == {"value": 0.5, "low": 0.4, "high": 0.6, "n": 4}
 
 
-def test_only_what_is_needed_is_run(slmkit: Slmkit, project: Path) -> None:
+def test_inputs_are_run_only_if_the_target_needs_them(slmkit: Slmkit, project: Path) -> None:
     folder = Path(slmkit("run", "score", "--json").json["dir"])
     for made in (project / "runs/rows").iterdir():
         (made / "result.json").unlink()
-    assert slmkit("run", "score", "--json").json["ran"] == []  # the target is done: its inputs are not missed
+    assert slmkit("run", "score", "--json").json["ran"] == []  # the target is done, so its inputs are not needed
     (folder / "result.json").unlink()
     assert slmkit("run", "score", "--json").json["ran"] == ["rows", "score"]
 
 
-def test_force_runs_the_target_again_and_not_its_inputs(slmkit: Slmkit) -> None:
+def test_force_runs_the_target_again_but_not_its_inputs(slmkit: Slmkit) -> None:
     slmkit("run", "score")
     assert slmkit("run", "score", "--force", "--json").json["ran"] == ["score"]
 
@@ -86,25 +87,25 @@ def test_dry_run_runs_nothing(slmkit: Slmkit, project: Path) -> None:
     assert not (project / "runs").exists()
 
 
-def test_a_claim_that_breaks_ends_with_2_and_one_that_holds_with_0(slmkit: Slmkit, project: Path) -> None:
+def test_a_failed_claim_exits_with_2_and_one_that_holds_with_0(slmkit: Slmkit, project: Path) -> None:
     assert slmkit("run", "score").code == 0
     text = (project / "recipes/score.yaml").read_text().replace("[0.4, null]", "[0.9, null]")
     write(project / "recipes/score.yaml", text)
     broken = slmkit("run", "score", "--json")
     assert broken.code == 2
-    assert broken.json["ran"] == []  # a bound is not part of the key: the measurement stands
+    assert broken.json["ran"] == []  # a bound is not part of the key
     assert broken.json["expect"][0]["ok"] is False
 
 
-def test_a_broken_claim_of_an_input_is_told_and_changes_no_exit_code(slmkit: Slmkit, project: Path) -> None:
+def test_a_failed_claim_of_an_input_is_printed_without_changing_the_exit_code(slmkit: Slmkit, project: Path) -> None:
     write(project / "recipes/rows.yaml", "stage: ./mine.py:rows\nwith: {data: raw.txt}\nexpect: {rows: [5, null]}\n")
     for ran in (["rows", "score"], []):
         done = slmkit("run", "score")
         assert done.code == 0
-        assert "✗ rows: rows is 1, expected at least 5" in done.err
+        assert re.search(r"✗ rows: rows .*\b1\b.*at least 5", done.err)
         assert done.err.count("▸") == len(ran)
-    assert "✗" not in slmkit("run", "score", "times=1").err  # lifted
-    assert "✗" not in slmkit("run", "rows").err  # its own are in its summary
+    assert "✗" not in slmkit("run", "score", "times=1").err  # overrides lift claims
+    assert "✗" not in slmkit("run", "rows").err  # those of the target are in its summary
 
 
 def test_values_from_the_command_line_lift_the_claim(slmkit: Slmkit) -> None:
@@ -113,38 +114,38 @@ def test_values_from_the_command_line_lift_the_claim(slmkit: Slmkit) -> None:
     assert lifted.json["expect"] == []
 
 
-def test_a_negative_verdict_ends_with_2(slmkit: Slmkit) -> None:
+def test_a_negative_verdict_exits_with_2(slmkit: Slmkit) -> None:
     assert slmkit("run", "score", "positive=false").code == 2
 
 
-def test_break_succeeds_only_if_the_named_claim_turns_red(slmkit: Slmkit, project: Path) -> None:
+def test_break_succeeds_only_if_the_named_claim_fails(slmkit: Slmkit, project: Path) -> None:
     assert slmkit("run", "score", "--break").code == 0
     text = (project / "recipes/score.yaml").read_text().replace("value: 0.1", "value: 0.8")
     write(project / "recipes/score.yaml", text)
     assert slmkit("run", "score", "--break").code == 2
 
 
-def test_a_claim_on_a_metric_that_was_not_measured_is_a_mistake(slmkit: Slmkit, project: Path) -> None:
+def test_a_claim_about_an_unknown_metric_is_a_mistake(slmkit: Slmkit, project: Path) -> None:
     text = (project / "recipes/score.yaml").read_text().replace("{score: [0.4", "{scor: [0.4")
     text = text.replace("red: [score]", "red: [scor]")
     write(project / "recipes/score.yaml", text)
     found = slmkit("run", "score")
     assert found.code == 3
-    assert "did you mean 'score'?" in found.err
+    assert "'scor'" in found.err and "'score'" in found.err
     write(project / "recipes/score.yaml", text.replace("scor:", "score:").replace("[scor]", "[score]"))
-    assert slmkit("run", "score", "--json").json["ran"] == []  # what was measured is kept
+    assert slmkit("run", "score", "--json").json["ran"] == []  # the measurement is kept
 
 
-def test_a_claim_of_an_input_on_what_it_did_not_measure_is_a_mistake_each_time(slmkit: Slmkit, project: Path) -> None:
+def test_a_claim_of_an_input_about_an_unknown_metric_is_a_mistake_every_time(slmkit: Slmkit, project: Path) -> None:
     write(project / "recipes/rows.yaml", "stage: ./mine.py:rows\nwith: {data: raw.txt}\nexpect: {row: [1, null]}\n")
     for _ in range(2):
         found = slmkit("run", "score")
         assert found.code == 3
-        assert "did you mean 'rows'?" in found.err
+        assert "'row'" in found.err and "'rows'" in found.err
     assert len(list((project / "runs/rows").glob("*/result.json"))) == 1
 
 
-def test_our_own_faults_keep_their_traceback(slmkit: Slmkit, project: Path) -> None:
+def test_bugs_keep_their_traceback(slmkit: Slmkit, project: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         slmkit("run", "score", "boom=true")
     errors = list((project / "runs/score").glob("*/error.txt"))
@@ -153,7 +154,7 @@ def test_our_own_faults_keep_their_traceback(slmkit: Slmkit, project: Path) -> N
     assert not list((project / "runs/score").glob("*/result.json"))
 
 
-def test_the_record_tells_values_origins_inputs_and_environment(slmkit: Slmkit) -> None:
+def test_the_records_contain_values_origins_inputs_and_environment(slmkit: Slmkit) -> None:
     folder = Path(slmkit("run", "score", "--json").json["dir"])
     recipe = json.loads((folder / "recipe.json").read_text())
     result = json.loads((folder / "result.json").read_text())
@@ -164,7 +165,7 @@ def test_the_record_tells_values_origins_inputs_and_environment(slmkit: Slmkit) 
     assert (folder / "report.html").is_file()
 
 
-def test_show_follows_a_run_down_to_the_hash_of_its_raw_file(slmkit: Slmkit) -> None:
+def test_show_follows_a_run_to_the_hash_of_its_raw_file(slmkit: Slmkit) -> None:
     folder = slmkit("run", "score", "--json").json["dir"]
     tree = slmkit("show", folder, "--json").json
     raw = tree["inputs"][0]["run"]["inputs"][0]
@@ -173,27 +174,27 @@ def test_show_follows_a_run_down_to_the_hash_of_its_raw_file(slmkit: Slmkit) -> 
     assert raw["sha256"] in slmkit("show", folder).out
 
 
-def test_why_names_what_a_number_stands_on(slmkit: Slmkit) -> None:
+def test_why_lists_the_inputs_behind_a_number(slmkit: Slmkit) -> None:
     folder = slmkit("run", "score", "--json").json["dir"]
-    told = slmkit("why", folder, "score", "--json").json
-    assert told["value"] == {"score": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 4}}
-    assert told["read"] == {"raw.txt": f"sha256 {RAW_HASH}"}
-    assert told["command"] == "slmkit run score --json"
+    why = slmkit("why", folder, "score", "--json").json
+    assert why["value"] == {"score": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 4}}
+    assert why["read"] == {"raw.txt": f"sha256 {RAW_HASH}"}
+    assert why["command"] == "slmkit run score --json"
     assert RAW_HASH in slmkit("why", folder).out
-    assert "did you mean 'score'?" in slmkit("why", folder, "scor").err
+    assert "'score'" in slmkit("why", folder, "scor").err
 
 
-def test_why_tells_what_answered_for_the_arm_that_was_asked_about(slmkit: Slmkit) -> None:
+def test_why_shows_the_provenance_of_the_requested_system(slmkit: Slmkit) -> None:
     folder = Path(slmkit("run", "score", "--json").json["dir"])
     rows = [{"system": name, "weights": f"hash of {name}", "decoding": "greedy"} for name in ("score", "other")]
     (folder / "provenance.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    told = slmkit("why", str(folder), "score", "--json").json["answered"]
-    assert told == {"score": {"weights": "hash of score", "decoding": "greedy"}}
+    answered = slmkit("why", str(folder), "score", "--json").json["answered"]
+    assert answered == {"score": {"weights": "hash of score", "decoding": "greedy"}}
     assert set(slmkit("why", str(folder), "--json").json["answered"]) == {"score", "other"}
     assert "hash of score" in slmkit("why", str(folder), "score").out
 
 
-def test_a_done_run_that_lost_or_changed_a_file_is_made_again(slmkit: Slmkit, project: Path) -> None:
+def test_a_done_run_with_a_missing_or_changed_file_runs_again(slmkit: Slmkit, project: Path) -> None:
     slmkit("run", "score")
     made = next((project / "runs/rows").iterdir())
     for damaged in ("rows.txt", "result.json"):
@@ -203,13 +204,13 @@ def test_a_done_run_that_lost_or_changed_a_file_is_made_again(slmkit: Slmkit, pr
         assert (made / "rows.txt").read_text() == "abc\n"
 
 
-def test_a_file_added_to_a_done_run_changes_nothing(slmkit: Slmkit) -> None:
+def test_a_file_added_to_a_done_run_is_ignored(slmkit: Slmkit) -> None:
     made = Path(slmkit("run", "rows", "--json").json["dir"])
     write(made / "model/served.txt", "by another command")
     assert slmkit("run", "rows", "--json").json["ran"] == []
 
 
-def test_a_run_that_stopped_as_it_was_made_again_is_not_done(slmkit: Slmkit, project: Path) -> None:
+def test_a_done_run_that_fails_when_repeated_is_no_longer_done(slmkit: Slmkit, project: Path) -> None:
     stop = project / "stop"
     stage = "import sys\nfrom pathlib import Path\n\ndef own(run):\n"
     stage += "    is_cut = Path('stop').exists()\n"
@@ -226,7 +227,7 @@ def test_a_run_that_stopped_as_it_was_made_again_is_not_done(slmkit: Slmkit, pro
     assert made.read_text() == "full"
 
 
-def test_an_unfinished_input_is_not_checked_as_if_it_were_there(slmkit: Slmkit, project: Path) -> None:
+def test_preflight_does_not_read_an_unfinished_input(slmkit: Slmkit, project: Path) -> None:
     check = "\ndef check(*, data, **_):\n    assert not data.is_dir() or (data / 'rows.txt').read_text()\n"
     write(project / "mine.py", STAGES + check)
     slmkit("run", "score")
@@ -236,13 +237,13 @@ def test_an_unfinished_input_is_not_checked_as_if_it_were_there(slmkit: Slmkit, 
     assert slmkit("run", "score", "--json").json["ran"] == ["rows", "score"]
 
 
-def test_a_users_file_that_exits_is_a_mistake_not_a_success(slmkit: Slmkit, project: Path) -> None:
+def test_a_user_file_that_exits_on_import_is_a_mistake(slmkit: Slmkit, project: Path) -> None:
     write(project / "bad.py", "raise SystemExit(0)\n")
     write(project / "recipes/bad.yaml", "stage: ./bad.py:f\n")
     assert slmkit("run", "bad").code == 3
 
 
-def test_a_recipes_name_means_its_newest_run_that_is_done_and_not_broken(slmkit: Slmkit) -> None:
+def test_a_recipe_name_means_its_newest_done_run_without_break(slmkit: Slmkit) -> None:
     plain = Path(slmkit("run", "score", "--json").json["dir"])
     broken = Path(slmkit("run", "score", "--break", "--json").json["dir"])
     with pytest.raises(ZeroDivisionError):
@@ -266,33 +267,33 @@ def test_a_run_whose_record_is_damaged_is_unfinished(slmkit: Slmkit, text: str |
     assert json.loads(record.read_text())["name"] == "score"
 
 
-def test_lineage_goes_on_to_the_file_that_gold_was_frozen_from(slmkit: Slmkit, project: Path) -> None:
+def test_lineage_includes_the_source_of_a_gold_set(slmkit: Slmkit, project: Path) -> None:
     write(project / "gold/mine/card.yaml", "name: mine\nsource: ../raw.txt\nsource_sha256: abc\n")
     write(project / "looks.py", "from slmkit.types import Input\n\ndef looks(run, *, gold: Input): ...\n")
     write(project / "recipes/looks.yaml", "stage: ./looks.py:looks\nwith: {gold: gold/mine}\n")
     made = slmkit("run", "looks", "--json").json["dir"]
     [row] = slmkit("show", made, "--json").json["inputs"]
     assert row["frozen_from"] == {"source": "../raw.txt", "sha256": "abc"}
-    assert "../raw.txt  sha256 abc when frozen" in slmkit("show", made).out
+    assert re.search(r"\.\./raw\.txt .*abc", slmkit("show", made).out)
 
 
-def test_lineage_goes_on_to_a_run_whose_record_is_damaged(slmkit: Slmkit, project: Path) -> None:
+def test_lineage_includes_a_run_with_a_damaged_record(slmkit: Slmkit, project: Path) -> None:
     made = slmkit("run", "score", "--json").json["dir"]
     write(next((project / "runs/rows").iterdir()) / "recipe.json", "{")
     [row] = slmkit("show", made, "--json").json["inputs"]
     assert (row["name"], row["unchanged"]) == ("rows", None)
 
 
-def test_clean_keeps_what_a_kept_run_was_made_from(slmkit: Slmkit, project: Path) -> None:
+def test_clean_keeps_the_inputs_of_a_kept_run(slmkit: Slmkit, project: Path) -> None:
     kept = slmkit("run", "score", "--json").json["dir"]
     write(project / "raw.txt", "other\n")
-    slmkit("run", "rows")  # newer, but the kept score was made from the older rows
+    slmkit("run", "rows")  # newer, but the kept run of score used the older rows
     slmkit("clean")
     tree = slmkit("show", kept, "--json").json
     assert tree["inputs"][0]["run"]["done"] is True
 
 
-def test_clean_removes_unfinished_runs_and_all_but_the_newest(slmkit: Slmkit) -> None:
+def test_clean_keeps_only_the_newest_done_run_and_removes_the_answer_cache(slmkit: Slmkit) -> None:
     slmkit("run", "score")
     kept = Path(slmkit("run", "score", "value=0.6", "--json").json["dir"])
     write(Path("runs/.answers/some.json"), "{}")
@@ -323,23 +324,22 @@ def until(found: Callable[[], bool]) -> None:
         if found():
             return
         time.sleep(0.05)
-    raise AssertionError("it did not happen within 20 s")
+    raise AssertionError("the condition was not met within 20 s")
 
 
 @pytest.mark.parametrize("signal_sent", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_run_is_resumed_in_place(project: Path, slmkit: Slmkit, signal_sent: signal.Signals) -> None:
+def test_a_stopped_run_resumes_in_its_folder(project: Path, slmkit: Slmkit, signal_sent: signal.Signals) -> None:
     process = command(project, "run", "slow")
     until(lambda: len(list(project.glob("runs/slow/*/checkpoints/checkpoint-*"))) >= 3)
     process.send_signal(signal_sent)
-    _, told = process.communicate()
+    _, stderr = process.communicate()
     if signal_sent is signal.SIGINT:
         assert process.returncode == 1
-        assert "the same command resumes it" in told
-        assert "Traceback" not in told
+        assert "Ctrl-C" in stderr and "Traceback" not in stderr
     assert not list(project.glob("runs/slow/*/result.json"))
     [sessions] = project.glob("runs/slow/*/.sessions.json")
     noted = json.loads(sessions.read_text())
-    sessions.write_text(json.dumps({**noted, "started": noted["started"] - 100}))  # as if it had worked for long
+    sessions.write_text(json.dumps({**noted, "started": noted["started"] - 100}))  # 100 s longer
     finished = slmkit("run", "slow", "--json")
     assert finished.json["metrics"]["started_at"] >= 3
     assert 100 < json.loads(sessions.with_name("result.json").read_text())["seconds"] < 200
@@ -352,10 +352,10 @@ def test_a_second_writer_is_refused_at_once(project: Path, slmkit: Slmkit) -> No
     process.kill()
     process.communicate()
     assert second.code == 4
-    assert "another slmkit process is writing this run" in second.err
+    assert "runs/slow/" in second.err
 
 
-def test_a_step_that_another_process_finished_meanwhile_is_found(slmkit: Slmkit, project: Path) -> None:
+def test_a_step_finished_by_another_process_meanwhile_is_reused(slmkit: Slmkit, project: Path) -> None:
     other = "    execute(make_plan('shared', profile='tiny'))\n"
     stages = f"""
 from slmkit.runs.plan import make_plan
@@ -378,7 +378,7 @@ def both(run, *, first: Input, shared: Input): ...
     assert (project / "made.txt").read_text() == "once "
 
 
-def test_force_leaves_alone_a_run_that_is_being_written(slmkit: Slmkit) -> None:
+def test_force_does_not_touch_a_run_that_is_being_written(slmkit: Slmkit) -> None:
     from filelock import FileLock
 
     made = Path(slmkit("run", "rows", "--json").json["dir"])
@@ -390,44 +390,45 @@ def test_force_leaves_alone_a_run_that_is_being_written(slmkit: Slmkit) -> None:
     assert not (made / ".old").exists()
 
 
-def test_every_recipe_of_ours_passes_its_own_checks_before_it_runs(slmkit):
-    """`check` binds a recipe; only a run, dry or not, asks its stage whether the values go together."""
+def test_every_shipped_recipe_passes_its_preflight_checks(slmkit):
+    """`check` only binds a recipe; a dry run also calls the `check` function of its stage."""
     names = sorted(str(path.relative_to(REPOSITORY / "recipes"))[:-5] for path in REPOSITORY.glob("recipes/*/*.yaml"))
     assert "maintain/tiny-base" in names
-    for name in set(names) - {"data/hub"}:  # reaches out, and is refused here
+    refused = {}
+    for name in set(names) - {"data/hub"}:  # needs the network
         done = slmkit("run", name, "--dry-run")
-        assert done.code == 0, (name, done.err)
+        if done.code != 0:
+            refused[name] = done.err
+    assert not refused
 
 
-def test_a_stage_that_ends_the_program_has_failed(slmkit, project):
+def test_a_stage_that_exits_has_failed(slmkit, project):
     write(project / "own.py", "import sys\n\n\ndef own(run, *, x: int = 1):\n    sys.exit('no licence')\n")
     write(project / "recipes/own.yaml", "stage: ./own.py:own\n")
     done = slmkit("run", "own")
     assert done.code == 1
-    assert "the stage ended the program: no licence" in done.err
+    assert "no licence" in done.err
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"), [(["ls", "gold"], 0, "tickets"), (["show", "nowhere"], 3, "nowhere")]
+    ("arguments", "code", "printed"), [(["ls", "gold"], 0, "tickets"), (["show", "nowhere"], 3, "nowhere")]
 )
-def test_a_command_that_leaves_at_once_has_said_all_and_keeps_its_code(words, code, said):
+def test_a_fast_exit_keeps_output_and_exit_code(arguments, code, printed):
     done = subprocess.run(
-        [sys.executable, "-m", "slmkit", *words], capture_output=True, text=True, cwd=REPOSITORY, check=False
+        [sys.executable, "-m", "slmkit", *arguments], capture_output=True, text=True, cwd=REPOSITORY, check=False
     )
     assert done.returncode == code
-    assert said in done.stdout + done.stderr
+    assert printed in done.stdout + done.stderr
 
 
-def test_a_break_of_values_from_the_command_line_is_refused_before_any_work(slmkit: Slmkit, project: Path) -> None:
+def test_break_with_overrides_is_refused_before_anything_runs(slmkit: Slmkit, project: Path) -> None:
     refused = slmkit("run", "score", "--break", "value=0.1")
     assert refused.code == 3
-    assert "--break judges the claim" in refused.err
+    assert "--break" in refused.err and "value=0.1" in refused.err
     assert not (project / "runs").exists()
 
 
-def test_what_a_stage_returns_is_told_and_a_metric_that_is_no_number_is_a_mistake(
-    slmkit: Slmkit, project: Path
-) -> None:
+def test_a_return_value_is_noted_and_a_metric_that_is_not_a_number_is_a_mistake(slmkit: Slmkit, project: Path) -> None:
     code = "def gives(run, *, n: int = 1):\n    '''G.'''\n    run.metric(n=n)\n    return {'accuracy': 0.9}\n"
     write(project / "own.py", code + "def word(run, *, n: int = 1):\n    '''W.'''\n    run.metric(n='abc')\n")
     write(project / "recipes/gives.yaml", "title: G\nstage: ./own.py:gives\n")
@@ -435,11 +436,11 @@ def test_what_a_stage_returns_is_told_and_a_metric_that_is_no_number_is_a_mistak
     done = slmkit("run", "gives")
     assert done.code == 0 and "run.metric(name=value)" in done.err
     wrong = slmkit("run", "word")
-    assert wrong.code == 3 and wrong.error_lines[0] == "error: the metric n is 'abc', which is no number"
+    assert wrong.code == 3 and "metric n is 'abc'" in wrong.err
 
 
-def test_a_stage_with_keys_that_nobody_can_name_is_refused(slmkit: Slmkit, project: Path) -> None:
+def test_a_stage_with_variadic_keys_is_refused(slmkit: Slmkit, project: Path) -> None:
     write(project / "own.py", "def many(run, **keys: int):\n    '''M.'''\n")
     write(project / "recipes/many.yaml", "title: M\nstage: ./own.py:many\n")
     done = slmkit("check", "many")
-    assert done.code == 3 and "many takes **keys: int, which no key can reach" in done.out
+    assert done.code == 3 and "**keys: int" in done.out

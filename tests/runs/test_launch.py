@@ -23,28 +23,28 @@ def ranks(run, *, extra: int = 0):
 """
 
 
-def launched(project: Path, *words: str, recipe: str = "ranks") -> dict[str, Any]:
-    """What --json tells of a recipe, run in two processes."""
-    command = [sys.executable, "-m", "slmkit", "run", recipe, "--num-processes", "2", "--json", *words]
+def launched(project: Path, *arguments: str, recipe: str = "ranks") -> dict[str, Any]:
+    """The JSON outcome of a recipe run in two processes."""
+    command = [sys.executable, "-m", "slmkit", "run", recipe, "--num-processes", "2", "--json", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return outcome
 
 
 @pytest.mark.slow
 def test_two_processes_share_one_run_and_rank_0_writes_it(project: Path) -> None:
     write(project / "mine.py", STAGE)
     write(project / "recipes/ranks.yaml", "title: Ranks\nstage: ./mine.py:ranks\n")
-    told = launched(project)
-    assert told["metrics"] == {"total": 3.0, "world": 2}
-    assert (Path(told["dir"]) / "rank-0.txt").read_text() == "True"
-    assert (Path(told["dir"]) / "rank-1.txt").read_text() == "False"
+    outcome = launched(project)
+    assert outcome["metrics"] == {"total": 3.0, "world": 2}
+    assert (Path(outcome["dir"]) / "rank-0.txt").read_text() == "True"
+    assert (Path(outcome["dir"]) / "rank-1.txt").read_text() == "False"
 
 
 @pytest.mark.slow
-def test_the_processes_break_the_recipe_that_is_to_break(project: Path) -> None:
+def test_break_reaches_all_processes(project: Path) -> None:
     write(project / "mine.py", STAGE)
     recipe = "stage: ./mine.py:ranks\nexpect: {total: [3, 3]}\nbreaks: {with: {extra: 1}, red: [total]}\n"
     write(project / "recipes/ranks.yaml", recipe)

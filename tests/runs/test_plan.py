@@ -1,4 +1,5 @@
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -27,15 +28,15 @@ def _two_recipes(project: Path) -> None:
     write(project / "recipes/b.yaml", "stage: ./mine.py:second\nwith: {data: a}\n")
 
 
-def key(name: str = "b", **given: object) -> str:
-    return make_plan(name, overrides=given, profile="tiny").target.key
+def key(name: str = "b", **overrides: object) -> str:
+    return make_plan(name, overrides=overrides, profile="tiny").target.key
 
 
-def test_inputs_come_first() -> None:
+def test_the_steps_of_a_plan_begin_with_the_inputs() -> None:
     assert [step.name for step in make_plan("b", profile="tiny").steps] == ["a", "b"]
 
 
-def test_a_mistake_is_told_of_every_recipe_that_reads_it(project: Path) -> None:
+def test_an_error_is_reported_for_every_recipe_that_reads_the_faulty_one(project: Path) -> None:
     write(project / "recipes/c.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt, siz: 2}\n")
     write(project / "recipes/d.yaml", "stage: ./mine.py:second\nwith: {data: c}\n")
     write(project / "recipes/e.yaml", "stage: ./mine.py:second\nwith: {data: e}\n")
@@ -80,21 +81,21 @@ def test_a_command_line_key_reaches_the_recipe_that_reads_it() -> None:
     assert plan.step("b").call.arguments["data"].name == "a"
 
 
-def test_a_key_that_nothing_takes_is_refused() -> None:
-    with pytest.raises(SlmkitError, match="no recipe here has a key 'rat'") as error:
+def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(SlmkitError, match="'rat'") as error:
         key(rat=1)
     assert "'rate'" in error.value.fix
 
 
-def test_a_circle_is_refused_with_its_way(project: Path) -> None:
+def test_a_circle_of_recipes_is_refused_with_its_path(project: Path) -> None:
     write(project / "recipes/a.yaml", "stage: ./mine.py:first\nwith: {data: b}\n")
-    with pytest.raises(SlmkitError, match="circle: b -> a -> b"):
+    with pytest.raises(SlmkitError, match="b -> a -> b"):
         make_plan("b", profile="tiny")
 
 
-def test_a_mistake_in_an_input_recipe_is_found_before_anything_runs(project: Path) -> None:
+def test_an_error_in_an_input_recipe_is_found_before_anything_runs(project: Path) -> None:
     write(project / "recipes/a.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt, sise: 3}\n")
-    with pytest.raises(SlmkitError, match="has no key 'sise'") as error:
+    with pytest.raises(SlmkitError, match="'sise'") as error:
         make_plan("b", profile="tiny")
     assert error.value.where.startswith("recipes/a.yaml:2")
 
@@ -126,7 +127,7 @@ def test_a_large_model_file_is_hashed_by_size_and_ends(tmp_path: Path, monkeypat
     assert len(hashes) == 3
 
 
-def test_a_path_is_the_users_file_also_where_a_recipe_lies_beside_it(project: Path) -> None:
+def test_a_path_means_the_users_file_even_next_to_a_recipe_of_that_name(project: Path) -> None:
     folder = write(project / "ext/set/one.txt", "one\n").parent
     write(project / "ext/set.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt}\n")
     write(project / "b", "one\n")
@@ -135,27 +136,27 @@ def test_a_path_is_the_users_file_also_where_a_recipe_lies_beside_it(project: Pa
 
 
 @pytest.mark.parametrize("path", ["../out", "recipes/../../out", "deep/../out", "{project}/out"])
-def test_a_recipe_elsewhere_is_given_by_its_file_and_its_runs_lie_under_runs(project: Path, path: str) -> None:
+def test_a_recipe_outside_recipes_is_given_by_its_file_and_its_runs_are_in_runs(project: Path, path: str) -> None:
     name = path.format(project=project)
     for folder in (project, project.parent, project / "recipes", project / "deep"):
         write(folder / "out.yaml", "stage: ./mine.py:first\nwith: {data: raw.txt}\n")
-    with pytest.raises(SlmkitError, match="unknown recipe"):
+    with pytest.raises(SlmkitError, match=re.escape(f"{name!r}")):
         make_plan(name, profile="tiny")
     assert make_plan(f"{name}.yaml", profile="tiny").target.dir.parent == Path("runs/out")
 
 
-def test_two_recipes_of_one_name_in_one_graph_are_refused(project: Path) -> None:
+def test_two_recipes_with_the_same_name_in_one_graph_are_refused(project: Path) -> None:
     write(project / "else/a.yaml", "stage: ./mine.py:second\nwith: {data: a}\n")
     write(project / "else/b.yaml", "stage: ./mine.py:second\nwith: {data: a}\n")
-    with pytest.raises(SlmkitError, match="two recipes here are called 'a'") as error:
+    with pytest.raises(SlmkitError, match="'a'") as error:
         make_plan("else/a.yaml", profile="tiny")
     assert error.value.where == "recipes/a.yaml and else/a.yaml"
     assert [step.name for step in make_plan("else/b.yaml", profile="tiny").steps] == ["a", "b"]
     write(project / "else/c.yaml", "stage: ./mine.py:second\nwith: {data: d}\n")
     write(project / "recipes/d.yaml", "stage: ./mine.py:second\nwith: {data: d}\n")
-    with pytest.raises(SlmkitError, match="circle: d -> d"):
+    with pytest.raises(SlmkitError, match="d -> d"):
         make_plan("else/c.yaml", profile="tiny")
-    with pytest.raises(SlmkitError, match="circle: d -> d"):
+    with pytest.raises(SlmkitError, match="d -> d"):
         make_plan("recipes/d.yaml", profile="tiny")
 
 
@@ -181,8 +182,8 @@ def test_a_part_has_a_key_of_its_own_options_and_inputs(project: Path) -> None:
     both = "  plain: {use: './own.py:system'}\n  shots: {use: './own.py:system', examples: raw.txt, num_shots: 2}\n"
     write(project / "recipes/asks.yaml", "stage: ./own.py:ask\nwith:\n systems:\n" + both)
 
-    def keys(**given: object) -> dict[str, str]:
-        step = make_plan("asks", overrides=given, profile="tiny").steps[-1]
+    def keys(**overrides: object) -> dict[str, str]:
+        step = make_plan("asks", overrides=overrides, profile="tiny").steps[-1]
         return {at: part_key(step.inputs, at, part, seed=0) for at, part in parts_in(step.call.arguments)}
 
     before = keys()
