@@ -1,13 +1,13 @@
-"""Planted leaks found, and false alarms, on public sets: python benchmarks/leaks.py [--seeds 11 12] [--markdown FILE]
+"""Leaks found and false alarms, on public data sets: python benchmarks/leaks.py [--data DIR] [--seeds 11 12]
 
-200 gold texts of each set are planted in six ways, 200 rows of each way; 10,000 training rows that equal no gold text
-are the clean ones. Words are replaced by words of the set; at least one, however short the text, so that "10 %" of a
-text of three words is a third of it. Rules were chosen on seeds 0 and 2 to 4; the figures of leaks.md are of
-seeds 11 to 13, other gold texts and other words.
+200 gold texts of each set are planted in six variants of 200 rows each; 10,000 training rows that equal no gold text
+serve as clean rows. Words are replaced by words of the set, at least one per text: "10 %" of a text of three words is
+one word. The thresholds were chosen on seeds 0 and 2 to 4; leaks.md has seeds 11 to 13, with other gold texts and
+words.
 
-Rows that equal no gold text are not all clean: the sets repeat themselves ("What are the currency exchange fees?",
-"What are your currency exchange fees?"). Their own labels say which alarms are surely false, those for a gold text of
-another label; these have a column of their own.
+Not all rows that equal no gold text are clean: the sets contain paraphrases ("What are the currency exchange fees?",
+"What are your currency exchange fees?"). An alarm for a gold text with a different label is certainly false; these
+have their own column.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from slmkit.data.canonical import read_canonical
+from slmkit.data.read_canonical import read_canonical
 from slmkit.text.identity import normalise
 from slmkit.text.leakage import Leak, find_leaks
 
@@ -40,32 +40,33 @@ Rows = list[tuple[str, str]]  # text, answer
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--markdown", type=Path, help="write the table here too")
-    given = parser.parse_args()
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with the sets (default: ../shared/data)")
+    parser.add_argument("--markdown", type=Path, help="also write the table to this file")
+    options = parser.parse_args()
     lines = [
-        "Share found of 200 planted leaks a kind, and rows called leaks among 10,000 that equal no gold text: all of",
-        "them, and those of another label than the gold text's, which are surely false. Most of the others repeat",
-        'it but for a word ("Why was my card declined?", "Why was my card payment declined?"). `benchmarks/leaks.py`',
+        "Share found of 200 planted leaks per kind, and share of 10,000 rows that equal no gold text but are reported",
+        "as leaks: in total, and those with a different label than the gold text, which are certainly false. Most of",
+        "the others differ from a gold text by one word",
+        '("Why was my card declined?", "Why was my card payment declined?"). Printed by `benchmarks/leaks.py`.',
         "",
-        "| set | seed | " + " | ".join(PLANTS) + " | called leaks | surely false |",
+        "| set | seed | " + " | ".join(PLANTS) + " | reported | certainly false |",
         "|---" * (len(PLANTS) + 4) + "|",
     ]
     for name, paths in SETS.items():
-        for seed in given.seeds:
-            found, alarms, false, num_clean = measure(*(given.data / path for path in paths), seed=seed)
+        for seed in options.seeds:
+            found, alarms, false, num_clean = measure(*(options.data / path for path in paths), seed=seed)
             shares = " | ".join(f"{share:.1%}" for share in found.values())
             lines.append(f"| {name} | {seed} | {shares} | {alarms / num_clean:.2%} | {false / num_clean:.2%} |")
             print(lines[-1], flush=True)
-    if given.markdown:
-        given.markdown.write_text("\n".join(lines) + "\n")
+    if options.markdown:
+        options.markdown.write_text("\n".join(lines) + "\n")
 
 
 def measure(train: Path, test: Path, *, seed: int) -> tuple[dict[str, float], int, int, int]:
-    """Share found by kind, alarms among rows that equal no gold text, the surely false ones, and how many rows."""
+    """Recall by variant; on the clean rows the alarms, the certainly false alarms, and the number of rows."""
     rng = random.Random(seed)
     rows = [(row.input, row.target) for row in read_canonical(train).rows]
-    if train == test:  # one set for both: every text once, cut in two
+    if train == test:  # one file for both: remove repeats, then split
         rows = list({normalise(text): (text, answer) for text, answer in rows}.values())
         rng.shuffle(rows)
         held, rows = rows[:3000], rows[3000:]
@@ -86,7 +87,7 @@ def _found(planted: Rows, gold: Rows) -> float:
 
 
 def _leaks(rows: Rows, gold: Rows) -> list[Leak]:
-    """One leak at most a row, with the gold text that is most like it."""
+    """At most one leak per row: the gold text most similar to it."""
     (texts, answers), (asked, targets) = zip(*rows, strict=True), zip(*gold, strict=True)
     return find_leaks(texts, asked, answers=(answers, targets))
 

@@ -1,9 +1,10 @@
-"""What the embedded models are not for: real text. One labelled data set, the same rows for three classifiers.
+"""The limits of the embedded models: three classifiers on the same rows of a real, labelled data set.
 
     python benchmarks/real_text.py train.csv test.csv --model nano
 
-The embedded model with a classification head, all weights trained; the same architecture from random weights; TF-IDF
-of words and word pairs with a linear SVM. Files as `prepare` reads them; all in lower case, as the models know it.
+The embedded model with a classification head, all weights trained; the same architecture with random initial weights;
+TF-IDF of words and word pairs with a linear SVM. Files in any format that `prepare` reads; texts are lower-cased, as
+in the embedded models' training data.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from slmkit.statistics.paired_tests import paired_difference
 
 
 def main() -> None:
-    """Prints a line for each classifier: accuracy, its interval, and the paired difference to the SVM."""
+    """Prints one line per classifier: accuracy, its interval, and the paired difference to the SVM."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train")
     parser.add_argument("test")
     parser.add_argument("--model", default="nano")
-    parser.add_argument("--rows", type=int, default=2000, help="training rows, drawn with seed 0")
+    parser.add_argument("--rows", type=int, default=2000, help="number of training rows, sampled with seed 0")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     options = parser.parse_args()
@@ -38,11 +39,11 @@ def main() -> None:
     for name, hits in right.items():
         low, high = wilson(sum(hits), len(hits))
         gap = paired_difference(hits, right["TF-IDF + linear SVM"])
-        print(f"{name:24} {sum(hits) / len(hits):.3f} [{low:.3f}, {high:.3f}]  to the SVM {gap.value:+.3f}")
+        print(f"{name:24} {sum(hits) / len(hits):.3f} [{low:.3f}, {high:.3f}]  difference to the SVM {gap.value:+.3f}")
 
 
 def read(path: str) -> list[tuple[str, str]]:
-    """Rows (text, label), the text in lower case."""
+    """Rows (text, label) with lower-cased text."""
     return [(row.input.lower(), row.target) for row in read_canonical(Path(path)).rows]
 
 
@@ -54,14 +55,14 @@ def linear_svm(train: list[tuple[str, str]], test: list[tuple[str, str]]) -> lis
 
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LinearSVC())
     model.fit([text for text, _ in train], [label for _, label in train])
-    said = model.predict([text for text, _ in test])
-    return [float(one == label) for one, (_, label) in zip(said, test, strict=True)]
+    predictions = model.predict([text for text, _ in test])
+    return [float(one == label) for one, (_, label) in zip(predictions, test, strict=True)]
 
 
 def tuned(
     train: list[tuple[str, str]], test: list[tuple[str, str]], options: argparse.Namespace, *, pretrained: bool
 ) -> list[float]:
-    """1 or 0 for each test row, by a sequence classifier with all weights trained by transformers' Trainer."""
+    """1 or 0 for each test row, by a sequence classifier trained (all weights) with transformers' Trainer."""
     import torch
     import transformers
 
@@ -105,13 +106,13 @@ def tuned(
     )  # fmt: skip
     trainer.train()
     model.eval()
-    said: list[int] = []  # not by trainer.predict, which answers in the order of the lengths too
+    predictions: list[int] = []  # not by trainer.predict, which with group_by_length changes the order
     with torch.inference_mode():
         for start in range(0, len(test), 128):
             texts = [" " + text for text, _ in test[start : start + 128]]
             batch = tokenizer(texts, truncation=True, max_length=128, padding=True, return_tensors="pt")
-            said += model(**batch.to(model.device)).logits.argmax(-1).tolist()
-    return [float(labels[one] == label) for one, (_, label) in zip(said, test, strict=True)]
+            predictions += model(**batch.to(model.device)).logits.argmax(-1).tolist()
+    return [float(labels[one] == label) for one, (_, label) in zip(predictions, test, strict=True)]
 
 
 if __name__ == "__main__":

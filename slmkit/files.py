@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -38,6 +39,33 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def write_folder_atomically(folder: Path, files: Mapping[str, str], *, replace: bool = False) -> None:
+    """Writes a folder of text files in one move, or leaves nothing behind.
+
+    With replace=True the folder takes the place of the old one and keeps those of its files that are not in `files`.
+    Raises: OSError, also if the folder exists and replace is False.
+    """
+    temporary, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("tmp", "old"))
+    try:
+        if replace:
+            shutil.copytree(folder, temporary)
+        else:
+            temporary.mkdir(parents=True)
+        for name, text in files.items():
+            (temporary / name).write_text(text, encoding="utf-8")
+        if replace:
+            folder.rename(old)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if replace:
+                old.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def sha256_of(paths: Sequence[Path]) -> str:

@@ -1,4 +1,4 @@
-"""benchmarks/calibrate.py sets a lesson's scores and bounds, and leaves every other line of the recipe as it is."""
+"""benchmarks/calibrate.py sets a lesson's scores and bounds and leaves every other line of the recipe unchanged."""
 
 import importlib.util
 from pathlib import Path
@@ -34,20 +34,20 @@ def calibrate() -> ModuleType:
 @pytest.mark.parametrize(
     ("scores", "low", "high", "expected"),
     [
-        ([0.5, 0.47, 0.52, 0.6, 0.5], 0.1, 1, (0.44, 1)),  # the worst, less three points
+        ([0.5, 0.47, 0.52, 0.6, 0.5], 0.1, 1, (0.44, 1)),  # the worst minus three points
         ([0.02, 0.01, 0.0, 0.01, 0.03], 0, 0.2, (0, 0.06)),
         ([80, 70, 75, 71, 72], None, 90, (None, 88)),  # a tenth above the worst
-        ([0.3] * 5, 0.1, 1, (0.1, 1)),  # depends on no seed
+        ([0.3] * 5, 0.1, 1, (0.1, 1)),  # does not depend on the seed
     ],
 )
-def test_a_bound_is_the_worst_of_five_and_a_margin(calibrate, scores, low, high, expected) -> None:
+def test_a_bound_is_the_worst_of_five_scores_with_a_margin(calibrate, scores, low, high, expected) -> None:
     assert calibrate.bounds(scores, low, high) == pytest.approx(expected)
 
 
-def test_only_the_scores_and_the_bounds_change(calibrate: ModuleType, project: Path) -> None:
+def test_only_scores_and_bounds_change(calibrate: ModuleType, project: Path) -> None:
     path = write(project / "recipes/r.yaml", RECIPE)
     scores = {"gain": [0.5, 0.47, 0.52, 0.6, 0.5], "steps": [80.0, 70, 75, 71, 72], "same": [1.0] * 5}
-    for _ in range(2):  # twice: what was there before is replaced
+    for _ in range(2):  # twice: earlier scores are replaced
         calibrate.write(path, scores, only=None, dry_run=False)
     found = read_yaml(path).value
     assert found["lesson"]["scores"] == {"gain": scores["gain"], "steps": scores["steps"]}

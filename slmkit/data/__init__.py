@@ -1,1 +1,1 @@
-"""Data: reading files of any shape into canonical rows, and keeping gold apart from training."""
+"""Data: files of any shape become canonical rows, are cleaned, and are split."""

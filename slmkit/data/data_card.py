@@ -1,4 +1,4 @@
-"""The card of prepared data: where it came from, what was done to it and what is in it, for all to read."""
+"""The data card of a prepare run: where the data comes from, what was done to it, and what it contains."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.canonical import Canonicals
-from slmkit.data.cleaning.steps import Stepped
-from slmkit.data.convert import Canonical
-from slmkit.data.read import data_files
+from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.cleaning.steps import CleanedRows
+from slmkit.data.find_files import data_files
+from slmkit.data.read_canonical import CanonicalData
 from slmkit.files import sha256_of
 
 _SAMPLES = 3
@@ -20,19 +20,19 @@ _CLIP = 300  # characters of a sample
 def data_card(
     data: Path,
     *,
-    found: Canonicals,
-    done: Stepped,
-    train: Sequence[Canonical],
-    validation: Sequence[Canonical],
+    found: CanonicalData,
+    done: CleanedRows,
+    train: Sequence[CanonicalRow],
+    validation: Sequence[CanonicalRow],
     steps: Sequence[str],
     gold: Mapping[str, Any] | None,
     licence: str | None = None,
     warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What card.yaml and card.html of a prepare run say.
+    """The contents of card.yaml and card.html.
 
-    gold: its name, sha256 and licence. The licence is the one given, else that of the gold set, else the name of a
-    licence file beside the data.
+    gold: its name, sha256 and licence. The card's licence is the given one, else that of the gold set, else the name
+    of a licence file next to the data.
     """
     files = data_files(data)
     card: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The card of prepared data as one HTML page: no network, no script, every text escaped, light or dark."""
+"""The data card as one self-contained HTML page: no network access, no script, all text escaped, light and dark."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 
 
 def card_page(card: Mapping[str, Any]) -> str:
-    """The page: what the card says in one line each first, then its lists and groups in sections of their own."""
+    """The page: first the single values of the card, then one section per list or group."""
     sections = [(key, value) for key, value in card.items() if isinstance(value, dict | list) and value]
     facts = {key: value for key, value in card.items() if not isinstance(value, dict | list)}
     parts = [_table(facts), *(_section(str(key), value) for key, value in sections)]

@@ -1,4 +1,4 @@
-"""The readable text of one document: Markdown without front matter, HTML without tags."""
+"""Reads the text of one document: Markdown without front matter, HTML without tags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNSEEN = frozenset(("script", "style", "head", "noscript", "template"))
 
 
 def read_document(file: Path, encoding: Encoding) -> str:
-    """The text of one document: HTML without its tags, Markdown without its front matter."""
+    """The text of a document: HTML without tags, Markdown without front matter."""
     text = file.read_text(encoding=encoding.name, errors=encoding.errors)
     if file.suffix.lower() in (".html", ".htm"):
         return html_to_text(text)
@@ -25,12 +25,12 @@ def read_document(file: Path, encoding: Encoding) -> str:
 
 
 def markdown_to_text(text: str) -> str:
-    """Markdown without the YAML block at its top; its marks stay, they are readable."""
+    """Markdown without its YAML front matter; the markup stays, because it is readable."""
     return _FRONT_MATTER.sub("", text)
 
 
 def html_to_text(html: str) -> str:
-    """The readable text of an HTML page, a line break for each block, entities decoded."""
+    """The visible text of an HTML page, with a line break per block and entities decoded."""
     reader = _HtmlText()
     reader.feed(html)
     reader.close()
@@ -39,7 +39,7 @@ def html_to_text(html: str) -> str:
 
 
 class _HtmlText(HTMLParser):
-    """Collects what a reader sees; block ends are marked by a zero character."""
+    """Collects the visible text; a zero character marks the end of a block."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

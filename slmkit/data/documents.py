@@ -1,6 +1,7 @@
-"""The passages a retriever searches, cut from documents: a folder, a Markdown, text or HTML file, or rows with a text.
+"""Cuts documents into the passages that a retriever searches.
 
-A passage is some whole paragraphs (or sentences of a long one) of one document, at most chunk_size words or tokens.
+Documents are a folder, a Markdown, text or HTML file, or rows with a text. A passage contains whole paragraphs of one
+document, or sentences of a long paragraph, and has at most chunk_size words or tokens.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.read import Say, read_rows
+from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.find_files import OnNote
+from slmkit.data.read import read_rows
 from slmkit.errors import SlmkitError
+from slmkit.text.identity import text_hash
 from slmkit.types import Passage
 
-Spans = Callable[[str], Sequence[tuple[int, int]]]  # where each word, or token, of a text begins and ends
+Spans = Callable[[str], Sequence[tuple[int, int]]]  # (start, end) of each word or token of a text
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“‘(]?[A-Z0-9À-Ý])")
 _WORD = re.compile(r"\S+")
@@ -28,14 +32,14 @@ def read_passages(
     *,
     chunk_size: int = 120,
     chunk_overlap: int = 0,
-    tokenizer: Any = None,  # of transformers, which are untyped
+    tokenizer: Any = None,  # of transformers, which is untyped
     encoding: str = "auto",
-    on_note: Say | None = None,
+    on_note: OnNote | None = None,
 ) -> list[Passage]:
-    """The passages of every document at `path`, of which an empty one has none.
+    """The passages of all documents at `path`; an empty document has none.
 
-    chunk_size, chunk_overlap: words, with a tokenizer its tokens.
-    A document's id is its path or its row's id; its passages are id#0, id#1, … where it has more than one.
+    chunk_size, chunk_overlap: in words, or with a tokenizer in its tokens.
+    A document's id is its path or the id of its row. If it has several passages, they are id#0, id#1, …
     """
     if not 0 <= chunk_overlap < chunk_size:
         raise SlmkitError(
@@ -47,7 +51,7 @@ def read_passages(
         text = next((row.values[name] for name in _TEXT_COLUMNS if isinstance(row.values.get(name), str)), None)
         if text is None:
             raise SlmkitError(
-                f"a document without a text; columns: {', '.join(row.values)}",
+                f"no text column in the documents; columns: {', '.join(row.values)}",
                 where=row.where,
                 fix='give a folder of documents, or rows with "id" and "text"',
             )
@@ -60,7 +64,7 @@ def read_passages(
 
 
 def stored_passages(documents: Path) -> list[Passage]:
-    """The passages as a prepared run has cut them, else cut here."""
+    """The passages of a prepare run's folder; other documents are cut into passages now."""
     path = documents / "documents.jsonl" if documents.is_dir() else documents
     if path.name != "documents.jsonl" or not path.exists():
         return read_passages(documents)
@@ -69,29 +73,42 @@ def stored_passages(documents: Path) -> list[Passage]:
 
 
 def own_documents(folder: Path) -> Path | None:
-    """The documents that came with the data of a run's folder."""
+    """The documents.jsonl of a run's folder, or None."""
     path = folder / "documents.jsonl"
     return path if path.is_file() else None
 
 
+def passages_of_rows(rows: Sequence[CanonicalRow], *, train: Sequence[CanonicalRow]) -> list[Passage]:
+    """The distinct passages that the rows refer to; if there are none, each training row as a passage."""
+    texts = dict.fromkeys(row.passage for row in rows if row.passage)
+    if texts:
+        return [Passage(passage_id(text), text) for text in texts]
+    return [Passage(row.id, f"{row.input}\n{row.target}".strip()) for row in train]
+
+
+def passage_id(text: str) -> str:
+    """The id of a passage that is part of a data row: a hash of its text, so that prepare and gold use the same id."""
+    return f"passage-{text_hash(text)}"
+
+
 def split_sentences(text: str) -> list[str]:
-    """The sentences of a paragraph, by end marks followed by a capital or a digit."""
+    """The sentences of a paragraph: each ends at a full stop, ? or ! before a capital letter or a digit."""
     return [sentence.strip() for sentence in _SENTENCE_END.split(text) if sentence.strip()]
 
 
 def _words(text: str) -> list[tuple[int, int]]:
-    """Where each word begins and ends: "an oak" -> [(0, 2), (3, 6)]."""
+    """Start and end of each word: "an oak" -> [(0, 2), (3, 6)]."""
     return [match.span() for match in _WORD.finditer(text)]
 
 
 def chunk(text: str, *, chunk_size: int = 120, chunk_overlap: int = 0, spans: Spans = _words) -> list[str]:
-    """The text in pieces of at most chunk_size words (or tokens), cut between paragraphs, else sentences, else words.
+    """The text in pieces of at most chunk_size words or tokens, cut between paragraphs, else sentences, else words.
 
-    Each piece begins with the last chunk_overlap words of the one before.
+    Each piece begins with the last chunk_overlap words of the previous one.
     """
-    between = len(spans("\n"))  # 0 words, but a token
+    between = len(spans("\n"))  # 0 words, but 1 token
     pieces: list[str] = []
-    current: list[str] = []  # units of the piece being filled
+    current: list[str] = []  # units of the current piece
     filled = 0
     most = max(1, chunk_size - (chunk_overlap + between if chunk_overlap else 0))
     for unit, length in _units(text, most, spans):
@@ -107,7 +124,7 @@ def chunk(text: str, *, chunk_size: int = 120, chunk_overlap: int = 0, spans: Sp
 
 
 def _units(text: str, most: int, spans: Spans) -> Iterator[tuple[str, int]]:
-    """Paragraphs; of one above `most` words its sentences; of a sentence above that, runs; each with its length."""
+    """Paragraphs with their lengths; a paragraph above `most` words as sentences, a long sentence as runs of words."""
     for paragraph in map(str.strip, re.split(r"\n\s*\n", text)):
         length = len(spans(paragraph))
         if length <= most:
@@ -123,7 +140,10 @@ def _units(text: str, most: int, spans: Spans) -> Iterator[tuple[str, int]]:
 
 
 def _runs(text: str, found: Sequence[tuple[int, int]], most: int, spans: Spans) -> Iterator[tuple[str, int]]:
-    """The text in runs of at most `most` words; tokens read anew without those before them may have become more."""
+    """The text in runs of at most `most` words or tokens, with their lengths.
+
+    A run is tokenized again: without the text before it, it may have more tokens than it had in place.
+    """
     first = start = 0
     while first < len(found):
         for count in range(min(most, len(found) - first), 0, -1):
@@ -132,13 +152,13 @@ def _runs(text: str, found: Sequence[tuple[int, int]], most: int, spans: Spans) 
             length = len(spans(run))
             if length <= most:
                 break
-        if run:  # tokens may share a character
+        if run:  # empty if several tokens encode one character
             yield run, length
         first, start = first + count, end
 
 
 def _last(text: str, count: int, spans: Spans) -> str:
-    """The end of the text, of at most `count` words; cut within a character, tokens may become more."""
+    """The end of the text, at most `count` words or tokens; a cut inside a character can add tokens."""
     found = spans(text)
     for start, _ in found[max(0, len(found) - count) :]:
         last = " ".join(text[start:].split())

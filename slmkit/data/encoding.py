@@ -1,6 +1,6 @@
-"""How the bytes of a text file become characters: UTF-8 where they are, else a detected encoding that is reported.
+"""Finds the encoding of a text file: UTF-8, or a detected encoding, which is reported.
 
-Nothing is repaired here: a guess is said aloud, and a file that is no text is refused.
+Nothing is repaired here: each guess is reported, and a file that is not text is refused.
 """
 
 from __future__ import annotations
@@ -13,43 +13,43 @@ from pathlib import Path
 from slmkit.data.repair_encoding import repair_encoding
 from slmkit.errors import SlmkitError
 
-_MAGIC = {  # first bytes of files that users take for tables -> what to do with them
-    b"PK\x03\x04": "it is a zip or Excel file: export the sheet as CSV, or unpack it",
-    b"\x1f\x8b": "it is compressed with gzip: unpack it with gunzip",
-    b"PAR1": "it is a Parquet file: name it .parquet",
-    b"%PDF": "it is a PDF: export its text as .txt or .md",
-    b"\xd0\xcf\x11\xe0": "it is an old Office file: export it as CSV or text",
+_MAGIC = {  # first bytes of binary files that users mistake for tables -> the fix
+    b"PK\x03\x04": "this is a zip or Excel file: export the sheet as CSV, or unzip it",
+    b"\x1f\x8b": "this is a gzip file: decompress it with gunzip",
+    b"PAR1": "this is a Parquet file: rename it to .parquet",
+    b"%PDF": "this is a PDF: export its text as .txt or .md",
+    b"\xd0\xcf\x11\xe0": "this is an old Office file: export it as CSV or text",
 }
-_WITH_ZEROS = ["utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"]  # these write zero bytes
-_REGIONAL = {f"cp{number}" for number in range(1250, 1257)} - {"cp1252"}  # where they seem to fit, they often do
-_MOSTLY = 0.5  # of the lines; chance alone makes hardly any line repairable
-_SAMPLE_BYTES = 65_536  # of lines that are not ASCII: enough for charset-normalizer, and read in 0.1 s
+_WITH_ZEROS = ["utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"]  # these contain zero bytes
+_REGIONAL = {f"cp{number}" for number in range(1250, 1257)} - {"cp1252"}  # if one seems to fit, it often does
+_MOSTLY = 0.5  # of the lines; by chance almost no line looks repairable
+_SAMPLE_BYTES = 65_536  # of non-ASCII lines: enough for charset-normalizer, and detected in 0.1 s
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """Arguments for open(): the codec, and how to treat bytes it cannot read."""
+    """Arguments for open(): the codec, and the handler for bytes it cannot decode."""
 
     name: str
     errors: str = "strict"
 
 
 def find_encoding(path: Path, *, encoding: str = "auto", on_note: Callable[[str], None] | None = None) -> Encoding:
-    """The encoding of a text file; on_note hears of every choice other than UTF-8.
+    """The encoding of a text file; on_note reports every choice other than UTF-8.
 
-    A file whose lines are UTF-8 save for a few keeps UTF-8, and those few bytes are read as Windows-1252.
-    Raises: SlmkitError for binary files, for an `encoding` that does not fit, and when nothing fits.
+    A UTF-8 file with a few invalid lines stays UTF-8; the invalid bytes are decoded as Windows-1252.
+    Raises: SlmkitError for a binary file, for an `encoding` that does not fit, and if no encoding fits.
     """
-    say = on_note or (lambda text: None)
+    note = on_note or (lambda text: None)
     with open(path, "rb") as file:
         start = file.read(8)
     for magic, fix in _MAGIC.items():
         if start.startswith(magic):
             raise SlmkitError(f"{path.name} is not a text file", where=str(path), fix=fix)
     if encoding != "auto":
-        return _checked(path, encoding, fix="save it as UTF-8, or leave encoding= out to have it detected")
+        return _checked(path, encoding, fix="save it as UTF-8, or omit encoding= to detect it")
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        say(f"{path.name} is UTF-16")
+        note(f"{path.name}: read as UTF-16")
         return _checked(path, "utf-16", fix="save it as UTF-8")
     utf8 = "utf-8-sig" if start.startswith(codecs.BOM_UTF8) else "utf-8"
     broken, good, sample, first = _scan(path)
@@ -58,23 +58,23 @@ def find_encoding(path: Path, *, encoding: str = "auto", on_note: Callable[[str]
     line, byte = first
     if broken <= good // 10:
         codecs.register_error("windows-1252", _as_windows_1252)
-        say(
-            f"{path.name} is UTF-8, but {broken} of its lines hold other bytes (first: line {line}, byte {byte:#04x});"
-            " these bytes were read as Windows-1252"
+        note(
+            f"{path.name}: invalid UTF-8 in {broken:,} line{'s' if broken > 1 else ''}"
+            f" (first: line {line}, byte {byte:#04x}); the invalid bytes were read as Windows-1252"
         )
         return Encoding(utf8, "windows-1252")
     fix = "save it as UTF-8, or name its encoding: encoding=cp1252"
     found = _detect(sample)
     if found is None:
-        what = f"{path.name} is not UTF-8 (byte {byte:#04x}), and no other encoding fits"
+        what = f"{path.name} is not UTF-8 (byte {byte:#04x}) and no other encoding fits"
         raise SlmkitError(what, where=f"{path}:{line}", fix=fix)
     checked = _checked(path, found, fix=fix)
-    say(f"{path.name} is not UTF-8 (line {line}, byte {byte:#04x}): read as {found}, a guess; encoding= names another")
+    note(f"{path.name}: not UTF-8 (line {line}, byte {byte:#04x}); read as {found}, a guess (encoding= overrides it)")
     return checked
 
 
 def _checked(path: Path, encoding: str, *, fix: str) -> Encoding:
-    """The encoding, when the whole file is in it."""
+    """The encoding, if it decodes the whole file."""
     try:
         "".encode(encoding)
     except LookupError:
@@ -95,13 +95,15 @@ def _checked(path: Path, encoding: str, *, fix: str) -> Encoding:
 
 
 def _scan(path: Path) -> tuple[int, int, bytes, tuple[int, int]]:
-    """Lines that are not UTF-8, other lines beyond ASCII, a sample of the former, the first one's line and byte."""
+    """Counts lines that are not UTF-8 and valid non-ASCII lines; samples the former, with the first line and byte."""
     broken, good, sample, first = 0, 0, bytearray(), (0, 0)
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
             if b"\0" in line:
                 raise SlmkitError(
-                    f"{path.name} is not a text file (a zero byte)", where=f"{path}:{number}", fix="export it as text"
+                    f"{path.name} is not a text file (it contains a zero byte)",
+                    where=f"{path}:{number}",
+                    fix="export it as text",
                 )
             if line.isascii():
                 continue
@@ -117,11 +119,11 @@ def _scan(path: Path) -> tuple[int, int, bytes, tuple[int, int]]:
 
 
 def _detect(sample: bytes) -> str | None:
-    """The likeliest encoding; Windows-1252, by far the commonest on disks, where it fits about as well as the best.
+    """The likeliest encoding; Windows-1252, by far the most common, if it fits about as well as the best.
 
-    Text that was UTF-8, read wrongly and saved on an old Mac, looks like any other text ("å£5" for "£5"). It is known
-    by its repair: read as mac_roman most of its lines are mojibake that can be undone ("Â£5"). That tells only of
-    Latin script, where few bytes are beyond ASCII; by chance other scripts look repairable too.
+    UTF-8 text that was decoded wrongly and saved on an old Mac looks like any other text ("å£5" for "£5"). What gives
+    it away: decoded as mac_roman, most of its lines are mojibake that can be undone ("Â£5"). This test is used for
+    Latin script only, where few bytes are non-ASCII; text in other scripts can look repairable by chance.
     """
     from charset_normalizer import from_bytes
 
@@ -139,7 +141,7 @@ def _detect(sample: bytes) -> str | None:
 
 
 def _mojibake_share(sample: bytes, encoding: str) -> float:
-    """The share of the lines that, read in this encoding, turn out to be mojibake."""
+    """The share of lines that are mojibake when decoded in this encoding."""
     lines = sample.decode(encoding, errors="replace").splitlines()
     return sum(repair_encoding(line) != line for line in lines) / max(1, len(lines))
 

@@ -1,9 +1,9 @@
-"""Questions from documents that have none: a sentence with its most informative word left out.
+"""Generates gap-fill questions from plain documents: a sentence with its most informative word replaced by a gap.
 
     "The tower was finished in 1889 by Eiffel." -> "The tower was finished in ____ by Eiffel."  answer "1889"
 
-They are synthetic, and say how well a system finds or remembers facts of these documents, no more. The word is chosen
-by the sentence alone, so that more documents leave the questions about the old ones as they were.
+These questions are synthetic: they only measure how well a system finds or remembers facts from the documents. The
+word depends on its sentence alone, so adding documents does not change the questions about the existing ones.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from slmkit.data.convert import Canonical, user_and_assistant
+from slmkit.data.canonical_row import CanonicalRow, user_and_assistant
 from slmkit.data.documents import chunk, split_sentences
 
 GAP = "____"
@@ -20,8 +20,8 @@ _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _NOT_PROSE = re.compile(r"^\s*(\||#|```|<|\{|[-*+] |\d+\. )|https?://|[{}|<>=]")
 
 
-def gap_fill(rows: Sequence[Canonical]) -> list[Canonical]:
-    """One question for each sentence of 6 to 40 words that holds a number, a name, or a long word."""
+def gap_fill(rows: Sequence[CanonicalRow]) -> list[CanonicalRow]:
+    """One question per sentence of 6 to 40 words that contains a number, a name or a long word."""
     questions = []
     for row in rows:
         for passage in chunk(row.input, chunk_size=120):
@@ -31,12 +31,12 @@ def gap_fill(rows: Sequence[Canonical]) -> list[Canonical]:
                     if word:
                         question = re.sub(rf"(?<![\w]){re.escape(word)}(?![\w])", GAP, sentence, count=1)
                         values = {"messages": user_and_assistant(question, word)}
-                        questions.append(Canonical(values, question, word, row.file, row.line, passage=passage))
+                        questions.append(CanonicalRow(values, question, word, row.file, row.line, passage=passage))
     return questions
 
 
 def _informative_word(sentence: str) -> str | None:
-    """A number, else a name inside the sentence, else the longest word of seven letters; it must stand once."""
+    """A number, else a name, else the longest word of seven letters or more; it must occur once in the sentence."""
     words = _WORD.findall(sentence)
     if not 6 <= len(words) <= 40:
         return None

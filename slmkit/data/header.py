@@ -1,7 +1,7 @@
-"""Says when the first line of a table seems to be a row of data and not the names of the columns.
+"""Detects a table without a header line, whose first row of data was read as column names.
 
-Where is my card?,card_arrival      <- read as names
-My card is late,card_arrival        <- the same label below: so the line above was data
+Where is my card?,card_arrival      <- read as column names
+My card is late,card_arrival        <- the same label occurs as a value: the line above is data
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ _LEAST_REPEATS = 2
 
 
 def doubtful_header(rows: Sequence[Row]) -> str | None:
-    """A sentence about the name that looks like data, or None; pass the first thousand rows of a CSV or TSV file.
+    """A warning about a column name that looks like data, or None; the first thousand rows of a CSV or TSV are enough.
 
-    A name is doubted that stands among the values of its column, is a sentence, or is a number (not 0, 1, 2, the names
-    that pandas gives).
+    A name is suspicious if it also occurs as a value of its column, is a sentence, or is a number (except 0, 1, 2,
+    which pandas writes).
     """
     if not rows or rows[0].file.suffix.lower() not in (".csv", ".tsv"):
         return None
     for column in rows[0].values:
         repeats = sum(row.values.get(column) == column for row in rows)
         if repeats >= _LEAST_REPEATS:
-            why = f"{column!r} stands {repeats:,} times among the values below it"
+            why = f"{column!r} occurs {repeats:,} times as a value"
         elif len(column.split()) >= _WORDS_OF_A_SENTENCE:
             why = f"{column!r} reads like a sentence"
         elif _NUMBER.fullmatch(column):
             why = f"{column!r} is a number"
         else:
             continue
-        return f"the first line was taken for column names, but {why}: if it is data, add a line with names above it"
+        return f"the first line was read as column names, but {why}; if it is data, add a header line above it"
     return None

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub by `datasets`: what one holds, its rows, and errors that say what to do."""
+"""Reads data sets of the Hugging Face hub through `datasets`: their metadata and rows, with errors that name a fix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slmkit.errors import RefusedError, SlmkitError
 
 @dataclass(frozen=True)
 class HubSplit:
-    """What the hub says of a split."""
+    """A split's metadata on the hub."""
 
     revision: str | None  # the commit
     num_rows: int | None
@@ -22,7 +22,7 @@ class HubSplit:
 def describe(dataset: str, *, config: str | None, split: str, revision: str | None) -> HubSplit:
     """The commit, size and licence of a split.
 
-    Raises: RefusedError when the hub cannot be reached and nothing is cached; SlmkitError for a wrong name.
+    Raises: RefusedError if the hub is unreachable and nothing is cached; SlmkitError for a wrong name.
     """
     from datasets import load_dataset_builder
     from datasets.exceptions import DatasetNotFoundError
@@ -30,33 +30,33 @@ def describe(dataset: str, *, config: str | None, split: str, revision: str | No
     try:
         builder = load_dataset_builder(dataset, config, revision=revision)
     except DatasetNotFoundError as error:
-        fix = "check the name on huggingface.co/datasets; a gated one needs `huggingface-cli login`"
+        fix = "check the name on huggingface.co/datasets; for a gated data set run `hf auth login`"
         raise SlmkitError(
-            f"the hub has no data set {dataset!r} that you can read", where=str(error), fix=fix
+            f"data set {dataset!r} not found on the hub, or not accessible", where=str(error), fix=fix
         ) from None
     except ConnectionError as error:
         raise RefusedError(
-            f"the data set {dataset!r} is not on this disk, and the hub does not answer",
+            f"data set {dataset!r} is not in the local cache and the hub cannot be reached",
             where=str(error).splitlines()[0][:200],
-            fix="connect and run the same command, or give a file or folder you have: data=FILE",
+            fix="connect to the network and run the command again, or use a local file: data=FILE",
         ) from None
-    except ValueError as error:  # a config that is missing or not there; the message lists those there are
-        what = f"the data set {dataset!r} has no config {config!r}" if config else f"{dataset!r} has several configs"
+    except ValueError as error:  # config missing or unknown; the library's message lists the available ones
+        what = f"data set {dataset!r} has no config {config!r}" if config else f"{dataset!r} has several configs"
         raise SlmkitError(what, where=" ".join(str(error).split())[:300], fix="set config=NAME") from None
     splits = builder.info.splits or {}
     if splits and split not in splits:
-        raise SlmkitError(f"there is no split {split!r}", where=dataset, fix=f"split= one of {', '.join(splits)}")
+        raise SlmkitError(f"no split {split!r}", where=dataset, fix=f"set split= to one of {', '.join(splits)}")
     commit = getattr(builder, "hash", None) or revision
     licence = builder.info.license or "not stated"
     num_rows = splits[split].num_examples if split in splits else None
-    size = f"{num_rows:,} rows" if num_rows else "size not stated"
+    size = f"{num_rows:,} rows" if num_rows else "size unknown"
     return HubSplit(
-        revision, num_rows, [f"{dataset} {split}: {size}, licence {licence}", f"{dataset} is at commit {commit}"]
+        revision, num_rows, [f"{dataset} {split}: {size}, licence {licence}", f"{dataset}: commit {commit}"]
     )
 
 
 def open_split(dataset: str, *, config: str | None, split: str, revision: str | None, streaming: bool) -> Any:
-    """The split as a `datasets` data set, iterable where it is streamed."""
+    """The split as a `datasets` data set; an iterable one if it is streamed."""
     from datasets import load_dataset
 
     return load_dataset(dataset, config, split=split, revision=revision, streaming=streaming)
@@ -65,7 +65,7 @@ def open_split(dataset: str, *, config: str | None, split: str, revision: str | 
 def rows_of(
     dataset: Any, *, max_rows: int | None = None, on_row: Callable[[], object] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The rows as JSON values: a class number becomes its name, bytes and pictures are left out."""
+    """The rows as JSON values: class ids become class names; bytes and images are omitted."""
     from datasets import ClassLabel
 
     named = {key: feature for key, feature in (dataset.features or {}).items() if isinstance(feature, ClassLabel)}

@@ -1,9 +1,9 @@
 """The rows of a .json file, each with the line it begins on.
 
-[{"text": ...}, ...]                      a row an object
-{"PlayMusic": [{"data": ...}, ...]}       the same, with the key as the column "section"
-{"train": [["book a table", "book"]]}     lists become columns "0", "1"; bare values the column "value"
-{"text": ...} \\n {"text": ...}            objects one after the other: JSON Lines under another name
+[{"text": ...}, ...]                      one row per object
+{"PlayMusic": [{"data": ...}, ...]}       one row per object, with the key in the column "section"
+{"train": [["book a table", "book"]]}     list items become the columns "0", "1", …; a bare value the column "value"
+{"text": ...} \\n {"text": ...}            consecutive objects, as in a JSONL file
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from slmkit.data.encoding import Encoding
 from slmkit.errors import SlmkitError
 
 _SPACE = re.compile(r"\s*")
-_WRAPPERS = ("data", "rows", "examples", "items", "train")  # keys that only wrap the one list of rows
+_WRAPPERS = ("data", "rows", "examples", "items", "train")  # keys whose only purpose is to contain the list of rows
 
 
 def json_rows(file: Path, encoding: Encoding) -> Iterator[tuple[dict[str, Any], int]]:
-    """Each row's values and line. The whole text is held in memory: JSON has no rows to stream by."""
+    """Each row's values and line. The whole text is in memory: JSON cannot be read row by row."""
     text = file.read_text(encoding=encoding.name, errors=encoding.errors)
     walk = _Walk(text, file)
     walk.skip()
@@ -31,9 +31,9 @@ def json_rows(file: Path, encoding: Encoding) -> Iterator[tuple[dict[str, Any], 
             yield _as_row(value), line
         walk.end()
         return
-    first = walk.value(json.JSONDecoder())  # a section may stand twice: both are read below
+    first = walk.value(json.JSONDecoder())  # keeps one of two sections with the same name; both are read below
     if not isinstance(first, dict):
-        raise walk.fault("neither a list nor an object", "write a list of objects: [{...}, {...}]")
+        raise walk.fault("expected a JSON list or object", "write a list of objects: [{...}, {...}]")
     wrapper = next((key for key in _WRAPPERS if isinstance(first.get(key), list)), None)
     sections = all(isinstance(value, list) for value in first.values())
     if walk.skip() or not (wrapper or sections):
@@ -46,12 +46,12 @@ def json_rows(file: Path, encoding: Encoding) -> Iterator[tuple[dict[str, Any], 
             yield _as_row(value), line
 
 
-def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these pairs; a key that stands twice is refused, since one of its values would be lost."""
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs. A repeated key is refused, because one of its values would be lost."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
     return found
 
 
@@ -64,17 +64,17 @@ def _as_row(value: Any) -> dict[str, Any]:
 
 
 class _Walk:
-    """A place in a JSON text that knows its line."""
+    """A position in a JSON text, with its line number."""
 
     def __init__(self, text: str, file: Path) -> None:
         self.text, self.file, self.at, self.line = text, file, 0, 1
-        self._decoder = json.JSONDecoder(object_pairs_hook=each_key_once)
+        self._decoder = json.JSONDecoder(object_pairs_hook=unique_keys)
 
     def peek(self) -> str:
         return self.text[self.at : self.at + 1]
 
     def skip(self) -> bool:
-        """Moves over space; False at the end of the text."""
+        """Skips whitespace; False at the end of the text."""
         match = _SPACE.match(self.text, self.at)
         assert match is not None
         self._move(match.end())
@@ -84,25 +84,25 @@ class _Walk:
         try:
             value, end = (decoder or self._decoder).raw_decode(self.text, self.at)
         except RecursionError:
-            raise self.fault("nested too deep to be rows", "write one object a row") from None
+            raise self.fault("JSON is nested too deeply", "write one object per row") from None
         except json.JSONDecodeError as error:
             self.line += self.text.count("\n", self.at, error.pos)
-            raise self.fault(f"not valid JSON: {error.msg}", "correct the file there, or write it again") from None
+            raise self.fault(f"not valid JSON: {error.msg}", "fix the file at this line, or write it again") from None
         except ValueError as error:
-            raise self.fault(str(error), "keep one of the two") from None
+            raise self.fault(str(error), "remove one of them") from None
         self._move(end)
         return value
 
     def objects(self) -> Iterator[tuple[dict[str, Any], int]]:
-        """The objects that stand one after the other to the end of the text, each with its line."""
+        """The objects up to the end of the text, each with its line."""
         while self.skip():
             line, value = self.line, self.value()
             if not isinstance(value, dict):
-                raise self.fault("a value that is no object", "write one JSON object a line")
+                raise self.fault("expected a JSON object", "write one JSON object per line")
             yield value, line
 
     def elements(self) -> Iterator[tuple[Any, int]]:
-        """The values of the list that begins here, each with its line."""
+        """The items of the list that begins here, each with its line."""
         self._take("[")
         while self.skip() and self.peek() != "]":
             line = self.line
@@ -128,7 +128,7 @@ class _Walk:
 
     def end(self) -> None:
         if self.skip():
-            raise self.fault("text after the end of the list", "write one list, or one object a line")
+            raise self.fault("text after the end of the list", "write one list, or one object per line")
 
     def fault(self, what: str, fix: str) -> SlmkitError:
         return SlmkitError(what, where=f"{self.file}:{self.line}", fix=fix)
@@ -142,7 +142,7 @@ class _Walk:
         self.skip()
         if self.peek() != character:
             found = repr(self.peek()) if self.peek() else "the end of the file"
-            raise self.fault(f"not valid JSON: expected {character!r}, found {found}", "correct the file there")
+            raise self.fault(f"not valid JSON: expected {character!r}, found {found}", "fix the file at this line")
         self._move(self.at + 1)
 
     def _move(self, end: int) -> None:

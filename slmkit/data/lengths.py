@@ -1,6 +1,6 @@
-"""How long the rows are, what max_length follows from that, and what happens to the rows above it.
+"""Row lengths in tokens, the max_length that follows from them, and the rows that exceed it.
 
-Nothing is ever cut: an answer without its end teaches a model not to stop (PITFALLS row 7).
+Rows are never truncated: an answer without its end teaches a model not to stop.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Literal
 from slmkit.errors import RefusedError
 
 OnOverflow = Literal["error", "drop", "split"]
-_TOLERATED = 0.01  # of the rows; more than this over max_length is a mistake in the settings, not an outlier
+_TOLERATED = 0.01  # of the rows; if more exceed max_length, the setting is wrong and they are not outliers
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """The spread of the rows' lengths, in tokens."""
+    """Percentiles of the row lengths, in tokens."""
 
     p50: int
     p95: int
@@ -25,45 +25,50 @@ class Lengths:
     max: int
 
     def __str__(self) -> str:
-        return f"half the rows have up to {self.p50} tokens, 95 % {self.p95}, 99 % {self.p99}, the longest {self.max}"
+        return f"median {self.p50} tokens, 95th percentile {self.p95}, 99th {self.p99}, longest {self.max}"
 
 
-def spread(lengths: Sequence[int]) -> Lengths:
-    """The percentiles of some lengths, each the length of a real row."""
+def length_percentiles(lengths: Sequence[int]) -> Lengths:
+    """The percentiles of the lengths; each is the length of an actual row."""
     ordered = sorted(lengths)
     p50, p95, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.95, 0.99))
     return Lengths(p50, p95, p99, ordered[-1])
 
 
 def find_max_length(lengths: Sequence[int], max_length: int | Literal["auto"], context_length: int) -> int:
-    """The number of tokens a row may have: as asked, but at most what the model takes; auto: the longest row's.
+    """The maximum number of tokens per row: the given one or, with "auto", the longest row; at most context_length.
 
-    auto leaves out the longest 1 % where they are more than twice as long as all others: memory goes by the longest.
+    "auto" excludes the longest 1 % if they are more than twice as long as the rest: the longest row sets the memory.
     """
     if max_length != "auto":
         return min(max_length, context_length)
-    found = spread(lengths)
+    found = length_percentiles(lengths)
     longest = found.p99 if found.max > 2 * found.p99 else found.max
-    return min(-(-longest // 8) * 8, context_length)  # a multiple of 8, as tensor cores like it
+    return min(-(-longest // 8) * 8, context_length)  # a multiple of 8 suits tensor cores
 
 
-def too_long(
+def too_many_overflow(num_over: int, num_rows: int) -> bool:
+    """Whether more than 1 % of the rows exceed max_length: then the setting is wrong, and they are not outliers."""
+    return num_over > _TOLERATED * num_rows
+
+
+def rows_above_max_length(
     lengths: Sequence[int], max_length: int, on_overflow: OnOverflow, *, where: Sequence[str] = ()
 ) -> list[int]:
-    """The indices of the rows above max_length, to be dropped; where[i] names the place of row i.
+    """The indices of the rows above max_length, which are to be dropped; where[i] is the file and line of row i.
 
-    Raises: RefusedError when they are more than 1 % of the rows and on_overflow is not "drop"; with "split" they are
-    those that cannot be split.
+    With on_overflow="split", pass 0 as the length of each row that was split: the others above max_length cannot be.
+    Raises: RefusedError if they are more than 1 % of the rows and on_overflow is not "drop".
     """
     over = [i for i, length in enumerate(lengths) if length > max_length]
-    if on_overflow != "drop" and len(over) > _TOLERATED * len(lengths):
+    if on_overflow != "drop" and too_many_overflow(len(over), len(lengths)):
         longest = max(over, key=lambda i: lengths[i])
         raise RefusedError(
             f"{len(over):,} of {len(lengths):,} rows are longer than max_length={max_length} tokens"
-            + (", in one exchange that cannot be split" if on_overflow == "split" else "")
-            + f" (the longest has {lengths[longest]:,})",
+            + (" and cannot be split" if on_overflow == "split" else "")
+            + f" (longest: {lengths[longest]:,})",
             where=where[longest] if where else "",
-            fix=f"max_length={spread(lengths).p99} keeps 99 %; shorten the rows, or on_overflow=drop leaves these out"
-            + (", on_overflow=split cuts chats between exchanges" if on_overflow == "error" else ""),
+            fix=f"max_length={length_percentiles(lengths).p99} keeps 99 % of the rows; on_overflow=drop drops the rest"
+            + ("; on_overflow=split splits chats between exchanges" if on_overflow == "error" else ""),
         )
     return over

@@ -1,4 +1,4 @@
-"""Vectors of texts learnt from these texts alone, at once and without a network: latent semantic analysis."""
+"""Text embeddings by latent semantic analysis, fitted on the texts themselves: fast, offline, without a model."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _WIDTH = 512  # nDCG@10 on SciFact: 0.50 at 256 dimensions, 0.57 at 512 (BM25: 0
 
 
 def lsa(texts: Sequence[str]) -> Embed:
-    """TF-IDF of words, projected on its strongest directions: words that occur together come to lie together.
+    """TF-IDF of words, projected on its leading singular vectors: texts whose words co-occur get similar embeddings.
 
-    Where no text has a word, every vector is 0, so that nothing lies close to anything.
+    If no text contains a word, every embedding is 0, so that no two texts are similar.
     """
     import numpy as np
     from sklearn.decomposition import TruncatedSVD
@@ -29,7 +29,7 @@ def lsa(texts: Sequence[str]) -> Embed:
     if not any(map(tokens, texts)):
         return lambda queries: np.zeros((len(queries), 1))
     width = min(_WIDTH, len(texts), counts.fit_transform(texts).shape[1])
-    if width < 3:  # too little to project
+    if width < 3:  # too few dimensions to project
         return lambda queries: counts.transform(list(queries)).toarray()
     model = make_pipeline(counts, TruncatedSVD(width - 1, random_state=0), Normalizer()).fit(texts)
     return lambda queries: model.transform(list(queries))

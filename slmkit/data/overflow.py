@@ -1,7 +1,7 @@
-"""Rows longer than max_length cut where a cut does no harm: a chat between exchanges, a text between paragraphs.
+"""Splits rows longer than max_length where it does no harm: a chat between exchanges, a text between paragraphs.
 
-Never inside an answer: one without its end teaches a model not to stop (PITFALLS row 7). What cannot be cut so stays
-whole, for the caller to drop or refuse.
+Never inside an answer: an answer without its end teaches a model not to stop. A row that cannot be split this way is
+left to the caller to drop or refuse.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from slmkit.data.convert import Canonical, Message
+from slmkit.data.canonical_row import CanonicalRow, Message
 from slmkit.data.documents import chunk
 
-Count = Callable[[dict[str, Any]], int]  # tokens of the values of a row
+Count = Callable[[dict[str, Any]], int]  # the number of tokens of a row's values
 
 
-def split_row(row: Canonical, max_length: int, count: Count) -> list[Canonical]:
-    """The row in pieces of at most max_length tokens, in order; [] where one exchange or word alone is too long.
+def split_row(row: CanonicalRow, max_length: int, count: Count) -> list[CanonicalRow]:
+    """The row in pieces of at most max_length tokens, in order; [] if a single exchange or word is too long.
 
-    The pieces of a chat begin with its system turn and miss the turns before them. All pieces keep to one side of the
-    split between training and validation.
+    Each piece of a chat begins with the system turn and lacks the earlier turns. All pieces stay on the same side of
+    the split into training and validation.
     """
     pieces = _chats(row, max_length, count) if "messages" in row.values else _texts(row, max_length, count)
     if not pieces or any(count(piece.values) > max_length for piece in pieces):
@@ -28,7 +28,7 @@ def split_row(row: Canonical, max_length: int, count: Count) -> list[Canonical]:
     return [replace(piece, group=row.group or row.input) for piece in pieces]
 
 
-def _chats(row: Canonical, max_length: int, count: Count) -> list[Canonical]:
+def _chats(row: CanonicalRow, max_length: int, count: Count) -> list[CanonicalRow]:
     messages: list[Message] = row.values["messages"]
     system = [message for message in messages[:1] if message["role"] == "system"]
     parts: list[list[Message]] = []
@@ -42,7 +42,7 @@ def _chats(row: Canonical, max_length: int, count: Count) -> list[Canonical]:
 
 
 def _exchanges(messages: Sequence[Message]) -> list[list[Message]]:
-    """Each user turn with all that follows it up to the next one; what stands before the first goes with that."""
+    """Each user turn with the turns up to the next user turn; turns before the first user turn are kept with it."""
     found: list[list[Message]] = []
     for message in messages:
         if not found or (message["role"] == "user" and any(m["role"] == "user" for m in found[-1])):
@@ -51,14 +51,14 @@ def _exchanges(messages: Sequence[Message]) -> list[list[Message]]:
     return found
 
 
-def _of(row: Canonical, messages: list[Message]) -> Canonical:
+def _of(row: CanonicalRow, messages: list[Message]) -> CanonicalRow:
     asked, answered = (next(m for m in messages if m["role"] == role) for role in ("user", "assistant"))
     values = {**row.values, "messages": messages}
     return replace(row, values=values, input=asked["content"], target=answered["content"])
 
 
-def _texts(row: Canonical, max_length: int, count: Count) -> list[Canonical]:
-    """A text in pieces of as many words as fit, judged by its own tokens a word and fewer where that was too many."""
+def _texts(row: CanonicalRow, max_length: int, count: Count) -> list[CanonicalRow]:
+    """A text in the largest pieces that fit: starts from its tokens per word and reduces the words until all fit."""
     text = row.values["text"]
     words = max(1, int(len(text.split()) * max_length / count(row.values)))
     while words:

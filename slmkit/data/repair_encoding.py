@@ -1,14 +1,14 @@
-"""Mojibake undone: text that was decoded by the wrong encoding somewhere on its way, "cafÃ©" -> "café".
+"""Undoes mojibake, text that was decoded with the wrong encoding: "cafÃ©" -> "café".
 
-By ftfy (Speer 2019, https://doi.org/10.5281/zenodo.2591652). Only what a wrong decoding did is undone: quotes,
-entities, ligatures and widths stay as they were written.
+Uses ftfy (Speer 2019, https://doi.org/10.5281/zenodo.2591652). Only wrong decoding is undone: quotes, entities,
+ligatures and full-width characters stay as written.
 """
 
 from __future__ import annotations
 
 
 def repair_encoding(text: str) -> str:
-    """The text as it was before it was decoded wrongly; unchanged where nothing points to that."""
+    """The text with wrong decoding undone; unchanged if there is no sign of it."""
     import ftfy
 
     if text.isascii():

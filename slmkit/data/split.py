@@ -1,4 +1,4 @@
-"""Which rows are kept for validation: by content, so that a row never changes sides when the data grows."""
+"""Splits rows into training and validation by a hash of their content, so that no row changes sides as data grows."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ T = TypeVar("T")
 
 
 def split(rows: Sequence[T], *, validation_size: float, key: Callable[[T], str]) -> tuple[list[T], list[T]]:
-    """(train, validation), about validation_size of the distinct keys in the latter.
+    """(train, validation), with about validation_size of the distinct keys in validation.
 
-    Rows of one key go together: pass the input text, or the name of a group. The side follows from the hash of the
-    key alone. Of a set too small to have any row under that hash, the one with the lowest is kept for validation.
+    Rows with the same key stay together: pass the input text or a group name. Only the hash of the key decides the
+    side. In a set too small for any hash to qualify, the row with the lowest hash becomes validation.
     """
     if not rows or validation_size <= 0:
         return list(rows), []
     shares = [hash_share(key(row)) for row in rows]
     limit = validation_size if min(shares) < validation_size else math.nextafter(min(shares), 1)
-    if max(shares) < limit:  # every row would be kept away from training
+    if max(shares) < limit:  # every row would become validation
         return list(rows), []
     train = [row for row, share in zip(rows, shares, strict=True) if share >= limit]
     return train, [row for row, share in zip(rows, shares, strict=True) if share < limit]
 
 
 def hash_share(key: str, *, salt: str = "validation") -> float:
-    """A number in [0, 1) that the normalised key and the salt alone decide; salts make independent choices."""
+    """A number in [0, 1) that depends only on the normalised key and the salt; different salts are independent."""
     return int(text_hash(salt, key), 16) / 16**16

@@ -1,1 +1,1 @@
-"""Frozen test sets: made, read, checked, compared, and kept out of training."""
+"""Frozen gold sets: freeze, read, check, extend and compare them, and keep them out of training."""

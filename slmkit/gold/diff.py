@@ -1,4 +1,4 @@
-"""What changed between two gold sets: which examples came, went, or got another answer, and whether scores compare."""
+"""Compares two gold sets: examples added, removed or with a different answer, and whether scores are comparable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slmkit.types import Example
 
 @dataclass(frozen=True)
 class GoldDiff:
-    """The examples that two sets do not share; `answered` holds (old, new) of one text with two answers."""
+    """The differences between two sets; `answered` contains (old, new) for each text whose answer differs."""
 
     added: list[Example]
     removed: list[Example]
@@ -21,15 +21,15 @@ class GoldDiff:
 
     def __str__(self) -> str:
         if not (self.added or self.removed or self.answered):
-            return f"the same {self.same:,} examples: scores compare"
+            return f"the same {self.same:,} examples: scores are comparable"
         return (
             f"{self.same:,} the same, {len(self.added):,} added, {len(self.removed):,} removed, "
-            f"{len(self.answered):,} with another answer: scores compare only on the same ones"
+            f"{len(self.answered):,} with a different answer: scores are comparable only on the same examples"
         )
 
 
 def gold_diff(old: Gold, new: Gold) -> GoldDiff:
-    """The difference from one gold set to another, by the text asked; case, punctuation and spaces aside."""
+    """The differences, matching examples by their input; case, punctuation and whitespace are ignored."""
     before, after = _by_text(old.examples), _by_text(new.examples)
     shared = [(before[text], after[text]) for text in before if text in after]
     answered = [(a, b) for a, b in shared if {a.target, *a.aliases} != {b.target, *b.aliases}]

@@ -1,7 +1,7 @@
-"""Keeps gold out of training: refuses files whose rows ask what a frozen gold set asks, case, marks and spaces aside.
+"""Keeps gold out of training: refuses training files that contain an input of a frozen gold set.
 
-Near repeats are prepare's to find. This look is for every file that is trained on, however it was made, and is quick:
-the first characters of each text are compared before a line is parsed.
+Case, punctuation and whitespace are ignored; near duplicates are found by prepare. Every training file is checked, no
+matter how it was made. The check is fast: a line is parsed only if the first characters of a text match.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from slmkit.recipe.lookup import gold_folders
 from slmkit.text.identity import normalise
 
 _HEAD = 24  # letters and digits compared before a line is parsed
-_TEXT = re.compile(r'"(?:content|prompt|text)"\s*:\s*"([^"\\]{0,80})')  # ends at an escape: what follows is not seen
+_TEXT = re.compile(r'"(?:content|prompt|text)"\s*:\s*"([^"\\]{0,80})')  # stops at an escape sequence
 _BATCH_ROWS = 4096
-_ASKED = ("dev.jsonl", "examples.jsonl")  # the files of a gold set that hold questions
+_EXAMPLE_FILES = ("dev.jsonl", "examples.jsonl")
 _NO_LETTERS = dict.fromkeys(map(ord, set(string.punctuation + string.whitespace) - {"\n"}))
 
 
 @dataclass(frozen=True)
 class Questions:
-    """What gold asks: normalised text -> name of its set."""
+    """The inputs of gold sets: normalised text -> name of its set."""
 
     set_of: dict[str, str]
 
     @functools.cached_property
     def beginnings(self) -> set[str]:
-        """Every beginning of the first letters and digits of a question."""
+        """Every prefix of the first letters and digits of an input."""
         return {head[:n] for head in _heads(list(self.set_of)) for n in range(len(head) + 1)}
 
 
 @dataclass(frozen=True)
-class Held:
-    """A row of a training file that stands in gold."""
+class GoldRow:
+    """A row of a training file that is in gold."""
 
     line: int
     id: str
@@ -53,77 +53,80 @@ class Held:
 
 
 def refuse_gold(*data: Path | None) -> None:
-    """Refuses training data that hold a question of any frozen gold set: those of gold/ here and those that ship.
+    """Refuses training data that contains an input of any gold set, from ./gold or shipped with slmkit.
 
-    Each of `data` is a .jsonl file or a folder with train.jsonl and validation.jsonl; what is not there is not looked
-    at. Raises: RefusedError with row, line and gold set.
+    Each of `data` is a .jsonl file or a folder with train.jsonl and validation.jsonl; missing files are skipped.
+    Raises: RefusedError with row, line and gold set.
     """
     gold = gold_questions()
     for path in filter(None, data):
         for file in (path / "train.jsonl", path / "validation.jsonl") if path.is_dir() else (path,):
-            if file.is_file() and (held := list(rows_in_gold(file, gold))):
-                sets = ", ".join(f"{name} {count:,}" for name, count in Counter(row.gold for row in held).items())
-                first = held[0]
+            if file.is_file() and (found := list(rows_in_gold(file, gold))):
+                sets = ", ".join(f"{name} {count:,}" for name, count in Counter(row.gold for row in found).items())
+                first = found[0]
                 raise RefusedError(
-                    f"{len(held):,} row{'s' * (len(held) > 1)} to train on stand in frozen gold ({sets}): "
-                    f"row {first.id} asks {first.text[:60]!r}, as gold/{first.gold} does",
+                    f"{_counted(found)} of the training data in a frozen gold set ({sets}); "
+                    f"first: row {first.id}, {first.text[:60]!r}, in gold/{first.gold}",
                     where=f"{file}:{first.line}",
-                    fix=f"run prepare with gold={first.gold}, which leaves them out, "
-                    "or allow_gold: true to show what a leak does",
+                    fix=f"run prepare with gold={first.gold} to drop them, "
+                    "or set allow_gold: true to demonstrate a leak",
                 )
 
 
-def refuse_asked(system: str, learns_from: Path, gold: Gold) -> None:
-    """Refuses to ask a system the questions of a gold set that stand in the rows it learns from: it would know them.
+def refuse_leaky_system(system: str, learns_from: Path, gold: Gold) -> None:
+    """Refuses to evaluate a system on a gold set whose inputs are among the rows it learns from.
 
-    learns_from: a .jsonl file or the folder of a prepared run; what is not there is not looked at.
+    learns_from: a .jsonl file or the folder of a prepare run; a missing file is skipped.
     Raises: RefusedError with row and line.
     """
     file = learns_from / "train.jsonl" if learns_from.is_dir() else learns_from
     if gold.card.get("taught") or not file.is_file():
         return
-    asked = Questions({normalise(example.input): gold.task.name for example in gold.examples})
-    held = list(rows_in_gold(file, asked))
-    if held:
+    questions = Questions({normalise(example.input): gold.task.name for example in gold.examples})
+    found = list(rows_in_gold(file, questions))
+    if found:
         raise RefusedError(
-            f"{len(held):,} row{'s' * (len(held) > 1)} that {system!r} learns from stand in gold/{gold.task.name}: "
-            f"row {held[0].id} asks {held[0].text[:60]!r}",
-            where=f"{file}:{held[0].line}",
-            fix=f"run prepare with gold={gold.folder}, which leaves them out",
+            f"{_counted(found)} that {system!r} learns from in gold/{gold.task.name}; "
+            f"first: row {found[0].id}, {found[0].text[:60]!r}",
+            where=f"{file}:{found[0].line}",
+            fix=f"run prepare with gold={gold.folder} to drop them",
         )
 
 
-def rows_in_gold(file: Path, gold: Questions) -> Iterator[Held]:
-    """The rows of a .jsonl file that ask one of the gold questions."""
+def rows_in_gold(file: Path, gold: Questions) -> Iterator[GoldRow]:
+    """The rows of a .jsonl file with an input that is in gold."""
     with open(file, encoding="utf-8") as lines:
         numbered = enumerate(lines, 1)
         while batch := list(itertools.islice(numbered, _BATCH_ROWS)):
-            found = [(place, text) for place, (_, line) in enumerate(batch) for text in _TEXT.findall(line)]
+            found = [(i, text) for i, (_, line) in enumerate(batch) for text in _TEXT.findall(line)]
             heads = _heads([text for _, text in found])
-            likely = {place for (place, _), head in zip(found, heads, strict=True) if head in gold.beginnings}
-            for place in sorted(likely):
-                number, line = batch[place]
+            for i in sorted({i for (i, _), head in zip(found, heads, strict=True) if head in gold.beginnings}):
+                number, line = batch[i]
                 try:
                     row = json.loads(line)
-                except json.JSONDecodeError:  # the stage that reads the row says so
+                except json.JSONDecodeError:  # reported by the stage that reads the row
                     continue
-                asked = next((text for text in _asked(row) if normalise(text) in gold.set_of), None)
-                if asked is not None:
-                    yield Held(number, str(row.get("id", number)), asked, gold.set_of[normalise(asked)])
+                text = next((text for text in _inputs(row) if normalise(text) in gold.set_of), None)
+                if text is not None:
+                    yield GoldRow(number, str(row.get("id", number)), text, gold.set_of[normalise(text)])
+
+
+def _counted(rows: Sequence[GoldRow]) -> str:
+    return "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
 
 
 def _heads(texts: Sequence[str]) -> list[str]:
-    """The first letters and digits of each text, in one sweep over all; of a text's beginning, the beginning."""
+    """The first letters and digits of each text; for the prefix of a text, a prefix of them."""
     joined = "\n".join(text.replace("\n", " ") for text in texts)
     if joined.isascii():
         plain = joined.translate(_NO_LETTERS).lower()
-    else:  # é as e, so that a text cut before an accent still begins alike
+    else:  # é becomes e, so that a text cut before a combining accent still has the same prefix
         plain = re.sub(r"[^\w\n]|_", "", unicodedata.normalize("NFKD", joined.casefold()))
     return [line[:_HEAD] for line in plain.split("\n")] if texts else []
 
 
-def _asked(row: Any) -> Iterator[str]:
-    """What a row asks: each user turn of a chat or a preference pair, a prompt, or plain text."""
+def _inputs(row: Any) -> Iterator[str]:
+    """The inputs of a row: each user turn of a chat or preference pair, the prompt, or the plain text."""
     if not isinstance(row, dict):
         return
     for key in ("messages", "prompt", "chosen", "text"):
@@ -136,12 +139,15 @@ def _asked(row: Any) -> Iterator[str]:
 
 
 def gold_questions() -> Questions:
-    """Each question of each frozen gold set, dev too; read once a process, and again where a file has changed.
+    """The inputs of all gold sets, including dev; read once per process, and again if a file changes.
 
-    Without the sets whose card says `taught: true`: they ask what the model was taught, in one of few ways to ask it.
+    Sets whose card says `taught: true` are excluded: they ask for facts that the model was trained on, so the same
+    questions occur in training.
     """
     folders = sorted(gold_folders().items())
-    files = [file for _, folder in folders for name in ("card.yaml", *_ASKED) if (file := folder / name).exists()]
+    files = [
+        file for _, folder in folders for name in ("card.yaml", *_EXAMPLE_FILES) if (file := folder / name).exists()
+    ]
     stats = [(file.absolute(), file.stat()) for file in files]
     return _read(tuple(folders), tuple((file, stat.st_mtime_ns, stat.st_size) for file, stat in stats))
 
@@ -153,7 +159,7 @@ def _read(folders: tuple[tuple[str, Path], ...], stamps: tuple[tuple[Path, int, 
             normalise(example.input): name
             for name, folder in folders
             if not read_card(folder).get("taught")
-            for file in _ASKED
+            for file in _EXAMPLE_FILES
             for example in read_examples(folder / file)
         }
     )

@@ -1,4 +1,4 @@
-"""What is wrong with a gold set before a verdict stands on it: power, schema, repeats, labels, balance, leaks."""
+"""Checks a gold set before it is used for a verdict: power, schema, duplicates, labels, balance and leaks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slmkit.text.identity import normalise
 from slmkit.text.near_duplicates import near_duplicates
 from slmkit.types import Example
 
-_FEWEST_IN_SLICE = 10  # fewer say nothing: the 95 % interval of 5 right of 10 is 0.24 to 0.76
+_FEWEST_IN_SLICE = 10  # even with 10, the 95 % interval of an accuracy of 0.5 is 0.24 to 0.76
 
 
 def gold_check(
@@ -25,12 +25,11 @@ def gold_check(
     text_column: str | None = None,
     label_column: str | None = None,
 ) -> list[Finding]:
-    """Every finding about a gold folder: what it can show, then errors first.
+    """All findings about a gold folder: its statistical power, then errors, warnings and notes.
 
-    Searched for its questions: training `data`, `shots` (examples that prompts show), `seeds` (what synthetic rows are
-    made from) and `documents`, these for the answers beside the questions too.
-
-    Raises: SlmkitError when it cannot be read, RefusedError when it is not what was frozen.
+    Leaks are searched in the training `data`, in `shots` (few-shot examples), in `seeds` (from which synthetic rows
+    are generated) and in `documents`.
+    Raises: SlmkitError if the set cannot be read; RefusedError if it was changed after freezing.
     """
     gold = read_gold(folder)
     columns = {"text_column": text_column, "label_column": label_column}
@@ -55,14 +54,14 @@ def _schema(gold: Gold) -> list[Finding]:
         if not example.target.strip():
             faults.setdefault("have an empty target", []).append(line)
         if gold.task.labels and example.target not in gold.task.labels:
-            faults.setdefault("have a target that is no label of the card", []).append(line)
+            faults.setdefault("have a target that is not a label of the card", []).append(line)
     for fault, lines in faults.items():
         findings.append(Finding("error", "schema", f"{len(lines):,} examples {fault}", f"{path}:{lines[0]}"))
     if gold.card.get("count") != len(gold.examples):
-        text = f"the card counts {gold.card.get('count')} examples, the file holds {len(gold.examples)}"
+        text = f"the card states {gold.card.get('count')} examples, the file contains {len(gold.examples)}"
         findings.append(Finding("error", "schema", text, str(gold.folder / "card.yaml")))
     if not gold.examples:
-        findings.append(Finding("error", "schema", "there is no example", str(path)))
+        findings.append(Finding("error", "schema", "the set has no examples", str(path)))
     return findings
 
 
@@ -84,9 +83,9 @@ def _repeats(gold: Gold) -> list[Finding]:
         if gold.task.labels and gold.examples[i].target != gold.examples[j].target and (i, j) not in ambiguous
     ]
     for severity, check, pairs, text in (
-        ("error", "ambiguous", ambiguous, "examples repeat another's text with a different target"),
-        ("warning", "duplicates", same, "examples repeat another: they count twice, and intervals are too narrow"),
-        ("warning", "ambiguous", differ, "examples are almost another's text, with a different label"),
+        ("error", "ambiguous", ambiguous, "examples repeat the text of another with a different target"),
+        ("warning", "duplicates", same, "examples are duplicates: they count twice, and intervals are too narrow"),
+        ("warning", "ambiguous", differ, "examples are near duplicates of another with a different label"),
     ):
         if pairs:
             i, j = pairs[0]
@@ -99,22 +98,22 @@ def _repeats(gold: Gold) -> list[Finding]:
 def _balance(gold: Gold) -> list[Finding]:
     slices: dict[str, Counter[str]] = {}
     for example in gold.examples:
-        of = {**example.slice, **({"label": example.target} if gold.task.labels else {})}
-        for name, value in of.items():
+        values = {**example.slice, **({"label": example.target} if gold.task.labels else {})}
+        for name, value in values.items():
             slices.setdefault(name, Counter())[value] += 1
     for label in gold.task.labels:
         slices.setdefault("label", Counter())[label] += 0
     findings = []
-    for name, counts in slices.items():
+    for slice, counts in slices.items():
         ordered = counts.most_common()
         (most, top), (least, bottom) = ordered[0], ordered[-1]
-        text = f"{name}: {len(counts)} values, from {bottom} ({least}) to {top} ({most})"
+        text = f"{slice}: {len(counts)} values, with {bottom} ({least}) to {top} ({most}) examples"
         absent = [value for value, count in counts.items() if not count]
         if absent:
-            text += f"; none of {', '.join(sorted(absent)[:5])}"
+            text += f"; no example of {', '.join(sorted(absent)[:5])}"
         small = sum(count < _FEWEST_IN_SLICE for count in counts.values())
         if small:
-            text += f"; {small} have fewer than {_FEWEST_IN_SLICE}: too few to say anything of each"
+            text += f"; {small} have fewer than {_FEWEST_IN_SLICE} examples, too few for a score of their own"
         findings.append(Finding("warning" if absent else "note", "balance", text))
     return findings
 

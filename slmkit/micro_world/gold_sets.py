@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from slmkit.gold.gold_set import freeze_gold
+from slmkit.gold.freeze import freeze_gold
 from slmkit.micro_world import families, tickets
 from slmkit.micro_world.engine import Doc, Split, rng
 from slmkit.micro_world.reader import reread

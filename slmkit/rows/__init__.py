@@ -1,1 +1,1 @@
-"""Canonical rows to input_ids and labels: chat templates, loss masks, packing and batches."""
+"""Canonical rows to input_ids and labels: loss masks, chat template checks, packing and batches."""

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from slmkit.data.cleaning.steps import Changed, Stepped, dropped
-from slmkit.data.convert import Canonical
-from slmkit.data.lengths import Lengths, OnOverflow, find_max_length, spread, too_long
+from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.cleaning.steps import ChangedRow, CleanedRows, dropped_row
+from slmkit.data.lengths import Lengths, OnOverflow, find_max_length, length_percentiles, rows_above_max_length
 from slmkit.data.overflow import split_row
 from slmkit.models.embedding_norms import embedding_norms
 from slmkit.models.load import model_folder
@@ -31,7 +31,7 @@ _NO_LIMIT = 1_000_000  # transformers writes 1e30 where a tokenizer names none
 class Fit:
     """What a model makes of some rows, and the rows that fit it."""
 
-    done: Stepped
+    done: CleanedRows
     lengths: list[int]  # tokens of each row, before anything was left out
     max_length: int
     report: TemplateReport | None  # None for plain text, which has no template
@@ -48,14 +48,14 @@ class Fit:
 
     @property
     def metrics(self) -> dict[str, float]:
-        found = spread(self.lengths)
+        found = length_percentiles(self.lengths)
         trained = {"trained_share": self.report.trained_share} if self.report else {}
         lengths = {f"length_{name}": value for name, value in asdict(found).items()}
         return {**trained, **lengths, "max_length": self.max_length}
 
 
 def fit_template(
-    rows: Sequence[Canonical],
+    rows: Sequence[CanonicalRow],
     *,
     model: ModelRef,
     instruction: str,
@@ -84,11 +84,13 @@ def fit_template(
         notes.append(f"template {report.template_hash}: {share}")
     lengths = _count(tokenizer, [with_instruction(row.values, instruction) for row in rows])
     if report is None and max_length == "auto" and on_overflow != "split":
-        notes.append(f"{spread(lengths)}; texts stay whole (on_overflow=split cuts them to the model's context)")
-        return Fit(Stepped(list(rows)), lengths, max(lengths), report, notes)
+        notes.append(
+            f"{length_percentiles(lengths)}; texts stay whole (on_overflow=split cuts them to the model's context)"
+        )
+        return Fit(CleanedRows(list(rows)), lengths, max(lengths), report, notes)
     most = find_max_length(lengths, max_length, min(tokenizer.model_max_length, _NO_LIMIT))
     done = _overflowed(rows, lengths, most, on_overflow, tokenizer, instruction)
-    notes.append(f"{_why(most, max_length, spread(lengths))}{_counted(done)}")
+    notes.append(f"{_why(most, max_length, length_percentiles(lengths))}{_counted(done)}")
     return Fit(done, lengths, most, report, notes)
 
 
@@ -100,7 +102,7 @@ def with_instruction(values: Mapping[str, Any], instruction: str) -> dict[str, A
     return dict(values)
 
 
-def _chats(rows: Sequence[Canonical], instruction: str) -> list[Chat]:
+def _chats(rows: Sequence[CanonicalRow], instruction: str) -> list[Chat]:
     return [Chat(row.id, row.where, with_instruction(row.values, instruction)["messages"]) for row in rows]
 
 
@@ -123,15 +125,15 @@ def _count(tokenizer: PreTrainedTokenizerBase, values: Sequence[Mapping[str, Any
 
 
 def _overflowed(
-    rows: Sequence[Canonical],
+    rows: Sequence[CanonicalRow],
     lengths: Sequence[int],
     most: int,
     on_overflow: OnOverflow,
     tokenizer: PreTrainedTokenizerBase,
     instruction: str,
-) -> Stepped:
+) -> CleanedRows:
     """The rows with those above `most` tokens split or left out, as asked."""
-    split: dict[int, list[Canonical]] = {}
+    split: dict[int, list[CanonicalRow]] = {}
     if on_overflow == "split":
 
         def count(values: dict[str, Any]) -> int:
@@ -140,13 +142,13 @@ def _overflowed(
         long = [i for i, length in enumerate(lengths) if length > most]
         split = {i: pieces for i in long if (pieces := split_row(rows[i], most, count))}
     whole = [0 if i in split else length for i, length in enumerate(lengths)]
-    gone = set(too_long(whole, most, on_overflow, where=[row.where for row in rows]))
+    gone = set(rows_above_max_length(whole, most, on_overflow, where=[row.where for row in rows]))
     kept = [piece for i, row in enumerate(rows) if i not in gone for piece in split.get(i, [row])]
     changed = [
-        Changed("split", str(rows[i].file), rows[i].line, f"{lengths[i]} tokens", f"{len(pieces)} rows")
+        ChangedRow("split", str(rows[i].file), rows[i].line, f"{lengths[i]} tokens", f"{len(pieces)} rows")
         for i, pieces in split.items()
     ]
-    return Stepped(kept, [dropped(rows[i], f"longer than {most} tokens") for i in sorted(gone)], changed)
+    return CleanedRows(kept, [dropped_row(rows[i], f"longer than {most} tokens") for i in sorted(gone)], changed)
 
 
 def _why(most: int, asked: int | Literal["auto"], found: Lengths) -> str:
@@ -158,7 +160,7 @@ def _why(most: int, asked: int | Literal["auto"], found: Lengths) -> str:
     return f"{found}; max_length={most} holds {reason}"
 
 
-def _counted(done: Stepped) -> str:
+def _counted(done: CleanedRows) -> str:
     left = f"; leaves out {len(done.dropped):,} rows" if done.dropped else ""
     split = f"; {len(done.changed):,} longer rows were split (changed.jsonl)" if done.changed else ""
     return left + split

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.cleaning.language import find_language
-from slmkit.data.convert import Canonical
-from slmkit.data.lengths import spread
+from slmkit.data.lengths import length_percentiles
 
 _MOST_ROWS = 2_000  # spread over the file; more change a 99th percentile little
 _CHARACTERS_A_TOKEN = 3.0  # an estimate on the safe side for alphabets; a tokenizer on disk measures instead
@@ -33,7 +33,7 @@ class Need:
         return f"{self.num_rows:,} rows in {language}: 99 % fit in {self.context_length:,} tokens, {self.how}"
 
 
-def find_need(rows: Sequence[Canonical], *, max_new_tokens: int, count: Tokens | None = None) -> Need:
+def find_need(rows: Sequence[CanonicalRow], *, max_new_tokens: int, count: Tokens | None = None) -> Need:
     """The need of some rows, their tokens counted by `count` or estimated from their characters.
 
     A row needs its question, with the passage that answers it, and its answer, or room to answer: max_new_tokens.
@@ -50,6 +50,6 @@ def find_need(rows: Sequence[Canonical], *, max_new_tokens: int, count: Tokens |
         how = "counted by its own tokenizer"
         asked, answered = list(count(inputs)), list(count(targets))
     whole = [question + answer for question, answer in zip(asked, answered, strict=True)]
-    longest = max(spread(whole).p99, spread(asked).p99 + max_new_tokens) + _TEMPLATE_TOKENS
+    longest = max(length_percentiles(whole).p99, length_percentiles(asked).p99 + max_new_tokens) + _TEMPLATE_TOKENS
     mean_tokens = sum(whole) / len(whole) + _TEMPLATE_TOKENS
-    return Need(len(rows), longest, mean_tokens, spread(answered).p99 / longest, language, how)
+    return Need(len(rows), longest, mean_tokens, length_percentiles(answered).p99 / longest, language, how)

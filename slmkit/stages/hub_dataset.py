@@ -1,4 +1,4 @@
-"""The hub_dataset stage: a split of a Hugging Face data set as data.jsonl, streamed where only a part is wanted."""
+"""The hub_dataset stage: downloads a split of a Hugging Face data set as data.jsonl."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def hub_dataset(
     revision: str | None = None,
     max_rows: PositiveInt | None = None,
 ) -> None:
-    """Writes a split of a data set of the Hugging Face hub to data.jsonl, labels by their names.
+    """Writes a split of a Hugging Face data set to data.jsonl, with class names as labels.
 
-    With max_rows the rows are streamed and no more are fetched. revision is a commit or branch; its commit is noted.
+    With max_rows, only these rows are streamed. revision is a commit or a branch; the commit is recorded in the notes.
     """
     about = describe(dataset, config=config, split=split, revision=revision)
     for note in about.notes:
@@ -41,8 +41,8 @@ def check(
     revision: str | None = None,
     **_: object,
 ) -> None:
-    """Asks the hub for the data set, so that a wrong name, config or split, or no network, shows at once."""
+    """Looks the data set up on the hub, so that a wrong name, config or split, or no network, is reported at once."""
     if Path(dataset).exists():
-        fix = f"name it as data: data={dataset}; of a folder with splits data={dataset}/{split}"
-        raise SlmkitError(f"{dataset!r} is a file or folder here", where="with.dataset", fix=fix)
+        fix = f"use data={dataset}, or for a folder with splits data={dataset}/{split}"
+        raise SlmkitError(f"{dataset!r} is a local file or folder, not a hub data set", where="with.dataset", fix=fix)
     describe(dataset, config=config, split=split, revision=revision)

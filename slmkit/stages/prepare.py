@@ -1,28 +1,30 @@
-"""The prepare stage: a file of any shape becomes training rows, and every row left out keeps its reason."""
+"""The prepare stage: turns a data file of any shape into training rows and records why each other row was dropped."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Literal
 
 from slmkit import charts
-from slmkit.data.canonical import Canonicals, Dropped, read_canonical
+from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.cleaning.clean_rows import Leaks, clean_rows
 from slmkit.data.cleaning.filters import Filters
 from slmkit.data.cleaning.label_report import label_report
-from slmkit.data.cleaning.steps import Leaks, Step, Stepped, apply_steps, drop_gold, drop_surplus, would_change
-from slmkit.data.convert import Canonical
-from slmkit.data.documents import own_documents, read_passages
+from slmkit.data.cleaning.steps import CleanedRows, Step, would_change
+from slmkit.data.documents import own_documents, passages_of_rows, read_passages
 from slmkit.data.lengths import OnOverflow
 from slmkit.data.read import Row, read_rows
+from slmkit.data.read_canonical import CanonicalData, read_canonical
+from slmkit.data.row_counts import counted_reasons, row_flow, row_metrics
 from slmkit.data.shape import find_shape
 from slmkit.data.split import split
 from slmkit.errors import SlmkitError
 from slmkit.files import to_yaml, write_atomically
-from slmkit.gold.gold_set import Gold, passage_id, read_gold
+from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import check_model, load_tokenizer
 from slmkit.rows.fit_rows import Fit, fit_template, with_instruction
 from slmkit.rows.template_check import Thinking
@@ -30,7 +32,7 @@ from slmkit.runs.run import Run
 from slmkit.types import Input, Keys, Model, NonNegativeInt, Passage, PositiveInt
 
 _STEPS: list[Step] = ["duplicates", "near_duplicates"]
-_CHECK_SECONDS = 0.4  # how long the pre-flight reads: all of most files, the head of a very long one
+_CHECK_SECONDS = 0.4  # time the pre-flight check may read: all of most files, the head of a very long one
 _HEAD_ROWS = 1000
 
 
@@ -63,19 +65,21 @@ def prepare(
 ) -> None:
     """Turns a data file into training and validation rows without duplicates and without gold.
 
-    Writes train.jsonl, validation.jsonl, documents.jsonl (what a retriever searches: `documents`, else those that came
-    with the data, else the training rows), dropped.jsonl (each row left out, with its reason and line), changed.jsonl,
-    and the card of the data as card.yaml and card.html.
+    Writes train.jsonl, validation.jsonl, documents.jsonl, dropped.jsonl (each dropped row with its reason and line),
+    changed.jsonl, and the data card as card.yaml and card.html. documents.jsonl is what a retriever searches: the
+    given `documents`, else those that came with the data, else the training rows.
 
-    Rows of one `group_column` value, or about one passage, go to the same side of the split. `steps` run in their
-    order; unset: duplicates, near_duplicates. `leaks` says which rows are dropped for standing in gold: also those
-    nearly equal, exact ones only, or none (to show what a leak does). `instruction` is the system message; the gold
-    card's is taken where it is unset. `text_as` says what plain text becomes: gap-fill questions, or text to continue.
+    Rows with the same `group_column` value, or about the same passage, stay on the same side of the split. `steps` run
+    in the given order; the default is duplicates, near_duplicates. `leaks` decides which rows are dropped because they
+    are in gold: near duplicates too (near), exact matches only (exact), or none, to demonstrate a leak (keep).
+    `instruction` is the system message; the default is that of the gold card. `text_as` decides what plain text
+    becomes: gap-fill questions, or text to continue.
 
-    With a `model` the rows are held against its chat template and measured in its tokens: a template that would train
-    nothing, or not the end of an answer, is refused. `on_overflow` says what becomes of rows above max_length: more
-    than 1 % of them end the run, they are dropped, or split where that does no harm. chunk_size and chunk_overlap
-    count words, or by `chunk_by` the tokens of the model.
+    With a `model`, the rows are checked against its chat template and measured in its tokens: a template with which
+    nothing, or no end of an answer, would be trained is refused. `on_overflow` decides what happens to rows above
+    max_length: the run fails if they are more than 1 % (error), they are dropped (drop), or they are split between
+    exchanges or paragraphs (split). chunk_size and chunk_overlap are in words or, with chunk_by=tokens, in tokens of
+    the model.
     """
     with run.progress("read", unit="rows") as bar:
         found = read_canonical(
@@ -93,13 +97,7 @@ def prepare(
     if instruction is None:
         instruction = frozen.task.instruction if frozen else found.instruction
     filters.check(active, kind=found.kind)
-    done = _kept(run, found, frozen, steps=active, filters=filters, leaks=leaks, max_rows=max_rows)
-    if not done.rows:
-        raise SlmkitError(
-            f"no row is left to train on: {_why(done.dropped)}",
-            where=str(data),
-            fix="give other data, or a gold set that does not hold all of it",
-        )
+    done = _clean(run, found, frozen, data=data, steps=active, filters=filters, leaks=leaks, max_rows=max_rows)
     fit: Fit | None = None
     if model is not None and {"messages", "text"} & set(done.rows[0].values):
         fit = fit_template(
@@ -111,13 +109,12 @@ def prepare(
             thinking=thinking,
         )
         _report_fit(run, fit)
-        done = Stepped(fit.done.rows, [*done.dropped, *fit.done.dropped], [*done.changed, *fit.done.changed])
+        done = CleanedRows(fit.done.rows, [*done.dropped, *fit.done.dropped], [*done.changed, *fit.done.changed])
     train, validation = split(
         done.rows, validation_size=validation_size, key=lambda row: row.group or row.passage or row.input
     )
-    documents = documents or own_documents(data)
-    passages = (
-        read_passages(
+    if documents := documents or own_documents(data):
+        passages = read_passages(
             documents,
             chunk_size=chunk_size,
             chunk_overlap=chunk_overlap,
@@ -125,47 +122,17 @@ def prepare(
             encoding=encoding,
             on_note=run.note,
         )
-        if documents
-        else _own_passages(found.rows, train)
-    )
-    run.table("train", (_line(row, instruction) for row in train))
-    run.table("validation", (_line(row, instruction) for row in validation))
-    run.table("documents", ({"id": passage.id, "text": passage.text} for passage in passages))
-    run.table("dropped", (asdict(row) for row in done.dropped))
-    run.table("changed", (asdict(row) for row in done.changed))
-    _report(
-        run,
-        found,
-        done,
-        train=train,
-        validation=validation,
-        passages=passages,
-        find_label_suspects=find_label_suspects,
-    )
-    _report_suspects(run, found, active)
-    _report_gold(run, frozen, passages)
+    else:
+        passages = passages_of_rows(found.rows, train=train)
+    _write_tables(run, done, train, validation, passages, instruction=instruction)
+    _report_rows(run, found, done, train=train, validation=validation, passages=passages)
+    if found.kind == "classification":
+        _report_labels(run, done.rows, find_suspects=find_label_suspects)
+    _report_unused_steps(run, found, active)
+    _report_missing_passages(run, frozen, passages)
     run.figure("lengths", _lengths_figure(fit.lengths if fit else [], done.rows))
     if run.is_main:
-        notes = [json.loads(line)["text"] for line in run.path("notes.jsonl").read_text(encoding="utf-8").splitlines()]
-        from slmkit.data.data_card import data_card
-        from slmkit.data.data_card_page import card_page
-
-        gold_named = None
-        if frozen is not None:
-            gold_named = {"name": frozen.task.name, "sha256": frozen.sha256, "licence": frozen.card.get("licence")}
-        card = data_card(
-            data,
-            found=found,
-            done=done,
-            train=train,
-            validation=validation,
-            steps=active,
-            gold=gold_named,
-            licence=licence,
-            warnings=notes,
-        )
-        write_atomically(run.path("card.yaml"), to_yaml(card))
-        write_atomically(run.path("card.html"), card_page(card))
+        _write_card(run, data, found, done, frozen, train=train, validation=validation, steps=active, licence=licence)
 
 
 def check(
@@ -183,15 +150,13 @@ def check(
     chunk_by: Literal["words", "tokens"] = "words",
     **_others: Any,
 ) -> None:
-    """Reads the data for a moment, so that a broken row, a missing column or a changed gold set shows at once."""
+    """Reads the data briefly, so that a broken row, a missing column or a changed gold set is reported at once."""
     if not 0 <= validation_size <= 0.5:
         raise SlmkitError(
-            f"validation_size={validation_size} is no share from 0 to 0.5", where="with.validation_size", fix="use 0.1"
+            f"validation_size={validation_size} is not between 0 and 0.5", where="with.validation_size", fix="use 0.1"
         )
     if chunk_by == "tokens" and model is None:
-        raise SlmkitError(
-            "chunk_by=tokens without a model", where="with.chunk_by", fix="give the `model` whose tokens count"
-        )
+        raise SlmkitError("chunk_by=tokens needs a model", where="with.chunk_by", fix="set model, or chunk_by=words")
     filters.check(_STEPS if steps is None else steps)
     if model is not None:
         check_model(model)
@@ -199,7 +164,7 @@ def check(
         until = time.monotonic() + _CHECK_SECONDS
         head: list[Row] = []
         for row in read_rows(data, encoding=encoding):
-            if len(head) < _HEAD_ROWS:  # what the shape is judged by, however slow the machine
+            if len(head) < _HEAD_ROWS:  # these decide the shape, so they are read even on a slow machine
                 head.append(row)
             elif time.monotonic() > until:
                 break
@@ -209,30 +174,60 @@ def check(
         read_gold(gold)
 
 
-def _kept(
+def _clean(
     run: Run,
-    found: Canonicals,
+    found: CanonicalData,
     gold: Gold | None,
     *,
+    data: Path,
     steps: Sequence[Step],
     filters: Filters,
     leaks: Leaks,
     max_rows: int | None,
-) -> Stepped:
-    """The rows without gold, through the steps, without gold once more where these changed any, at most max_rows."""
-    held = [*gold.examples, *gold.dev] if gold else []
+) -> CleanedRows:
+    """The rows to train on; its dropped rows include those that could not be read."""
     with run.progress("compare with gold and with each other", total=2 * len(found.rows), unit="rows") as bar:
-        clean = drop_gold(found.rows, held, leaks=leaks, on_rows=bar.advance)
-        keep_targets = found.kind == "classification"
-        done = apply_steps(clean.rows, steps, keep_targets=keep_targets, filters=filters, on_rows=bar.advance)
-        again = drop_gold(done.rows, held, leaks=leaks) if done.changed else Stepped(done.rows)
-        last = drop_surplus(again.rows, max_rows)
-    left_out = [*found.dropped, *clean.dropped, *done.dropped, *again.dropped, *last.dropped]
-    return Stepped(last.rows, left_out, done.changed)
+        done = clean_rows(
+            found.rows,
+            steps=steps,
+            keep_targets=found.kind == "classification",
+            filters=filters,
+            gold=[*gold.examples, *gold.dev] if gold else [],
+            leaks=leaks,
+            max_rows=max_rows,
+            on_rows=bar.advance,
+        )
+    dropped = [*found.dropped, *done.dropped]
+    if not done.rows:
+        raise SlmkitError(
+            f"no rows left to train on: dropped {counted_reasons(dropped)}",
+            where=str(data),
+            fix="give other data, or a gold set that does not contain all of it",
+        )
+    return CleanedRows(done.rows, dropped, done.changed)
+
+
+def _write_tables(
+    run: Run,
+    done: CleanedRows,
+    train: Sequence[CanonicalRow],
+    validation: Sequence[CanonicalRow],
+    passages: Sequence[Passage],
+    *,
+    instruction: str,
+) -> None:
+    def line(row: CanonicalRow) -> dict[str, Any]:
+        return {"id": row.id, **with_instruction(row.values, instruction)}
+
+    run.table("train", map(line, train))
+    run.table("validation", map(line, validation))
+    run.table("documents", ({"id": passage.id, "text": passage.text} for passage in passages))
+    run.table("dropped", (asdict(row) for row in done.dropped))
+    run.table("changed", (asdict(row) for row in done.changed))
 
 
 def _report_fit(run: Run, fit: Fit) -> None:
-    """What the template makes of the rows and how long they are; the notes say what was chosen and why."""
+    """Reports the loss mask, template faults and row lengths, and why max_length was chosen."""
     for note in fit.notes:
         run.note(note)
     run.table("template", fit.faults)
@@ -240,79 +235,82 @@ def _report_fit(run: Run, fit: Fit) -> None:
     run.metric(**fit.metrics)
 
 
-def _own_passages(rows: Sequence[Canonical], train: Sequence[Canonical]) -> list[Passage]:
-    """The passages that came with the data, of all rows; where there are none, one a training row."""
-    texts = dict.fromkeys(row.passage for row in rows if row.passage)
-    if texts:
-        return [Passage(passage_id(text), text) for text in texts]
-    return [Passage(row.id, f"{row.input}\n{row.target}".strip()) for row in train]
-
-
-def _line(row: Canonical, instruction: str) -> dict[str, Any]:
-    return {"id": row.id, **with_instruction(row.values, instruction)}
-
-
-def _report(
+def _report_rows(
     run: Run,
-    found: Canonicals,
-    done: Stepped,
+    found: CanonicalData,
+    done: CleanedRows,
     *,
-    train: Sequence[Canonical],
-    validation: Sequence[Canonical],
+    train: Sequence[CanonicalRow],
+    validation: Sequence[CanonicalRow],
     passages: Sequence[Passage],
-    find_label_suspects: bool,
 ) -> None:
-    """Counts by step and label, and the sentence that sums them up."""
-    reasons = Counter(row.reason for row in done.dropped)
     num_rows_in = len(found.rows) + len(found.dropped)
-    counted = [{"step": "read", "rows": num_rows_in}]
-    counted += [{"step": f"dropped: {reason}", "rows": -count} for reason, count in reasons.most_common()]
-    added = len(train) + len(validation) + len(done.dropped) - num_rows_in
-    counted += [{"step": "added by splitting", "rows": added}] if added else []
-    counted += [{"step": "train", "rows": len(train)}, {"step": "validation", "rows": len(validation)}]
-    run.table("steps", counted)
-    run.metric(
-        num_rows_in=num_rows_in,
-        num_train=len(train),
-        num_validation=len(validation),
-        num_dropped=len(done.dropped),
-        num_changed=len(done.changed),
-        num_in_gold=reasons["in gold"] + reasons["nearly in gold"] + reasons["holds a gold text"],
-        num_duplicates=reasons["duplicate"] + reasons["near duplicate"],
-        num_documents=len(passages),
-    )
-    run.note(f"{len(train):,} rows to train on, {len(validation):,} to validate; dropped {_why(done.dropped)}")
-    if found.kind == "classification":
-        labels = label_report(done.rows, find_suspects=find_label_suspects, seed=run.seed)
-        for name, rows in labels.tables.items():
-            run.table(name, rows)
-        run.metric(**labels.metrics)
-        for note in labels.notes:
-            run.note(note)
+    run.table("steps", row_flow(num_rows_in, done, train, validation))
+    run.metric(**row_metrics(num_rows_in, done, train, validation), num_documents=len(passages))
+    dropped = counted_reasons(done.dropped)
+    run.note(f"{len(train):,} training rows, {len(validation):,} validation rows; dropped: {dropped}")
 
 
-def _why(left_out: Sequence[Dropped]) -> str:
-    reasons = Counter(row.reason for row in left_out).most_common()
-    return ", ".join(f"{count:,} {reason}" for reason, count in reasons) or "none"
+def _report_labels(run: Run, rows: Sequence[CanonicalRow], *, find_suspects: bool) -> None:
+    report = label_report(rows, find_suspects=find_suspects, seed=run.seed)
+    for name, table in report.tables.items():
+        run.table(name, table)
+    run.metric(**report.metrics)
+    for note in report.notes:
+        run.note(note)
 
 
-def _report_suspects(run: Run, found: Canonicals, steps: Sequence[Step]) -> None:
-    """Says what the text steps that were left out would have changed."""
-    named = {"repair_encoding": "mojibake", "clean_html": "HTML", "mask_pii": "personal data"}
+def _report_unused_steps(run: Run, found: CanonicalData, steps: Sequence[Step]) -> None:
+    """Reports what the text steps that are not in use would change."""
+    contents = {"repair_encoding": "mojibake", "clean_html": "HTML", "mask_pii": "personal data"}
     for step, share in would_change(found.rows).items():
         if share and step not in steps:
-            run.note(f"{share:.1%} of the rows hold {named[step]}; left as they are (steps: [{step}, …] mends it)")
+            run.note(f"{share:.1%} of the rows contain {contents[step]}; to clean them, add the step {step}")
 
 
-def _report_gold(run: Run, gold: Gold | None, passages: Sequence[Passage]) -> None:
-    """Says which passages that gold asks about a retriever could not find."""
+def _report_missing_passages(run: Run, gold: Gold | None, passages: Sequence[Passage]) -> None:
+    """Reports how many passages that gold asks about are missing, so that no retriever can find them."""
     relevant = {id for example in gold.examples for id in example.relevant} if gold else set()
     missing = len(relevant - {passage.id for passage in passages})
     if missing:
-        run.note(f"{missing:,} of the {len(relevant):,} passages that gold names are not among the documents")
+        run.note(f"{missing:,} of the {len(relevant):,} passages that gold refers to are not among the documents")
 
 
-def _lengths_figure(lengths: Sequence[int], rows: Sequence[Canonical]) -> Any:
+def _lengths_figure(lengths: Sequence[int], rows: Sequence[CanonicalRow]) -> Any:
     if lengths:
-        return charts.histogram(lengths, xlabel="tokens a row")
-    return charts.histogram([(row.input + row.target).count(" ") + 2 for row in rows], xlabel="words a row")
+        return charts.histogram(lengths, xlabel="tokens per row")
+    return charts.histogram([(row.input + row.target).count(" ") + 2 for row in rows], xlabel="words per row")
+
+
+def _write_card(
+    run: Run,
+    data: Path,
+    found: CanonicalData,
+    done: CleanedRows,
+    gold: Gold | None,
+    *,
+    train: Sequence[CanonicalRow],
+    validation: Sequence[CanonicalRow],
+    steps: Sequence[Step],
+    licence: str | None,
+) -> None:
+    from slmkit.data.data_card import data_card
+    from slmkit.data.data_card_page import card_page
+
+    gold_facts = None
+    if gold is not None:
+        gold_facts = {"name": gold.task.name, "sha256": gold.sha256, "licence": gold.card.get("licence")}
+    notes = [json.loads(line)["text"] for line in run.path("notes.jsonl").read_text(encoding="utf-8").splitlines()]
+    card = data_card(
+        data,
+        found=found,
+        done=done,
+        train=train,
+        validation=validation,
+        steps=steps,
+        gold=gold_facts,
+        licence=licence,
+        warnings=notes,
+    )
+    write_atomically(run.path("card.yaml"), to_yaml(card))
+    write_atomically(run.path("card.html"), card_page(card))

@@ -1,38 +1,55 @@
-"""Supervised fine-tuning: TRL's SFTTrainer on chats, or on texts, with LoRA, QLoRA, DoRA, rsLoRA or all weights."""
+"""Supervised fine-tuning: TRL's SFTTrainer on chats or texts, with LoRA, QLoRA, DoRA, rsLoRA or all weights."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from slmkit.data.lengths import spread
-from slmkit.errors import RefusedError, SlmkitError
+from slmkit.data.lengths import length_percentiles, too_many_overflow
+from slmkit.errors import RefusedError
 from slmkit.models import precision
 from slmkit.models.load import Loaded
-from slmkit.models.lora import attach
-from slmkit.models.memory import plan
-from slmkit.models.unsloth import attach_unsloth, check_unsloth, load_unsloth
+from slmkit.models.unsloth import check_unsloth, load_unsloth
 from slmkit.rows.loss_mask import Chat, Row, label_chats, read_chats
 from slmkit.rows.packing import check_apart, pack
+from slmkit.rows.read_rows import train_file, validation_file
 from slmkit.rows.text_rows import DEFAULT_LENGTH, Text, holds_texts, label_texts, read_texts
 from slmkit.runs.run import Run
 from slmkit.training.config import Training
-from slmkit.training.fsdp import is_asked, kept_share, shard
-from slmkit.training.guards import predictions
-from slmkit.training.loop import finish, fit
+from slmkit.training.fsdp import is_fsdp_requested, local_share, shard_model
+from slmkit.training.predictions import predict
+from slmkit.training.prepare_model import NUM_PROBES, PreparedModel, prepare_model
+from slmkit.training.save_and_check import save_and_check
 from slmkit.training.sft_trainer import sft_trainer, trained_tokens
+from slmkit.training.train_model import TrainedModel, train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle
 from slmkit.types import FractionBelowOne, Input, Keys, Model
 
-DISTRIBUTED = ("ddp", "fsdp")  # ways in which several processes can run this stage
-_MAX_SHARE_TOO_LONG = 0.01  # more rows than this over max_length is a mistake in the settings, not an outlier
-_MAX_VALIDATION = 500  # rows evaluated up to ten times in a run
-_NUM_PROBES = 50  # rows on which base and tuned, saved and trained are compared
+DISTRIBUTED = ("ddp", "fsdp")  # how several processes can run this stage
+_MAX_VALIDATION = 500  # rows; evaluated up to ten times per run
 
-Found = list[Chat] | list[Text]
+ChatsOrTexts = list[Chat] | list[Text]
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Labelled rows for training, validation and replay."""
+
+    rows: list[Row]
+    validation: list[Row]
+    replay: list[Row]
+
+    @property
+    def all(self) -> list[Row]:
+        return [*self.rows, *self.validation, *self.replay]
+
+    @property
+    def labelled_share(self) -> float:
+        """The share of tokens that carry loss."""
+        return sum(row.num_trained for row in self.all) / sum(len(row.input_ids) for row in self.all)
 
 
 def sft(
@@ -46,95 +63,58 @@ def sft(
     backend: Literal["transformers", "unsloth"] = "transformers",
     training: Keys[Training] = Training(num_train_epochs=3.0),
 ) -> None:
-    """Fine-tune a model on chats, loss on the assistant's words only; or pretrain it further on texts, loss on all.
+    """Fine-tune a model on chats, with loss on the assistant's words only; or continue pretraining on texts.
 
     `data` is a prepare run (train.jsonl, validation.jsonl) or a .jsonl file, each line {"messages": [...]} or each
-    {"text": ...}; a text is cut into rows of max_length (auto: 1,024 tokens), none of it lost. One optimizer step sees
-    per_device_train_batch_size * gradient_accumulation_steps rows a device, at most per_device_train_batch_size of
-    them in memory at once. `replay` names rows of another kind, `replay_ratio` of each epoch, so that the model keeps
-    what it could do; chats may be replayed among texts. A chat over max_length is dropped and counted, never cut.
-    packing: rows laid into sequences of max_length (auto: 1,024 tokens), none seeing another, and a step sees so many
-    sequences. Off, since rows of like length in one micro-batch have little padding to save: on a CPU, chats of 20 to
-    300 tokens packed to 512 ran at 0.90 of the tokens a second, to 1,024 at 0.68 (attention goes over the whole
-    sequence). backend unsloth: its kernels, where it is installed.
+    {"text": ...}. A text is cut into rows of max_length (auto: 1,024 tokens); a chat over max_length is dropped and
+    counted, never truncated. One optimizer step has per_device_train_batch_size * gradient_accumulation_steps rows,
+    at most per_device_train_batch_size of them in memory at once. `replay` names other rows to mix in, as the share
+    replay_ratio of each epoch, so that the model keeps its other abilities; chats may be replayed among texts.
+    packing: rows are packed into sequences of max_length (auto: 1,024 tokens) without attending to each other, and a
+    step counts sequences. It is off because batches are grouped by length, so padding is small: on a CPU, chats of 20
+    to 300 tokens packed to 512 ran at 0.90 of the tokens per second, packed to 1,024 at 0.68 (attention spans the
+    whole sequence). backend unsloth: uses its kernels, if it is installed.
     """
-    training.refuse_gold(data, replay)
-    found, found_validation = _read(data)
-    found_replay = _read(replay)[0] if replay else []
-    run.note(
-        f"{len(found):,} rows to train on, {len(found_validation):,} to validate, {len(found_replay):,} to replay"
-    )
-    loaded = (
-        load_unsloth(model, load_in_4bit=training.quantized)
-        if backend == "unsloth"
-        else training.load(model, run.note)
-    )
-    rows = _label(run, loaded, found, training, what="train")
-    validation = _label(run, loaded, found_validation, training, what="validation")[:_MAX_VALIDATION]
-    replayed = _label(run, loaded, found_replay, training, what="replay")
-    probes = (validation or rows)[:_NUM_PROBES]
-    if packing:
-        rows, replayed, training = _pack(run, loaded, rows, replayed, training)
-    else:
-        run.note("no packing: rows of like length share a micro-batch, with little padding to save")
-    say = partial(predictions, rows=probes)
-    before = say(loaded.model)
-    rate = training.rate(loaded.model, run.note)
-    put_on = attach_unsloth if backend == "unsloth" else attach
-    tuned = put_on(loaded.model, training.lora, adapter=training.adapter, seed=run.seed)
-    lengths = [len(row.input_ids) for row in (*rows, *validation, *replayed)]
-    micro_batch = plan(
-        tuned,
-        longest=max(lengths),
-        labelled_share=sum(row.num_trained for row in (*rows, *validation, *replayed)) / sum(lengths),
-        gradient_checkpointing=training.gradient_checkpointing,
-    )
-    run.note(micro_batch.reason)
-    if reason := precision.why(tuned, training.dtype):
-        run.note(reason)
-    if is_asked():
-        if training.selection:
-            raise RefusedError(
-                "a sharded run keeps no checkpoint to take the best model from",
-                where="--fsdp, load_best_model_at_end, early_stopping_patience",
-                fix="leave out --fsdp, or train to the end",
-            )
-        tuned = shard(tuned)
-        run.note(f"sharded: this process keeps {kept_share(tuned):.0%} of the weights; no checkpoint is written")
-    num_replayed = round(len(rows) * replay_ratio / (1 - replay_ratio)) if replayed else 0
-    shuffle = Shuffle(len(rows), seed=run.seed, num_extra=num_replayed, extra_pool=len(replayed))
-    steps = training.steps(len(shuffle))
-
-    def trainer(on_step: OnStep, on_log: OnLog) -> Any:
-        return sft_trainer(
-            model=tuned,
-            tokenizer=loaded.tokenizer,
-            arguments=training.arguments(
-                run.dir / "checkpoints",
-                model=tuned,
-                steps=steps,
-                learning_rate=rate,
-                gradient_checkpointing=micro_batch.gradient_checkpointing,
-                seed=run.seed,
-                num_validation=len(validation),
-            ),
-            rows=[*rows, *replayed],
-            validation=validation,
-            shuffle=shuffle,
-            micro_batch=micro_batch,
-            in_bfloat16=precision.in_bfloat16(tuned, training.dtype),
-            on_step=on_step,
-            on_log=on_log,
+    if is_fsdp_requested() and training.best_checkpoint:
+        raise RefusedError(
+            "a sharded run writes no checkpoints, so there is no best one to restore or to stop at",
+            where="--fsdp, load_best_model_at_end, early_stopping_patience",
+            fix="leave out --fsdp, or these two keys",
         )
-
-    fitted = fit(run, trainer, steps=steps, selection=training.selection)
-    finish(run, fitted, model, say=say, before=before)
-    done = int(fitted.trainer.state.global_step)
-    trained = trained_tokens([*rows, *replayed], shuffle, steps=done, rows_per_step=training.rows_per_step)
-    run.metric(trained_tokens=float(trained))
-    if validation and isinstance(found[0], Text):
-        before_and_after = fitted.curve("validation_loss")[0], fitted.validated("validation_loss")
-        run.metric(perplexity_before=math.exp(before_and_after[0]), perplexity=math.exp(before_and_after[1]))
+    training.refuse_gold(data, replay)
+    found, loaded, rows = _load(run, data, replay, model, backend, training)
+    probes = (rows.validation or rows.rows)[:NUM_PROBES]
+    if packing:
+        rows, training = _pack(run, loaded, rows, training)
+    else:
+        run.note("packing is off: batches are grouped by length, so padding is small")
+    num_replayed = round(len(rows.rows) * replay_ratio / (1 - replay_ratio)) if rows.replay else 0
+    shuffle = Shuffle(len(rows.rows), seed=run.seed, num_extra=num_replayed, extra_pool=len(rows.replay))
+    prepared = prepare_model(
+        run,
+        training,
+        loaded.model,
+        predict=partial(predict, rows=probes),
+        longest=max(len(row.input_ids) for row in rows.all),
+        num_rows=len(shuffle),
+        num_validation=len(rows.validation),
+        labelled_share=rows.labelled_share,
+        backend=backend,
+        trainer_cuts_steps=True,
+    )
+    if reason := precision.why(prepared.model, training.dtype):
+        run.note(reason)
+    if is_fsdp_requested():
+        share = local_share(shard_model(prepared.model))
+        run.note(f"sharded: this process holds {share:.0%} of the weights; no checkpoints are written")
+    trained = _train(run, loaded, rows, prepared, shuffle, training)
+    save_and_check(run, trained, model, predict=prepared.predict, before=prepared.before)
+    steps = int(trained.trainer.state.global_step)
+    num_tokens = trained_tokens([*rows.rows, *rows.replay], shuffle, steps=steps, rows_per_step=training.rows_per_step)
+    run.metric(trained_tokens=float(num_tokens))
+    if rows.validation and isinstance(found[0], Text):
+        losses = trained.curve("validation_loss")[0], trained.validated("validation_loss")
+        run.metric(perplexity_before=math.exp(losses[0]), perplexity=math.exp(losses[1]))
 
 
 def check(
@@ -146,79 +126,103 @@ def check(
     training: Training,
     **_: Any,
 ) -> None:
-    """Refuses what cannot train, before anything is loaded."""
+    """Refuses what cannot be trained, before anything is loaded."""
     if backend == "unsloth":
         check_unsloth(model, training.adapter, training.attn_implementation)
-    read = [_read_file(_train_file(path), limit=100) for path in (data, replay) if path and path.exists()]
+    read = [_read(train_file(path), limit=100) for path in (data, replay) if path and path.exists()]
     has_chats = not read or any(isinstance(rows[0], Chat) for rows in read)
     training.check(model, data, replay, needs_chat_template=has_chats)
 
 
-def _pack(
-    run: Run, loaded: Loaded, rows: list[Row], replayed: list[Row], training: Training
-) -> tuple[list[Row], list[Row], Training]:
-    """Rows and replayed rows as full sequences; a flash kernel keeps documents apart in one sequence at a time."""
-    check_apart(loaded.model)
-    attention = loaded.model.config.get_text_config()._attn_implementation
-    most = training.longest(loaded)
-    if training.max_length == "auto":
-        most = max(min(most, DEFAULT_LENGTH), *(len(row.input_ids) for row in (*rows, *replayed)))
-    packed, packed_replayed = pack(rows, max_length=most), pack(replayed, max_length=most)
-    full = sum(len(row.input_ids) for row in packed) / (len(packed) * most)
+def _load(
+    run: Run, data: Path, replay: Path | None, model: Model, backend: str, training: Training
+) -> tuple[ChatsOrTexts, Loaded, _Data]:
+    """The chats or texts to train on, the loaded model, and all rows labelled for it."""
+    file = validation_file(data)
+    found, found_validation = _read(train_file(data)), _read(file) if file else []
+    found_replay = _read(train_file(replay)) if replay else []
     run.note(
-        f"packing: {len(rows):,} rows in {len(packed):,} sequences of up to {most:,} tokens, {full:.0%} full; "
-        f"{attention} attention keeps them apart, as tried out on this model"
+        f"{len(found):,} training rows, {len(found_validation):,} validation rows, {len(found_replay):,} replay rows"
     )
-    if "flash" in attention and training.per_device_train_batch_size > 1:
-        run.note("micro-batches of one sequence: in more than one, flash attention would not tell documents apart")
-        training = replace(training, per_device_train_batch_size=1, gradient_accumulation_steps=training.rows_per_step)
-    return packed, packed_replayed, training
+    if backend == "unsloth":
+        loaded = load_unsloth(model, load_in_4bit=training.quantized)
+    else:
+        loaded = training.load(model, run.note)
+    rows = _Data(
+        _label(run, loaded, found, training, split="train"),
+        _label(run, loaded, found_validation, training, split="validation")[:_MAX_VALIDATION],
+        _label(run, loaded, found_replay, training, split="replay"),
+    )
+    return found, loaded, rows
 
 
-def _read(path: Path) -> tuple[Found, Found]:
-    """The rows to train on and those to validate with."""
-    validation = path / "validation.jsonl"
-    return _read_file(_train_file(path)), _read_file(validation) if validation.exists() else []
-
-
-def _read_file(file: Path, *, limit: int | None = None) -> Found:
+def _read(file: Path, *, limit: int | None = None) -> ChatsOrTexts:
     return read_texts(file, limit=limit) if holds_texts(file) else read_chats(file, limit=limit)
 
 
-def _train_file(path: Path) -> Path:
-    file = path / "train.jsonl" if path.is_dir() else path
-    if not file.exists():
-        raise SlmkitError(
-            "there is no train.jsonl",
-            where=str(path),
-            fix="name the run of a prepare stage, or a .jsonl of messages or of texts",
-        )
-    return file
-
-
-def _label(run: Run, loaded: Loaded, found: Found, training: Training, *, what: str) -> list[Row]:
-    """Labelled rows: texts cut to the length, chats over it dropped, written to a table, and refused when many."""
+def _label(run: Run, loaded: Loaded, found: ChatsOrTexts, training: Training, *, split: str) -> list[Row]:
+    """The labelled rows of a split: texts are cut to length; chats over it are dropped, or refused if many."""
     if not found:
         return []
-    longest = training.longest(loaded)
+    longest = training.max_row_tokens(loaded)
     texts = [row for row in found if isinstance(row, Text)]
+    chats = [row for row in found if isinstance(row, Chat)]
     if texts and training.max_length == "auto":
         longest = min(longest, DEFAULT_LENGTH)
     rows = label_texts(loaded.tokenizer, texts, max_length=longest)
-    rows += label_chats(loaded.tokenizer, chats) if (chats := [row for row in found if isinstance(row, Chat)]) else []
+    rows += label_chats(loaded.tokenizer, chats) if chats else []
     dropped = [row for row in rows if len(row.input_ids) > longest]
     if dropped:
-        counted = f"{len(dropped):,} of {len(rows):,} {what} rows are longer than {longest:,} tokens"
-        if len(dropped) > _MAX_SHARE_TOO_LONG * len(rows):
+        counted = f"{len(dropped):,} of {len(rows):,} {split} rows are longer than {longest:,} tokens"
+        if too_many_overflow(len(dropped), len(rows)):
             raise RefusedError(
                 counted,
                 where=f"row {dropped[0].id}: {len(dropped[0].input_ids):,} tokens",
-                fix=f"a larger max_length (this model takes {loaded.context_length:,}), or shorter rows",
+                fix=f"use a larger max_length (at most {loaded.context_length:,} with this model) or shorter rows",
             )
-        run.note(f"{counted}: dropped, see too_long_{what}.jsonl")
-        run.table(f"too_long_{what}", [{"id": row.id, "tokens": len(row.input_ids)} for row in dropped])
+        run.note(f"{counted}: dropped, see too_long_{split}.jsonl")
+        run.table(f"too_long_{split}", [{"id": row.id, "tokens": len(row.input_ids)} for row in dropped])
     kept = [row for row in rows if len(row.input_ids) <= longest]
     lengths = [len(row.input_ids) for row in kept]
     share = sum(row.num_trained for row in kept) / sum(lengths)
-    run.note(f"{what}: {spread(lengths)}; loss on {share:.0%} of the tokens")
+    run.note(f"{split}: {length_percentiles(lengths)}; {share:.0%} of the tokens carry loss")
     return kept
+
+
+def _pack(run: Run, loaded: Loaded, data: _Data, training: Training) -> tuple[_Data, Training]:
+    """Training and replay rows packed into full sequences, and the micro-batch that keeps documents apart."""
+    check_apart(loaded.model)
+    attention = loaded.model.config.get_text_config()._attn_implementation
+    longest = training.max_row_tokens(loaded)
+    if training.max_length == "auto":
+        longest = max(min(longest, DEFAULT_LENGTH), *(len(row.input_ids) for row in (*data.rows, *data.replay)))
+    packed = pack(data.rows, max_length=longest)
+    full = sum(len(row.input_ids) for row in packed) / (len(packed) * longest)
+    run.note(
+        f"packing: {len(data.rows):,} rows in {len(packed):,} sequences of up to {longest:,} tokens, {full:.0%} full; "
+        f"tested on this model: {attention} attention keeps documents apart"
+    )
+    if "flash" in attention and training.per_device_train_batch_size > 1:
+        run.note("micro-batches of one sequence: flash attention keeps documents apart only within one sequence")
+        training = replace(training, per_device_train_batch_size=1, gradient_accumulation_steps=training.rows_per_step)
+    return _Data(packed, data.validation, pack(data.replay, max_length=longest)), training
+
+
+def _train(
+    run: Run, loaded: Loaded, data: _Data, prepared: PreparedModel, shuffle: Shuffle, training: Training
+) -> TrainedModel:
+    def make_trainer(on_step: OnStep, on_log: OnLog) -> Any:
+        return sft_trainer(
+            model=prepared.model,
+            tokenizer=loaded.tokenizer,
+            arguments=prepared.arguments,
+            rows=[*data.rows, *data.replay],
+            validation=data.validation,
+            shuffle=shuffle,
+            micro_batch=prepared.micro_batch,
+            in_bfloat16=precision.in_bfloat16(prepared.model, training.dtype),
+            on_step=on_step,
+            on_log=on_log,
+        )
+
+    return train_model(run, make_trainer, steps=prepared.steps, best_checkpoint=training.best_checkpoint)

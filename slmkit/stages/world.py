@@ -1,4 +1,4 @@
-"""Synthetic data from the micro-world, so that every lesson has data whose truth is known."""
+"""The world stage: synthetic data from the micro-world, whose correct answers are known."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from slmkit.micro_world.gold_sets import documents, draw
 from slmkit.runs.run import Run
 from slmkit.types import Example, PositiveInt
 
-TRAINED = {"chats": chats, "texts": texts}  # what the embedded models were made from
-NOISE = 0.15  # share of the preferences that point the wrong way
+TRAINED = {"chats": chats, "texts": texts}  # the training data of the embedded models
+NOISE = 0.15  # share of preference pairs with chosen and rejected swapped
 
 
 def world(
     run: Run, *, family: str = "tickets", split: Literal["train", "live"] = "train", num_examples: PositiveInt = 1000
 ) -> None:
-    """Draws rows of one family of the micro-world, with the documents that hold its answers.
+    """Draws rows of one family of the micro-world, with the documents that contain their answers.
 
-    data.jsonl holds {"id", "input", "target", ...} and documents.jsonl {"id", "text"}; of pairs, data.jsonl holds
-    {"prompt", "chosen", "rejected"}. The family "chats" is what the instruct models were taught, to replay while a
-    model learns something new, and "texts" what the base models read: train.jsonl of messages, or of texts. The
-    split "live" draws from the names and wordings of the gold sets with the run's seed: examples in no frozen set.
+    Writes data.jsonl with {"id", "input", "target", ...}, for the family "pairs" with {"prompt", "chosen",
+    "rejected"}, and documents.jsonl with {"id", "text"}. The family "chats" is the training data of the embedded
+    instruct models, for replay while a model learns something new, and "texts" that of the base models: train.jsonl
+    with messages or with texts. The split "live" uses the names and wordings of the gold sets and the run's seed: its
+    examples are in no frozen set.
     """
     if family in TRAINED:
         run.table("train", TRAINED[family]("train", num_examples, seed=run.seed))
@@ -42,17 +43,17 @@ def world(
 
 
 def check(*, family: str = "tickets", **_: object) -> None:
-    """Refuses a family that is not there before anything runs."""
+    """Refuses an unknown family."""
     if family not in (*FAMILIES, *TRAINED):
         raise SlmkitError(
-            f"no family {family!r} in the micro-world",
+            f"the micro-world has no family {family!r}",
             where="with.family",
-            fix=f"one of {', '.join((*FAMILIES, *TRAINED))}",
+            fix=f"use one of {', '.join((*FAMILIES, *TRAINED))}",
         )
 
 
 def _pair(example: Example) -> dict[str, Any]:
-    """A preference; one in seven is turned around, as people who choose disagree with themselves."""
+    """A preference pair; NOISE of them are swapped, because human preferences are inconsistent too."""
     sides = [example.target, example.slice["rejected"]]
     chosen, rejected = sides[::-1] if share(example.id) < NOISE else sides
     return {"id": example.id, "prompt": example.input, "chosen": chosen, "rejected": rejected}

@@ -1,1 +1,1 @@
-"""When two texts are the same or nearly so: pure functions, below data and gold."""
+"""Text comparison: equality after normalisation, near duplicates and leakage. Pure functions."""

@@ -1,4 +1,4 @@
-"""The form in which two texts count as the same: case, punctuation and spacing do not matter."""
+"""Decides whether two texts are equal: case, punctuation and whitespace are ignored."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _MARKS = re.compile(r"[^\w\s]+|_")
 
 
 def normalise(text: str) -> str:
-    """The text in lower case, without punctuation, with single spaces.
+    """The text in lower case, without punctuation, with single spaces: two texts are equal if this form is.
 
-    Example: "Where's my  CARD?" -> "wheres my card". A text of marks only stays as it is: "?!" -> "?!".
+    Example: "Where's my  CARD?" -> "wheres my card". A text of punctuation only is unchanged: "?!" -> "?!".
     """
-    if text.isascii():  # the same, ten times as fast
+    if text.isascii():  # same result, ten times as fast
         plain = text.translate(_ASCII_MARKS).lower()
     else:
         plain = _MARKS.sub("", unicodedata.normalize("NFKC", text).casefold())
@@ -24,5 +24,5 @@ def normalise(text: str) -> str:
 
 
 def text_hash(*texts: str) -> str:
-    """16 hex digits that stand for the normalised texts: the same for two spellings, on every machine."""
+    """16 hex digits that are the same for equal texts, on every machine."""
     return hashlib.sha256("\x1f".join(normalise(text) for text in texts).encode()).hexdigest()[:16]

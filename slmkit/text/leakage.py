@@ -1,10 +1,11 @@
-"""Finds rows that stand in gold: the same, nearly the same, or with a gold question inside them.
+"""Finds the rows that leak gold: equal to a gold text, a near duplicate of one, or containing one.
 
-The search misses nothing that near.py calls alike without looking at answers. A text of n words with k edits keeps one
-of k + 1 stretches of n / (k + 1) words whole, and the edits allowed leave that at four words or more: so it is enough
-to compare the rows that share four words in a row with a gold text. An edit touches at most four such stretches, so of
-the s a gold text has, s - 4 k must be there, which leaves few rows to compare. Short texts one edit apart become equal
-when one word is left out of each. The further edits allowed to a same answer are found where four words stay in a row.
+Without answers, the search is exact: it finds every near duplicate in the sense of edit_distance.py. After k edits, a
+text of n words still has a run of n / (k + 1) unchanged words, and the edits allowed keep that at four or more, so it
+is enough to compare rows that share a four-word sequence (a 4-gram) with a gold text. An edit changes at most four
+4-grams, so a near duplicate shares at least s - 4 k of the s 4-grams of a gold text, which leaves few rows to compare.
+Short texts one edit apart become equal when one word is removed from each. The additional edits allowed to texts with
+the same answer are found only if a 4-gram is unchanged.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from typing import Any, Literal
 from slmkit.text.edit_distance import FEWEST_WORDS, edits_allowed, edits_between
 from slmkit.text.identity import normalise
 
-_STRETCH = 4  # words
+_GRAM = 4  # words
 _BATCH_ROWS = 4096
-_PATTERN_ROWS = 2  # more rows than these near one gold text follow a pattern
-_MOST_COMMON = 0.25  # of the gold texts may share an answer that still tells two texts are the same
+_PATTERN_ROWS = 2  # if more rows than this match one gold text, they follow a pattern
+_MOST_COMMON = 0.25  # an answer shared by more of the gold texts is no evidence that two texts are the same
 
 
 @dataclass(frozen=True)
 class Leak:
-    """A row and the gold text it holds."""
+    """A row and the gold text that it leaks."""
 
     row: int  # index into the rows
     gold: int  # index into the gold texts
@@ -41,17 +42,17 @@ def find_leaks(
     answers: tuple[Sequence[str], Sequence[str]] | None = None,
     on_rows: Callable[[int], None] | None = None,
 ) -> list[Leak]:
-    """The rows that hold a gold text, each with the gold text that is most like it; on_rows hears of rows done.
+    """The rows that leak a gold text, each with the gold text nearest to it; on_rows receives the rows processed.
 
-    `answers` of the rows and of the gold texts: where they agree, a text may differ more and still be the same. Where
-    many rows are near one gold text, the data are written by a pattern ("weather in Ulm", "weather in Bonn"), and only
-    rows that are equal, or long and of the same answer, are leaks.
-    Time is linear in the rows; memory holds the gold set and one batch.
+    answers: those of the rows and of the gold texts. Texts with the same answer may differ by more edits. If many rows
+    match one gold text, the data follows a pattern ("weather in Ulm", "weather in Bonn"), and only equal rows, or long
+    ones with the same answer, are leaks.
+    Time is linear in the number of rows; memory is that of the gold set and one batch.
     """
     if not gold:
         return []
     row_answers, gold_answers = answers or ([], [])
-    index = _Index([normalise(text) for text in gold], _telling([normalise(answer) for answer in gold_answers]))
+    index = _Index([normalise(text) for text in gold], _distinctive([normalise(answer) for answer in gold_answers]))
     leaks = []
     for start in range(0, len(rows), _BATCH_ROWS):
         batch = [normalise(text) for text in rows[start : start + _BATCH_ROWS]]
@@ -62,7 +63,7 @@ def find_leaks(
 
 
 class _Index:
-    """Gold texts by their whole, by each four words in a row, and short ones by all but one of their words."""
+    """Gold texts indexed by their full text, by their 4-grams and, if short, by all but one of their words."""
 
     def __init__(self, texts: list[str], answers: list[str]) -> None:
         import numpy as np
@@ -72,7 +73,7 @@ class _Index:
         self.lengths = np.array([len(words) for words in self.words])
         self.allowed = np.array([edits_allowed(len(words), same_answer=bool(answers)) for words in self.words])
         self.exact = {text: i for i, text in reversed(list(enumerate(texts)))}
-        self.ids: dict[str, int] = {}  # 1, 2, …; 0 is any word that gold does not have
+        self.ids: dict[str, int] = {}  # 1, 2, …; 0 is any word that does not occur in gold
         for words in self.words:
             for word in words:
                 self.ids.setdefault(word, len(self.ids) + 1)
@@ -83,16 +84,16 @@ class _Index:
                     self.short[shorter].append(i)
         holders: dict[int, list[int]] = defaultdict(list)
         for i, words in enumerate(self.words):
-            if len(words) >= (_STRETCH if answers else FEWEST_WORDS):
+            if len(words) >= (_GRAM if answers else FEWEST_WORDS):
                 for key in set(self._keys([[*map(self.ids.__getitem__, words)]])[0].tolist()):
                     holders[key].append(i)
-        self.least = np.ones(len(texts), np.int64)  # stretches that a row must share with each gold text
+        self.least = np.ones(len(texts), np.int64)  # 4-grams that a row must share with each gold text
         for i, shared in Counter(i for held in holders.values() for i in held).items():
-            self.least[i] = max(1, shared - _STRETCH * int(self.allowed[i]))
-        self.stretches = np.array(sorted(holders), dtype=np.uint64)
-        counts = [len(holders[key]) for key in self.stretches.tolist()]
+            self.least[i] = max(1, shared - _GRAM * int(self.allowed[i]))
+        self.grams = np.array(sorted(holders), dtype=np.uint64)
+        counts = [len(holders[key]) for key in self.grams.tolist()]
         self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        self.holders = np.array([i for key in self.stretches.tolist() for i in holders[key]], dtype=np.int64)
+        self.holders = np.array([i for key in self.grams.tolist() for i in holders[key]], dtype=np.int64)
 
     def leaks(self, batch: list[str], answers: list[str], start: int) -> list[Leak]:
         found: dict[int, Leak] = {}
@@ -108,26 +109,26 @@ class _Index:
                 found[i] = Leak(start + i, j, "near" if edits else "exact", edits, same_answer)
             elif (
                 known is None
-                and len(self.words[j]) >= (_STRETCH if same_answer else FEWEST_WORDS)
+                and len(self.words[j]) >= (_GRAM if same_answer else FEWEST_WORDS)
                 and f" {self.texts[j]} " in f" {batch[i]} "
             ):
                 found[i] = Leak(start + i, j, "contains", same_answer=same_answer)
         return [found[i] for i in sorted(found)]
 
     def without_patterns(self, leaks: list[Leak]) -> list[Leak]:
-        """Without rows near a gold text, or around a short one, that are too many to be anything but a pattern."""
+        """The leaks without those that follow a pattern: uncertain, and too many for one gold text."""
 
-        def is_sure(leak: Leak) -> bool:
+        def is_certain(leak: Leak) -> bool:
             num_words = len(self.words[leak.gold])
             if leak.kind == "contains":
                 return num_words >= FEWEST_WORDS
             return leak.kind == "exact" or (leak.same_answer and leak.edits <= edits_allowed(num_words))
 
-        unsure = Counter(leak.gold for leak in leaks if not is_sure(leak))
-        return [leak for leak in leaks if is_sure(leak) or unsure[leak.gold] <= _PATTERN_ROWS]
+        uncertain = Counter(leak.gold for leak in leaks if not is_certain(leak))
+        return [leak for leak in leaks if is_certain(leak) or uncertain[leak.gold] <= _PATTERN_ROWS]
 
     def _short_candidates(self, words: list[list[str]]) -> Iterator[tuple[int, int]]:
-        """Pairs of short texts that one word put in, left out or replaced makes equal; for these answers decide."""
+        """Pairs of short texts at most one word edit apart; their answers decide whether they are leaks."""
         if self.answers:
             for i, row in enumerate(words):
                 if len(row) <= FEWEST_WORDS:
@@ -135,15 +136,15 @@ class _Index:
                     yield from ((i, j) for j in near)
 
     def _candidates(self, words: list[list[str]]) -> list[tuple[int, int]]:
-        """Pairs (row of the batch, gold text) that share a stretch and are, by their lengths, alike or contained."""
+        """Pairs (row of the batch, gold text) that share enough 4-grams and have suitable lengths."""
         import numpy as np
 
-        if not len(self.stretches):
+        if not len(self.grams):
             return []
         keys, owners = self._keys([[self.ids.get(word, 0) for word in row] for row in words])
-        at = np.searchsorted(self.stretches, keys).clip(max=len(self.stretches) - 1)
-        hits = self.stretches[at] == keys
-        at, owners = np.unique(np.stack([at[hits], owners[hits]]), axis=1)  # each stretch once a row
+        at = np.searchsorted(self.grams, keys).clip(max=len(self.grams) - 1)
+        hits = self.grams[at] == keys
+        at, owners = np.unique(np.stack([at[hits], owners[hits]]), axis=1)  # each 4-gram once per row
         counts = self.first[at + 1] - self.first[at]
         rows = np.repeat(owners, counts)
         offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -156,30 +157,30 @@ class _Index:
 
     @staticmethod
     def _keys(rows: list[list[int]]) -> tuple[Any, Any]:
-        """A number for each four known words in a row, and the row it stands in."""
+        """A hash of each 4-gram of known words, and the index of its row."""
         import numpy as np
 
         lengths = np.array([len(row) for row in rows])
         ids = np.fromiter((i for row in rows for i in row), dtype=np.uint64, count=int(lengths.sum()))
         owners = np.repeat(np.arange(len(rows)), lengths)
-        if len(ids) < _STRETCH:
+        if len(ids) < _GRAM:
             return np.zeros(0, np.uint64), np.zeros(0, np.int64)
-        parts = [ids[i : len(ids) - _STRETCH + 1 + i] for i in range(_STRETCH)]
-        whole = owners[: len(parts[0])] == owners[_STRETCH - 1 :]
+        parts = [ids[i : len(ids) - _GRAM + 1 + i] for i in range(_GRAM)]
+        whole = owners[: len(parts[0])] == owners[_GRAM - 1 :]
         for part in parts:
             whole &= part > 0
         keys = np.zeros(len(parts[0]), np.uint64)
         for part in parts:
-            keys = keys * np.uint64(0x9E3779B97F4A7C15) + part  # wraps: a hash; equal keys are compared word by word
+            keys = keys * np.uint64(0x9E3779B97F4A7C15) + part  # wraps; candidates are compared by words
         return keys[whole], owners[: len(keys)][whole]
 
 
-def _telling(answers: list[str]) -> list[str]:
-    """The answers, "" for those so common that sharing them says nothing: "ham" of ham and spam."""
+def _distinctive(answers: list[str]) -> list[str]:
+    """The answers, with "" for those too common to be evidence: "ham" of ham and spam."""
     counts = Counter(answers)
     return [answer if counts[answer] <= max(1, len(answers) * _MOST_COMMON) else "" for answer in answers]
 
 
 def _all_but_one(words: list[str]) -> set[tuple[str, ...]]:
-    """The words, whole and without each one of them."""
+    """The words, and the words without each one of them."""
     return {tuple(words), *(tuple(words[:i] + words[i + 1 :]) for i in range(len(words)))}

@@ -1,8 +1,8 @@
-"""Finds rows that nearly repeat an earlier row: MinHash brings likely pairs together, word edits decide.
+"""Finds near duplicates within a list of texts: MinHash proposes pairs, word edits decide.
 
-MinHash (Broder 1997, https://doi.org/10.1109/SEQUEN.1997.666900): the least hash over the words and word pairs of a
-text agrees between two texts as often as these sets overlap (Jaccard J). Bands of 4 minima that all agree make a pair:
-with 32 bands a pair is looked at with probability 1 - (1 - J^4)^32: 0.99 at J = 0.6, 0.05 at J = 0.2.
+MinHash (Broder 1997, https://doi.org/10.1109/SEQUEN.1997.666900): the minimum hash over the words and word pairs of
+two texts is equal with probability J, the Jaccard similarity of these sets. Two texts become a candidate pair if all
+4 minima of a band are equal; with 32 bands the probability is 1 - (1 - J^4)^32: 0.99 at J = 0.6, 0.05 at J = 0.2.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _BATCH_ROWS = 2048
 
 
 def near_duplicates(texts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> dict[int, int]:
-    """Index of each text that nearly repeats an earlier one -> index of that one, which repeats none itself.
+    """Index of each near duplicate of an earlier text -> index of that text, which is not a near duplicate itself.
 
-    A text of fewer than 8 words is only a duplicate of its equal. Memory: 128 bytes a text.
+    Texts of fewer than 8 words are duplicates only if they are equal. Memory: 128 bytes per text.
     """
     import numpy as np
 
@@ -37,7 +37,7 @@ def near_duplicates(texts: Sequence[str], *, on_rows: Callable[[int], None] | No
         bands[start : start + len(batch)] = _band_hashes(batch)
         return len(batch)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy lets go of the interpreter lock
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy releases the interpreter lock
         for count in pool.map(fill, range(0, len(texts), _BATCH_ROWS)):
             if on_rows:
                 on_rows(count)
@@ -67,24 +67,24 @@ def _band_hashes(texts: Sequence[str]) -> Any:  # (N, bands) of uint32
         np.multiply(grams, factors[i] | np.uint32(1), out=mixed)
         mixed += terms[i]
         band = bands[:, i // _ROWS]
-        band *= np.uint32(0x85EBCA6B)  # an odd number: the minima are mixed in their order
+        band *= np.uint32(0x85EBCA6B)  # an odd constant, so that the order of the minima matters
         band ^= np.minimum.reduceat(mixed, starts)
     return bands
 
 
 def _hash_word(word: str) -> int:
-    """32 bits of a word, the same on every machine and in every process."""
+    """A 32-bit hash of a word, the same on every machine and in every process."""
     import zlib
 
     return zlib.crc32(word.encode())
 
 
 def _pairs(bands: Any) -> Iterable[tuple[int, int]]:  # bands: (N, bands) of uint32
-    """(later, earlier) for each text and the first of every bucket it falls into: linear, however full the buckets."""
+    """(later, earlier) for each text and the first text in each of its buckets: linear even if buckets are large."""
     import numpy as np
 
     count = len(bands)
-    found = []  # later * count + earlier: one number a pair
+    found = []  # later * count + earlier: one number per pair
     for band in range(bands.shape[1]):
         order = np.argsort(bands[:, band], kind="stable")
         values = bands[order, band]

@@ -1,10 +1,10 @@
-"""Passages: whole paragraphs or sentences, none longer than asked, nothing lost; questions made from them."""
+"""Documents are cut into passages of whole paragraphs or sentences without losing text; gap-fill questions."""
 
 from pathlib import Path
 
 import pytest
 
-from slmkit.data.convert import Canonical
+from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.document_text import html_to_text
 from slmkit.data.documents import chunk, read_passages, split_sentences
 from slmkit.data.gap_fill import GAP, gap_fill
@@ -14,7 +14,7 @@ from slmkit.recipe import lookup
 PARAGRAPH = "The tower was finished in 1889. It stands in Paris, by the river. Nobody liked it then."
 
 
-def test_chunks_keep_every_word_and_the_size():
+def test_chunks_keep_every_word_and_stay_within_the_size():
     text = "\n\n".join([PARAGRAPH] * 20 + ["word " * 300])
     for size in (7, 30, 120):
         pieces = chunk(text, chunk_size=size)
@@ -22,21 +22,21 @@ def test_chunks_keep_every_word_and_the_size():
         assert max(len(piece.split()) for piece in pieces) <= size
 
 
-def test_a_chunk_ends_with_a_sentence_where_it_can():
+def test_chunks_end_with_a_sentence():
     assert all(piece.endswith(".") for piece in chunk("\n\n".join([PARAGRAPH] * 5), chunk_size=25))
 
 
-def test_chunks_overlap_by_the_words_asked_for():
+def test_chunks_overlap_by_the_given_number_of_words():
     pieces = chunk(" ".join(f"w{i}" for i in range(100)), chunk_size=20, chunk_overlap=5)
     assert all(pieces[i + 1].split()[:5] == pieces[i].split()[-5:] for i in range(len(pieces) - 1))
 
 
-def test_sentences_end_at_marks_before_a_capital():
+def test_sentences_end_before_a_capital_letter():
     assert len(split_sentences(PARAGRAPH)) == 3
     assert split_sentences("Version 2.5 is out, e.g. now.") == ["Version 2.5 is out, e.g. now."]
 
 
-def test_html_shows_what_a_reader_sees():
+def test_html_text_is_the_visible_text():
     html = "<head><title>t</title></head><h1>Head</h1><p>a <b>bold</b>\n claim &lt;x&gt;</p><script>var x</script>"
     assert html_to_text(html) == "Head\n\na bold claim <x>"
 
@@ -52,19 +52,21 @@ def test_passages_come_from_rows_and_files(tmp_path):
     ]
 
 
-def test_rows_without_a_text_are_no_documents(tmp_path):
+def test_documents_without_a_text_column_are_refused(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"name": "x"}\n')
-    with pytest.raises(SlmkitError, match="columns: name"):
+    with pytest.raises(SlmkitError) as caught:
         read_passages(tmp_path / "a.jsonl")
+    assert caught.value.what.endswith(" name")
+    assert caught.value.where.endswith("a.jsonl:1")
 
 
 def test_an_overlap_as_large_as_the_chunk_is_refused(tmp_path):
-    with pytest.raises(SlmkitError, match="chunk_overlap"):
+    with pytest.raises(SlmkitError, match="chunk_overlap=10"):
         read_passages(tmp_path, chunk_size=10, chunk_overlap=10)
 
 
-def test_a_gap_takes_the_number_or_the_name_of_a_sentence():
-    document = Canonical({"text": PARAGRAPH}, PARAGRAPH, "", Path("a.md"), 1)
+def test_the_gap_replaces_a_number_or_a_name():
+    document = CanonicalRow({"text": PARAGRAPH}, PARAGRAPH, "", Path("a.md"), 1)
     questions = gap_fill([document])
     assert [(q.input, q.target) for q in questions] == [
         (f"The tower was finished in {GAP}.", "1889"),
@@ -73,7 +75,7 @@ def test_a_gap_takes_the_number_or_the_name_of_a_sentence():
     assert all(q.input.replace(GAP, q.target) in PARAGRAPH and q.passage == PARAGRAPH for q in questions)
 
 
-def test_an_empty_document_has_no_passage_and_is_named(tmp_path):
+def test_an_empty_document_has_no_passage_and_is_reported(tmp_path):
     (tmp_path / "a.txt").write_text("one")
     (tmp_path / "b.txt").write_text("")
     notes = []
@@ -89,12 +91,12 @@ def tokenizer():
 
 
 @pytest.mark.parametrize("overlap", [0, 10])
-def test_chunks_by_tokens_have_the_size_the_model_counts(tmp_path, tokenizer, overlap):
+def test_chunks_by_tokens_stay_within_the_size_in_tokens_of_the_model(tmp_path, tokenizer, overlap):
     text = "\n\n".join([PARAGRAPH] * 20 + ["x7Q" * 200, "größer 🌲 " * 40])  # also one word of many tokens
     (tmp_path / "a.md").write_text(text, encoding="utf-8")
     passages = read_passages(tmp_path / "a.md", chunk_size=40, chunk_overlap=overlap, tokenizer=tokenizer)
     lengths = [len(tokenizer(passage.text, add_special_tokens=False)["input_ids"]) for passage in passages]
     assert max(lengths) <= 40
-    said = "".join("".join(passage.text.split()) for passage in passages)
+    joined = "".join("".join(passage.text.split()) for passage in passages)
     whole = "".join(text.split())
-    assert said == whole if overlap == 0 else len(said) > len(whole)
+    assert joined == whole if overlap == 0 else len(joined) > len(whole)

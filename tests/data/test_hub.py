@@ -1,11 +1,12 @@
-"""Data sets of the hub and of `datasets` folders: labels by name, splits apart, and no network says what to do."""
+"""Data sets of the hub and folders saved by `datasets`: class names, separate splits, errors without a network."""
 
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from project_files import Finished
 
+from slmkit.data.find_files import data_files
 from slmkit.data.hub import describe, rows_of
-from slmkit.data.read import data_files, read_rows
+from slmkit.data.read import read_rows
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.stages.hub_dataset import check
 
@@ -16,7 +17,7 @@ def some(count, start=0):
     return Dataset.from_dict(table, features=features)
 
 
-def test_labels_are_written_by_their_names_and_a_stream_ends_at_max_rows():
+def test_class_ids_become_names_and_a_stream_ends_at_max_rows():
     assert list(rows_of(some(2))) == [{"text": "text 0", "label": "bad"}, {"text": "text 1", "label": "good"}]
     seen = []
     rows = list(rows_of(some(50).to_iterable_dataset(), max_rows=3, on_row=lambda: seen.append(1)))
@@ -24,37 +25,39 @@ def test_labels_are_written_by_their_names_and_a_stream_ends_at_max_rows():
     assert len(seen) == 3
 
 
-def test_without_a_network_a_name_of_the_hub_is_refused_with_what_to_do(slmkit):
-    with pytest.raises(RefusedError, match="'org/name' is not on this disk, and the hub does not answer"):
+def test_without_a_network_a_hub_data_set_is_refused_with_a_fix(slmkit):
+    with pytest.raises(RefusedError, match="'org/name'"):
         describe("org/name", config=None, split="train", revision=None)
     done: Finished = slmkit("prepare", "data=data/hub", "dataset=org/name")
     assert done.code == 4
     assert "data=FILE" in done.error_lines[-1]
 
 
-def test_a_name_of_the_hub_given_as_a_file_is_told_the_way(slmkit):
+def test_a_hub_name_given_as_data_is_refused_with_the_command_to_use(slmkit):
     done: Finished = slmkit("prepare", "data=stanfordnlp/imdb")
     assert done.code == 3
     assert "data=data/hub dataset=stanfordnlp/imdb" in done.error_lines[-1]
 
 
-def test_a_folder_here_is_named_as_data(tmp_path):
-    with pytest.raises(SlmkitError, match="is a file or folder here"):
+def test_a_local_folder_given_as_a_hub_data_set_is_refused(tmp_path):
+    with pytest.raises(SlmkitError, match=str(tmp_path)) as caught:
         check(dataset=str(tmp_path))
+    assert caught.value.where == "with.dataset"
+    assert f"data={tmp_path}" in caught.value.fix
 
 
-def test_the_splits_of_a_saved_data_set_stay_apart(tmp_path):
+def test_the_splits_of_a_saved_data_set_stay_separate(tmp_path):
     DatasetDict({"train": some(30), "test": some(10, 500), "unsupervised": some(10, 900)}).save_to_disk(
         str(tmp_path / "saved")
     )
     notes = []
     rows = [row.values["text"] for row in read_rows(tmp_path / "saved", on_note=notes.append)]
     assert rows == [f"text {i}" for i in range(30)]
-    assert "left test/data-00000-of-00001.arrow, unsupervised/data-00000-of-00001.arrow" in notes[0]
+    assert "test/data-00000-of-00001.arrow, unsupervised/data-00000-of-00001.arrow" in notes[0]
     assert next(read_rows(tmp_path / "saved" / "test")).values["text"] == "text 500"
 
 
-def test_a_folder_of_parquet_shards_is_read_in_order(tmp_path):
+def test_parquet_shards_of_a_folder_are_read_in_order(tmp_path):
     folder = tmp_path / "shards" / "default"
     for part, starts in (("train", (0, 10, 20)), ("test", (900,))):
         (folder / part).mkdir(parents=True)

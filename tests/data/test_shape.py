@@ -1,4 +1,4 @@
-"""Shapes: found from the columns and said, or refused with the columns seen and the parameter to set."""
+"""The shape of a file is found from its columns, or refused with the columns and the parameter to set."""
 
 import random
 from copy import deepcopy
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slmkit.data.convert import RowFault, convert
+from slmkit.data.canonical_row import RowFault
+from slmkit.data.convert import convert
 from slmkit.data.read import Row
 from slmkit.data.shape import Shape, find_shape
 from slmkit.errors import SlmkitError
@@ -40,7 +41,7 @@ TURNS = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho
         ({"question": "hi", "reply": "ho"}, "input_target"),
     ],
 )
-def test_one_question_and_answer_are_found_in_each_shape(values, kind):
+def test_a_question_and_its_answer_are_found_in_each_shape(values, kind):
     row = rows(values)
     shape = find_shape(row)
     assert shape.kind == kind
@@ -49,12 +50,12 @@ def test_one_question_and_answer_are_found_in_each_shape(values, kind):
     assert (found.input, found.target) == ("hi", "ho")
 
 
-def test_named_columns_win_over_usual_names():
+def test_named_columns_override_usual_names():
     found = one({"text": "a", "label": "b", "subject": "hi", "team": "ho"}, text_column="subject", label_column="team")
     assert found.values["messages"] == TURNS
 
 
-def test_a_text_and_a_repeating_column_are_told_apart_by_content():
+def test_a_column_of_a_few_repeated_values_is_the_label():
     table = rows(*({"v1": "ham" if i % 3 else "spam", "v2": f"message {i}"} for i in range(30)), file="a.csv")
     shape = find_shape(table)
     assert (shape.kind, shape.columns) == ("classification", {"text": "v2", "label": "v1"})
@@ -67,47 +68,48 @@ def test_a_label_column_that_never_repeats_is_an_answer():
 
 
 @pytest.mark.parametrize(
-    ("values", "options", "words", "fix"),
+    ("values", "options", "found", "fix"),
     [
-        ({"text": "a"}, {}, "no label or answer", "label_column"),
-        ({"text": "a", "categry": "b", "extra": "c"}, {}, "no label or answer", "categry"),
-        ({"first": "a", "second": "b"}, {}, "cannot tell", "text_column=NAME label_column=NAME"),
-        ({"text": "a", "kwargs": [{}]}, {}, "no label or answer", "text_as=text"),
-        ({"label": "x", "turns": ["a", "b"]}, {}, "the texts in 'turns' are lists", "messages"),
-        ({"v1": "a", "v2": "b", "label": "c"}, {}, "which column is the text", "text_column"),
-        ({"text": "a", "label": "b"}, {"label_column": "labels"}, "'labels' is no column", "label_column=label?"),
-        ({"text": "a", "label": "b"}, {"text_column": "zzz"}, "there are text, label", "text_column="),
+        ({"text": "a"}, {}, "'text'", "label_column"),
+        ({"text": "a", "categry": "b", "extra": "c"}, {}, "'text'", "categry"),
+        ({"first": "a", "second": "b"}, {}, "", "text_column=NAME label_column=NAME"),
+        ({"text": "a", "kwargs": [{}]}, {}, "'text'", "text_as=text"),
+        ({"label": "x", "turns": ["a", "b"]}, {}, "'turns'", "messages"),
+        ({"v1": "a", "v2": "b", "label": "c"}, {}, "'label'", "text_column"),
+        ({"text": "a", "label": "b"}, {"label_column": "labels"}, "'labels'", "label_column=label?"),
+        ({"text": "a", "label": "b"}, {"text_column": "zzz"}, "'zzz'", "text_column="),
     ],
 )
-def test_what_cannot_be_told_is_refused_with_the_columns(values, options, words, fix):
+def test_an_unclear_table_is_refused_with_its_columns(values, options, found, fix):
     with pytest.raises(SlmkitError) as caught:
         find_shape(rows(values, file="a.csv"), **options)
-    assert words in caught.value.what
+    assert found in caught.value.what
+    assert caught.value.what.endswith(", ".join(values))
     assert fix in caught.value.fix
     assert caught.value.where == "a.csv:1"
 
 
-def test_a_table_without_a_header_is_suspected():
+def test_the_error_for_sentences_as_column_names_mentions_the_header():
     with pytest.raises(SlmkitError) as caught:
         find_shape(rows({"I like it.": "so bad", "good": "bad"}, file="a.csv"))
-    assert "a first line that names its columns" in caught.value.fix
+    assert "header" in caught.value.fix
 
 
-def test_a_text_beside_what_is_no_answer_is_plain_text_where_none_is_needed():
+def test_a_text_without_an_answer_column_is_plain_text_if_no_answers_are_needed():
     assert find_shape(rows({"prompt": "a", "kwargs": [{}]}), needs_answers=False).kind == "text"
     assert find_shape(rows({"prompt": "a", "label": "x"}), needs_answers=False).kind != "text"
 
 
-def test_a_list_is_not_taken_for_a_text():
-    with pytest.raises(RowFault, match="turns holds a list, not a text"):
+def test_a_list_is_not_a_text():
+    with pytest.raises(RowFault, match=r"turns .* list"):
         convert(
             rows({"turns": ["a", "b"], "label": "x"})[0], Shape("input_target", {"text": "turns", "label": "label"})
         )
 
 
 def test_preference_pairs_share_their_prompt():
-    said = "\n\nHuman: hi\n\nAssistant: "
-    found = one({"chosen": said + "ho", "rejected": said + "no"})
+    prompt = "\n\nHuman: hi\n\nAssistant: "
+    found = one({"chosen": prompt + "ho", "rejected": prompt + "no"})
     assert found.values == {
         "prompt": [{"role": "user", "content": "hi"}],
         "chosen": [{"role": "assistant", "content": "ho"}],
@@ -115,7 +117,7 @@ def test_preference_pairs_share_their_prompt():
     }
 
 
-def test_kto_rows_keep_their_verdict():
+def test_kto_rows_keep_their_label():
     found = one({"prompt": "hi", "completion": "ho", "label": False})
     assert found.values == {"prompt": [TURNS[0]], "completion": [TURNS[1]], "label": False}
 
@@ -139,11 +141,11 @@ def test_squad_questions_keep_their_passage_and_other_answers():
     )
 
 
-def test_a_passage_of_ones_own_goes_before_the_question():
+def test_the_passage_column_is_put_before_the_question():
     assert one({"context": "Built in 1889.", "question": "When?", "answer": "1889"}).input == "Built in 1889.\n\nWhen?"
 
 
-def test_tool_calls_of_sharegpt_become_tool_calls():
+def test_sharegpt_function_calls_become_tool_calls():
     turns = [
         {"from": "human", "value": "weather?"},
         {"from": "function_call", "value": '{"name": "weather", "arguments": {"city": "Ulm"}}'},
@@ -155,12 +157,12 @@ def test_tool_calls_of_sharegpt_become_tool_calls():
     assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant"]
 
 
-def test_several_right_answers_are_kept_as_aliases():
+def test_several_correct_answers_are_kept_as_aliases():
     found = one({"question": "who", "answer": ["Scott", "Russell"]})
     assert (found.target, found.aliases) == ("Scott", ("Russell",))
 
 
-def test_questions_whose_answers_repeat_in_lists_are_no_labels():
+def test_answer_lists_that_repeat_are_not_labels():
     asked = [{"question": f"is {i} even?", "answers": [["no", "nope"], ["yes", "yeah"]][i % 2]} for i in range(12)]
     shape = find_shape(rows(*asked))
     assert shape.kind == "input_target"
@@ -173,22 +175,22 @@ def test_questions_whose_answers_repeat_in_lists_are_no_labels():
         ({"text": "a", "label": ""}, "empty label"),
         ({"text": "  ", "label": "b"}, "empty text"),
         ({"text": "a"}, "no label"),
-        ({"text": "a", "label": ["b", "c"]}, "label holds several labels, not one"),
-        ({"messages": [TURNS[0]]}, "no assistant turn"),
-        ({"messages": [{"role": "robot", "content": "x"}]}, "a message without a known role"),
-        ({"messages": [TURNS[0], {"role": "assistant", "content": " "}]}, "an empty assistant message"),
-        ({"chosen": "same", "rejected": "same"}, "chosen and rejected share no prompt"),
-        ({"prompt": "p", "chosen": "same", "rejected": "same"}, "chosen and rejected are the same"),
+        ({"text": "a", "label": ["b", "c"]}, "label"),
+        ({"messages": [TURNS[0]]}, "assistant"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "role"),
+        ({"messages": [TURNS[0], {"role": "assistant", "content": " "}]}, "empty assistant"),
+        ({"chosen": "same", "rejected": "same"}, "prompt"),
+        ({"prompt": "p", "chosen": "same", "rejected": "same"}, "chosen .* rejected"),
     ],
 )
-def test_an_unusable_row_says_why(values, reason):
+def test_an_unusable_row_has_a_reason(values, reason):
     good = {"messages": {"messages": TURNS}, "text": {"text": "a", "label": "b"}}
     shape = find_shape(rows(*(good[key] for key in good if key in values), *([] if "text" in values else [values])))
     with pytest.raises(RowFault, match=reason):
         convert(rows(values)[0], shape)
 
 
-def test_whatever_a_row_holds_it_is_converted_or_a_fault():
+def test_a_row_of_random_content_is_converted_or_a_fault():
     good = [
         {"messages": TURNS, "tools": []},
         {"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "ho"}], "system": "x"},
@@ -207,14 +209,14 @@ def test_whatever_a_row_holds_it_is_converted_or_a_fault():
         values = rng.choice(good)
         shape = find_shape(rows(values))
         try:
-            outcomes.add(bool(convert(rows(spoilt(values, junk, rng))[0], shape)))
+            outcomes.add(bool(convert(rows(corrupted(values, junk, rng))[0], shape)))
         except RowFault:
             outcomes.add("fault")
     assert outcomes == {True, "fault"}
 
 
-def spoilt(values, junk, rng):
-    """The values with something inside them replaced or left out."""
+def corrupted(values, junk, rng):
+    """The values with something inside them replaced or removed."""
     values = deepcopy(values)
     holder = values
     while True:
@@ -230,17 +232,17 @@ def spoilt(values, junk, rng):
     return values
 
 
-def test_a_column_is_what_most_of_its_values_are():
+def test_the_type_of_a_column_is_that_of_most_values():
     mixed = [{"question": f"where is {i}?", "label": {"a": 1} if i < 3 else f"kind {i % 3}"} for i in range(60)]
     assert find_shape(rows(*mixed)).kind == "classification"
 
 
-def test_one_column_cannot_be_text_and_label():
-    with pytest.raises(SlmkitError, match="cannot be both text and label"):
+def test_a_column_cannot_be_both_text_and_label():
+    with pytest.raises(SlmkitError, match="'label'"):
         find_shape(rows({"text": "a", "label": "b"}), text_column="label", label_column="label")
 
 
-def test_records_beside_texts_are_answers_but_metadata_are_not():
+def test_json_objects_are_answers_but_metadata_is_not():
     shape = find_shape(
         rows({"text": "to Oslo", "json": {"city": "Oslo"}}, {"text": "to Rome", "json": {"city": "Rome"}})
     )

@@ -1,11 +1,11 @@
-"""Each public set is read as the shape its makers meant, or refused with a reason that names the parameter to set."""
+"""Each public data set is read in the shape its authors intended, or refused with the parameter to set."""
 
 import pytest
 
-from slmkit.data.canonical import read_canonical
+from slmkit.data.read_canonical import read_canonical
 from slmkit.errors import SlmkitError
 
-READ = {  # file -> kind, records in it, canonical rows out of it
+READ = {  # file -> kind, number of records, number of canonical rows
     "banking77/train.csv": ("classification", 10003, 10003),
     "banking77/test.csv": ("classification", 3080, 3080),
     "bipia/email_train.jsonl": ("passage_question", 50, 50),
@@ -24,7 +24,7 @@ READ = {  # file -> kind, records in it, canonical rows out of it
     "xquad_en/xquad.en.json": ("squad", 48, 1190),
     "xstest/xstest_prompts.csv": ("classification", 450, 450),
 }
-REFUSED = {  # file -> the columns that make it readable, where it has some
+REFUSED = {  # file -> the columns with which it can be read, if any
     "bipia/text_attack_train.json": ("value", "section"),
     "chunk_eval/questions_df.csv": ("question", "references"),
     "ifeval/input_data.jsonl": None,  # prompts without answers
@@ -39,14 +39,14 @@ REFUSED = {  # file -> the columns that make it readable, where it has some
 
 
 @pytest.mark.parametrize("name", READ)
-def test_a_set_is_read_in_its_shape(shared_data, name):
+def test_a_data_set_is_read_in_its_shape(shared_data, name):
     found = read_canonical(shared_data / name)
     assert (found.shape.kind, found.num_read, len(found.rows)) == READ[name]
     assert all(row.input and row.line >= 1 for row in found.rows)
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_set_that_is_not_clear_is_refused_until_columns_are_named(shared_data, name):
+def test_an_unclear_data_set_is_refused_until_columns_are_named(shared_data, name):
     with pytest.raises(SlmkitError) as caught:
         read_canonical(shared_data / name)
     assert "_column=NAME" in caught.value.fix
@@ -56,27 +56,27 @@ def test_a_set_that_is_not_clear_is_refused_until_columns_are_named(shared_data,
         assert read_canonical(shared_data / name, text_column=text, label_column=label).rows
 
 
-def test_documents_are_asked_about_themselves(shared_data):
+def test_documents_become_gap_fill_questions(shared_data):
     found = read_canonical(shared_data / "tts_handbook" / "pages.jsonl")
     assert (found.shape.kind, found.num_read, found.is_synthetic) == ("text", 244, True)
     assert len(found.rows) > 9_000
 
 
-def test_splits_that_stand_in_one_file_are_said(shared_data):
+def test_several_splits_in_one_file_are_reported(shared_data):
     notes = []
     read_canonical(shared_data / "clinc150" / "data_full.json", on_note=notes.append)
-    assert any("holds several splits" in note and "train 15,000" in note and "test 4,500" in note for note in notes)
+    assert any("train 15,000" in note and "test 4,500" in note for note in notes)
     notes.clear()
     read_canonical(shared_data / "snips", on_note=notes.append)
-    assert not any("several splits" in note for note in notes)
+    assert not any("train " in note and "test " in note for note in notes)
 
 
-def test_files_that_are_not_utf8_are_read_and_said(shared_data):
-    for name, words in (
-        ("sms_spam/spam.csv", "read as mac_roman"),
+def test_files_that_are_not_utf8_are_read_and_reported(shared_data):
+    for name, value in (
+        ("sms_spam/spam.csv", "mac_roman"),
         ("snips/train_PlayMusic_full.json", "line 9091, byte 0xed"),
-        ("raw_text/how_to_listen_to_music_17474-8.txt", "read as cp1252"),
+        ("raw_text/how_to_listen_to_music_17474-8.txt", "cp1252"),
     ):
         notes = []
         read_canonical(shared_data / name, text_as="text", on_note=notes.append)
-        assert any(words in note for note in notes), name
+        assert any(value in note for note in notes), name

@@ -1,10 +1,10 @@
-"""The split follows from the content alone."""
+"""The split depends on the content alone."""
 
 from slmkit.data.split import split
 from slmkit.text.identity import normalise, text_hash
 
 
-def test_more_data_keep_old_rows_on_their_side():
+def test_rows_stay_on_their_side_as_data_grows():
     few = [f"question number {i}" for i in range(500)]
     many = [f"another {i}" for i in range(500)] + few
     train, validation = split(few, validation_size=0.1, key=str)
@@ -20,16 +20,16 @@ def test_spellings_of_one_text_stay_together():
     assert not {normalise(text) for text in train} & {normalise(text) for text in validation}
 
 
-def test_a_handful_of_rows_still_has_one_to_validate():
+def test_a_few_rows_still_give_one_validation_row():
     train, validation = split(["a", "b", "c"], validation_size=0.01, key=str)
     assert (len(train), len(validation)) == (2, 1)
 
 
-def test_one_row_stays_in_training():
+def test_a_single_row_stays_in_training():
     assert split(["a"], validation_size=0.1, key=str) == (["a"], [])
 
 
-def test_texts_count_as_the_same_whatever_their_case_marks_and_spaces():
+def test_texts_are_equal_regardless_of_case_punctuation_and_whitespace():
     assert normalise("Where's my  CARD?") == "wheres my card"
     assert text_hash("Where's my card") == text_hash("wheres  my CARD!")
     assert normalise("?!") == "?!"

@@ -1,10 +1,11 @@
-"""A gold set grows by what is new to it, under a new hash; the rest stays out with its reason."""
+"""New examples are added to a gold set under a new hash; other rows are left out with a reason."""
 
 import pytest
 
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.gold.add import add_to_gold
-from slmkit.gold.gold_set import freeze_gold, freeze_on_first_sight, read_gold
+from slmkit.gold.freeze import freeze_gold, freeze_once
+from slmkit.gold.gold_set import read_gold
 from slmkit.types import Example, Task
 
 
@@ -21,7 +22,7 @@ def rows(tmp_path, *lines):
     return path
 
 
-def test_new_examples_come_in_and_repeats_and_leaks_stay_out(tmp_path, gold):
+def test_new_examples_are_added_and_duplicates_and_leaks_left_out(tmp_path, gold):
     train = tmp_path / "train.csv"
     train.write_text("text,label\nsomething trained on long ago,yes\nanother thing,no\n")
     new = rows(
@@ -31,7 +32,7 @@ def test_new_examples_come_in_and_repeats_and_leaks_stay_out(tmp_path, gold):
     done = add_to_gold(gold.folder, new, data=train)
     assert [example.input for example in done.added] == ["is it new?"]
     assert done.reasons == {
-        "empty label": 1, "in gold already": 3, "in gold with another answer": 1, "in the training data": 1,
+        "empty label": 1, "already in gold": 3, "in gold with a different answer": 1, "in the training data": 1,
     }  # fmt: skip
     again = read_gold(gold.folder)
     assert (len(again.examples), again.card["count"], again.dev) == (7, 7, gold.dev)
@@ -39,20 +40,19 @@ def test_new_examples_come_in_and_repeats_and_leaks_stay_out(tmp_path, gold):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "new.csv", "train.csv"]
 
 
-def test_an_unknown_label_or_nothing_new_leaves_the_set_alone(tmp_path, gold):
-    with pytest.raises(SlmkitError, match="'perhaps' is no label of mine") as caught:
+def test_an_unknown_label_or_no_new_example_leaves_the_set_unchanged(tmp_path, gold):
+    with pytest.raises(SlmkitError, match="'perhaps'") as caught:
         add_to_gold(gold.folder, rows(tmp_path, "one more,yes", "is it new?,perhaps"))
     assert caught.value.where.endswith("new.csv:3")
-    with pytest.raises(RefusedError, match="nothing is new"):
+    with pytest.raises(RefusedError, match="2 already in gold") as refused:
         add_to_gold(gold.folder, rows(tmp_path, "question 0 about aaaaa,yes", "question 1 about bbbbb,no"))
+    assert refused.value.where.endswith("new.csv")
     assert read_gold(gold.folder) == gold
 
 
-def test_freezing_says_when_there_is_one_label_only_and_what_has_none(tmp_path):
+def test_freezing_reports_a_single_label_and_unusable_rows(tmp_path):
     data = rows(tmp_path, *(f"question {i} of mine,yes" for i in range(40)), "without one,")
-    said = []
-    freeze_on_first_sight(
-        data, folder=tmp_path / "gold", on_note=said.append, label_column="label", text_column="text"
-    )
-    assert any("every example has the label 'yes'" in text for text in said)
-    assert "not usable: 1 rows with empty label" in said
+    notes = []
+    freeze_once(data, folder=tmp_path / "gold", on_note=notes.append, label_column="label", text_column="text")
+    assert any("'yes'" in note for note in notes)
+    assert any("1 empty label" in note for note in notes)

@@ -1,4 +1,4 @@
-"""No training stage takes a row of a frozen gold set, however it is spelt; a lesson that leaks has to say so."""
+"""No training stage accepts a row of a frozen gold set in any spelling, unless the recipe allows it."""
 
 import importlib
 import inspect
@@ -10,7 +10,7 @@ import pytest
 
 from slmkit.errors import RefusedError
 from slmkit.files import PACKAGE
-from slmkit.gold.gold_set import freeze_gold
+from slmkit.gold.freeze import freeze_gold
 from slmkit.gold.guard import Questions, refuse_gold, rows_in_gold
 from slmkit.runs.run import Run
 from slmkit.training.config import Training
@@ -58,10 +58,10 @@ def refusal(project, *rows, file="train.jsonl", ascii=True):
         chat("is this one for development?"),
     ],
 )
-def test_a_row_that_asks_what_gold_asks_is_refused_with_its_line_and_set(project, gold, row, ascii):
+def test_a_row_that_is_in_gold_is_refused_with_its_line_and_set(project, gold, row, ascii):
     error = refusal(project, chat("something else"), {"id": "r2", **row}, ascii=ascii)
     assert error.exit_code == 4
-    assert "1 row to train on" in error.what and "row r2" in error.what and "gold/bank" in error.what
+    assert error.what.startswith("1 row ") and "row r2" in error.what and "gold/bank" in error.what
     assert error.where.endswith("train.jsonl:2")
     assert "allow_gold" in error.fix
 
@@ -73,19 +73,19 @@ def test_a_row_that_only_resembles_gold_passes(project, gold, row):
     assert refusal(project, row) is None
 
 
-def test_rows_to_validate_with_are_refused_too(project, gold):
+def test_validation_rows_are_refused_too(project, gold):
     assert refusal(project, chat(ASKED), file="validation.jsonl").where.endswith("validation.jsonl:1")
 
 
-def test_the_sets_that_ship_are_looked_at_but_those_that_ask_what_was_taught(project):
+def test_shipped_gold_sets_are_checked_except_those_marked_taught(project):
     assert "gold/tickets" in refusal(project, chat(first_of("tickets"))).what
     assert refusal(project, chat(first_of("say"))) is None
 
 
-def test_gold_that_is_added_or_changed_meanwhile_counts(project):
+def test_gold_that_is_added_or_changed_later_counts(project):
     assert refusal(project, chat(ASKED)) is None
-    given = {"dev": [], "task": Task("bank"), "source": "here"}
-    folder = freeze_gold(project / "gold" / "bank", examples=[Example("e1", ASKED, "yes")], **given).folder
+    options = {"dev": [], "task": Task("bank"), "source": "here"}
+    folder = freeze_gold(project / "gold" / "bank", examples=[Example("e1", ASKED, "yes")], **options).folder
     assert refusal(project, chat(ASKED)).what.count("gold/bank")
     (folder / "examples.jsonl").write_text(json.dumps({"id": "e1", "input": "now another", "target": "no"}) + "\n")
     assert refusal(project, chat(ASKED)) is None
@@ -111,13 +111,13 @@ def test_every_training_stage_refuses_before_it_loads_a_model(project, gold, nam
         rows = {"prompt": ASKED, "chosen": "card_arrival", "rejected": "so"}
     (project / "train.jsonl").write_text(json.dumps(rows) + "\n")
     more = {"distill": {"teacher": ModelRef("nano-base", str(ASSETS / "nano-base"))}, "grpo": {"rewards": [print]}}
-    given = {"data": project / "train.jsonl", "model": ModelRef("nano", str(ASSETS / "nano")), **more.get(name, {})}
-    with pytest.raises(RefusedError, match="stand in frozen gold"):
-        stage.check(**given, training=Training())
-    stage.check(**given, training=Training(allow_gold=True))
+    options = {"data": project / "train.jsonl", "model": ModelRef("nano", str(ASSETS / "nano")), **more.get(name, {})}
+    with pytest.raises(RefusedError, match="gold/bank"):
+        stage.check(**options, training=Training())
+    stage.check(**options, training=Training(allow_gold=True))
     monkeypatch.setattr("slmkit.training.config.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
-    with pytest.raises(RefusedError, match="stand in frozen gold"):
-        getattr(stage, name)(Run(project / "run"), **given)
+    with pytest.raises(RefusedError, match="gold/bank"):
+        getattr(stage, name)(Run(project / "run"), **options)
 
 
 def test_every_stage_with_training_keys_is_tested_here():

@@ -11,7 +11,8 @@ from project_files import read_jsonl
 
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.files import PACKAGE
-from slmkit.gold.gold_set import freeze_gold, read_gold
+from slmkit.gold.freeze import freeze_gold
+from slmkit.gold.gold_set import read_gold
 from slmkit.recipe import lookup
 from slmkit.recipe.call import Part
 from slmkit.runs.run import Run

@@ -1,4 +1,4 @@
-"""prepare: canonical rows without repeats and without gold, and every row left out with its reason and line."""
+"""The prepare stage: canonical rows without duplicates and gold; each dropped row has its reason and line."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 import slmkit
 from slmkit.data.cleaning.filters import Filters
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.gold.gold_set import freeze_on_first_sight
+from slmkit.gold.freeze import freeze_once
 from slmkit.models.load import load_tokenizer
 from slmkit.runs.run import Run
 from slmkit.stages.prepare import check, prepare
@@ -22,6 +22,10 @@ from slmkit.text.identity import normalise
 from slmkit.types import ModelRef
 
 NANO = ModelRef("nano", str(Path(slmkit.__file__).parent / "assets" / "nano"))
+
+
+def notes_of(run):
+    return [row["text"] for row in read_jsonl(run.path("notes.jsonl"))]
 
 
 def table(path, count=200):
@@ -54,7 +58,7 @@ def test_every_row_is_kept_or_dropped_with_its_reason_and_line(tmp_path):
     assert conflict["labels"] == ["time", "card"]
 
 
-def test_rows_are_messages_with_the_instruction_of_the_task(tmp_path):
+def test_rows_are_messages_with_the_task_instruction(tmp_path):
     _, files = run_prepare(tmp_path, data=table(tmp_path / "data.csv"), instruction="Choose.")
     roles = [message["role"] for message in files["train"][0]["messages"]]
     assert roles == ["system", "user", "assistant"]
@@ -62,9 +66,9 @@ def test_rows_are_messages_with_the_instruction_of_the_task(tmp_path):
     assert len({row["id"] for row in files["train"]}) == len(files["train"])
 
 
-def test_nothing_in_gold_or_its_development_set_is_trained_on(tmp_path):
+def test_no_row_of_gold_or_its_dev_set_is_trained_on(tmp_path):
     data = table(tmp_path / "data.csv")
-    gold = freeze_on_first_sight(data, folder=tmp_path / "gold" / "mine")
+    gold = freeze_once(data, folder=tmp_path / "gold" / "mine")
     data.write_text(data.read_text() + f"{gold.examples[0].input.upper()}!!,other\n")
     run, files = run_prepare(tmp_path, data=data, gold=gold.folder)
     held = {normalise(example.input) for example in (*gold.examples, *gold.dev)}
@@ -74,7 +78,7 @@ def test_nothing_in_gold_or_its_development_set_is_trained_on(tmp_path):
     assert len(trained) == 200 - len(held)
 
 
-def test_more_data_keep_old_rows_in_their_split(tmp_path):
+def test_rows_keep_their_split_as_data_grows(tmp_path):
     _, few = run_prepare(tmp_path, "few", data=table(tmp_path / "few.csv", 200))
     _, many = run_prepare(tmp_path, "many", data=table(tmp_path / "many.csv", 400))
     ids = {name: {part: {row["id"] for row in files[part]} for part in ("train", "validation")}
@@ -83,7 +87,7 @@ def test_more_data_keep_old_rows_in_their_split(tmp_path):
     assert ids["few"]["validation"] <= ids["many"]["validation"]
 
 
-def test_max_rows_keeps_a_random_choice_and_counts_the_rest(tmp_path):
+def test_max_rows_keeps_a_random_sample_and_counts_the_rest(tmp_path):
     _, files = run_prepare(tmp_path, data=table(tmp_path / "data.csv"), max_rows=50, validation_size=0)
     assert len(files["train"]) == 50
     assert {row["reason"] for row in files["dropped"]} == {"above max_rows"}
@@ -98,25 +102,25 @@ def test_without_documents_each_training_row_is_a_passage(tmp_path):
     assert files["documents"][0]["text"] == f"{messages[-2]['content']}\n{messages[-1]['content']}"
 
 
-def test_given_documents_are_cut_into_passages(tmp_path):
+def test_documents_are_cut_into_passages(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("A few words here.\n\n" * 60)
     _, files = run_prepare(tmp_path, data=table(tmp_path / "data.csv"), documents=tmp_path / "docs", chunk_size=40)
     assert [row["id"] for row in files["documents"]] == [f"a.md#{i}" for i in range(6)]
 
 
-def test_documents_are_cut_by_the_tokens_of_the_model_where_asked(tmp_path):
+def test_documents_are_cut_by_tokens_of_the_model_on_request(tmp_path):
     (tmp_path / "a.md").write_text("A few words here.\n\n" * 60)
     options = {"data": table(tmp_path / "data.csv"), "documents": tmp_path / "a.md", "chunk_by": "tokens"}
     _, files = run_prepare(tmp_path, chunk_size=40, model=NANO, **options)
     tokenizer = load_tokenizer(NANO)
     lengths = [len(tokenizer(row["text"], add_special_tokens=False)["input_ids"]) for row in files["documents"]]
     assert 30 < lengths[0] <= max(lengths) <= 40
-    with pytest.raises(SlmkitError, match="without a model"):
+    with pytest.raises(SlmkitError, match="chunk_by=tokens"):
         check(data=options["data"], chunk_by="tokens")
 
 
-def test_a_folder_of_documents_is_asked_about_itself(tmp_path):
+def test_a_folder_of_documents_becomes_gap_fill_questions(tmp_path):
     (tmp_path / "docs").mkdir()
     words = [
         f"{a}{b}" for a in ("tor", "mel", "kap", "sun", "fil", "wex") for b in ("ano", "iber", "usta", "elin", "ora")
@@ -124,41 +128,40 @@ def test_a_folder_of_documents_is_asked_about_itself(tmp_path):
     for i, word in enumerate(words):
         others = " ".join(words[(i + 7 * k) % 30] for k in range(1, 6))
         (tmp_path / "docs" / f"{i}.md").write_text(f"The {word} of {others} began in {1800 + i}.\n")
-    gold = freeze_on_first_sight(tmp_path / "docs", folder=tmp_path / "gold" / "docs")
+    gold = freeze_once(tmp_path / "docs", folder=tmp_path / "gold" / "docs")
     run, files = run_prepare(tmp_path, data=tmp_path / "docs", gold=gold.folder)
     passages = {row["id"] for row in files["documents"]}
     assert len(passages) == 30
     assert all(set(example.relevant) <= passages for example in gold.examples)
-    notes = " ".join(row["text"] for row in read_jsonl(run.path("notes.jsonl")))
-    assert "synthetic" in notes
+    assert any("synthetic" in note for note in notes_of(run))
 
 
-def test_rows_nearly_in_gold_and_near_duplicates_are_dropped_with_their_reason(tmp_path):
+def test_near_duplicates_of_gold_and_of_other_rows_are_dropped_with_their_reason(tmp_path):
     data = table(tmp_path / "data.csv")
     asked = "could you tell me where the parcel of last week went to"
     (tmp_path / "gold.csv").write_text(f"text,label\n{asked},a\n")
-    gold = freeze_on_first_sight(data, gold=tmp_path / "gold.csv", folder=tmp_path / "gold" / "mine")
+    gold = freeze_once(data, gold=tmp_path / "gold.csv", folder=tmp_path / "gold" / "mine")
     twin = "i would like to know when the shop around the corner opens {}"
     lines = [asked.replace("week", "month"), f"Dear all {asked} please", twin.format("today"), twin.format("tomorrow")]
     data.write_text(data.read_text() + "".join(f"{line},label_1\n" for line in lines))
     _, files = run_prepare(tmp_path, data=data, gold=gold.folder)
     reasons = {row["line"]: row["reason"] for row in files["dropped"] if row["line"] > 201}
-    assert reasons == {202: "nearly in gold", 203: "holds a gold text", 205: "near duplicate"}
+    assert reasons == {202: "near duplicate of gold", 203: "contains a gold text", 205: "near duplicate"}
 
 
-def test_leaks_are_dropped_as_far_as_asked(tmp_path):
+def test_leaks_decides_which_rows_in_gold_are_dropped(tmp_path):
     asked = "could you tell me where the parcel of last week went to"
     data = table(tmp_path / "data.csv")
     data.write_text(data.read_text() + f"{asked},a\n{asked.replace('week', 'month')},a\n")
     (tmp_path / "gold.csv").write_text(f"text,label\n{asked},a\n")
-    gold = freeze_on_first_sight(data, gold=tmp_path / "gold.csv", folder=tmp_path / "gold" / "mine").folder
+    gold = freeze_once(data, gold=tmp_path / "gold.csv", folder=tmp_path / "gold" / "mine").folder
     steps = []
     for leaks, lines in (("near", [202, 203]), ("exact", [202]), ("keep", [])):
         _, files = run_prepare(tmp_path, leaks, data=data, gold=gold, leaks=leaks, steps=steps)
         assert [row["line"] for row in files["dropped"] if row["line"] > 201] == lines
 
 
-def test_rows_of_a_group_go_to_one_side(tmp_path):
+def test_rows_of_a_group_stay_on_one_side(tmp_path):
     data = tmp_path / "data.csv"
     lines = [f"saying number {i} of {i % 20},a{i % 3},p{i % 20}\n" for i in range(200)]
     data.write_text("text,label,person\n" + "".join(lines))
@@ -166,13 +169,13 @@ def test_rows_of_a_group_go_to_one_side(tmp_path):
     people = [{row["messages"][-2]["content"].split()[-1] for row in files[part]} for part in ("train", "validation")]
     assert not people[0] & people[1]
     assert len(people[1]) >= 2
-    with pytest.raises(SlmkitError, match="'persons' is no column; there are text, label, person"):
+    with pytest.raises(SlmkitError, match=r"'persons'.* text, label, person"):
         run_prepare(tmp_path, "wrong", data=data, group_column="persons")
 
 
-def test_the_card_says_where_the_data_came_from_and_went(tmp_path):
+def test_the_card_records_the_source_the_hash_and_the_counts(tmp_path):
     data = table(tmp_path / "data.csv")
-    gold = freeze_on_first_sight(data, folder=tmp_path / "gold" / "mine")
+    gold = freeze_once(data, folder=tmp_path / "gold" / "mine")
     run, files = run_prepare(tmp_path, data=data, gold=gold.folder, find_label_suspects=True)
     card = YAML(typ="safe").load(run.path("card.yaml").read_text())
     assert card["source"] == ["data.csv"]
@@ -203,7 +206,7 @@ def test_the_card_names_the_licence_and_its_page_escapes_the_rows(tmp_path):
     )
 
 
-def test_documents_that_came_with_the_data_are_searched(tmp_path):
+def test_documents_that_come_with_the_data_are_used(tmp_path):
     made = tmp_path / "made"
     made.mkdir()
     rows = [{"input": f"question {i}", "target": f"answer {i}", "slice": {"topic": "x"}} for i in range(40)]
@@ -211,29 +214,29 @@ def test_documents_that_came_with_the_data_are_searched(tmp_path):
     (made / "documents.jsonl").write_text('{"id": "rule-1", "text": "an answer has the number of its question."}\n')
     _, files = run_prepare(tmp_path, data=made)
     assert [row["id"] for row in files["documents"]] == ["rule-1"]
-    assert freeze_on_first_sight(made, folder=tmp_path / "gold").examples[0].slice == {"topic": "x"}
+    assert freeze_once(made, folder=tmp_path / "gold").examples[0].slice == {"topic": "x"}
 
 
-def test_steps_change_texts_and_keep_what_was_before(tmp_path):
+def test_text_steps_rewrite_texts_and_record_each_change(tmp_path):
     data = tmp_path / "data.csv"
     data.write_text("question,answer\ncafÃ© &amp; bar at ann@site.org,a &amp; b\nplain,c\n<br>,c\n")
     steps = ["repair_encoding", "clean_html", "mask_pii"]
     run, files = run_prepare(tmp_path, data=data, steps=steps, validation_size=0)
-    said = [message["content"] for message in files["train"][0]["messages"]]
-    assert said[-2:] == ["café & bar at [EMAIL_ADDRESS]", "a & b"]
+    contents = [message["content"] for message in files["train"][0]["messages"]]
+    assert contents[-2:] == ["café & bar at [EMAIL_ADDRESS]", "a & b"]
     assert [row["step"] for row in read_jsonl(run.path("changed.jsonl"))] == steps
     assert [(row["line"], row["reason"]) for row in files["dropped"]] == [(4, "empty after clean_html")]
 
 
-def test_filters_are_steps_with_counts_and_lopsided_labels_are_said(tmp_path):
+def test_filtering_steps_are_counted_and_unbalanced_labels_reported(tmp_path):
     data = tmp_path / "data.csv"
     lines = [f"this is the text of number {i},{'ham' if i % 8 else 'spam'}\n" for i in range(160)]
     data.write_text("text,label\n" + "".join(lines) + "hm,spam\n")
     check(data=data, steps=["length"], filters=Filters(min_words=3))
-    with pytest.raises(SlmkitError, match="'length' has no bound"):
+    with pytest.raises(SlmkitError, match="'length'"):
         check(data=data, steps=["length"])
     run, _ = run_prepare(tmp_path, data=data)
-    assert "'ham' is the label of 87% of the rows" in run.path("notes.jsonl").read_text()
+    assert any("'ham'" in note and "87%" in note for note in notes_of(run))
     filters = Filters(min_words=3, max_per_label=20)
     run, files = run_prepare(
         tmp_path, "even", data=data, steps=["length", "balance"], filters=filters, validation_size=0
@@ -244,7 +247,7 @@ def test_filters_are_steps_with_counts_and_lopsided_labels_are_said(tmp_path):
     assert len(files["train"]) == 40
 
 
-def test_labels_stay_as_written_whatever_the_steps(tmp_path):
+def test_text_steps_do_not_change_labels(tmp_path):
     data = tmp_path / "data.csv"
     data.write_text("text,label\n" + "".join(f"a &amp; b number {i},x &amp; y\n" for i in range(30)))
     _, files = run_prepare(tmp_path, data=data, steps=["clean_html"])
@@ -252,27 +255,25 @@ def test_labels_stay_as_written_whatever_the_steps(tmp_path):
     assert files["train"][0]["messages"][-2]["content"].startswith("a & b")
 
 
-def test_what_steps_would_mend_is_said_and_left(tmp_path):
+def test_what_unused_steps_would_clean_is_reported_and_left_unchanged(tmp_path):
     data = tmp_path / "data.csv"
     data.write_text("text,label\n" + "".join(f"cafÃ© number {i} &amp; bar at www.site.org,x\n" for i in range(30)))
     run, files = run_prepare(tmp_path, data=data)
-    notes = " ".join(row["text"] for row in read_jsonl(run.path("notes.jsonl")))
-    assert "100.0% of the rows hold mojibake" in notes
-    assert "100.0% of the rows hold HTML" in notes
-    assert "personal data" not in notes
-    assert "every row has the label 'x'" in notes
+    notes = notes_of(run)
+    for step in ("repair_encoding", "clean_html"):
+        assert any(note.startswith("100.0%") and step in note for note in notes)
+    assert not any("mask_pii" in note for note in notes)
+    assert any("'x'" in note for note in notes)  # the only label
     assert "cafÃ©" in files["train"][0]["messages"][-2]["content"]
 
 
-def test_columns_that_are_not_used_and_texts_that_were_cut_are_said(tmp_path):
+def test_unused_columns_and_values_outside_the_header_are_reported(tmp_path):
     data = tmp_path / "data.csv"
     lines = [f"question {i},x{i % 3},because,,\n" for i in range(30)]
     data.write_text("text,label,remark,,\n" + "".join(lines) + "cut here,x1,because, and on,\n")
     run, _ = run_prepare(tmp_path, data=data)
-    notes = " ".join(row["text"] for row in read_jsonl(run.path("notes.jsonl")))
-    assert "not used: remark, column_4" in notes
-    assert "1 rows go on in columns without a name (first: " in notes
-    assert "data.csv:32)" in notes
+    assert any(note.startswith("data.csv:") and "remark, column_4" in note for note in notes_of(run))
+    assert any(note.startswith("1 ") and "data.csv:32)" in note for note in notes_of(run))
 
 
 def test_plain_text_can_stay_text(tmp_path):
@@ -281,7 +282,7 @@ def test_plain_text_can_stay_text(tmp_path):
     assert files["train"][0]["text"] == "Words to continue."
 
 
-def test_with_a_model_the_rows_are_held_against_its_template_and_length(tmp_path):
+def test_with_a_model_the_rows_are_checked_against_its_template_and_length(tmp_path):
     run, files = run_prepare(tmp_path, data=table(tmp_path / "data.csv"), model=NANO, validation_size=0)
     mask = read_jsonl(run.path("mask.jsonl"))
     label = files["train"][0]["messages"][-1]["content"]
@@ -289,11 +290,11 @@ def test_with_a_model_the_rows_are_held_against_its_template_and_length(tmp_path
     assert [row["token"] for row in mask if row["trained"] and row["special"]] == ["<|end|>"]
     assert 0.05 < run.metrics["trained_share"] < 0.5
     assert run.metrics["max_length"] % 8 == 0
-    with pytest.raises(RefusedError, match=r"200 of 200 rows are longer than max_length=10 tokens"):
+    with pytest.raises(RefusedError, match=r"200 of 200 .*max_length=10"):
         run_prepare(tmp_path, "short", data=tmp_path / "data.csv", model=NANO, max_length=10)
 
 
-def test_a_marker_that_the_base_model_never_learnt_is_said_with_what_mends_it(tmp_path):
+def test_an_untrained_special_token_is_reported_with_a_fix(tmp_path):
     shutil.copytree(NANO.path, tmp_path / "base")
     weights = load_file(tmp_path / "base" / "model.safetensors")
     (name,) = [name for name in weights if name.endswith("embed_tokens.weight")]
@@ -303,19 +304,18 @@ def test_a_marker_that_the_base_model_never_learnt_is_said_with_what_mends_it(tm
     base = ModelRef("base", str(tmp_path / "base"))
     run, _ = run_prepare(tmp_path, data=table(tmp_path / "data.csv"), model=base)
     (fault,) = read_jsonl(run.path("template.jsonl"))
-    assert "never learnt <|end|>" in fault["text"]
-    notes = " ".join(row["text"] for row in read_jsonl(run.path("notes.jsonl")))
-    assert 'modules_to_save: ["embed_tokens", "lm_head"]' in notes
+    assert "<|end|>" in fault["text"]
+    assert any('modules_to_save: ["embed_tokens", "lm_head"]' in note for note in notes_of(run))
 
 
-def test_rows_above_max_length_are_dropped_when_asked(tmp_path):
+def test_rows_above_max_length_are_dropped_on_request(tmp_path):
     data = table(tmp_path / "data.csv", 20)
     data.write_text(data.read_text() + "word " * 200 + ",label_1\n")
     _, files = run_prepare(tmp_path, data=data, model=NANO, max_length=100, on_overflow="drop")
     assert [(row["line"], row["reason"]) for row in files["dropped"]] == [(22, "longer than 100 tokens")]
 
 
-def test_prepare_on_ones_own_file_shows_the_mask_and_takes_no_other_task_for_its_gold(slmkit, project):
+def test_prepare_on_a_users_file_shows_the_mask_and_uses_its_own_gold(slmkit, project):
     table(project / "mine.csv", 40)
     done = slmkit("prepare", "--show-mask", "data=mine.csv")
     assert done.code == 0, done.err
@@ -327,7 +327,7 @@ def test_prepare_on_ones_own_file_shows_the_mask_and_takes_no_other_task_for_its
     assert again["metrics"]["num_in_gold"] > 0
 
 
-def test_the_spread_of_lengths_and_the_reason_of_max_length_are_told(tmp_path):
+def test_the_lengths_and_the_reason_for_max_length_are_reported(tmp_path):
     data = table(tmp_path / "data.csv", 150)
     data.write_text(data.read_text() + "word " * 60 + ",label_1\n")
     run, _ = run_prepare(tmp_path, data=data, model=NANO, on_overflow="drop", steps=[], validation_size=0)
@@ -336,9 +336,8 @@ def test_the_spread_of_lengths_and_the_reason_of_max_length_are_told(tmp_path):
         found["length_p50"] <= found["length_p95"] <= found["length_p99"] < found["length_max"] > found["max_length"]
     )
     assert found["max_length"] >= found["length_p99"]
-    notes = " ".join(row["text"] for row in read_jsonl(run.path("notes.jsonl")))
-    assert f"max_length={found['max_length']} holds 99 % of the rows: the longest is more than twice" in notes
-    assert "leaves out 1 rows" in notes
+    (note,) = [note for note in notes_of(run) if f"max_length={found['max_length']}" in note]
+    assert "99 %" in note and "1 row" in note
 
 
 def chats(path, exchanges, count=4):
@@ -365,8 +364,8 @@ def test_long_chats_are_split_between_exchanges_and_nothing_is_lost(tmp_path):
     assert all(
         [m["role"] for m in piece[:2]] == ["system", "user"] and piece[-1]["role"] == "assistant" for piece in pieces
     )
-    said = [message for piece in pieces for message in piece[1:]]
-    assert said == [m for line in data.read_text().splitlines() for m in json.loads(line)["messages"]]
+    messages = [message for piece in pieces for message in piece[1:]]
+    assert messages == [m for line in data.read_text().splitlines() for m in json.loads(line)["messages"]]
     again, _ = run_prepare(tmp_path, "again", **{**options, "data": run.path("train.jsonl")}, max_length=120)
     assert again.metrics["length_max"] <= 120
     assert [row["step"] for row in read_jsonl(run.path("changed.jsonl"))] == ["split"] * 4
@@ -383,14 +382,14 @@ def test_the_pieces_of_a_chat_stay_on_one_side_of_the_split(tmp_path):
     assert sides[0] and sides[1] and not sides[0] & sides[1]
 
 
-def test_an_exchange_that_is_too_long_alone_is_refused_and_not_cut(tmp_path):
+def test_a_single_exchange_above_max_length_is_refused_and_not_truncated(tmp_path):
     data = tmp_path / "data.csv"
     data.write_text("text,label\n" + "".join(f"{'word ' * 200} {i},label_{i % 4}\n" for i in range(20)))
-    with pytest.raises(RefusedError, match="in one exchange that cannot be split"):
+    with pytest.raises(RefusedError, match=r"20 of 20 .*max_length=100"):
         run_prepare(tmp_path, data=data, model=NANO, max_length=100, on_overflow="split", steps=[])
 
 
-def test_long_texts_are_split_between_sentences_when_asked(tmp_path):
+def test_long_texts_are_split_between_sentences_on_request(tmp_path):
     sentences = [f"The sea is calm on day {i}." for i in range(60)]
     (tmp_path / "a.txt").write_text(" ".join(sentences))
     options = {"data": tmp_path / "a.txt", "text_as": "text", "model": NANO, "validation_size": 0}
@@ -401,21 +400,21 @@ def test_long_texts_are_split_between_sentences_when_asked(tmp_path):
     assert " ".join(" ".join(row["text"].split()) for row in cut["train"]) == " ".join(sentences)
 
 
-def test_gold_that_holds_all_rows_leaves_nothing_to_train_on(tmp_path):
+def test_gold_that_contains_all_rows_is_refused(tmp_path):
     data = table(tmp_path / "data.csv")
-    gold = freeze_on_first_sight(data, gold=data, folder=tmp_path / "gold" / "mine")
+    gold = freeze_once(data, gold=data, folder=tmp_path / "gold" / "mine")
     with pytest.raises(SlmkitError, match="200 in gold"):
         run_prepare(tmp_path, data=data, gold=gold.folder)
 
 
-def test_the_pre_flight_sees_mistakes_before_anything_runs(tmp_path):
+def test_the_pre_flight_check_finds_mistakes_before_the_run(tmp_path):
     data = table(tmp_path / "data.csv")
-    gold = freeze_on_first_sight(data, folder=tmp_path / "gold" / "mine")
+    gold = freeze_once(data, folder=tmp_path / "gold" / "mine")
     check(data=data, gold=gold.folder)
     check(data=tmp_path / "runs" / "made" / "later")
-    with pytest.raises(SlmkitError, match="'lable' is no column"):
+    with pytest.raises(SlmkitError, match="'lable'"):
         check(data=data, label_column="lable")
-    with pytest.raises(SlmkitError, match="validation_size"):
+    with pytest.raises(SlmkitError, match="validation_size=10"):
         check(data=data, validation_size=10)
     (gold.folder / "examples.jsonl").write_text("")
     with pytest.raises(RefusedError):
@@ -425,11 +424,9 @@ def test_the_pre_flight_sees_mistakes_before_anything_runs(tmp_path):
         check(data=data)
 
 
-def test_banking77_keeps_its_labels_as_written(tmp_path, shared_data):
+def test_banking77_keeps_its_labels(tmp_path, shared_data):
     banking = shared_data / "banking77"
-    gold = freeze_on_first_sight(
-        banking / "train.csv", gold=banking / "test.csv", folder=tmp_path / "gold" / "banking77"
-    )
+    gold = freeze_once(banking / "train.csv", gold=banking / "test.csv", folder=tmp_path / "gold" / "banking77")
     run, files = run_prepare(tmp_path, data=banking / "train.csv", gold=gold.folder)
     labels = {row["messages"][-1]["content"] for row in files["train"]}
     assert labels == set(json.loads((banking / "categories.json").read_text()))
@@ -437,7 +434,7 @@ def test_banking77_keeps_its_labels_as_written(tmp_path, shared_data):
     assert rows_out == run.metrics["num_rows_in"] == 10003
 
 
-def test_a_tokenizer_that_is_saved_to_cut_and_pad_counts_whole_texts(tmp_path):
+def test_a_tokenizer_saved_with_truncation_measures_whole_texts(tmp_path):
     shutil.copytree(NANO.path, tmp_path / "base")
     file = tmp_path / "base" / "tokenizer.json"
     saved = json.loads(file.read_text())

@@ -1,24 +1,25 @@
-"""synthesize: new rows are marked, traced and filtered; gold stays out; a killed run asks nothing twice."""
+"""The synthesize stage: rows are marked, traced and filtered; gold stays out; a killed run does not ask twice."""
 
 import pytest
 from project_files import read_jsonl
 from ruamel.yaml import YAML
 
+from slmkit.data.synthetic_rows import INSTRUCTIONS
 from slmkit.errors import SlmkitError
-from slmkit.gold.gold_set import freeze_on_first_sight
+from slmkit.gold.freeze import freeze_once
 from slmkit.runs.run import Run
 from slmkit.stages.prepare import prepare
 from slmkit.stages.synthesize import check, synthesize
 from slmkit.types import Answer
 
 
-class Scribe:
-    """A system that answers by a rule and remembers what it was asked."""
+class RuleSystem:
+    """A system that answers by a rule and records its prompts."""
 
-    label = "scribe"
+    label = "rule"
 
-    def __init__(self, say, *, stop_after=None):
-        self.say, self.stop_after, self.asked = say, stop_after, []
+    def __init__(self, respond, *, stop_after=None):
+        self.respond, self.stop_after, self.asked = respond, stop_after, []
 
     def __call__(self, task):
         self.instruction = task.instruction
@@ -30,9 +31,9 @@ class Scribe:
             if len(self.asked) == self.stop_after:
                 raise KeyboardInterrupt
             self.asked.append(example.input)
-            said = self.say(example.input)
-            given = vars(said) if isinstance(said, Answer) else {"text": said}
-            answers.append(Answer(**{**given, "example_id": example.id}))
+            answer = self.respond(example.input)
+            values = vars(answer) if isinstance(answer, Answer) else {"text": answer}
+            answers.append(Answer(**{**values, "example_id": example.id}))
             if on_answer:
                 on_answer(answers[-1])
         return answers
@@ -46,31 +47,31 @@ def table(path, count=12):
 
 def made(tmp_path, say, name="run", **options):
     run = Run(tmp_path / name)
-    scribe = Scribe(say)
-    synthesize(run, system=scribe, **options)
-    return run, read_jsonl(run.path("data.jsonl")), read_jsonl(run.path("dropped.jsonl")), scribe
+    system = RuleSystem(say)
+    synthesize(run, system=system, **options)
+    return run, read_jsonl(run.path("data.jsonl")), read_jsonl(run.path("dropped.jsonl")), system
 
 
-def turned(prompt):
+def reworded(prompt):
     return "could you tell me about the delivery of " + prompt.rpartition("parcel ")[2].partition(" arrive")[0]
 
 
-def test_paraphrases_keep_their_label_and_say_where_they_come_from(tmp_path):
-    run, rows, dropped, scribe = made(tmp_path, turned, data=table(tmp_path / "data.csv"))
+def test_paraphrases_keep_their_label_and_record_their_provenance(tmp_path):
+    run, rows, dropped, system = made(tmp_path, reworded, data=table(tmp_path / "data.csv"))
     assert len(rows) == 12 and not dropped
-    assert "other words" in scribe.instruction
+    assert system.instruction == INSTRUCTIONS["paraphrase"]
     for row in rows:
         line = int(row["provenance"]["seed"].rpartition(":")[2])
         user, assistant = (message["content"] for message in row["messages"])
         assert user == f"could you tell me about the delivery of number {line - 2}"
         assert assistant == f"label_{line % 2}"
         assert row["synthetic"] is True
-        assert row["provenance"]["system"] == "scribe" and len(row["provenance"]["prompt"]) == 16
+        assert row["provenance"]["system"] == "rule" and len(row["provenance"]["prompt"]) == 16
     assert run.metrics["num_rows"] == 12 and run.verdict_positive
 
 
-def test_what_cannot_be_used_is_kept_with_its_reason(tmp_path):
-    said = {
+def test_each_unusable_answer_is_recorded_with_its_reason(tmp_path):
+    answers = {
         0: "",
         2: Answer("", "cut of", stopped=False),
         4: Answer("", "", error="too long"),
@@ -81,23 +82,23 @@ def test_what_cannot_be_used_is_kept_with_its_reason(tmp_path):
         3: "a text that is about a letter",
         5: "parcel 5",
     }
-    say = lambda prompt: said.get(int(prompt.split()[6]), "")  # noqa: E731
+    say = lambda prompt: answers.get(int(prompt.split()[6]), "")  # noqa: E731
     _, rows, dropped, _ = made(tmp_path, say, data=table(tmp_path / "data.csv"))
     assert [row["messages"][0]["content"] for row in rows] == ["a new text about letters 8 and 10"]
     reasons = {row["line"] - 2: row["reason"] for row in dropped}
     assert {i: reasons[i] for i in (0, 2, 4, 6, 10, 1, 3, 5)} == {
         0: "empty answer",
-        2: "answer cut at max_new_tokens",
+        2: "answer truncated at max_new_tokens",
         4: "no answer",
-        6: "too near its seed",
-        10: "repeats another row",
-        1: "not in the form asked for",
-        3: "a number of its seed is gone",
-        5: "far shorter than its seed",
+        6: "near duplicate of its seed",
+        10: "duplicate of another row",
+        1: "not in the requested format",
+        3: "a number of its seed is missing",
+        5: "much shorter than its seed",
     }
 
 
-def test_questions_about_passages_have_answers_that_stand_there(tmp_path):
+def test_questions_about_passages_have_answers_from_the_passage(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("The tower of Ulm is 161 metres high.")
     (tmp_path / "docs" / "b.md").write_text("The lake has a surface of 536 square kilometres.")
@@ -110,27 +111,27 @@ def test_questions_about_passages_have_answers_that_stand_there(tmp_path):
 
     run, rows, dropped, _ = made(tmp_path, ask, data=tmp_path / "docs", method="questions")
     assert [row["messages"][1]["content"] for row in rows] == ["161 metres"]
-    assert sorted(row["reason"] for row in dropped) == ["answer not in the passage", "not in the form asked for"]
+    assert sorted(row["reason"] for row in dropped) == ["answer not in the passage", "not in the requested format"]
     passages = {row["id"]: row["text"] for row in read_jsonl(run.path("documents.jsonl"))}
     assert "tower" in passages[rows[0]["provenance"]["passage"]]
 
 
-def test_expand_shows_examples_of_one_label_and_each_style_asks_anew(tmp_path):
+def test_expand_shows_examples_of_one_label_and_no_prompt_is_repeated(tmp_path):
     numbers = iter(range(100))
     data = table(tmp_path / "data.csv")
     say = lambda _: f"word{next(numbers)} is new"  # noqa: E731
-    _, rows, _, scribe = made(tmp_path, say, data=data, method="expand", num_per_row=2)
-    assert len(scribe.asked) == len(set(scribe.asked)) == len(rows) == 24
-    for prompt in scribe.asked:
+    _, rows, _, system = made(tmp_path, say, data=data, method="expand", num_per_row=2)
+    assert len(system.asked) == len(set(system.asked)) == len(rows) == 24
+    for prompt in system.asked:
         shown = [int(line.split()[6]) for line in prompt.splitlines() if line.startswith("Text:")]
         assert len(shown) == 3 and len({i % 2 for i in shown}) == 1
 
 
-def test_no_synthetic_row_stands_in_gold_and_prepare_counts_them(tmp_path):
-    gold = freeze_on_first_sight(table(tmp_path / "data.csv", 60), folder=tmp_path / "gold" / "mine")
-    said = iter([gold.examples[0].input.upper() + "!", "a text about letters", "a line about parcels"])
+def test_no_synthetic_row_is_in_gold_and_prepare_counts_them(tmp_path):
+    gold = freeze_once(table(tmp_path / "data.csv", 60), folder=tmp_path / "gold" / "mine")
+    answers = iter([gold.examples[0].input.upper() + "!", "a text about letters", "a line about parcels"])
     (tmp_path / "few.csv").write_text("text,label\nsay it,label_0\nsay that,label_1\nsay more,label_0\n")
-    run, rows, dropped, _ = made(tmp_path, lambda _: next(said), data=tmp_path / "few.csv", gold=gold.folder,
+    run, rows, dropped, _ = made(tmp_path, lambda _: next(answers), data=tmp_path / "few.csv", gold=gold.folder,
                                  label_column="label")  # fmt: skip
     assert len(rows) == 2
     assert [row["reason"] for row in dropped] == ["in gold"]
@@ -140,25 +141,26 @@ def test_no_synthetic_row_stands_in_gold_and_prepare_counts_them(tmp_path):
     assert card["synthetic_rows"] == 2
 
 
-def test_a_killed_run_asks_nothing_twice(tmp_path):
+def test_a_killed_run_does_not_ask_twice(tmp_path):
     data = table(tmp_path / "data.csv")
-    first = Scribe(turned, stop_after=7)
+    first = RuleSystem(reworded, stop_after=7)
     with pytest.raises(KeyboardInterrupt):
         synthesize(Run(tmp_path / "run"), data=data, system=first)
-    _, rows, _, second = made(tmp_path, turned, data=data)
+    _, rows, _, second = made(tmp_path, reworded, data=data)
     assert len(rows) == 12
     assert len(second.asked) == 5 and not set(first.asked) & set(second.asked)
 
 
-def test_nothing_usable_is_a_negative_verdict_and_wrong_counts_are_refused(tmp_path):
+def test_no_usable_row_is_a_negative_verdict_and_too_many_per_row_are_refused(tmp_path):
     run, _, _, _ = made(tmp_path, lambda _: "", data=table(tmp_path / "data.csv"))
     assert not run.verdict_positive
-    with pytest.raises(SlmkitError, match="num_per_row is 7"):
-        check(system=Scribe(turned), num_per_row=7)
+    with pytest.raises(SlmkitError, match="num_per_row=7") as caught:
+        check(system=RuleSystem(reworded), num_per_row=7)
+    assert caught.value.where == "with.num_per_row"
 
 
 def test_the_embedded_model_is_asked_from_the_command_line(slmkit):
     done = slmkit("run", "data/synthesize", "limit=2", "max_new_tokens=24", "--json")
     assert done.code in (0, 2), done.err
     assert done.json["metrics"]["num_asked"] == 2
-    assert "synthetic rows of 2 asked for" in done.json["verdict"]["text"]
+    assert done.json["verdict"]["text"]

@@ -1,4 +1,4 @@
-"""The world stage: rows whose truth is known, with the documents that hold it."""
+"""The world stage: rows with known answers, and the documents that contain them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_every_family_can_be_drawn(family, tmp_path):
     assert len({row["id"] for row in rows}) == 20
 
 
-def test_the_documents_of_today_hold_the_answers_to_gold_questions(tmp_path):
+def test_todays_documents_contain_the_answers_to_gold_questions(tmp_path):
     from slmkit.micro_world.gold_sets import draw
 
     world(Run(tmp_path), family="fresh", num_examples=20)
@@ -36,14 +36,15 @@ def test_tickets_come_with_the_handbook(tmp_path):
     assert len(read_jsonl(tmp_path / "documents.jsonl")) == 20
 
 
-def test_a_live_set_follows_the_seed_of_the_run(tmp_path):
+def test_a_live_set_depends_on_the_seed_of_the_run(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         world(Run(tmp_path / name, seed=seed), family="reading", split="live", num_examples=10)
     a, b, c = ((tmp_path / name / "data.jsonl").read_text() for name in "abc")
     assert a == b != c
 
 
-def test_an_unknown_family_is_told_with_those_there_are():
-    with pytest.raises(SlmkitError, match="no family 'poems'") as told:
+def test_an_unknown_family_is_refused_with_the_known_ones():
+    with pytest.raises(SlmkitError, match="'poems'") as caught:
         check(family="poems")
-    assert "tickets" in told.value.fix
+    assert caught.value.where == "with.family"
+    assert "tickets" in caught.value.fix

@@ -6,7 +6,7 @@ import pytest
 from project_files import read_jsonl
 
 from slmkit.errors import SlmkitError
-from slmkit.gold.gold_set import freeze_gold
+from slmkit.gold.freeze import freeze_gold
 from slmkit.metrics.match import contains, exact_match
 from slmkit.recipe.call import Part
 from slmkit.runs.run import Run

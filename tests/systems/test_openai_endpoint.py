@@ -13,7 +13,7 @@ import pytest
 from project_files import build, read_jsonl
 
 from slmkit.errors import FailedError, SlmkitError
-from slmkit.gold.gold_set import freeze_gold
+from slmkit.gold.freeze import freeze_gold
 from slmkit.recipe.call import Part
 from slmkit.runs.run import Run
 from slmkit.stages.compare import compare

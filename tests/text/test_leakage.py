@@ -1,4 +1,4 @@
-"""Planted leaks are found by kind; clean rows raise few alarms; the search agrees with comparing every pair."""
+"""Planted leaks are found by kind; false positives are rare; the search agrees with comparing every pair."""
 
 import random
 
@@ -50,8 +50,8 @@ def plant(gold, kind, rng, vocabulary):
         ("case and space", 1.0),
         ("punctuation", 1.0),
         ("10 % of words", 0.99),
-        ("20 % of words", 0.3),  # two of ten words changed is another question to a bank: a limit of counting words
-        ("inside a longer row", 0.95),  # all but questions of three words and fewer
+        ("20 % of words", 0.3),  # two of ten words can change the question: a limit of word edits
+        ("inside a longer row", 0.95),  # all but questions of at most three words
     ],
 )
 def test_two_hundred_planted_leaks_are_found(banking, kind, least):
@@ -64,7 +64,7 @@ def test_two_hundred_planted_leaks_are_found(banking, kind, least):
     assert len(found) / 200 >= least
 
 
-def test_without_answers_long_questions_are_found_all_the_same(banking):
+def test_long_questions_are_found_without_answers(banking):
     rng = random.Random(0)
     vocabulary = sorted({word for text, _ in banking["train"] for word in text.split()})
     gold = [text for text, _ in banking["test"] if len(normalise(text).split()) >= 8][:200]
@@ -72,7 +72,7 @@ def test_without_answers_long_questions_are_found_all_the_same(banking):
     assert len(find_leaks(rows, gold)) == 200
 
 
-def test_ten_thousand_clean_rows_raise_few_alarms(banking):
+def test_false_positives_are_rare_in_ten_thousand_clean_rows(banking):
     gold = random.Random(0).sample(banking["test"], 200)
     same = {normalise(text) for text, _ in gold}
     clean = [(text, label) for text, label in banking["train"] if normalise(text) not in same]
@@ -82,7 +82,7 @@ def test_ten_thousand_clean_rows_raise_few_alarms(banking):
     assert len(find_leaks(rows, texts, answers=(row_labels, labels))) / len(rows) <= 0.005
 
 
-def test_the_search_misses_nothing_that_comparing_every_pair_finds(banking):
+def test_the_search_finds_everything_that_comparing_every_pair_finds(banking):
     rows, gold = ([text for text, _ in banking[part]] for part in ("train", "test"))
     rows, gold = rows[:1500], gold[:400]
     words = [[normalise(text).split() for text in texts] for texts in (rows, gold)]
@@ -91,7 +91,7 @@ def test_the_search_misses_nothing_that_comparing_every_pair_finds(banking):
     assert {leak.row for leak in find_leaks(rows, gold) if leak.kind != "contains"} == expected
 
 
-def test_the_search_with_answers_misses_none_either(banking):
+def test_the_search_with_answers_finds_everything_too(banking):
     rows, gold = banking["train"][::7], banking["test"][::7]
     words = [[(normalise(text).split(), label) for text, label in part] for part in (rows, gold)]
     expected = {
@@ -104,7 +104,7 @@ def test_the_search_with_answers_misses_none_either(banking):
     assert {leak.row for leak in found if leak.kind != "contains"} == expected
 
 
-def test_an_answer_that_most_texts_share_says_nothing():
+def test_an_answer_that_most_texts_share_is_no_evidence():
     gold = [f"{word} is a text of its own" for word in ("this", "that", "what", "here", "there", "now", "so", "it")]
     short = ["call me at noon", *gold]
     spam = ["ham"] * len(short)
@@ -112,7 +112,7 @@ def test_an_answer_that_most_texts_share_says_nothing():
     assert find_leaks(["call me at home"], short, answers=(["eggs"], ["eggs", *spam[1:]]))[0].kind == "near"
 
 
-def test_data_written_by_a_pattern_are_no_leak():
+def test_data_that_follows_a_pattern_is_not_a_leak():
     cities = ["Ulm", "Bonn", "Kiel", "Jena", "Trier", "Hamm"]
     rows = [f"weather in {city} today" for city in cities]
     leaks = find_leaks(rows, ["weather in Rome today", "play a song", "pay my bill", "call my mum", "set a timer"],
@@ -120,15 +120,15 @@ def test_data_written_by_a_pattern_are_no_leak():
     assert leaks == []
     long = [f"could you please tell me what the weather in {city} is" for city in cities]
     rome = ["could you please tell me what the weather in Rome is"]
-    assert find_leaks(long, rome, answers=(cities, ["Rome"])) == []  # other answers: other questions
-    assert len(find_leaks(long, rome, answers=(["sun"] * 6, ["sun"]))) == 6  # one answer: the question reworded
+    assert find_leaks(long, rome, answers=(cities, ["Rome"])) == []  # different answers: different questions
+    assert len(find_leaks(long, rome, answers=(["sun"] * 6, ["sun"]))) == 6  # same answer: reworded questions
 
 
-def test_a_short_text_in_a_longer_row_of_its_answer_is_a_leak_but_not_in_many():
+def test_a_short_text_inside_rows_with_its_answer_is_a_leak_unless_there_are_many():
     gold, answers = ["where is my card", "play jazz", "x", "y", "z"], ["arrival", "music", "a", "b", "c"]
     kinds = [
-        [(leak.kind, leak.gold) for leak in find_leaks(rows, gold, answers=([given] * len(rows), answers))]
-        for rows, given in (
+        [(leak.kind, leak.gold) for leak in find_leaks(rows, gold, answers=([answer] * len(rows), answers))]
+        for rows, answer in (
             (["hello, where is my card? thanks"], "arrival"),
             (["hello, where is my card? thanks"], "other"),
             (
@@ -142,7 +142,7 @@ def test_a_short_text_in_a_longer_row_of_its_answer_is_a_leak_but_not_in_many():
     assert kinds == [[("contains", 0)], [], [], [("near", 1)], []]
 
 
-def test_near_duplicates_are_found_and_keep_the_first(banking):
+def test_near_duplicates_are_found_and_the_first_is_kept(banking):
     rng = random.Random(0)
     vocabulary = sorted({word for text, _ in banking["train"] for word in text.split()})
     base = [text for text, _ in banking["train"] if len(text.split()) >= 12][:500]
@@ -157,11 +157,11 @@ def test_near_duplicates_are_found_and_keep_the_first(banking):
     )
 
 
-def test_one_word_is_the_question_in_a_short_text():
+def test_in_a_short_text_one_word_changes_the_question():
     assert find_leaks(["How do I change my PIN?"], ["How do I change my name?"]) == []
     assert near_duplicates(["How do I change my PIN?", "How do I change my name?"]) == {}
     assert [edits_allowed(n) for n in (7, 8, 13, 14, 17, 20, 40, 100)] == [0, 1, 1, 2, 2, 3, 8, 23]
 
 
-def test_a_stretch_of_four_words_survives_the_edits_allowed():
+def test_four_consecutive_words_survive_the_edits_allowed():
     assert all(n // (edits_allowed(n) + 1) >= 4 for n in range(8, 2000))

@@ -1,4 +1,4 @@
-"""Text out of HTML: entities decoded, tags taken away, spaces put in order."""
+"""Extracts text from HTML: removes tags, decodes entities and normalises whitespace."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SPACES = re.compile(r"[ \t\u00a0]+")
 
 
 def clean_html(text: str) -> str:
-    """The readable text. Only tags of HTML go, so that "a < b" and code such as <T> stay.
+    """The visible text. Only HTML tags are removed, so that "a < b" and code such as <T> stay.
 
-    Example: "Fish &amp; chips<br>today" -> "Fish & chips\\ntoday"; entities escaped twice are decoded twice.
+    Example: "Fish &amp; chips<br>today" -> "Fish & chips\\ntoday". Doubly escaped entities are decoded twice.
     """
     if _TAG.search(text):
         text = html_to_text(text)

@@ -1,4 +1,4 @@
-"""The language of some texts: by script, or by their commonest words where the script is Latin."""
+"""Identifies the language of texts by script or, for Latin script, by the most common words of each language."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _SCRIPTS = {
     "th": re.compile(r"[\u0e00-\u0e7f]"),
 }
 _LETTER = re.compile(r"[^\W\d_]")
-_SCRIPT_SHARE = 0.2  # of the letters: Japanese is mostly kanji, and any text may hold Latin names
-_WORD_SHARE = 0.08  # of the words that are among a language's twenty commonest; below, it is none of these
+_SCRIPT_SHARE = 0.2  # of the letters: Japanese is mostly kanji, and any text may contain Latin names
+_WORD_SHARE = 0.08  # of the words that must be among a language's twenty most common ones
 
 
 def find_language(texts: Sequence[str]) -> str | None:
-    """The two-letter code of the language most of the text is in, or None where none is clear.
+    """The two-letter code of the main language of the texts, or None if it is unclear.
 
-    A script stands for the language most written in it: Cyrillic for ru, Devanagari for hi.
+    A script counts as the language most written in it: Cyrillic as ru, Devanagari as hi.
     """
     text = " ".join(texts)
     letters = len(_LETTER.findall(text))

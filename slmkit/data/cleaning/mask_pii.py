@@ -1,7 +1,8 @@
-"""Personal data of a fixed form replaced by its type: "mail me at a@b.org" -> "mail me at [EMAIL_ADDRESS]".
+"""Masks personal data that has a fixed format: "mail me at a@b.org" -> "mail me at [EMAIL_ADDRESS]".
 
-E-mail addresses, card numbers and IBANs (both by their check digits), social security numbers, IP addresses, phone
-numbers, web addresses. Names, places and street addresses have no fixed form and are not masked: that takes a model.
+Covers e-mail addresses, card numbers and IBANs (both verified by their check digits), US social security numbers, IP
+addresses, phone numbers and web addresses. Names, places and street addresses have no fixed format and are not masked:
+finding them takes a model.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _DIGITS = re.compile(r"\D")
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of personal data: text[start:stop] is of this type."""
+    """Personal data of one type at text[start:stop]."""
 
     type: str
     start: int
@@ -23,7 +24,7 @@ class Span:
 
 
 def mask_pii(text: str) -> str:
-    """The text with each piece of personal data replaced by its type in square brackets."""
+    """The text with personal data replaced by its type in square brackets."""
     parts, at = [], 0
     for span in find_pii(text):
         parts += [text[at : span.start], f"[{span.type}]"]
@@ -32,7 +33,7 @@ def mask_pii(text: str) -> str:
 
 
 def find_pii(text: str) -> list[Span]:
-    """The pieces in order, none overlapping; where two types fit, the one that is checked more strictly."""
+    """The spans of personal data in order, without overlaps; if several types match, the most strictly checked one."""
     found: list[Span] = []
     for type, pattern, is_right in _TYPES:
         for match in pattern.finditer(text):
@@ -43,14 +44,14 @@ def find_pii(text: str) -> list[Span]:
 
 
 def _is_card(number: str) -> bool:
-    """12 to 19 digits whose Luhn sum ends in 0 (ISO/IEC 7812-1)."""
+    """Whether it has 12 to 19 digits and its Luhn sum ends in 0 (ISO/IEC 7812-1)."""
     digits = [int(digit) for digit in _DIGITS.sub("", number)]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
     return 12 <= len(digits) <= 19 and len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 def _is_iban(number: str) -> bool:
-    """Letters as numbers, the first four characters moved behind: 1 modulo 97 (ISO 13616)."""
+    """Whether it is 1 modulo 97 with its first four characters moved to the end and letters as numbers (ISO 13616)."""
     plain = number.replace(" ", "").upper()
     turned = plain[4:] + plain[:4]
     return 15 <= len(plain) <= 34 and int("".join(str(int(character, 36)) for character in turned)) % 97 == 1

@@ -1,4 +1,4 @@
-"""Cleaning repairs what is broken, masks what has a form, and leaves everything else as it was."""
+"""The text steps repair encodings, strip HTML and mask personal data, and leave other text unchanged."""
 
 import json
 from collections import Counter
@@ -11,7 +11,7 @@ from slmkit.data.repair_encoding import repair_encoding
 
 
 @pytest.mark.parametrize(("name", "count"), [("in-the-wild", 70), ("synthetic", 30), ("negative", 31)])
-def test_every_mojibake_case_is_repaired_as_expected(shared_data, name, count):
+def test_mojibake_is_repaired_as_expected(shared_data, name, count):
     cases = json.loads((shared_data / "text_faults" / f"ftfy_{name}.json").read_text())
     assert len(cases) == count
     for case in cases:
@@ -28,7 +28,7 @@ def test_every_mojibake_case_is_repaired_as_expected(shared_data, name, count):
         ("AT&T, R&D; done", "AT&T, R&D; done"),
     ],
 )
-def test_html_goes_and_code_stays(text, clean):
+def test_html_is_removed_and_code_stays(text, clean):
     assert clean_html(text) == clean
 
 
@@ -49,7 +49,7 @@ LOOK_ALIKES = ("card 4111 1111 1111 1112", "IBAN GB83 WEST 1234 5698 7654 32", "
 
 
 @pytest.mark.parametrize("text", LOOK_ALIKES)
-def test_numbers_that_only_look_personal_stay(text):
+def test_numbers_that_only_look_like_personal_data_stay(text):
     assert mask_pii(text) == text
 
 

@@ -1,78 +1,80 @@
-"""Filtering steps leave out what they are asked to, each row with its reason, and keep what cannot be told."""
+"""The filtering steps drop the right rows with a reason each, and keep undecidable ones."""
 
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from slmkit.data.cleaning.filters import Filters, reasons
+from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.cleaning.filters import Filters, drop_reasons
 from slmkit.data.cleaning.steps import apply_steps
-from slmkit.data.convert import Canonical
 from slmkit.errors import SlmkitError
 
 
 def rows(*pairs):
-    return [Canonical({}, text, label, Path("a.csv"), i) for i, (text, label) in enumerate(pairs, 2)]
+    return [CanonicalRow({}, text, label, Path("a.csv"), i) for i, (text, label) in enumerate(pairs, 2)]
 
 
-def test_rows_clearly_in_another_language_go_and_unclear_ones_stay():
+def test_rows_in_another_language_are_dropped_and_unclear_ones_kept():
     table = rows(
         ("where is the card that you have sent to me", "a"),
         ("what is the rate for this and how do i get it", "a"),
         ("wo ist die karte, die sie mir mit der post zu mir", "a"),
         ("ok", "a"),
     )
-    assert reasons("language", table, Filters()) == {2: "language de"}
-    assert reasons("language", table, Filters(language="de")) == {0: "language en", 1: "language en"}
+    assert drop_reasons("language", table, Filters()) == {2: "language de"}
+    assert drop_reasons("language", table, Filters(language="de")) == {0: "language en", 1: "language en"}
 
 
-def test_rows_too_short_or_too_long_go():
+def test_rows_that_are_too_short_or_too_long_are_dropped():
     table = rows(("one", "x"), ("one two three", "x"), ("one two three four five", "x"))
-    assert reasons("length", table, Filters(min_words=3, max_words=5)) == {
+    assert drop_reasons("length", table, Filters(min_words=3, max_words=5)) == {
         0: "fewer than 3 words",
         2: "more than 5 words",
     }
 
 
-def test_balance_keeps_a_stable_choice_of_each_label():
+def test_balance_keeps_the_same_rows_per_label_in_any_order():
     table = rows(*((f"text {i}", "ham" if i % 10 else "spam") for i in range(200)))
     kept = apply_steps(table, ["balance"], keep_targets=True, filters=Filters(max_per_label=15))
     assert Counter(row.target for row in kept.rows) == {"ham": 15, "spam": 15}
     assert Counter(row.reason for row in kept.dropped) == {"above 15 rows of its label": 170}
-    turned = apply_steps(table[::-1], ["balance"], keep_targets=True, filters=Filters(max_per_label=15))
-    assert {row.id for row in turned.rows} == {row.id for row in kept.rows}
+    reordered = apply_steps(table[::-1], ["balance"], keep_targets=True, filters=Filters(max_per_label=15))
+    assert {row.id for row in reordered.rows} == {row.id for row in kept.rows}
 
 
-def test_a_label_that_does_not_fit_its_text_is_left_out_with_the_likelier_one():
+def test_a_suspect_label_is_dropped_with_the_more_likely_label():
     table = rows(
         *((f"{word} number {i}", word) for word in ("apple", "bolt") for i in range(30)), ("apple pie", "bolt")
     )
     done = apply_steps(table, ["label_suspects"], keep_targets=True)
-    assert [(row.input, row.reason) for row in done.dropped] == [("apple pie", "label suspect: likelier apple")]
+    (dropped,) = done.dropped
+    assert dropped.input == "apple pie" and dropped.reason.endswith(" apple")
 
 
 def test_steps_run_in_the_order_given():
     table = rows(("one two", "x"), ("one two", "x"), ("one two three", "x"))
     filters = Filters(max_per_label=2)
     orders = (["duplicates", "balance"], ["balance", "duplicates"])
-    left = [
+    reasons = [
         [row.reason for row in apply_steps(table, order, keep_targets=True, filters=filters).dropped]
         for order in orders
     ]
-    assert left[0] == ["duplicate"]
-    assert left[1][0] == "above 2 rows of its label"
+    assert reasons[0] == ["duplicate"]
+    assert reasons[1][0] == "above 2 rows of its label"
 
 
 @pytest.mark.parametrize(
-    ("filters", "steps", "kind", "words"),
+    ("filters", "steps", "kind", "value", "where"),
     [
-        (Filters(min_words=3), ["duplicates"], None, "the step 'length' is left out"),
-        (Filters(language="en"), [], None, "the step 'language' is left out"),
-        (Filters(), ["length"], None, "no bound"),
-        (Filters(), ["balance"], None, "no bound"),
-        (Filters(max_per_label=3), ["balance"], "generation", "for labels"),
+        (Filters(min_words=3), ["duplicates"], None, "'length'", "with.min_words"),
+        (Filters(language="en"), [], None, "'language'", "with.language"),
+        (Filters(), ["length"], None, "'length'", "with.steps"),
+        (Filters(), ["balance"], None, "'balance'", "with.steps"),
+        (Filters(max_per_label=3), ["balance"], "generation", "'balance'", "with.steps"),
     ],
 )
-def test_a_value_without_its_step_and_a_step_without_its_value_are_refused(filters, steps, kind, words):
-    with pytest.raises(SlmkitError, match=words):
+def test_an_option_without_its_step_and_a_step_without_its_option_are_refused(filters, steps, kind, value, where):
+    with pytest.raises(SlmkitError, match=value) as caught:
         filters.check(steps, kind=kind)
+    assert caught.value.where == where

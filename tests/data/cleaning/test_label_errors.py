@@ -1,4 +1,4 @@
-"""Labels changed on purpose are among the suspects; a set without doubt has none."""
+"""Deliberately wrong labels are among the suspects; clear labels are not."""
 
 import random
 
@@ -6,7 +6,7 @@ from slmkit.data.cleaning.label_errors import label_suspects
 from slmkit.data.read import read_rows
 
 
-def test_labels_changed_on_purpose_are_suspects(shared_data):
+def test_deliberately_wrong_labels_are_suspects(shared_data):
     rows = [row.values for row in read_rows(shared_data / "banking77" / "train.csv")]
     names = sorted({row["category"] for row in rows})[:12]
     rows = [row for row in rows if row["category"] in names]
@@ -21,7 +21,7 @@ def test_labels_changed_on_purpose_are_suspects(shared_data):
     assert len(suspects & changed) / len(suspects) >= 0.6
 
 
-def test_clear_labels_raise_no_doubt():
+def test_clear_labels_are_not_suspects():
     texts = [f"{word} {i}" for word in ("apple pie", "steel bolt") for i in range(20)]
     assert label_suspects(texts, ["food"] * 20 + ["tool"] * 20) == []
     assert label_suspects(texts, ["one"] * 40) == []

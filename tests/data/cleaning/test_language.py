@@ -1,4 +1,4 @@
-"""Languages are told apart by script and by common words."""
+"""Languages are identified by script and by common words."""
 
 import pytest
 
@@ -21,5 +21,5 @@ from slmkit.data.cleaning.language import find_language
         (None, "zxq vbn qwrt plk mnb"),
     ],
 )
-def test_the_language_is_found_or_said_to_be_unclear(language: str | None, text: str) -> None:
+def test_the_language_is_identified_or_unclear(language: str | None, text: str) -> None:
     assert find_language([text]) == language

@@ -1,0 +1,184 @@
+"""Reads a file as canonical rows: finds its shape, converts each row, and records the reason for each unusable one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from slmkit.data.canonical_row import CanonicalRow, DroppedRow, RowFault
+from slmkit.data.convert import convert
+from slmkit.data.find_files import OnNote, is_held_out
+from slmkit.data.gap_fill import gap_fill
+from slmkit.data.header import doubtful_header
+from slmkit.data.read import Row, read_rows
+from slmkit.data.shape import Shape, find_shape, unused_columns
+from slmkit.errors import SlmkitError
+
+_HEAD_ROWS = 1000  # only these decide the shape, so that a long file and its head have the same one
+
+TaskKind = Literal["classification", "generation", "extraction"]
+
+
+@dataclass(frozen=True)
+class CanonicalData:
+    """The contents of a data file: its shape, its rows, and the rows that could not be used."""
+
+    shape: Shape
+    rows: list[CanonicalRow]
+    dropped: list[DroppedRow]
+    num_read: int  # records in the file
+    is_synthetic: bool  # questions generated from plain text
+    num_synthetic: int = 0  # records marked as written by a model
+
+    @property
+    def kind(self) -> TaskKind:
+        """The kind of task that these rows define."""
+        if self.shape.kind == "classification":
+            return "classification"
+        if self.shape.kind == "slots" or (self.rows and all(_is_object(row.target) for row in self.rows)):
+            return "extraction"
+        return "generation"
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of a classification task, sorted; empty for other tasks."""
+        return sorted({row.target for row in self.rows}) if self.kind == "classification" else []
+
+    @property
+    def instruction(self) -> str:
+        """The system message that states the task, for rows that do not state it themselves."""
+        if self.is_synthetic:
+            return "Write the word or number that is missing at ____."
+        return {
+            "classification": "Answer with the one label that fits the text.",
+            "extraction": "Answer with the JSON record of the text.",
+            "generation": "",
+        }[self.kind]
+
+
+def read_canonical(
+    path: Path,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    encoding: str = "auto",
+    text_as: Literal["questions", "text"] = "questions",
+    on_note: OnNote | None = None,
+    on_row: Callable[[], None] | None = None,
+) -> CanonicalData:
+    """The canonical rows of a file or folder.
+
+    Plain text has no answers: with text_as="questions", gap-fill questions are generated from it and marked synthetic.
+    Raises: SlmkitError if the file cannot be read, its shape is unclear, or no row is usable.
+    """
+    note = on_note or (lambda text: None)
+    head, rows = _peek(read_rows(path, encoding=encoding, on_note=note))
+    if doubt := doubtful_header(head):
+        note(f"{head[0].file.name}:1: {doubt}")
+    shape = find_shape(head, text_column=text_column, label_column=label_column, needs_answers=text_as == "questions")
+    if group_column and not any(group_column in row.values for row in head):
+        raise SlmkitError(
+            f"group_column={group_column!r} is not a column; columns: {', '.join(head[0].values)}",
+            where=head[0].where,
+            fix="set group_column= to one of these",
+        )
+    unused = [column for column in unused_columns(head, shape) if column != group_column]
+    note(f"{path.name}: {shape}" + (f"; not used: {', '.join(unused[:8])}" if unused else ""))
+    counts = _Counts(nameless=[column for column in unused if column.startswith("column_")])
+    found: list[CanonicalRow] = []
+    dropped: list[DroppedRow] = []
+    for row in rows:
+        counts.add(row)
+        group = str(row.values.get(group_column) or "") if group_column else ""
+        try:
+            converted = convert(row, shape)
+        except RowFault as fault:
+            dropped.append(DroppedRow(str(fault), str(row.file), row.line, _excerpt(row)))
+            converted = []
+        found += [replace(one, group=group) for one in converted] if group else converted
+        if on_row:
+            on_row()
+    if not found:
+        raise SlmkitError(
+            f"none of the {counts.rows:,} rows is usable, read as {shape}; first reason: {dropped[0].reason}",
+            where=f"{dropped[0].file}:{dropped[0].line}",
+            fix="fill this column, or name others: text_column=NAME label_column=NAME",
+        )
+    is_synthetic = shape.kind == "text" and text_as == "questions"
+    if is_synthetic:
+        found = _questions(found, note, path.name)
+    counts.report(note, path.name)
+    return CanonicalData(shape, found, dropped, counts.rows, is_synthetic, counts.synthetic)
+
+
+def read_shape(path: Path, *, text_column: str | None, label_column: str | None, encoding: str) -> Shape:
+    """The shape that read_canonical would find, from the first rows only."""
+    head, _ = _peek(read_rows(path, encoding=encoding))
+    return find_shape(head, text_column=text_column, label_column=label_column)
+
+
+@dataclass
+class _Counts:
+    """What the source rows have in common that the user should know."""
+
+    nameless: list[str]  # columns without a header
+    rows: int = 0
+    synthetic: int = 0
+    overflowing: list[str] = field(default_factory=list)  # where rows have values in columns without a header
+    sections: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: Row) -> None:
+        self.rows += 1
+        self.synthetic += bool(row.values.get("synthetic"))
+        self.sections[str(row.values.get("section") or "")] += 1
+        if any(row.values.get(column) for column in self.nameless):
+            self.overflowing.append(row.where)
+
+    def report(self, note: OnNote, name: str) -> None:
+        if self.overflowing:
+            note(
+                f"{len(self.overflowing):,} rows have values in columns without a name (first: {self.overflowing[0]});"
+                " quote texts that contain the separator"
+            )
+        held_out = [section for section in self.sections if is_held_out(section)]
+        if held_out and len(held_out) < len(self.sections):
+            sizes = ", ".join(f"{section} {count:,}" for section, count in self.sections.items() if section)
+            note(f"{name} contains several splits, all read together: {sizes}; use {held_out[0]!r} as gold")
+        if self.synthetic:
+            note(f"{self.synthetic:,} of {self.rows:,} rows were written by a model (synthetic)")
+
+
+def _questions(texts: list[CanonicalRow], note: OnNote, name: str) -> list[CanonicalRow]:
+    found = gap_fill(texts)
+    if not found:
+        raise SlmkitError(
+            "no gap-fill question can be generated from this text",
+            where=texts[0].where,
+            fix="give longer documents, a file with questions and answers, or text_as=text",
+        )
+    note(f"{name}: plain text without answers; generated {len(found):,} gap-fill questions (synthetic)")
+    return found
+
+
+def _peek(rows: Iterator[Row]) -> tuple[Sequence[Row], Iterator[Row]]:
+    head = list(itertools.islice(rows, _HEAD_ROWS))
+    return head, itertools.chain(head, rows)
+
+
+def _is_object(text: str) -> bool:
+    if not text.startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(text), dict)
+    except json.JSONDecodeError:
+        return False
+
+
+def _excerpt(row: Row) -> str:
+    return json.dumps(row.values, ensure_ascii=False, default=str)[:200]

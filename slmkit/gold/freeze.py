@@ -1,0 +1,235 @@
+"""Freezes gold sets: given examples, or a part of the user's own data."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.documents import passage_id
+from slmkit.data.find_files import OnNote, data_files, held_out_files
+from slmkit.data.read_canonical import CanonicalData, read_canonical, read_shape
+from slmkit.data.split import hash_share
+from slmkit.errors import FailedError, RefusedError, SlmkitError
+from slmkit.files import sha256_of, to_yaml, write_folder_atomically
+from slmkit.gold.gold_set import Gold, as_lines, read_gold
+from slmkit.text.identity import normalise, text_hash
+from slmkit.text.leakage import find_leaks
+from slmkit.types import Example, Task
+
+_FEWEST_ROWS = 20  # with fewer rows, no part of the data is large enough to hold out
+
+
+def freeze_gold(
+    folder: Path,
+    *,
+    examples: Sequence[Example],
+    dev: Sequence[Example] = (),
+    task: Task,
+    source: str,
+    rules: str = "",
+    licence: str = "not stated",
+    extra: Mapping[str, Any] | None = None,
+) -> Gold:
+    """Writes a gold folder in one move and reads it back. The keys of `extra` are added to its card.
+
+    Raises: SlmkitError if the folder exists; FailedError if it cannot be written.
+    """
+    if folder.exists():
+        raise SlmkitError("this gold set is already frozen", where=str(folder), fix="choose another name")
+    ids = Counter(example.id for example in examples)
+    if repeated := [id for id, count in ids.items() if count > 1]:
+        raise SlmkitError(f"two examples have the id {repeated[0]!r}", where=str(folder), fix="give each its own id")
+    text = as_lines(examples)
+    card = {
+        "name": task.name,
+        "kind": task.kind,
+        "instruction": task.instruction,
+        "labels": list(task.labels),
+        "rules": rules,
+        "source": source,
+        "licence": licence,
+        "count": len(examples),
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "created": date.today().isoformat(),
+        **(extra or {}),
+    }
+    files = {"examples.jsonl": text, "card.yaml": to_yaml(card), **({"dev.jsonl": as_lines(dev)} if dev else {})}
+    _write(folder, files)
+    return read_gold(folder)
+
+
+def freeze_once(
+    data: Path,
+    *,
+    folder: Path,
+    gold: Path | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    encoding: str = "auto",
+    size: int = 200,
+    on_note: OnNote | None = None,
+) -> Gold:
+    """The gold set of the user's own data: frozen into `folder` the first time, read from there afterwards.
+
+    If `gold` is a frozen folder, that set is used; if it is a file, all its usable rows become gold. Without `gold`,
+    the test or validation file of a data folder becomes gold; else `size` rows of the data, at most a fifth. Up to
+    size / 2 other rows, at most a tenth, become the dev set. Rows are chosen by the hash of their text.
+    Raises: SlmkitError if `folder` was frozen from other files.
+    """
+    note = on_note or (lambda text: None)
+    if gold is not None and (gold / "card.yaml").is_file():
+        return read_gold(gold)
+    columns = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
+    held_out = [gold] if gold is not None else held_out_files(data)
+    sources = held_out or data_files(data)
+    if folder.exists():
+        return _read_frozen(folder, sources, columns, note)
+    rows = read_canonical(data, on_note=note, **columns)  # type: ignore[arg-type]
+    if rows.rows and "messages" not in rows.rows[0].values:
+        raise SlmkitError(
+            f"{rows.shape}: these rows are not questions with one correct answer",
+            where=rows.rows[0].where,
+            fix="give gold=FILE with inputs and answers",
+        )
+    parts = [read_canonical(path, on_note=note, **columns) for path in held_out]  # type: ignore[arg-type]
+    candidates, removed = _examples([row for part in parts for row in part.rows] if parts else rows.rows, rows.kind)
+    examples = candidates if parts else candidates[: min(size, len(candidates) // 5)]
+    if len(rows.rows) < _FEWEST_ROWS or not examples:
+        raise SlmkitError(
+            f"{len(rows.rows)} usable rows are too few to hold some out",
+            where=str(data),
+            fix=f"give at least {_FEWEST_ROWS} rows",
+        )
+    dev = _dev_examples(rows, examples, size // 2)
+    labels = sorted({*rows.labels, *(e.target for e in examples)}) if rows.kind == "classification" else []
+    frozen = freeze_gold(
+        folder,
+        examples=examples,
+        dev=dev,
+        task=Task(folder.name, rows.kind, rows.instruction, tuple(labels)),
+        source=", ".join(_relative(path, folder) for path in sources),
+        rules=_rules(len(examples), len(candidates), bool(held_out), rows.is_synthetic),
+        extra={
+            "source_sha256": sha256_of(sources),
+            "read_as": str((parts[0] if parts else rows).shape),
+            "removed": removed,
+            "synthetic": rows.is_synthetic,
+        },
+    )
+    for text in _freezing_notes(frozen, rows, parts, removed):
+        note(text)
+    return frozen
+
+
+def _read_frozen(folder: Path, sources: Sequence[Path], columns: Mapping[str, Any], note: OnNote) -> Gold:
+    """The set frozen earlier. Refuses other sources, and columns that would give other questions."""
+    gold = read_gold(folder)
+    is_same_data = sha256_of(sources) == gold.card.get("source_sha256")
+    current = ", ".join(_relative(path, folder) for path in sources)
+    known = str(gold.card.get("source", ""))
+    if current != known and not is_same_data:
+        raise SlmkitError(
+            f"this gold set was frozen from {known}, not from {current}",
+            where=str(folder / "card.yaml"),
+            fix="choose another name for the new data, or give its own gold set: gold=FOLDER",
+        )
+    read_as = gold.card.get("read_as")
+    if read_as is not None and (columns["text_column"] or columns["label_column"]):
+        shape = read_shape(sources[0], **columns)
+        if str(shape) != read_as:
+            raise SlmkitError(
+                f"this gold set was frozen as {read_as}, not as {shape}",
+                where=str(folder / "card.yaml"),
+                fix=f"delete {folder} to freeze it again, or omit text_column and label_column",
+            )
+    note(f"{folder}: already frozen" + ("" if is_same_data else "; the data has changed since, the gold set has not"))
+    return gold
+
+
+def _examples(rows: Sequence[CanonicalRow], kind: str) -> tuple[list[Example], dict[str, int]]:
+    """One example per text, ordered by hash, and the number of rows removed as duplicates or as ambiguous.
+
+    In a classification task a text with two labels is ambiguous; otherwise the other answers are also correct.
+    """
+    by_text: dict[str, list[CanonicalRow]] = {}
+    for row in rows:
+        by_text.setdefault(normalise(row.input), []).append(row)
+    examples = []
+    removed = {"duplicate": 0, "ambiguous": 0}
+    for same in by_text.values():
+        row = same[0]
+        answers = list(dict.fromkeys(answer for one in same for answer in (one.target, *one.aliases)))
+        if kind == "classification" and len(answers) > 1:
+            removed["ambiguous"] += len(same)
+            continue
+        removed["duplicate"] += len(same) - len({one.target for one in same})
+        relevant = tuple(dict.fromkeys(passage_id(one.passage) for one in same if one.passage))
+        examples.append(Example(text_hash(row.input), row.input, answers[0], tuple(answers[1:]), relevant, row.slice))
+    return sorted(examples, key=lambda example: hash_share(example.input, salt="gold")), removed
+
+
+def _dev_examples(rows: CanonicalData, examples: Sequence[Example], size: int) -> list[Example]:
+    """At most `size` other rows of the data, at most a tenth, without near duplicates of the gold examples."""
+    texts = {normalise(example.input) for example in examples}
+    others = [e for e in _examples(rows.rows, rows.kind)[0] if normalise(e.input) not in texts]
+    size = min(size, len(others) // 10)
+    candidates = others[: 2 * size]
+    leaks = {leak.row for leak in find_leaks([e.input for e in candidates], [e.input for e in examples])}
+    return [example for i, example in enumerate(candidates) if i not in leaks][:size]
+
+
+def _freezing_notes(
+    gold: Gold, rows: CanonicalData, parts: Sequence[CanonicalData], removed: Mapping[str, int]
+) -> list[str]:
+    """What the user should know about a set that was just frozen."""
+    notes = []
+    labels = gold.task.labels
+    if unseen := sorted(set(labels) - set(rows.labels)):
+        notes.append(f"{len(unseen)} gold labels do not occur in the training data: {', '.join(unseen[:5])}")
+    if rows.kind == "classification" and len(labels) < 2:
+        notes.append(
+            f"every example has the label {labels[0]!r}: any constant answer scores 1.0, so systems cannot be compared"
+        )
+    unusable = Counter(row.reason for row in (*rows.dropped, *(row for part in parts for row in part.dropped)))
+    if unusable:
+        notes.append("unusable rows: " + ", ".join(f"{count:,} {reason}" for reason, count in unusable.items()))
+    counts = ", ".join(f"{count:,} {reason}" for reason, count in removed.items() if count)
+    notes.append(
+        f"froze {len(gold.examples):,} gold examples in {gold.folder}"
+        + (f" and {len(gold.dev):,} for development" if gold.dev else "")
+        + (f"; removed {counts}" if counts else "")
+    )
+    return notes
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), folder.resolve().parent)).as_posix()
+
+
+def _rules(num_examples: int, num_candidates: int, is_given: bool, is_synthetic: bool) -> str:
+    how = "all usable rows of the source" if is_given else f"{num_examples} of {num_candidates} rows, by content hash"
+    return f"{how}; synthetic gap-fill questions generated from documents" if is_synthetic else how
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    try:
+        write_folder_atomically(folder, files)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and (folder / "card.yaml").exists():
+            raise RefusedError(
+                "another process froze this gold set at the same time",
+                where=str(folder),
+                fix="run the same command again: it reads the frozen set",
+            ) from None
+        raise FailedError(
+            f"cannot write the gold set: {error.strerror}",
+            where=str(folder),
+            fix="check the free disk space and the permissions of this folder",
+        ) from None
