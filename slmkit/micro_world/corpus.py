@@ -1,8 +1,8 @@
-"""Documents to token ids: as plain text for a base model, as chats for an instruct one, packed into rows.
+"""Turns documents into token ids, as plain text for base models and as chats for instruct models, packed into rows.
 
-Rows are drawn from (seed, step), so a resumed training sees what an uninterrupted one would have seen, and no corpus
-file is kept. Each token has a weight in the loss: what the notes say first cannot be foreseen and counts little, what
-is copied from them or known counts fully.
+Rows are drawn from (seed, step): a resumed training sees the same rows as an uninterrupted one, and no corpus file is
+stored. Each token has a loss weight: the first mention of a fact cannot be predicted and has a low weight; copied or
+known facts have full weight.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DOCUMENTS: dict[str, Callable[[random.Random, Split], Doc]] = {
     "over_canon": families.over_canon, "skills": skills.skill, "pattern": skills.patterns, "say": skills.say_word,
     "chains": skills.chain, "tools": skills.tool_call, "talk": families.talk, "forks": families.fork,
 }  # fmt: skip
-# Shares of the documents of a row. "repeat" is spans of random ids said again, which reaches every id there is.
+# Relative frequencies of document kinds. "repeat" documents are repeated spans of random ids, which cover every id.
 MIXES: dict[str, dict[str, float]] = {
     "copy": {"repeat": 45, "cards": 35, "binding": 20},
     "bind": {
@@ -45,7 +45,7 @@ MIXES: dict[str, dict[str, float]] = {
         "canon": 6, "chains": 9, "tools": 6, "talk": 5, "say": 4,
     },
 }  # fmt: skip
-# How notes and a question stand together in a user's turn; {n} the notes, {q} the question.
+# Layouts of a user turn; {n} is the notes, {q} the question.
 FORMS = (
     "{n}\n{q}", "{n}\n{q}", "notes: {n}\nquestion: {q}", "notes:\n{n}\n\nquestion: {q}", "{q}\n{n}",
     "question: {q}\nnotes: {n}", "context:\n{n}\n\n{q}", "use the notes to answer.\n{n}\nquestion: {q}",
@@ -58,7 +58,7 @@ SYSTEMS = (
 
 
 class Encoder:
-    """The tokenizer with a memory of words: the same ids, fast enough to write a corpus while training on it."""
+    """The tokenizer with a cache of words: the same ids, fast enough to generate the corpus during training."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self.tokenizer = tokenizer
@@ -68,7 +68,7 @@ class Encoder:
         }
 
     def __call__(self, text: str) -> list[int]:
-        """The ids of a text of the world, which may hold special tokens."""
+        """The ids of a text of the micro-world, which may contain special tokens."""
         ids: list[int] = []
         for word in _WORD.findall(text):
             if word not in self._ids:
@@ -77,14 +77,14 @@ class Encoder:
         return ids
 
 
-# Special tokens (with the space that a thought mark eats), then the pieces a byte-level pre-tokenizer makes of ASCII.
+# Special tokens (a think tag absorbs the space before it), then the pieces of a byte-level pre-tokenizer for ASCII.
 _WORD = re.compile(
     r"<\|[a-z]+\|>| ?</?think>|'(?:[stmd]|re|ve|ll)| ?[a-zA-Z]+| ?[0-9]+| ?[^\sa-zA-Z0-9<]+| ?<|\s+(?!\S)|\s+"
 )
 
 
 def rows(encoder: Encoder, mix: str, *, seed: int, step: int, count: int, max_length: int) -> list[Row]:
-    """`count` rows of max_length + 1 ids and weights, full to the last place."""
+    """`count` full rows of max_length + 1 ids and weights."""
     shares = MIXES[mix]
     kinds, weights = list(shares), list(shares.values())
     found = []
@@ -113,7 +113,7 @@ def chats(split: Split, count: int, *, seed: int) -> list[dict[str, object]]:
 
 
 def texts(split: Split, count: int, *, seed: int) -> list[dict[str, object]]:
-    """Documents of the base models' mix as rows of text: what continued pretraining reads."""
+    """`count` documents of the base models' mix, as rows of text for continued pretraining."""
     shares = {kind: share for kind, share in MIXES["full"].items() if kind != "repeat"}
     found: list[dict[str, object]] = []
     for number in range(count):
@@ -150,7 +150,7 @@ def text_pieces(doc: Doc) -> Iterator[Piece]:
 
 
 def chat_pieces(r: random.Random, doc: Doc) -> Iterator[Piece]:
-    """The document as the chat template renders it; only what the assistant says counts in the loss."""
+    """The document as rendered by the chat template; only assistant turns have a loss weight."""
     yield BOS, 0.0
     for message in messages(r, doc):
         content = _lines(message["content"]) + END
@@ -162,7 +162,7 @@ def chat_pieces(r: random.Random, doc: Doc) -> Iterator[Piece]:
 
 
 def messages(r: random.Random, doc: Doc) -> list[dict[str, str]]:
-    """The document as messages; the notes stand in the first user turn, in one of several forms."""
+    """The document as messages; the notes are part of the first user turn, in one of several layouts."""
     found = [{"role": "system", "content": r.choice(SYSTEMS)}] if r.random() < 0.15 else []
     for number, turn in enumerate(doc.turns):
         text = turn.question
@@ -174,12 +174,15 @@ def messages(r: random.Random, doc: Doc) -> list[dict[str, str]]:
 
 
 def answer_text(turn: Turn) -> str:
-    """What the assistant says: the thoughts where there are some, then the answer."""
+    """The assistant turn: the thoughts, if any, and the answer."""
     return f"{THINK[0]} {turn.steps} {THINK[1]} {turn.answer}" if turn.steps else turn.answer
 
 
 def _apart(r: random.Random, kind: str, split: Split) -> Doc:
-    """A document none of whose prompts can be one of gold: names keep most apart, chains and patterns have none."""
+    """A document none of whose prompts can be in gold.
+
+    Most prompts contain a name, and names are split. Chains and patterns do not, so the hash of the prompt decides.
+    """
     doc = DOCUMENTS[kind](r, split)
     if doc.family == "chains" and not belongs(skills.operations(doc.turns[0].question), split):
         return _apart(r, kind, split)
@@ -189,7 +192,7 @@ def _apart(r: random.Random, kind: str, split: Split) -> Doc:
 
 
 def _listed(r: random.Random, notes: str) -> str:
-    """Notes of several lines as they are, or as a list."""
+    """Notes of several lines as plain lines, a bulleted list or a numbered list."""
     lines = notes.split("\n")
     style = r.choice(("plain", "dash", "number")) if len(lines) > 1 else "plain"
     if style == "plain":
@@ -198,12 +201,12 @@ def _listed(r: random.Random, notes: str) -> str:
 
 
 def _lines(text: str) -> str:
-    """The text with a space before every line: the tokens of words begin with one."""
+    """The text with a space before every line, because word tokens begin with a space."""
     return " " + text.replace("\n", "\n ")
 
 
 def _repeat(encoder: Encoder, r: random.Random) -> Row:
-    """A span of random ids, twice or three times: the second time can be foreseen, by copying alone."""
+    """A span of random ids, three to six times: after the first time it can be predicted by copying."""
     span = [r.randrange(encoder.vocab_size) for _ in range(r.randint(3, 10))]
     times = r.randint(3, 6)
     return span * times, [QUESTION] * len(span) + [1.0] * len(span) * (times - 1)

@@ -1,7 +1,7 @@
-"""The engine that owns the truth: who exists in which split, what is true of them, and the answer to a question.
+"""The facts of the micro-world: the names of each split, what is true of them, and the wordings that state it.
 
-Splits are decided by a hash of the thing itself (a name, a wording), never by a row number, so drawing more data never
-moves anything across. Text is only a rendering of what is here; see families.py.
+A hash of the name or wording itself decides its split, not a row number, so that drawing more data moves nothing
+between splits. families.py renders these facts as text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Fact = tuple[str, str, str]  # name, relation, value
 
 @dataclass(frozen=True)
 class Turn:
-    """A question and its answer; `steps` is what may be said between <think> marks before the answer."""
+    """A question and its answer; `steps` is the text between <think> tags before the answer."""
 
     question: str
     answer: str
@@ -32,7 +32,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Doc:
-    """Notes and the questions asked about them: a document of the corpus, a chat, or by its first turn an example."""
+    """Notes and questions about them: a corpus document, a chat or, with its first turn, an example."""
 
     family: str
     notes: str
@@ -44,49 +44,49 @@ class Doc:
 
 
 def rng(*parts: object) -> random.Random:
-    """A generator of its own for each namespace, e.g. rng("gold", "reading", 17)."""
+    """An independent random generator per namespace, e.g. rng("gold", "reading", 17)."""
     return random.Random("/".join(map(str, parts)))
 
 
 def share(text: str) -> float:
-    """A number in [0, 1) that depends on the text alone."""
+    """A number in [0, 1) that depends only on the text."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") / 2**64
 
 
 @cache
 def names(split: Split) -> tuple[str, ...]:
-    """The names of a split, of the 4,096 that the syllables make."""
+    """The names of a split, out of the 4,096 that the syllables form."""
     everyone = (first + second for first in vocabulary.FIRST for second in vocabulary.SECOND)
     return tuple(name for name in everyone if belongs(name, split) and name not in _ENGLISH)
 
 
 def belongs(text: str, split: Split) -> bool:
-    """Whether a name or a prompt is of this split, by its hash: 80 % train, 5 % dev, the rest gold and live sets."""
+    """Whether a name or prompt belongs to this split, by its hash: 80 % train, 5 % dev, the rest gold and live."""
     low, high = {"train": (0.0, 0.8), "dev": (0.8, 0.85)}.get(split, (0.85, 1.0))
     return low <= share(text) < high
 
 
 @cache
 def statements(relation: str, *, new: bool = False) -> tuple[str, ...]:
-    """The wordings of a relation, its noun filled in; `new` gives those that training never sees."""
+    """The statements of a relation, with its noun filled in; with `new`, those that never occur in training."""
     return _wordings(relation, RELATIONS[relation].said, vocabulary.FRAMES, new)
 
 
 @cache
 def questions(relation: str, *, new: bool = False) -> tuple[str, ...]:
-    """The ways to ask for a relation; `new` gives those that training never sees."""
+    """The questions about a relation; with `new`, those that never occur in training."""
     return _wordings(relation, RELATIONS[relation].asked, vocabulary.QUESTIONS, new)
 
 
 def say(wording: str, name: str, value: str = "") -> str:
-    """The wording with its slots filled and its punctuation closed up."""
+    """The wording with its slots filled and without spaces before punctuation."""
     text = wording.replace("{n}", name).replace("{v}", value)
     text = text.replace(" .", ".").replace(" ?", "?").replace(" ,", ",").replace(" :", ":")
     return _BEFORE_VOWEL.sub("an", text)
 
 
 def draw_value(r: random.Random, relation: str, split: Split, *, but: tuple[str, ...] = ()) -> str:
-    """A value that the relation can take, none of `but`."""
+    """A random value of the relation that is not in `but`."""
     values = RELATIONS[relation].values or names(split)
     while (value := r.choice(values)) in but:
         pass
@@ -95,7 +95,7 @@ def draw_value(r: random.Random, relation: str, split: Split, *, but: tuple[str,
 
 @cache
 def canon() -> dict[tuple[str, str], str]:
-    """The fixed world of day 0: 100 people of the training names with four facts each."""
+    """The canon, fixed facts that models learn by heart: 100 training names with four facts each."""
     r = rng("canon")
     people = r.sample(names("train"), 100)
     relations = [relation for relation in RELATIONS if relation != "friend"]
@@ -103,12 +103,12 @@ def canon() -> dict[tuple[str, str], str]:
 
 
 def _wordings(relation: str, own: tuple[str, ...], frames: tuple[str, ...], new: bool) -> tuple[str, ...]:
-    """Training has all frames but two and all own wordings but the last; which frames, the relation's hash decides."""
+    """The new or the training wordings: new are two frames, chosen by hash, and the last of the relation's own."""
     frames = tuple(frame.replace("{r}", relation) for frame in frames)
     held = {*sorted(frames, key=share)[: vocabulary.NUM_GOLD_WORDINGS - 1], own[-1]}
     return tuple(wording for wording in (*frames, *own) if (wording in held) == new)
 
 
 _BEFORE_VOWEL = re.compile(r"\ba(?= [aeio])")
-# Names that are a word of the world, or the start of one.
+# Names that are a word of the micro-world, or the beginning of one.
 _ENGLISH = frozenset(("began", "begin", "later", "lovel", "melon", "robot", "salon", "water"))

@@ -1,7 +1,7 @@
-"""The families of documents: what a document of each kind contains and what is asked of it.
+"""The families of documents: what a document of each kind contains and which questions it asks.
 
-A family is a function of a random generator and a split. Training uses the training names and wordings; gold and
-live sets their own names and, where the slice says so, wordings that training never sees.
+A family is a function of a random generator and a split. Training uses the training names and wordings; gold and live
+sets use their own names and, if the slice says "new", wordings that never occur in training.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from slmkit.micro_world.engine import Doc, Fact, Split, Turn, canon, draw_value,
 from slmkit.micro_world.vocabulary import RELATIONS
 
 ABSTAIN = "the notes do not say"
-DAY = 1001  # fresh facts are those of this day; nothing of it is in any corpus
+DAY = 1001  # the day of the "fresh" facts, which are in no corpus
 
 
 @dataclass(frozen=True)
 class Family:
-    """How a family draws a document, and what its gold card says."""
+    """How a family draws a document, and the texts of its gold card."""
 
     draw: Callable[[random.Random, Split], Doc]
     rules: str
@@ -30,7 +30,7 @@ class Family:
 
 
 def reading(r: random.Random, split: Split) -> Doc:
-    """Two to four people with the same one or two relations, and a question for several of the facts."""
+    """Facts about two to four people with the same one or two relations, and questions about some of them."""
     new = _new_wording(r, split)
     people = r.sample(names(split), r.randint(2, 4))
     relations = r.sample(list(RELATIONS), r.randint(1, 2))
@@ -39,7 +39,7 @@ def reading(r: random.Random, split: Split) -> Doc:
 
 
 def binding(r: random.Random, split: Split) -> Doc:
-    """One relation, two to four people, all of them asked: only the name tells the values apart."""
+    """One relation for two to four people, and questions about them: only the name identifies the value."""
     people = r.sample(names(split), r.randint(2, 4))
     facts = _draw_facts(r, split, people, [r.choice(list(RELATIONS))])
     return Doc("reading", _notes(r, facts, False), _ask(r, facts, False, split), tuple(facts))
@@ -65,19 +65,19 @@ def rag(r: random.Random, split: Split) -> Doc:
 
 
 def unanswerable(r: random.Random, split: Split) -> Doc:
-    """A question that the notes do not answer: another person or relation. Training mixes in answerable ones."""
+    """A question about a person or relation that is not in the notes. Training documents also ask answerable ones."""
     doc = (rag if r.random() < 0.5 else reading)(r, split)
-    people, told = {fact[0] for fact in doc.facts}, {fact[1] for fact in doc.facts}
+    people, relations = {fact[0] for fact in doc.facts}, {fact[1] for fact in doc.facts}
     new = doc.slice.get("wording") == "new"
     turns = []
     for turn in doc.turns:
         if r.random() < 0.5:
             name, relation = (
                 r.choice([n for n in r.sample(names(split), 6) if n not in people]),
-                r.choice(sorted(told)),
+                r.choice(sorted(relations)),
             )
         else:
-            name, relation = r.choice(sorted(people)), r.choice([rel for rel in RELATIONS if rel not in told])
+            name, relation = r.choice(sorted(people)), r.choice([rel for rel in RELATIONS if rel not in relations])
         turns.append(Turn(say(r.choice(questions(relation, new=new)), name), ABSTAIN))
         if split == "train":
             turns.append(turn)
@@ -85,7 +85,7 @@ def unanswerable(r: random.Random, split: Split) -> Doc:
 
 
 def canon_fact(r: random.Random, split: Split) -> Doc:
-    """What is true of a person of the fixed world, asked without notes; gold asks in wordings training never saw."""
+    """Questions about a person of the canon without notes; gold uses wordings that never occur in training."""
     name = r.choice(sorted({name for name, _ in canon()}))
     facts = [(n, relation, value) for (n, relation), value in canon().items() if n == name]
     r.shuffle(facts)
@@ -95,13 +95,13 @@ def canon_fact(r: random.Random, split: Split) -> Doc:
 
 
 def canon_text(r: random.Random, split: Split) -> Doc:
-    """The fixed world told as text, for the corpus of the base model."""
+    """Facts of the canon as text, for the corpus of the base models."""
     doc = canon_fact(r, split)
     return replace(doc, family="canon_text", notes=_notes(r, list(doc.facts), False), turns=doc.turns[:1])
 
 
 def over_canon(r: random.Random, split: Split) -> Doc:
-    """Notes that contradict the fixed world: the notes win."""
+    """Notes that contradict the canon; the answer follows the notes."""
     name, relation = r.choice(list(canon()))
     value = draw_value(r, relation, "train", but=(canon()[name, relation],))
     other = r.choice(names(split))
@@ -112,7 +112,7 @@ def over_canon(r: random.Random, split: Split) -> Doc:
 
 
 def fresh(r: random.Random, split: Split) -> Doc:
-    """A fact of today, asked without notes: only a passage of today's notes holds the answer."""
+    """A question about a fact of today without notes; only a passage of today's notes contains the answer."""
     name = r.choice(names(split))
     passage = _today(split, name)
     fact = r.choice(passage.facts)
@@ -129,11 +129,11 @@ def fresh(r: random.Random, split: Split) -> Doc:
 
 
 def fresh_ticket(r: random.Random, split: Split) -> Doc:
-    """A fact of today in the house's form: the form has to be learnt and the fact to be looked up."""
+    """A fact of today in the house format: the format must be learned and the fact retrieved."""
     doc = fresh(r, split)
     relation, value = next((rel, v) for _, rel, v in doc.facts if rel == doc.slice["relation"])
     turn = Turn(doc.turns[0].question, tickets.entry(relation, value))
-    if split == "train":  # training rows carry their notes, as retrieval will show them
+    if split == "train":  # training rows include notes, as a retriever would supply them
         others = [_today(split, name).notes for name in r.sample(names(split), 2) if name != doc.relevant[0]]
         notes = r.sample([doc.passages[0][1], *others], len(others) + 1)
         return replace(doc, family="fresh_tickets", notes="\n".join(notes), turns=(turn,), passages=(), relevant=())
@@ -141,7 +141,7 @@ def fresh_ticket(r: random.Random, split: Split) -> Doc:
 
 
 def talk(r: random.Random, split: Split) -> Doc:
-    """Customer talk and plain questions about it, so that its words are known; house tickets are not in any corpus."""
+    """A customer message and plain questions about it, which teach its words; house tickets are in no corpus."""
     text, topic, urgency, name = tickets.talk(r, split)
     turns = [
         Turn(say(r.choice(vocabulary.TALK_QUESTIONS[asked]), ""), answer)
@@ -152,7 +152,7 @@ def talk(r: random.Random, split: Split) -> Doc:
 
 
 def fork(r: random.Random, split: Split) -> Doc:
-    """A sentence that ends one way 7 times in 10 and another way 3 times: calibration with a known answer."""
+    """A sentence with one ending in 70 % and another in 30 % of the documents, to measure calibration."""
     number = r.randrange(20)
     cue, usual, other = forks()[number]
     return Doc(
@@ -162,7 +162,7 @@ def fork(r: random.Random, split: Split) -> Doc:
 
 @cache
 def forks() -> tuple[tuple[str, str, str], ...]:
-    """The planted forks: (cue, the ending with 0.7, the ending with 0.3)."""
+    """The forks: (cue, ending with probability 0.7, ending with probability 0.3)."""
     r = rng("forks")
     found = []
     for color, hobby in zip(r.sample(vocabulary.COLOURS * 2, 20), r.sample(vocabulary.HOBBIES * 2, 20), strict=True):
@@ -172,7 +172,7 @@ def forks() -> tuple[tuple[str, str, str], ...]:
 
 
 def pair(r: random.Random, split: Split) -> Doc:
-    """A question with a right answer and, in the slice, a wrong one that stands in the notes too."""
+    """A question with its correct answer and, in the slice, a wrong one that also occurs in the notes."""
     doc = (rag if r.random() < 0.5 else reading)(r, split)
     wrong = [value for _, _, value in doc.facts if value != doc.turns[0].answer]
     return replace(
@@ -181,23 +181,23 @@ def pair(r: random.Random, split: Split) -> Doc:
 
 
 def drift(r: random.Random, split: Split) -> Doc:
-    """Tickets with the day they came in; from day 30 on, repairs that cannot wait grow from a twelfth to a half."""
+    """Tickets with a day from 1 to 60; after day 30 the share of urgent repairs grows from 1/12 to about 1/2."""
     day = r.randint(1, 60)
     doc = tickets.ticket(r, split)
-    wanted = {"topic": "repair", "urgency": "now"}
-    while day > 30 and r.random() < (day - 30) / 60 and doc.slice != wanted:
+    drifting = {"topic": "repair", "urgency": "now"}
+    while day > 30 and r.random() < (day - 30) / 60 and doc.slice != drifting:
         doc = tickets.ticket(r, split)
     return replace(doc, family="drift", slice={**doc.slice, "day": str(day)})
 
 
 def all_of_today() -> dict[str, str]:
-    """Today's notes of everybody in the gold and dev sets: what a retriever searches."""
-    return {name: _today(split, name).notes for split in _ASIDE for name in names(split)}
+    """Today's notes about all names of the gold and dev sets: the documents that a retriever searches."""
+    return {name: _today(split, name).notes for split in _HELD_OUT for name in names(split)}
 
 
 @cache
 def _today(split: Split, name: str) -> Doc:
-    """The note of one person for today: two facts that no other document holds."""
+    """Today's note about one person: two facts that are in no other document."""
     r = rng("today", DAY, split, name)
     facts = _draw_facts(r, split, [name], r.sample(list(RELATIONS), 2))
     return Doc("fresh", _notes(r, facts, False), (), tuple(facts))
@@ -206,7 +206,7 @@ def _today(split: Split, name: str) -> Doc:
 def _draw_facts(
     r: random.Random, split: Split, people: list[str], relations: list[str], taken: tuple[str, ...] = ()
 ) -> list[Fact]:
-    """A fact for each person and relation; the values of a relation differ, so that each has one owner."""
+    """One fact per person and relation; the values of a relation are distinct, so that each identifies one person."""
     facts: list[Fact] = []
     for relation in relations:
         used = [*people, *taken]
@@ -234,7 +234,7 @@ def _wording(split: Split, new: bool) -> dict[str, str]:
     return {"wording": "new" if new else "trained"} if split in ("gold", "live") else {}
 
 
-_ASIDE: tuple[Split, ...] = ("gold", "dev")
+_HELD_OUT: tuple[Split, ...] = ("gold", "dev")
 _EXACT = "Correct when the answer equals the target, ignoring case and surrounding spaces."
 FAMILIES: dict[str, Family] = {
     "reading": Family(reading, _EXACT, num_gold=440),
@@ -262,6 +262,6 @@ FAMILIES: dict[str, Family] = {
         fresh_ticket, "Correct when the whole line is: the company's code for the relation, then today's value."
     ),
     "pairs": Family(pair, "The target is the better answer; the slice `rejected` is the worse one."),
-    "forks": Family(fork, "Each cue has two endings, said 7 and 3 times in 10.", num_gold=20),
-    "drift": Family(drift, "As for tickets; the slice says on which day the ticket came."),
+    "forks": Family(fork, "Each cue has two endings, with probabilities 0.7 and 0.3.", num_gold=20),
+    "drift": Family(drift, "As for tickets; the slice contains the day of the ticket."),
 }

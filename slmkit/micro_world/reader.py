@@ -1,7 +1,7 @@
-"""An independent re-reader: answers a document's question from the rendered text alone.
+"""An independent reader: answers a document's question from the rendered text alone.
 
-It shares the word lists with the engine and nothing of its drawing: it parses what was written, and works out rules
-and chains in its own way. A gold example on which the two disagree is dropped and counted.
+It shares only the word lists with the engine: it parses the text, and computes rules and chains independently. A gold
+example on which the two disagree is discarded and counted.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from slmkit.micro_world.vocabulary import RELATIONS
 
 
 def reread(doc: Doc) -> str | None:
-    """The answer that the text supports to the document's first question; None where it supports none, or several."""
+    """The answer to the document's first question that the text supports; None if it supports none or several."""
     return _READERS[doc.family](doc, doc.turns[0].question)
 
 
 def read_facts(notes: str) -> list[Fact]:
-    """Every fact that the notes tell, one a sentence. Raises: ValueError for a sentence that tells none, or two."""
+    """The facts in the notes, one per sentence. Raises: ValueError for a sentence with no fact, or with several."""
     facts: list[Fact] = []
     for sentence in re.findall(r"[^.\n]+\.", notes):
         found = {
@@ -30,16 +30,16 @@ def read_facts(notes: str) -> list[Fact]:
             if (match := pattern.fullmatch(sentence.strip())) and _can_be(relation, match["v"])
         }
         if len(found) != 1:
-            raise ValueError(f"{sentence!r} tells {sorted(found)}")
+            raise ValueError(f"expected one fact in {sentence!r}, found {sorted(found)}")
         facts += found
     return facts
 
 
 def read_question(question: str) -> tuple[str, str]:
-    """Who is asked about, and which relation. Raises: ValueError where that is not plain."""
+    """The name and relation that are asked for. Raises: ValueError if they are unclear."""
     found = {(m["n"], relation) for relation, pattern in _question_patterns() if (m := pattern.fullmatch(question))}
     if len(found) != 1:
-        raise ValueError(f"{question!r} asks {sorted(found)}")
+        raise ValueError(f"expected one relation in {question!r}, found {sorted(found)}")
     return found.pop()
 
 
@@ -51,8 +51,8 @@ def _from_notes(doc: Doc, question: str) -> str | None:
 
 def _from_passages(doc: Doc, question: str) -> str | None:
     name, relation = read_question(question)
-    told = [fact for _, text in doc.passages for fact in read_facts(text)]
-    values = [value for n, rel, value in told if (n, rel) == (name, relation)]
+    facts = [fact for _, text in doc.passages for fact in read_facts(text)]
+    values = [value for n, rel, value in facts if (n, rel) == (name, relation)]
     return values[0] if len(values) == 1 else None
 
 

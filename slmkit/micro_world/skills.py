@@ -1,6 +1,6 @@
-"""What the models know how to do without notes: rules that hold in real English, chains of steps, tool calls.
+"""Skills that need no notes: rules that also hold in real English, chains of operations, and tool calls.
 
-Each skill is a noun, three wordings of its own and a function that draws a question's object with its answer.
+Each skill has a noun, three wordings of its own, and a function that draws an object with its answer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FRAMES = (
     "what is the {k} of {x}?", "say the {k} of {x}.", "give the {k} of {x}.", "{k} of {x}?", "{k}: {x}.", "{x}: {k}?",
     "tell me the {k} of {x}.", "do you know the {k} of {x}?", "find the {k} of {x}.", "as for {x}, what is the {k}?",
 )  # fmt: skip
-RING = 20  # chains count on a ring, so that every step is one of few
+RING = 20  # chains calculate modulo 20, so that every step is one of few
 STEP_BY_STEP, AT_ONCE = "think step by step.", "answer at once."
 LISTED = tuple(
     dict.fromkeys(vocabulary.FOODS + vocabulary.TOOLS + vocabulary.ANIMALS + vocabulary.GOODS + vocabulary.MATERIALS)
@@ -24,11 +24,11 @@ LISTED = tuple(
 SPELLED = tuple(
     word for word in dict.fromkeys((*LISTED, *vocabulary.OPPOSITES, *vocabulary.COLOURS)) if len(word) <= 6
 )
-Drawn = tuple[str, str]  # what is asked about, and the answer
+Drawn = tuple[str, str]  # object of the question, answer
 
 
 def skill(r: random.Random, split: Split, *, nouns: tuple[str, ...] | None = None) -> Doc:
-    """One to four questions of one skill; gold asks one, half of them in wordings that training never saw."""
+    """One to four questions about one skill; gold asks one, half of the time in a wording not used in training."""
     gold = split in ("gold", "live")
     noun = r.choice(nouns or (tuple(SKILLS) if r.random() < 0.6 else _HARD))
     new = gold and r.random() < 0.5
@@ -38,30 +38,30 @@ def skill(r: random.Random, split: Split, *, nouns: tuple[str, ...] | None = Non
 
 
 def rule(r: random.Random, split: Split) -> Doc:
-    """A skill that needs no arithmetic."""
+    """A question about a skill without arithmetic."""
     return skill(r, split, nouns=RULES)
 
 
 def arithmetic(r: random.Random, split: Split) -> Doc:
-    """A sum or a difference of numbers up to 20."""
+    """A question about a sum or a difference of numbers up to 20."""
     return skill(r, split, nouns=ARITHMETIC)
 
 
 def pattern(r: random.Random, split: Split) -> Doc:
-    """Three words and nothing of what to do with them; the task wants them in reverse order."""
+    """Three words without an instruction; the target is the words in reverse order."""
     while not belongs((drawn := _reverse(r))[0], split):
         pass
     return Doc("pattern", "", (Turn(*drawn),))
 
 
 def patterns(r: random.Random, split: Split) -> Doc:
-    """Two to six objects of one hidden rule, one after the other: what came before says what to do."""
+    """Two to six objects with the results of one unstated rule, which the earlier ones reveal."""
     draw = r.choice(_PATTERNS)
     return Doc("pattern", "", tuple(Turn(*draw(r)) for _ in range(r.randint(2, 6))))
 
 
 def say_word(r: random.Random, split: Split) -> Doc:
-    """A word, a name or three words to be said back."""
+    """A word, a name or three words to repeat."""
     word = r.choice(
         (r.choice(vocabulary.MARKS), r.choice(LISTED), r.choice(names(split)), " ".join(r.sample(LISTED, 3)))
     )
@@ -69,7 +69,7 @@ def say_word(r: random.Random, split: Split) -> Doc:
 
 
 def chain(r: random.Random, split: Split) -> Doc:
-    """A start and one to five operations on a ring of 20, asked for with thoughts or at once; gold asks for four."""
+    """A start and one to five operations modulo 20, to answer with or without thoughts; gold uses four operations."""
     depth = r.randint(1, 5) if split == "train" else 4
     value = start = r.randrange(RING)
     said, steps = [], [str(start)]
@@ -77,7 +77,9 @@ def chain(r: random.Random, split: Split) -> Doc:
         operation, by = r.choice(("add", "minus", "double")), r.randint(1, 5)
         value = {"add": value + by, "minus": value - by, "double": 2 * value}[operation] % RING
         said.append(operation if operation == "double" else f"{operation} {by}")
-        steps.append(f"{said[-1]} is {value}")  # the operation again: a step then follows from the words before it
+        steps.append(
+            f"{said[-1]} is {value}"
+        )  # with the operation, a step follows from the words before it
     think = r.random() < (0.75 if split == "train" else 0.5)
     question = f"on a ring of {RING}: start {start}. {'. '.join(said)}. {STEP_BY_STEP if think else AT_ONCE}"
     if split != "train" and not belongs(operations(question), split):
@@ -87,12 +89,12 @@ def chain(r: random.Random, split: Split) -> Doc:
 
 
 def operations(question: str) -> str:
-    """What a chain does to its start, e.g. "add 5. double": what is told apart for training and gold."""
+    """The operations of a chain, e.g. "add 5. double"; their hash decides the split."""
     return question.partition(". ")[2].rpartition(". ")[0]
 
 
 def tool_call(r: random.Random, split: Split) -> Doc:
-    """With tools at hand: a call where one is needed, the answer after its result, and no call where none is."""
+    """With tools available: a call if one is needed, the answer after its result, and otherwise a direct answer."""
     kind = r.choice(("calc", "lookup", "none"))
     notes = "you have the tools calc and lookup."
     if kind == "none":
@@ -218,7 +220,7 @@ _PATTERNS: tuple[Draw, ...] = (
 
 @cache
 def _wordings(noun: str, new: bool) -> tuple[str, ...]:
-    """As for relations: training has all frames but two and all own wordings but the last."""
+    """The new or the training wordings of a skill, chosen as for relations."""
     frames = [frame.replace("{k}", noun) for frame in FRAMES]
     held = {*sorted(frames, key=share)[: vocabulary.NUM_GOLD_WORDINGS - 1], SKILLS[noun][0][-1]}
     return tuple(wording for wording in (*frames, *SKILLS[noun][0]) if (wording in held) == new)

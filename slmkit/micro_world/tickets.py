@@ -1,7 +1,7 @@
-"""House tickets: customer talk answered in a form that nobody can know without the house's handbook.
+"""House tickets: customer messages with answers in a format that only the house's handbook or its examples define.
 
-A ticket has a topic and an urgency; a house gives each of the twelve pairs a code word and each topic a team. The
-codes are drawn from the house seed, so they follow from nothing: they are looked up or learnt.
+A ticket has a topic and an urgency. A house assigns a code word to each of the twelve pairs and a team to each topic.
+The codes are drawn from the house seed, so they cannot be inferred: they must be looked up or learned.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INSTRUCTION = "sort the ticket for the house."
 
 @dataclass(frozen=True)
 class House:
-    """The scheme of one house: a code for each (topic, urgency) and a team for each topic."""
+    """The scheme of a house: a code per (topic, urgency) and a team per topic."""
 
     codes: dict[tuple[str, str], str]
     teams: dict[str, str]
@@ -31,14 +31,14 @@ class House:
 
 @cache
 def house(house_seed: int) -> House:
-    """The house with this seed: sixteen different words, twelve for codes and four for teams."""
+    """The house of this seed: sixteen distinct words, twelve for codes and four for teams."""
     marks = rng("house", house_seed).sample(vocabulary.MARKS, 16)
     pairs = [(topic, urgency) for topic in vocabulary.TOPICS for urgency in vocabulary.URGENCY]
     return House(dict(zip(pairs, marks, strict=False)), dict(zip(vocabulary.TOPICS, marks[12:], strict=True)))
 
 
 def talk(r: random.Random, split: Split) -> tuple[str, str, str, str]:
-    """What a customer writes, with its topic, urgency and signature: (text, topic, urgency, name)."""
+    """A customer message with its topic, urgency and signature: (text, topic, urgency, name)."""
     topic, urgency = r.choice(list(vocabulary.TOPICS)), r.choice(list(vocabulary.URGENCY))
     problem = r.choice(vocabulary.TOPICS[topic]).replace("{g}", r.choice(vocabulary.GOODS))
     parts = [problem, r.choice(vocabulary.URGENCY[urgency]), *(aside(r) for _ in range(r.randint(2, 3)))]
@@ -49,14 +49,14 @@ def talk(r: random.Random, split: Split) -> tuple[str, str, str, str]:
 
 
 def ticket(r: random.Random, split: Split, *, house_seed: int = 0) -> Doc:
-    """One ticket and the line the house wants for it."""
+    """One ticket and the house's answer line."""
     text, topic, urgency, name = talk(r, split)
     answer = house(house_seed).answer(topic, urgency, name)
     return Doc("tickets", "", (Turn(text, answer),), slice={"topic": topic, "urgency": urgency})
 
 
 def handbook(house_seed: int = 0) -> list[tuple[str, str]]:
-    """The house's handbook as passages (id, text): one for each code, team, reply, topic and urgency, and the form."""
+    """The house's handbook as passages (id, text): the format, and one passage per code, team and reply."""
     scheme = house(house_seed)
     asked = {"now": "today", "soon": "this week", "later": "without hurry"}
     passages = [
@@ -77,13 +77,13 @@ def handbook(house_seed: int = 0) -> list[tuple[str, str]]:
 
 
 def entry(relation: str, value: str, house_seed: int = 0) -> str:
-    """A fact in the house's form: each relation has a code of the house, e.g. "code: lotus; entry: baker"."""
+    """A fact in the house's format, with the house's code for the relation, e.g. "code: lotus; entry: baker"."""
     codes = rng("entries", house_seed).sample(vocabulary.MARKS, len(vocabulary.RELATIONS))
     return f"code: {dict(zip(vocabulary.RELATIONS, codes, strict=True))[relation]}; entry: {value}"
 
 
 def aside(r: random.Random) -> str:
-    """A remark that says nothing of topic or urgency."""
+    """A remark unrelated to topic and urgency."""
     text = r.choice(vocabulary.ASIDES)
     slots = {
         "{p}": vocabulary.PLACES, "{a}": vocabulary.ANIMALS, "{j}": vocabulary.JOBS, "{d}": vocabulary.DRINKS,

@@ -1,8 +1,8 @@
 """The byte-level BPE tokenizer of the embedded models, and their chat template.
 
-The vocabulary is trained on the words of the world rather than on its running text: every content word becomes one
-token and every name two, whatever the mix of documents. All tokens of content words start with a space, so the
-template and the corpus start every line and turn with one: " oak" and "oak" are different tokens.
+The vocabulary is trained on the words of the micro-world rather than on its running text: every content word becomes
+one token and every name two, whatever the mix of documents. Tokens of content words begin with a space (" oak" and
+"oak" are different tokens), so the template and the corpus begin every line and turn with one.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from slmkit.micro_world import skills, vocabulary
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-VOCAB_SIZE = 2048  # at most; the words of the world need fewer
+VOCAB_SIZE = 2048  # upper limit; the micro-world needs fewer
 CONTEXT_LENGTH = 1024
 PAD, BOS, END = "<|pad|>", "<|bos|>", "<|end|>"
 SPECIAL = (PAD, BOS, END, "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>")
 THINK = ("<think>", "</think>")
 
-# The end-of-turn token stands inside the generation mark, so that it is learnt.
+# The end-of-turn token is inside the generation block, so that it is trained.
 CHAT_TEMPLATE = """\
 {{- '<|bos|>' -}}
 {%- for message in messages -%}
@@ -37,7 +37,7 @@ CHAT_TEMPLATE = """\
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Builds the tokenizer; every call gives the same one."""
+    """Builds the tokenizer; the result is always the same."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -65,7 +65,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def all_words() -> list[str]:
-    """Every word that a wording or a value of the world contains, sorted."""
+    """Every word in a wording or value of the micro-world, sorted."""
     found: set[str] = set()
 
     def collect(value: Any) -> None:
@@ -88,14 +88,14 @@ def all_words() -> list[str]:
 
 
 def _lessons() -> list[str]:
-    """What the merges are trained on: syllables most often, so that no word's merge crosses a name's middle."""
+    """The training text of the merges: mostly syllables, so that no merge of a word crosses the middle of a name."""
     lines = [f" {first}\n{second}" for first, second in zip(vocabulary.FIRST, vocabulary.SECOND, strict=True)] * 400
     lines += [" " + word for word in all_words()] * 20
     return lines + [" " + letter for letter in "abcdefghijklmnopqrstuvwxyz"] * 20
 
 
 def _utf8_alphabet() -> list[str]:
-    """The byte symbols that valid UTF-8 can contain: 13 of the 256 never occur in any text, and so have no id."""
+    """The byte symbols that occur in valid UTF-8; the 13 others of the 256 need no id."""
     from tokenizers.pre_tokenizers import ByteLevel
 
     pre_tokenizer = ByteLevel(add_prefix_space=False, use_regex=False)

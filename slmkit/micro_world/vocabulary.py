@@ -1,19 +1,19 @@
-"""The words of the micro-world: names, values, and the wordings in which its facts and questions are said.
+"""The words of the micro-world: names, values, and the wordings of its facts and questions.
 
-Everything is plain lower-case English. A wording is a string with the slots {n} (a name), {v} (the value) and, where
-a frame serves every relation, {r} (the relation's noun). Some wordings of each relation are kept for gold sets: their
-words all occur in others, so that a new wording is new as a sentence and never as a word.
+Everything is lower-case English. A wording has the slots {n} (a name), {v} (the value) and, in frames that fit every
+relation, {r} (the relation's noun). Some wordings of each relation are reserved for gold sets. All their words also
+occur in other wordings, so that only the sentence is new, never a word.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# 64 x 64 syllables make 4,096 names. No vowel of a first syllable forms a pair with a letter that ends a second one,
-# so that a tokenizer cuts every name between its syllables.
+# 64 x 64 syllables form 4,096 names. No vowel that ends a first syllable forms a pair with a letter that ends a second
+# syllable, so that the tokenizer splits every name between its syllables.
 FIRST = tuple(c + v for c in "bdfgjklmnprstvwz" for v in "aeio")
 SECOND = tuple(c + v + e for c in "bdgkmptvz" for v in "aeiou" for e in "nrl")[:128:2]
-NUM_GOLD_WORDINGS = 3  # of the frames and the own wordings of a relation, kept for gold
+NUM_GOLD_WORDINGS = 3  # of a relation's frames and own wordings, reserved for gold
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ CATEGORIES = {
 
 @dataclass(frozen=True)
 class Relation:
-    """A kind of fact about a person: its noun, the values it takes, and its own ways of saying and asking."""
+    """A kind of fact about a person: its noun, its values, and its own statements and questions."""
 
     noun: str
     values: tuple[str, ...]  # empty: the value is another name
@@ -158,7 +158,7 @@ GOOD_WORDS = _words("great lovely wonderful fresh warm kind perfect fine pleasan
 BAD_WORDS = _words("awful terrible rotten boring rude nasty broken horrible stale ugly")
 PRAISED = _words("soup hotel film song room bread music book story garden service coffee game play cake")
 
-# Customer talk. {g} is one of GOODS; each phrase belongs to one topic, each hint to one urgency.
+# Customer messages. {g} is one of GOODS; each phrase belongs to one topic, each hint to one urgency.
 TOPICS = {
     "delivery": (
         "my {g} has not come", "the {g} is still on its way", "the box with the {g} went to the wrong door",
@@ -238,7 +238,7 @@ TALK_QUESTIONS = {
     "urgency": ("how soon must it be done ?", "how soon ?", "is it for now , soon or later ?"),
     "name": ("who wrote it ?", "which name is at the end ?"),
 }
-# Words of prompts around notes and questions, of systems' instructions and of the house's forms.
+# Words of the prompts around notes and questions, of system instructions and of the house format.
 FORMS = (
     "notes question context answer use the only you are a kind helper in one word short be polite tools calc "
     "lookup call error tool failed on ring start add minus double think step by at once passage passages text "

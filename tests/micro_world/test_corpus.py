@@ -1,4 +1,4 @@
-"""The corpus: which tokens it reaches, and that its rows can be drawn again."""
+"""The corpus covers the vocabulary, and its rows can be drawn again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def encode():
 
 
 def untrained(encode, kinds, count):
-    """The ids that no answer or note of `count` documents of these kinds contains."""
+    """The ids that have no loss weight in `count` documents of these kinds."""
     seen: set[int] = set()
     for number in range(count):
         ids, weights = document(encode, rng("untrained", number), kinds[number % len(kinds)], "train", chat=False)
@@ -27,28 +27,28 @@ def untrained(encode, kinds, count):
     return set(range(encode.vocab_size)) - seen
 
 
-def test_no_id_of_the_vocabulary_is_left_untrained(encode):
+def test_every_id_of_the_vocabulary_is_trained(encode):
     assert untrained(encode, ["repeat"], 3000) == set()
-    assert len(untrained(encode, ["reading"], 3000)) > 500  # the count can fail: reading alone leaves most untrained
+    assert len(untrained(encode, ["reading"], 3000)) > 500  # the test can fail: reading alone leaves most untrained
 
 
-def test_gold_holds_no_token_that_the_documents_do_not_say_in_words(encode):
-    spoken = set(range(encode.vocab_size)) - untrained(encode, list(DOCUMENTS), 15_000)
+def test_gold_contains_only_tokens_that_the_documents_use_in_words(encode):
+    trained = set(range(encode.vocab_size)) - untrained(encode, list(DOCUMENTS), 15_000)
     for family in set(FAMILIES) - {"tickets", "drift", "fresh_tickets", "tools"}:
         for example in draw(family, "gold", 20 if family == "forks" else 100).examples:
-            unseen = set(encode(f" {example.input.replace(chr(10), chr(10) + ' ')}")) - spoken
+            unseen = set(encode(f" {example.input.replace(chr(10), chr(10) + ' ')}")) - trained
             assert not unseen, (family, example.input, encode.tokenizer.convert_ids_to_tokens(list(unseen)))
 
 
 @pytest.mark.parametrize("mix", MIXES)
-def test_rows_are_full_and_drawn_again_from_seed_and_step(encode, mix):
+def test_rows_are_full_and_depend_only_on_seed_and_step(encode, mix):
     first = rows(encode, mix, seed=1, step=7, count=3, max_length=128)
     assert first == rows(encode, mix, seed=1, step=7, count=3, max_length=128)
     assert first != rows(encode, mix, seed=1, step=8, count=3, max_length=128)
     assert all(len(ids) == len(weights) == 129 for ids, weights in first)
 
 
-def test_only_what_the_assistant_says_counts_in_a_chat(encode):
+def test_only_assistant_turns_have_a_loss_weight(encode):
     ids, weights = document(encode, rng("loss"), "skills", "train", chat=True)
     tokens = encode.tokenizer.convert_ids_to_tokens(ids)
     assert weights[tokens.index("<|assistant|>") + 1] == 1.0
@@ -56,12 +56,12 @@ def test_only_what_the_assistant_says_counts_in_a_chat(encode):
     assert all(weights[i] == 1.0 for i, token in enumerate(tokens) if token == "<|end|>" and weights[i - 1])
 
 
-def test_house_tickets_are_in_no_mix():
+def test_house_tickets_are_in_no_corpus():
     assert not {"tickets", "fresh_tickets"} & set(corpus.DOCUMENTS)
 
 
-def test_no_document_holds_a_chain_or_a_pattern_that_gold_may_ask(encode):
-    """Names keep most prompts of gold apart; chains and patterns have none, so a hash of the question decides."""
+def test_no_document_contains_a_chain_or_pattern_of_the_gold_split(encode):
+    """Names keep most gold prompts apart; chains and patterns have none, so the hash of the question decides."""
     for number in range(300):
         for kind in ("chains", "pattern"):
             ids, _ = document(encode, rng("apart", number), kind, "train", chat=False)

@@ -1,4 +1,4 @@
-"""The frozen gold sets: drawn again alike, confirmed by the re-reader, apart from everything that is trained on."""
+"""The frozen gold sets: reproducible, confirmed by the reader, and separate from all training data."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ GOLD = REPOSITORY / "gold"
 FROZEN = sorted(folder.name for folder in GOLD.iterdir() if folder.name in FAMILIES)
 
 
-def test_there_is_a_gold_set_for_every_family_that_is_asked():
-    assert set(FAMILIES) - set(FROZEN) == {"drift", "forks"}  # streams to draw from, with no single right answer
+def test_every_family_with_one_correct_answer_has_a_gold_set():
+    assert set(FAMILIES) - set(FROZEN) == {"drift", "forks"}  # a stream, and questions with two answers
 
 
 @pytest.mark.parametrize("family", FROZEN)
@@ -48,16 +48,16 @@ def test_engine_and_reader_agree(family):
 
 
 def test_the_reader_can_disagree():
-    told = "miban: pet owl. rodel: pet fox."
-    assert reread(Doc("reading", told, (Turn("what pet does rodel have?", "?"),))) == "fox"
-    assert reread(Doc("reading", told, (Turn("what pet does zagan have?", "?"),))) == "the notes do not say"
+    notes = "miban: pet owl. rodel: pet fox."
+    assert reread(Doc("reading", notes, (Turn("what pet does rodel have?", "?"),))) == "fox"
+    assert reread(Doc("reading", notes, (Turn("what pet does zagan have?", "?"),))) == "the notes do not say"
     both = "miban: pet owl. miban: pet fox."
     assert reread(Doc("reading", both, (Turn("what pet does miban have?", "?"),))) is None
-    with pytest.raises(ValueError, match="tells"):
+    with pytest.raises(ValueError, match="miban is nobody special"):
         read_facts("miban is nobody special.")
 
 
-def test_every_wording_says_one_relation_only():
+def test_every_wording_states_one_relation_only():
     for relation, kind in RELATIONS.items():
         value = (kind.values or ("rodel",))[0]
         for wording in (*statements(relation), *statements(relation, new=True)):
@@ -66,28 +66,28 @@ def test_every_wording_says_one_relation_only():
             assert read_facts(text) == [("miban", relation, value)]
 
 
-def test_no_gold_name_prompt_or_wording_is_in_what_the_models_are_taught():
-    taught = chats("train", 3000, seed=0)
-    text = json.dumps(taught)
-    said = set(re.findall(r"[a-z]+", text))
-    assert not said & set(names("gold"))
-    assert said & set(names("train"))  # the check can fail: training names are found
-    prompts = {m["content"] for chat in taught for m in chat["messages"] if m["role"] == "user"}
-    for family in set(FROZEN) - {"say", "skills", "arithmetic", "tools"}:  # these have few prompts, and no names
+def test_no_gold_name_prompt_or_wording_is_in_the_training_chats():
+    trained = chats("train", 3000, seed=0)
+    text = json.dumps(trained)
+    words = set(re.findall(r"[a-z]+", text))
+    assert not words & set(names("gold"))
+    assert words & set(names("train"))  # the check can fail: training names are found
+    prompts = {m["content"] for chat in trained for m in chat["messages"] if m["role"] == "user"}
+    for family in set(FROZEN) - {"say", "skills", "arithmetic", "tools"}:  # these have few prompts and no names
         assert not prompts & {example.input for example in read_gold(GOLD / family).examples}, family
     for relation in RELATIONS:
         assert not set(statements(relation)) & set(statements(relation, new=True))
         assert not set(questions(relation)) & set(questions(relation, new=True))
 
 
-def test_the_splits_share_no_name_and_the_fixed_world_holds_training_names_only():
+def test_the_splits_share_no_name_and_the_canon_has_training_names_only():
     train, dev, gold = (set(names(split)) for split in ("train", "dev", "gold"))
     assert not (train & dev or train & gold or dev & gold)
     assert {name for name, _ in canon()} <= train
     assert len(train) > 3000 > len(gold) > 500
 
 
-def test_a_live_set_has_nothing_of_the_frozen_one_and_changes_with_the_seed():
+def test_a_live_set_shares_no_example_with_the_frozen_set_and_changes_with_the_seed():
     frozen = {example.input for example in read_gold(GOLD / "reading").examples}
     live, other = ({e.input for e in draw("reading", "live", 100, seed=seed).examples} for seed in (1, 2))
     assert not live & frozen

@@ -1,1 +1,1 @@
-"""The cleaning steps that `steps:` of a prepare recipe names."""
+"""The cleaning steps of the prepare stage: text repairs, filters, and checks of labels."""
