@@ -1,15 +1,15 @@
-"""Memory as slmkit predicts it from a card's shape beside what is measured: python benchmarks/memory.py [--write]
+"""Memory predicted from a model card and measured: python benchmarks/memory.py [--write]
 
-Random weights of the real shapes in float32 on the CPU, and the embedded models; each case in a process of its own.
+Random weights in real model shapes, in float32 on the CPU, and the embedded models; each case in a fresh process.
 
     weights    bytes of all weights
-    cache      bytes of the keys and values after reading a row
-    live       tensors alive at the peak of a LoRA step, by torch's profiler: what the model needs
-    resident   what the process grew by at that peak, by the kernel's own high-water mark: what the machine sees
+    cache      bytes of keys and values after a forward pass over one row
+    live       bytes of tensors at the peak of a LoRA step, from torch's profiler: what the model needs
+    resident   growth of the process's resident memory at that peak (VmHWM): what the machine needs
 
-A step is slmkit's own trainer on rows of one length, half of each labelled. Between live and resident lies what glibc
-keeps of freed blocks: `heap holes` is that as malloc itself tells it, free bytes inside its arena at the peak.
---write puts the table into benchmarks/memory.md. One case alone: --case SHAPE TOKENS checkpointed|kept.
+A step is one of slmkit's trainer, on rows of equal length, half of each labelled. Resident exceeds live by the freed
+blocks that glibc keeps: `heap holes` are the free bytes in malloc's arena at the peak, reported by mallinfo2.
+--write writes the table to benchmarks/memory.md. One case: --case SHAPE TOKENS checkpointed|kept.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write benchmarks/memory.md")
     parser.add_argument("--case", nargs=3, metavar=("SHAPE", "TOKENS", "HOW"), help="measure one case, print JSON")
-    given = parser.parse_args()
-    if given.case:
-        shape, tokens, how = given.case
+    options = parser.parse_args()
+    if options.case:
+        shape, tokens, how = options.case
         print(json.dumps(measure(shape, int(tokens), how == "checkpointed")))
         return
     table = []
@@ -60,12 +60,12 @@ def main() -> None:
             sys.exit(done.stderr)
         table += rows(case, predict(shape, tokens, checkpointed), json.loads(done.stdout.splitlines()[-1]))
         print("\n".join(table[-4:]), flush=True)
-        if given.write:
+        if options.write:
             Path(__file__).with_suffix(".md").write_text(page(table), encoding="utf-8")
 
 
 def card_of(shape: str) -> Card:
-    """The card of an embedded model, or one made of a shape alone."""
+    """The card of an embedded model, or one with only the sizes of a shape."""
     if shape in ("nano", "tiny"):
         return read_card(_REPOSITORY / f"configs/models/{shape}.yaml")
     return Card(name=shape, model_type="llama", tie_word_embeddings=True, **SHAPES[shape])
@@ -89,7 +89,7 @@ def predict(shape: str, tokens: int, checkpointed: bool) -> dict[str, int]:
 
 
 def rows(case: list[str], predicted: dict[str, int], measured: dict[str, int]) -> list[str]:
-    """The lines of the table for one case; a ratio outside its bound is marked."""
+    """The lines of the table for one case; ✗ marks a ratio outside its tolerance."""
     lines = []
     for what, bound in _BOUNDS.items():
         ratio = predicted[what] / measured[what]
@@ -103,7 +103,7 @@ def rows(case: list[str], predicted: dict[str, int], measured: dict[str, int]) -
 
 
 def measure(shape: str, tokens: int, checkpointed: bool) -> dict[str, int]:
-    """Bytes of one case, in this process."""
+    """The measured bytes of one case, in this process."""
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, set_seed
 
@@ -119,7 +119,7 @@ def measure(shape: str, tokens: int, checkpointed: bool) -> dict[str, int]:
         config = LlamaConfig(**SHAPES[name], max_position_embeddings=2048, tie_word_embeddings=True)
         return LlamaForCausalLM(config)
 
-    step(make("nano"), 16, False).train()  # imports and compiles what every training needs
+    step(make("nano"), 16, False).train()  # warm-up: imports, and memory that every training needs
     release_heap()
     before = _status("VmRSS")
     model = make(shape)
@@ -131,7 +131,7 @@ def measure(shape: str, tokens: int, checkpointed: bool) -> dict[str, int]:
     del layers
     trainer = step(model, tokens, checkpointed)
     release_heap()
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
     with _heap_peak() as holes:
         trainer.train()
     resident = _status("VmHWM") - before
@@ -140,11 +140,11 @@ def measure(shape: str, tokens: int, checkpointed: bool) -> dict[str, int]:
 
 
 def step(model: Any, tokens: int, checkpointed: bool) -> Any:
-    """slmkit's trainer for one step of one row; it first tries forward and backward once, as it always does."""
+    """slmkit's trainer for one step on one row, after its usual trial step."""
     import random
 
     from slmkit.models.lora import Lora, attach
-    from slmkit.models.memory import Plan
+    from slmkit.models.memory import MicroBatch
     from slmkit.rows.loss_mask import IGNORED, Row
     from slmkit.training.config import Training
     from slmkit.training.sft_trainer import sft_trainer
@@ -156,7 +156,7 @@ def step(model: Any, tokens: int, checkpointed: bool) -> Any:
     tuned = attach(model, Lora(), adapter="lora", seed=0)
     training_ = Training(max_steps=1, per_device_train_batch_size=1, learning_rate=1e-4)
     with tempfile.TemporaryDirectory() as folder:
-        arguments = training_.arguments(
+        arguments = training_.trainer_arguments(
             Path(folder), model=tuned, steps=1, learning_rate=1e-4, gradient_checkpointing=checkpointed, seed=0
         )
     return sft_trainer(
@@ -166,20 +166,20 @@ def step(model: Any, tokens: int, checkpointed: bool) -> Any:
         rows=data,
         validation=[],
         shuffle=Shuffle(1, seed=0),
-        micro_batch=Plan(tokens, 1, checkpointed, ""),
+        micro_batch=MicroBatch(tokens, 1, checkpointed, ""),
         on_step=lambda step, loss, tokens: None,
         on_log=lambda step, values: None,
     )
 
 
 def _live_peak(trainer: Any, model: Any) -> int:
-    """The most bytes of tensors alive together while it trains: the weights, and what came and went since."""
+    """Peak bytes of live tensors during training: the weights, plus all allocations less all frees since."""
     import gc
 
     from torch.profiler import ProfilerActivity, profile
 
     weights = sum(p.numel() * p.element_size() for p in set(model.parameters()))
-    trainer.accelerator.free_memory()  # or the moments of the training before would be freed while we count
+    trainer.accelerator.free_memory()  # else the last run's optimizer state is freed while we count
     trainer.optimizer = trainer.lr_scheduler = None
     gc.collect()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
@@ -197,7 +197,7 @@ def _live_peak(trainer: Any, model: Any) -> int:
 
 
 class _heap_peak:
-    """Free bytes inside malloc's arena when the arena is largest, looked at a hundred times a second."""
+    """Free bytes inside malloc's arena when the arena is largest, sampled 100 times per second."""
 
     def __enter__(self) -> list[int]:
         class Info(ctypes.Structure):
@@ -208,10 +208,10 @@ class _heap_peak:
 
         mallinfo2 = ctypes.CDLL("libc.so.6").mallinfo2
         mallinfo2.restype = Info
-        self.over, found, largest = threading.Event(), [0], [0]
+        self.stopped, found, largest = threading.Event(), [0], [0]
 
         def watch() -> None:
-            while not self.over.wait(0.01):
+            while not self.stopped.wait(0.01):
                 info = mallinfo2()
                 if info.arena > largest[0]:
                     largest[0], found[0] = info.arena, info.fordblks
@@ -221,7 +221,7 @@ class _heap_peak:
         return found
 
     def __exit__(self, *_: object) -> None:
-        self.over.set()
+        self.stopped.set()
         self.watcher.join()
 
 
@@ -232,7 +232,7 @@ def _status(key: str) -> int:
 
 
 def page(table: list[str]) -> str:
-    """benchmarks/memory.md."""
+    """The text of benchmarks/memory.md."""
     import platform
 
     import torch

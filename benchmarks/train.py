@@ -1,21 +1,21 @@
-"""Training speed of slmkit beside plain TRL: python benchmarks/train.py [--shapes tiny 135M] [--json FILE]
+"""Training speed of slmkit and plain TRL: python benchmarks/train.py [--shapes tiny 135M] [--json FILE]
 
-The same random-weight model, the same labelled rows in the same order, the same rows a step; the arms take turns in
-each round and the table gives medians. Tokens are those of the rows, padding not counted. What is timed are the steps
-after the first, in which every arm warms up and slmkit tries out the longest rows: its seconds have their own column.
-Tokens by CPU second, with OMP_NUM_THREADS=1, compare the arms on a machine that has other work too.
+All arms train the same random-weight model on the same labelled rows, in the same order, with the same rows per step.
+The arms alternate in each round; the table has medians. Padding is not counted as tokens. Timed are the steps after
+the first: in the first every arm warms up and slmkit tests the longest rows, so its seconds have their own column.
+Tokens per CPU second, with OMP_NUM_THREADS=1, compare the arms on a machine under other load.
 
-    slmkit              stages/sft.py's trainer as it is by default
-    slmkit_packed_512   the same with packing: true and max_length: 512, as many steps over the same tokens
-    slmkit_packed_1024  and with max_length: 1024
-    trl_same            a TRL script with slmkit's settings: its number type, no checkpointing, padded batches
-    trl_defaults        a TRL script that sets nothing but the rows a step
+    slmkit              the trainer of stages/sft.py with its defaults
+    slmkit_packed_512   the same with packing: true and max_length: 512, equally many steps over the same tokens
+    slmkit_packed_1024  the same with max_length: 1024
+    trl_same            a TRL script with slmkit's settings: its dtype, no checkpointing, padded batches
+    trl_defaults        a TRL script that sets only the rows per step
     trl_lengths         trl_same with train_sampling_strategy="group_by_length"
-    trl_packed          trl_same with packing and padding-free attention, as many tokens a step
+    trl_packed          trl_same with packing and padding-free attention, equally many tokens per step
 
-Below each table stand the three ratios that are claimed: to trl_same at least 1.0, to trl_defaults at least 3.0 (2.0
-on a GPU), to the best of the other TRL arms at least 1.2. LLaMA-Factory and axolotl pin other versions of transformers
-and TRL and do not install beside slmkit; they are not measured here.
+Below each table are the three claimed speedups: over trl_same at least 1.0, over trl_defaults at least 3.0 (2.0 on a
+GPU), over the best other TRL arm at least 1.2. LLaMA-Factory and axolotl pin other versions of transformers and TRL,
+cannot be installed together with slmkit, and are not measured.
 """
 
 from __future__ import annotations
@@ -55,9 +55,8 @@ _NAMES = (
     "intermediate_size",
 )  # fmt: skip
 SHAPES = {shape: dict(zip(_NAMES, sizes, strict=True)) for shape, sizes in _SIZES.items()}
-# How each shape is measured unless options say otherwise: method, optimizer steps, rows a step. The larger ones take
-# minutes a round on a CPU.
-USUAL = {"tiny": ("full", 6, 16), **dict.fromkeys(list(SHAPES)[1:], ("lora", 3, 8))}
+# Defaults per shape: adapter, optimizer steps, rows per step. A round of the larger ones takes minutes on a CPU.
+DEFAULTS = {"tiny": ("full", 6, 16), **dict.fromkeys(list(SHAPES)[1:], ("lora", 3, 8))}
 PACKED = {"slmkit_packed_512": 512, "slmkit_packed_1024": 1024}  # max_length
 ARMS = ("slmkit", *PACKED, "trl_same", "trl_defaults", "trl_lengths", "trl_packed")
 
@@ -65,38 +64,38 @@ ARMS = ("slmkit", *PACKED, "trl_same", "trl_defaults", "trl_lengths", "trl_packe
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["tiny", "135M"])
-    parser.add_argument("--adapter", choices=("lora", "qlora", "full"), help="tiny: full, else lora, unless given")
+    parser.add_argument("--adapter", choices=("lora", "qlora", "full"), help="default: full for tiny, else lora")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, help="tiny: 6, else 3, unless given")
-    parser.add_argument("--rows", type=int, help="rows a step; tiny: 16, else 8, unless given")
+    parser.add_argument("--steps", type=int, help="optimizer steps; default: 6 for tiny, else 3")
+    parser.add_argument("--rows", type=int, help="rows per step; default: 16 for tiny, else 8")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=[arm for arm in ARMS if arm not in PACKED])
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    given = parser.parse_args()
-    if given.steps == 1:
-        parser.error("--steps: at least 2, since the first is not timed")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    arguments = parser.parse_args()
+    if arguments.steps == 1:
+        parser.error("--steps is 1: at least 2 are needed, because the first is not timed")
     quiet_libraries()
     import datasets
 
     datasets.disable_progress_bars()
-    reports = [measure(shape, given) for shape in given.shapes]
-    if given.json:
-        given.json.write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
+    reports = [measure(shape, arguments) for shape in arguments.shapes]
+    if arguments.json:
+        arguments.json.write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(shape: str, given: argparse.Namespace) -> dict[str, Any]:
-    """All rounds of one shape; prints its table and returns it as JSON."""
-    adapter, steps, rows_a_step = USUAL[shape]
+def measure(shape: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Runs all rounds of one shape, prints its table and returns the figures as JSON."""
+    adapter, steps, rows_per_step = DEFAULTS[shape]
     options = argparse.Namespace(
         shape=shape,
-        adapter=given.adapter or adapter,
-        steps=given.steps or steps,
-        rows=given.rows or rows_a_step,
-        rounds=given.rounds,
+        adapter=arguments.adapter or adapter,
+        steps=arguments.steps or steps,
+        rows=arguments.rows or rows_per_step,
+        rounds=arguments.rounds,
     )
     rows = make_rows(options.steps * options.rows, vocab_size=SHAPES[shape]["vocab_size"])
-    measured: dict[str, list[dict[str, float]]] = {arm: [] for arm in given.arms}
+    measured: dict[str, list[dict[str, float]]] = {arm: [] for arm in arguments.arms}
     for number in range(options.rounds):
-        for arm in given.arms if number % 2 == 0 else reversed(given.arms):
+        for arm in arguments.arms if number % 2 == 0 else reversed(arguments.arms):
             figures = run_arm(arm, rows, options)
             measured[arm].append(figures)
             print(f"{shape} round {number + 1} {arm}: {figures['tokens_per_second']:,.0f} tokens/s", file=sys.stderr)
@@ -108,7 +107,7 @@ def measure(shape: str, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def make_rows(number: int, *, vocab_size: int) -> list[Any]:
-    """Chats of 20 to 300 tokens, a third of each the answer, as labelled rows of random ids."""
+    """Labelled rows of 20 to 300 random token ids, of which the last third is the answer."""
     from slmkit.rows.loss_mask import IGNORED, Row
 
     source = random.Random(0)
@@ -116,13 +115,13 @@ def make_rows(number: int, *, vocab_size: int) -> list[Any]:
     for i in range(number):
         length = source.randint(20, 300)
         ids = [source.randrange(3, vocab_size) for _ in range(length)]
-        asked = round(length * 2 / 3)
-        rows.append(Row(id=str(i), input_ids=ids, labels=[IGNORED] * asked + ids[asked:]))
+        prompt_length = round(length * 2 / 3)
+        rows.append(Row(id=str(i), input_ids=ids, labels=[IGNORED] * prompt_length + ids[prompt_length:]))
     return rows
 
 
 def run_arm(arm: str, rows: list[Any], options: argparse.Namespace) -> dict[str, float]:
-    """Trains a fresh model for all steps, and times those after the first."""
+    """Trains a fresh model and times the steps after the first."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
@@ -130,7 +129,7 @@ def run_arm(arm: str, rows: list[Any], options: argparse.Namespace) -> dict[str,
     config = LlamaConfig(**SHAPES[options.shape], max_position_embeddings=2048, tie_word_embeddings=True)
     model = LlamaForCausalLM(config)
     if torch.cuda.is_available():
-        # An adapter of slmkit's gpu profile stands on bfloat16 weights; TRL loads float32 unless it is told.
+        # slmkit's gpu profile trains adapters on bfloat16 weights; TRL loads float32 by default.
         model = model.cuda().to(
             torch.float32 if options.adapter == "full" or arm == "trl_defaults" else torch.bfloat16
         )
@@ -148,8 +147,8 @@ def run_arm(arm: str, rows: list[Any], options: argparse.Namespace) -> dict[str,
             trainer.train()
             seconds, cpu_seconds = time.perf_counter() - warm.at, time.process_time() - warm.cpu
     losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
-    told = [log["num_tokens"] for log in trainer.state.log_history if "num_tokens" in log]  # TRL's count
-    num_tokens = told[-1] - told[0] if told else trainer.state.num_input_tokens_seen - warm.num_tokens
+    counts = [log["num_tokens"] for log in trainer.state.log_history if "num_tokens" in log]  # TRL's count
+    num_tokens = counts[-1] - counts[0] if counts else trainer.state.num_input_tokens_seen - warm.num_tokens
     figures = {
         "tokens_per_second": num_tokens / seconds,
         "tokens_per_cpu_second": num_tokens / cpu_seconds,
@@ -158,21 +157,21 @@ def run_arm(arm: str, rows: list[Any], options: argparse.Namespace) -> dict[str,
         "last_loss": losses[-1],
         "peak_gib": (torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak[0]) / 2**30,
     }
-    # Six operations for each weight and token: two forward, two for the gradient of the input, two for that of the
-    # weight, which an adapter's frozen weights do not need.
+    # Six operations per weight and token: two forward, two for the input's gradient, two for the weight's gradient,
+    # which the frozen weights below an adapter do not need.
     operations = (6 if options.adapter == "full" else 4) * sum(p.numel() for p in trainer.model.parameters())
     figures["tflops"] = operations * figures["tokens_per_second"] / 1e12
     return figures
 
 
 def after_first_step() -> Any:
-    """A callback that notes when the first step is over, and how many tokens it saw."""
+    """A callback that records the time and the number of tokens at the end of the first step."""
     from transformers import TrainerCallback
 
     class AfterFirstStep(TrainerCallback):
         at, cpu, num_tokens = 0.0, 0.0, 0
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if state.global_step == 1:
                 self.at, self.cpu = time.perf_counter(), time.process_time()
                 self.num_tokens = state.num_input_tokens_seen
@@ -195,11 +194,11 @@ def _in_4bit(folder: str) -> Any:
 
 @contextlib.contextmanager
 def peak_memory() -> Iterator[list[int]]:
-    """The most resident memory of this process while the block runs, in bytes, looked at twenty times a second."""
-    process, peak, over = psutil.Process(), [0], threading.Event()
+    """Peak resident memory of this process during the block, in bytes, sampled 20 times per second."""
+    process, peak, stopped = psutil.Process(), [0], threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.05):
+        while not stopped.wait(0.05):
             peak[0] = max(peak[0], process.memory_info().rss)
 
     watcher = threading.Thread(target=watch)
@@ -207,13 +206,12 @@ def peak_memory() -> Iterator[list[int]]:
     try:
         yield peak
     finally:
-        over.set()
+        stopped.set()
         watcher.join()
 
 
 def matrix_tflops() -> float:
-    """The rate of one large matrix product on this device, which utilisation is a share of: in bfloat16 on a GPU, in
-    float32 on a CPU."""
+    """Peak matrix throughput in TFLOPS, from one large product: bfloat16 on a GPU, float32 on a CPU."""
     import torch
 
     device, size, dtype = ("cuda", 8192, torch.bfloat16) if torch.cuda.is_available() else ("cpu", 1024, torch.float32)
@@ -232,25 +230,25 @@ def matrix_tflops() -> float:
 
 def _slmkit(arm: str, model: Any, rows: list[Any], options: argparse.Namespace, folder: Path) -> Any:
     from slmkit.models.lora import Lora, attach
-    from slmkit.models.memory import plan
+    from slmkit.models.memory import plan_micro_batch
     from slmkit.rows.packing import pack
     from slmkit.training.config import Training
     from slmkit.training.sft_trainer import sft_trainer
     from slmkit.training.trainer import Shuffle
 
-    rows_a_step, longest = options.rows, 300
+    rows_per_step, longest = options.rows, 300
     if arm in PACKED:
         longest = PACKED[arm]
         rows = pack(rows, max_length=longest)
-        rows_a_step = math.ceil(len(rows) / options.steps)  # the last step is what is left
-    steps = math.ceil(len(rows) / rows_a_step)
+        rows_per_step = math.ceil(len(rows) / options.steps)  # the last step takes the rest
+    steps = math.ceil(len(rows) / rows_per_step)
     training = Training(
         adapter=options.adapter,
         lora=Lora(),
         learning_rate=1e-3,
         num_train_epochs=1,
         max_steps=steps,
-        per_device_train_batch_size=rows_a_step,
+        per_device_train_batch_size=rows_per_step,
         gradient_accumulation_steps=1,
         lr_scheduler_type="constant",
         warmup_ratio=0.0,
@@ -262,8 +260,8 @@ def _slmkit(arm: str, model: Any, rows: list[Any], options: argparse.Namespace, 
         dtype="auto",
     )
     tuned = attach(model, Lora(), adapter=options.adapter, seed=0)
-    micro_batch = plan(tuned, longest=longest)
-    arguments = training.arguments(
+    micro_batch = plan_micro_batch(tuned, longest=longest)
+    arguments = training.trainer_arguments(
         folder,
         model=tuned,
         steps=steps,
@@ -335,14 +333,15 @@ def _tokenizer() -> Any:
 
 
 def report(table: dict[str, dict[str, float]], options: argparse.Namespace) -> dict[str, Any]:
-    """A table on standard output with the claimed ratios below; returns them with the machine they are from."""
+    """Prints a table with the claimed speedups below it; returns both with a description of the machine."""
     import torch
 
     on_gpu = torch.cuda.is_available()
     device = torch.cuda.get_device_name() if on_gpu else f"{os.cpu_count()} CPU cores"
     ceiling = matrix_tflops()
-    print(f"\n{options.shape}, {options.adapter}, {options.rows} rows a step, {options.rounds} rounds, {device}")
-    heads = ("tokens/s", "slmkit is", "tokens/CPU s", "slmkit is", "last loss", "first step s", "peak GiB", "of rate")
+    print(f"\n{options.shape}, {options.adapter}, {options.rows} rows per step, {options.rounds} rounds, {device}")
+    speeds = ("tokens/s", "slmkit speedup", "tokens/CPU s", "slmkit speedup")
+    heads = (*speeds, "last loss", "first step s", "peak GiB", "of peak rate")
     print(f"{'arm':<20}" + "".join(f"{head:>15}" for head in heads))
     for arm, figures in table.items():
         cells = f"{arm:<20}"
@@ -363,7 +362,7 @@ def report(table: dict[str, dict[str, float]], options: argparse.Namespace) -> d
 
 
 def claimed(table: dict[str, dict[str, float]], *, least: tuple[float, float, float]) -> list[dict[str, Any]]:
-    """slmkit's tokens/s over those of each rival whose arm was run, and the least that is claimed."""
+    """slmkit's speedup over each TRL arm that was run, and the claimed minimum."""
     speed = {arm: figures["tokens_per_second"] for arm, figures in table.items()}
     others = [arm for arm in speed if arm.startswith("trl_") and arm != "trl_defaults"]
     best = max(others, key=speed.__getitem__, default="")

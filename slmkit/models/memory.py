@@ -1,4 +1,4 @@
-"""What training will need and what the machine has, in bytes, before anything is allocated."""
+"""The memory that training needs and the machine has, in bytes, before anything is allocated."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from slmkit.errors import RefusedError
 if TYPE_CHECKING:
     import torch
 
-_USABLE = 0.85  # of what is free: the rest is fragmentation, the tokenizer, the other processes
+_USABLE = 0.85  # of the free memory; the rest is for fragmentation, the tokenizer, other processes
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A micro-batch: its most tokens, what one more costs in tokens, and whether activations are recomputed."""
+class MicroBatch:
+    """The size of a micro-batch, its fixed cost in tokens' worth of work, and whether activations are recomputed."""
 
     max_tokens: int
     overhead_tokens: int
@@ -23,19 +23,19 @@ class Plan:
     reason: str
 
 
-def plan(
+def plan_micro_batch(
     model: Any,
     *,
     longest: int,
     labelled_share: float = 0.5,
     gradient_checkpointing: bool | Literal["auto"] = "auto",
-) -> Plan:
-    """The micro-batch for this model on its device; gradient_checkpointing "auto": only where memory asks for it.
+) -> MicroBatch:
+    """The micro-batch for this model on its device; gradient_checkpointing "auto": only where memory requires it.
 
-    Counted: the weights are loaded already; gradients and AdamW's two moments in float32 for each trainable weight (12
-    bytes); activations kept for backward, per token and layer about 16 values of the model's width and 6 of the
-    MLP's, or, recomputed, one of the width; logits of the labelled tokens, three copies in float32.
-    Raises: RefusedError where one row of `longest` tokens does not fit even so.
+    The weights are already loaded. Counted per trainable weight: its gradient and AdamW's two moments in float32 (12
+    bytes). Per token and layer: activations for backward, about 16 values of the model's width and 6 of the MLP's, or
+    with recomputing one value of the width. Per labelled token: three copies of the logits in float32.
+    Raises: RefusedError if not even one row of `longest` tokens fits.
     """
     config, device = model.config.get_text_config(), model.device
     width, layers = config.hidden_size, config.num_hidden_layers
@@ -45,37 +45,38 @@ def plan(
     bytes_per_value = 2 if model.dtype.itemsize == 2 else 4
     one_layer = bytes_per_value * (16 * width + 6 * inner)
     logits = int(3 * 4 * config.vocab_size * labelled_share)
-    kept = layers * one_layer + logits
+    stored = layers * one_layer + logits
     recomputed = layers * bytes_per_value * width + one_layer + logits
     free = int(available_bytes(device) * _USABLE) - states
-    wanted = _wanted_tokens(num_params, device)
+    useful = _useful_tokens(num_params, device)
 
-    def most(per_token: int) -> int:
-        return int(max(0, free) // per_token)
+    def tokens_that_fit(bytes_per_token: int) -> int:
+        return int(max(0, free) // bytes_per_token)
 
     if gradient_checkpointing == "auto":
-        gradient_checkpointing = most(kept) < max(longest, min(wanted, 512))
-    fits = most(recomputed if gradient_checkpointing else kept)
+        gradient_checkpointing = tokens_that_fit(stored) < max(longest, min(useful, 512))
+    bytes_per_token = recomputed if gradient_checkpointing else stored
+    fits = tokens_that_fit(bytes_per_token)
     if fits < longest:
-        needed = states + longest * (recomputed if gradient_checkpointing else kept)
+        needed = states + longest * bytes_per_token
         raise RefusedError(
-            f"training needs about {needed / 2**30:.1f} GiB beside the weights, "
-            f"{available_bytes(device) / 2**30:.1f} GiB is free",
+            f"training needs about {needed / 2**30:.1f} GiB besides the weights; "
+            f"{available_bytes(device) / 2**30:.1f} GiB are free",
             where=f"one row of {longest:,} tokens, {num_params / 1e6:,.0f} M parameters",
             fix="adapter: qlora, a smaller max_length, or a smaller model",
         )
-    max_tokens = max(longest, min(wanted, fits))
-    # One more forward and backward costs about 10 ms of Python on a CPU of 2e11 operations a second, or 20 ms on a GPU
-    # of 1e14; a token costs 6 operations for each parameter.
+    max_tokens = max(longest, min(useful, fits))
+    # One more forward and backward costs about 10 ms of Python on a CPU with 2e11 operations per second, or 20 ms on a
+    # GPU with 1e14; a token costs 6 operations per parameter.
     overhead = (20e-3 * 1e14 if device.type == "cuda" else 10e-3 * 2e11) / (6 * num_params)
-    why = "what fits in memory" if max_tokens == fits else "more at once is no faster here"
-    recompute = ", activations recomputed in backward to fit" if gradient_checkpointing else ""
-    reason = f"micro-batches of up to {max_tokens:,} tokens: {why}{recompute}"
-    return Plan(max_tokens, max(1, int(overhead)), gradient_checkpointing, reason)
+    limit = "the most that fits in memory" if max_tokens == fits else "larger ones are no faster here"
+    recompute = ", with activations recomputed in the backward pass" if gradient_checkpointing else ""
+    reason = f"micro-batches of up to {max_tokens:,} tokens: {limit}{recompute}"
+    return MicroBatch(max_tokens, max(1, int(overhead)), gradient_checkpointing, reason)
 
 
 def available_bytes(device: torch.device) -> int:
-    """Free memory of a GPU, or of this machine."""
+    """Free memory of the GPU, or of the machine."""
     if device.type == "cuda":
         import torch
 
@@ -86,7 +87,7 @@ def available_bytes(device: torch.device) -> int:
 
 
 def release_heap() -> None:
-    """Gives what glibc keeps of freed memory back to the machine, so that a peak is what is measured next."""
+    """Returns the freed memory that glibc holds to the machine, so that the next peak is measured correctly."""
     import ctypes
 
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -94,8 +95,8 @@ def release_heap() -> None:
         trim(0)
 
 
-def _wanted_tokens(num_params: int, device: torch.device) -> int:
-    """Beyond this a bigger micro-batch is no faster: caches fill up on a CPU, a GPU is busy."""
+def _useful_tokens(num_params: int, device: torch.device) -> int:
+    """The size beyond which a larger micro-batch is no faster: a CPU's caches are full, a GPU is fully used."""
     if device.type == "cuda":
         return 16_384
     return 4_096 if num_params < 20e6 else 1_024

@@ -1,7 +1,7 @@
-"""Rows into tensors with little padding: the rows of one optimizer step, sorted and cut into micro-batches.
+"""Rows to tensors with little padding: the rows of one optimizer step are sorted by length and cut into micro-batches.
 
-Which rows share a step is not decided here: the trainer shuffles as ever, so the gradient of each step is the one that
-padding the whole step would give, and only the work differs.
+The trainer's shuffling decides which rows share a step, so each step has the gradient that one padded batch would
+give, for less work.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from slmkit.rows.loss_mask import IGNORED, Row
 if TYPE_CHECKING:
     import torch
 
-# What starting one more micro-batch costs, in tokens' worth of work: kernels and Python are paid per call.
+# The fixed cost of one more micro-batch (kernel launches, Python), in tokens' worth of work.
 OVERHEAD_TOKENS = 128
 
 
 def cut(lengths: Sequence[int], *, max_tokens: int, max_rows: int, overhead: int = OVERHEAD_TOKENS) -> list[list[int]]:
-    """Positions into `lengths`, grouped into micro-batches that cost least: padded tokens plus `overhead` for each.
+    """Indices into `lengths`, grouped into the cheapest micro-batches: the cost is padded tokens plus `overhead` each.
 
-    A group holds at most max_rows rows and, padded, max_tokens tokens; a row longer than max_tokens stands alone.
+    A group has at most max_rows rows and max_tokens padded tokens; a row longer than max_tokens is alone in its group.
 
     Example: lengths 10, 300, 12, 290 with overhead 128 -> [[0, 2], [3, 1]]: 24 + 600 + 256 = 880 tokens' worth,
     where one batch of four would be 1,200 + 128.
     """
     order = sorted(range(len(lengths)), key=lambda i: lengths[i])
     best = [0.0] + [float("inf")] * len(order)  # best[n]: cost of the n shortest rows
-    start = [0] * (len(order) + 1)  # where the last group of that solution starts
+    start = [0] * (len(order) + 1)  # start of the last group in that solution
     for stop in range(1, len(order) + 1):
         longest = lengths[order[stop - 1]]
         for first in range(stop - 1, max(-1, stop - 1 - max_rows), -1):
@@ -47,11 +47,11 @@ def cut(lengths: Sequence[int], *, max_tokens: int, max_rows: int, overhead: int
 
 
 def pad(rows: Sequence[Row] | Sequence[dict[str, Any]], *, pad_token_id: int) -> dict[str, torch.Tensor]:
-    """input_ids and labels of the rows, (B, T), padded on the right; of packed rows also position_ids.
+    """input_ids and labels of the rows, (B, T), padded on the right; for packed rows also position_ids.
 
-    There is no attention_mask: with causal attention a token never sees what follows it, so padding on the right
-    changes nothing before it, and without a mask the attention kernels take their fast causal path. position_ids that
-    start again at each document, with no mask and no cache, are how transformers knows to keep documents apart.
+    There is no attention_mask: causal attention never looks ahead, so right padding changes nothing before it, and
+    without a mask the attention kernels take their fast causal path. position_ids that restart at each document, with
+    no mask and no cache, tell transformers to keep the documents apart.
     """
     import torch
 
@@ -66,6 +66,6 @@ def pad(rows: Sequence[Row] | Sequence[dict[str, Any]], *, pad_token_id: int) ->
         return {"input_ids": input_ids, "labels": labels}
     position_ids = torch.arange(longest).repeat(len(values), 1)
     for i, value in enumerate(values):
-        for start in itertools.accumulate(value["seq_lengths"]):  # padding counts from 0 too
+        for start in itertools.accumulate(value["seq_lengths"]):  # padding restarts at 0 too
             position_ids[i, start:] = torch.arange(longest - start)
     return {"input_ids": input_ids, "labels": labels, "position_ids": position_ids}

@@ -1,8 +1,8 @@
-"""Rows laid into full sequences, each row still a document of its own: none attends to another.
+"""Packs rows into full sequences; each row stays a separate document that does not attend to the others.
 
-What is packed is TRL's best-fit; that documents stay apart is tried out on the model itself, since it depends on its
-layers and its attention. How a packed row is handed to the model is in batching.py: position_ids that start again at
-each document, no attention_mask, no cache.
+The packing is TRL's best fit. Whether documents stay separate depends on the model's layers and its attention, so it
+is tested on the model. batching.py turns packed rows into tensors: position_ids that restart at each document, no
+attention_mask, no cache.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 from slmkit.errors import RefusedError
 from slmkit.rows.loss_mask import IGNORED, Row
 
-_PROBE_TOKENS = 12  # of each of two documents
-_NOISE = 1e-5  # of what seeing the other document changes; two layers of Lfm2 with random weights reach 1e-3
+_PROBE_TOKENS = 12  # per document, of two
+_NOISE = 1e-5  # relative to the effect of attending to the other document; a two-layer random Lfm2 leaks 1e-3
 
 
 def pack(rows: Sequence[Row], *, max_length: int) -> list[Row]:
-    """The rows in few sequences of at most max_length tokens; no row is cut, and none left out.
+    """The rows packed into sequences of at most max_length tokens; no row is cut or dropped.
 
-    A document's first token has no label: what stands before it is another document.
+    A document's first token has no label: the token before it belongs to another document.
 
     Example: rows of 5, 2, 3 and 1 tokens, max_length 5 -> seq_lengths [5], [3, 2], [1].
     """
@@ -48,20 +48,20 @@ def pack(rows: Sequence[Row], *, max_length: int) -> list[Row]:
 
 
 def check_apart(model: Any) -> None:
-    """Raises RefusedError where a document packed behind another is not what it is alone, for this model."""
+    """Raises RefusedError if this model's output for a document depends on the document packed before it."""
     if not keeps_apart(model):
         attention = model.config.get_text_config()._attn_implementation
         raise RefusedError(
-            "packed documents would see each other: the model carries something over from one to the next",
+            "packed documents would leak into each other: this model carries state from one to the next",
             where=f"packing, {type(model).__name__} with attention {attention}",
-            fix="packing: false; rows of like length then share a micro-batch, with little padding",
+            fix="packing: false; batches are grouped by length, so padding is small anyway",
         )
 
 
 def keeps_apart(model: Any) -> bool:
-    """Whether what the model says of a document stays the same when the document packed before it is another.
+    """Whether the model's logits for a document stay the same when the document packed before it changes.
 
-    Layers that carry a state or a convolution along the sequence let it change, whatever position_ids say.
+    They do not where layers carry a state or a convolution along the sequence: these ignore position_ids.
     """
     import torch
 
@@ -71,15 +71,15 @@ def keeps_apart(model: Any) -> bool:
     ids = torch.arange(1, 3 * _PROBE_TOKENS + 1, device=model.device).reshape(3, -1) % vocab_size
     restart = torch.arange(_PROBE_TOKENS, device=model.device).repeat(2)[None]
 
-    def last(first: int, **given: Any) -> torch.Tensor:
-        """The logits of the last document behind another one, each time in the same shapes: rounding is the same."""
+    def last_logits(first: int, **inputs: Any) -> torch.Tensor:
+        """The last document's logits after document `first`; all shapes are equal, so rounding is too."""
         with torch.no_grad():
-            together = torch.cat([ids[first], ids[2]])[None]
-            return model(input_ids=together, use_cache=False, **given).logits[0, -_PROBE_TOKENS:].float()
+            both = torch.cat([ids[first], ids[2]])[None]
+            return model(input_ids=both, use_cache=False, **inputs).logits[0, -_PROBE_TOKENS:].float()
 
     was_training = model.training
     model.eval()
-    packed = (last(0, position_ids=restart) - last(1, position_ids=restart)).abs().max()
-    joined = (last(0) - last(1)).abs().max()  # the same two rows as one document each: what seeing it changes
+    packed = (last_logits(0, position_ids=restart) - last_logits(1, position_ids=restart)).abs().max()
+    joined = (last_logits(0) - last_logits(1)).abs().max()  # as one document: the effect of attending to the first
     model.train(was_training)
     return bool(packed <= _NOISE * joined)

@@ -1,8 +1,7 @@
-"""Preference rows: a prompt with a better and a worse answer, or one answer that was liked or not."""
+"""Preference rows: a prompt with a chosen and a rejected answer."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import Any
 
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.rows.loss_mask import Chat
+from slmkit.rows.read_rows import read_rows
 
 Turns = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A prompt, the answer to prefer, and the one to avoid."""
+    """A prompt, the answer to prefer, and the answer to avoid."""
 
     id: str
     where: str  # "train.jsonl:17"
@@ -25,50 +25,31 @@ class Pair:
     rejected: Turns
 
     def chat(self, turns: Turns) -> Chat:
-        """The prompt with one of the answers, as a chat."""
+        """The prompt followed by one of the answers, as a chat."""
         return Chat(self.id, self.where, [*self.prompt, *turns])
 
-    def row(self) -> dict[str, Any]:
-        """The columns TRL's preference trainers read."""
+    def columns(self) -> dict[str, Any]:
+        """The columns that TRL's preference trainers read."""
         return {"prompt": self.prompt, "chosen": self.chosen, "rejected": self.rejected}
 
-    def judged(self) -> list[dict[str, Any]]:
-        """The two answers by themselves, each with whether it was liked."""
+    def unpaired_columns(self) -> list[dict[str, Any]]:
+        """The pair as two rows of an unpaired dataset, the chosen answer first: what TRL's KTOTrainer reads."""
         answers = ((self.chosen, True), (self.rejected, False))
-        return [{"prompt": self.prompt, "completion": turns, "label": liked} for turns, liked in answers]
-
-
-def pair_files(path: Path) -> tuple[Path, Path | None]:
-    """The file to train on and the one to validate with, in a folder; or a single .jsonl file."""
-    train = path / "train.jsonl" if path.is_dir() else path
-    if not train.exists():
-        fix = "name a folder that holds it, or a .jsonl file of pairs"
-        raise SlmkitError("there is no train.jsonl", where=str(path), fix=fix)
-    validation = path / "validation.jsonl"
-    return train, validation if validation.exists() else None
+        return [{"prompt": self.prompt, "completion": turns, "label": label} for turns, label in answers]
 
 
 def read_pairs(path: Path, *, limit: int | None = None) -> list[Pair]:
     """The pairs of a .jsonl file, each line {"prompt", "chosen", "rejected"} of texts or of messages.
 
-    Where chosen and rejected are whole chats without a prompt, their common beginning is the prompt.
+    If chosen and rejected are whole chats and there is no prompt, their common beginning is the prompt.
     """
-    pairs: list[Pair] = []
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if limit is not None and len(pairs) >= limit:
-                break
-            if line.strip():
-                pairs.append(_pair(line, f"{path.name}:{number}"))
-    if not pairs:
-        raise SlmkitError(f"{path.name} holds no pairs", where=str(path), fix="name a file with one pair a line")
-    return pairs
+    return read_rows(path, _pair, limit=limit)
 
 
 def check_lengths(tokenizer: Any, pairs: Sequence[Pair], *, longest: int) -> int:
-    """The tokens of the longest prompt and answer; refuses pairs over `longest`, which TRL would cut silently.
+    """The length in tokens of the longest prompt with its answer.
 
-    Raises: RefusedError with the first such row.
+    Raises: RefusedError if a pair is longer than `longest`: TRL would truncate it silently.
     """
     from slmkit.models.chat_template import render
 
@@ -79,19 +60,15 @@ def check_lengths(tokenizer: Any, pairs: Sequence[Pair], *, longest: int) -> int
         raise RefusedError(
             f"{len(set(over)):,} of {len(pairs):,} pairs are longer than {longest:,} tokens",
             where=f"{pairs[over[0]].where} (row {pairs[over[0]].id})",
-            fix="leave these rows out, or take a larger max_length or a model with a longer context",
+            fix="remove these rows, or use a larger max_length or a model with a longer context",
         )
     return max(lengths)
 
 
-def _pair(line: str, where: str) -> Pair:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise SlmkitError(f"not JSON: {error.msg}", where=f"{where}:{error.colno}", fix="mend the line") from None
+def _pair(row: Any, where: str) -> Pair:
     keys = ", ".join(row) if isinstance(row, dict) else type(row).__name__
     wrong = SlmkitError(
-        f"a preference row needs prompt, chosen and rejected, found {keys}",
+        f"a preference row needs prompt, chosen and rejected; found {keys}",
         where=where,
         fix='write {"prompt": ..., "chosen": ..., "rejected": ...}, each a text or a list of messages',
     )
@@ -107,7 +84,7 @@ def _pair(line: str, where: str) -> Pair:
     if not prompt or not chosen or not rejected:
         raise wrong
     if chosen == rejected:
-        raise SlmkitError("chosen and rejected are the same", where=where, fix="leave this row out")
+        raise SlmkitError("chosen and rejected are the same", where=where, fix="remove this row")
     return Pair(str(row.get("id", where)), where, prompt, chosen, rejected)
 
 

@@ -1,4 +1,4 @@
-"""Plain texts as training rows, for continued pretraining: loss on every token, documents cut into pieces, none lost.
+"""Plain texts as training rows, for continued pretraining: loss on every token, long documents cut into pieces.
 
 train.jsonl:3   {"id": "notes-3", "text": "The mill stands by the river. ..."}
 """
@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import SlmkitError
 from slmkit.rows.loss_mask import Row
+from slmkit.rows.read_rows import read_rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-DEFAULT_LENGTH = 1024  # tokens of a piece where max_length is auto; attention over more costs more and adds little
+DEFAULT_LENGTH = 1024  # tokens per piece when max_length is auto; longer attention costs more and adds little
 
 
 @dataclass(frozen=True)
 class Text:
-    """One document as it was read: its id, where it stands, and what it says."""
+    """A document as it was read: its id, its place in the file, and its text."""
 
     id: str
     where: str  # "train.jsonl:3"
@@ -30,7 +31,7 @@ class Text:
 
 
 def holds_texts(path: Path) -> bool:
-    """Whether the first row of a .jsonl file is a text and not a chat; a broken line is the reader's to name."""
+    """Whether the first row of a .jsonl file is a text, not a chat; False if it is not JSON."""
     with open(path, encoding="utf-8") as file:
         line = next(filter(str.strip, file), "{}")
     try:
@@ -42,21 +43,14 @@ def holds_texts(path: Path) -> bool:
 
 def read_texts(path: Path, *, limit: int | None = None) -> list[Text]:
     """The documents of a .jsonl file, each line {"text": ...} with an optional "id"."""
-    texts: list[Text] = []
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if limit is not None and len(texts) >= limit:
-                break
-            if line.strip():
-                texts.append(_text(line, f"{path.name}:{number}"))
-    return texts
+    return read_rows(path, _text, limit=limit)
 
 
 def label_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[Text], *, max_length: int) -> list[Row]:
-    """Each text in rows of at most max_length tokens, ended by the end-of-text token.
+    """Each text as rows of at most max_length tokens, ending with the end-of-text token.
 
-    A piece begins with the last token of the piece before it, which predicts its first: every token of a document but
-    the very first carries loss once. Example: 10 tokens and the end, max_length 6 -> tokens 0-5 and 5-10.
+    Consecutive pieces overlap by one token, so every token of a document but the first carries loss exactly once.
+    Example: 10 tokens and the end, max_length 6 -> tokens 0-5 and 5-10.
     """
     rows: list[Row] = []
     for text in texts:
@@ -69,13 +63,9 @@ def label_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[Text], *, ma
     return [row for row in rows if row.num_trained]
 
 
-def _text(line: str, where: str) -> Text:
-    try:
-        row: Any = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise SlmkitError(f"not JSON: {error.msg}", where=f"{where}:{error.colno}", fix="mend the line") from None
+def _text(row: Any, where: str) -> Text:
     text = row.get("text") if isinstance(row, dict) else None
     if not isinstance(text, str) or not text.strip():
         found = f"keys {', '.join(row)}" if isinstance(row, dict) else type(row).__name__
-        raise SlmkitError(f"a row of texts needs a text, found {found}", where=where, fix='write {"text": ...}')
+        raise SlmkitError(f"the row needs a `text`; found {found}", where=where, fix='write {"text": ...}')
     return Text(str(row.get("id", where)), where, text)

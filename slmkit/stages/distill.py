@@ -1,4 +1,4 @@
-"""Distillation: TRL's DistillationTrainer, a student that answers by itself and is corrected by a teacher's odds."""
+"""Distillation: TRL's DistillationTrainer, where a teacher's token probabilities correct the student's own answers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.models.load import check_model, load_model
+from slmkit.rows.read_rows import train_file
 from slmkit.runs.run import Run
 from slmkit.training.config import Training
-from slmkit.training.loop import finish, fit
-from slmkit.training.prepare_prompts import prepare_prompts, prompt_file, read_prompts
+from slmkit.training.prepare_prompts import prepare_prompts, read_prompts
+from slmkit.training.save_and_check import save_and_check
+from slmkit.training.train_model import train_model
 from slmkit.training.trainer import OnLog, OnStep, guarded
 from slmkit.types import Input, Keys, Model, PositiveFloat, PositiveInt
 
@@ -25,50 +27,44 @@ def distill(
     temperature: PositiveFloat = 1.0,
     training: Keys[Training] = Training(),
 ) -> None:
-    """Move a student's next-token odds towards a teacher's, on answers that the student gives itself.
+    """Move a student's next-token probabilities towards a teacher's, on answers that the student generates.
 
-    `data` is a prepare run or a .jsonl of messages, of which the prompts are used. The teacher has the student's
-    vocabulary. beta 0 is the forward KL divergence, 1 the reverse one, between them a mixture.
+    `data` is a prepare run or a .jsonl file of messages, of which only the prompts are used. The teacher must have the
+    student's vocabulary. beta 0 is the forward KL divergence, 1 the reverse one, values between them a mixture.
     Source: Agarwal et al. 2023, https://arxiv.org/abs/2306.13649.
     """
-    ready = prepare_prompts(
-        run,
-        training,
-        data=data,
-        model=model,
-        max_new_tokens=max_new_tokens,
-        seed=run.seed,
-        usual_rate=2e-5,
+    prompts = prepare_prompts(run, training, data=data, model=model, max_new_tokens=max_new_tokens, rate_at_2048=2e-5)
+    prepared = prompts.prepared
+    teacher_model = load_model(
+        teacher, device=training.device, dtype=training.dtype, load_in_4bit=training.load_in_4bit
     )
-    guide = load_model(teacher, device=training.device, dtype=training.dtype, load_in_4bit=training.load_in_4bit)
-    sizes = [part.model.config.get_text_config().vocab_size for part in (ready.loaded, guide)]
-    if ready.loaded.tokenizer.get_vocab() != guide.tokenizer.get_vocab() or sizes[0] != sizes[1]:
+    sizes = [loaded.model.config.get_text_config().vocab_size for loaded in (prompts.loaded, teacher_model)]
+    if prompts.loaded.tokenizer.get_vocab() != teacher_model.tokenizer.get_vocab() or sizes[0] != sizes[1]:
         raise SlmkitError(
-            f"{model.name!r} and {teacher.name!r} have different vocabularies, so their odds cannot be compared",
+            f"{model.name!r} and {teacher.name!r} have different vocabularies, so their probabilities do not match up",
             where="model, teacher",
-            fix="take a teacher of the same family, or fine-tune on its answers with sft",
+            fix="use a teacher of the same family, or fine-tune on its answers with sft",
         )
 
-    def trainer(on_step: OnStep, on_log: OnLog) -> Any:
-        from datasets import Dataset
+    def make_trainer(on_step: OnStep, on_log: OnLog) -> Any:
         from trl import DistillationConfig, DistillationTrainer
 
         return guarded(DistillationTrainer)(
-            model=ready.model,
-            teacher_model=guide.model,
-            processing_class=ready.loaded.tokenizer,
+            model=prepared.model,
+            teacher_model=teacher_model.model,
+            processing_class=prompts.loaded.tokenizer,
             args=DistillationConfig(
-                **ready.arguments, beta=beta, max_completion_length=max_new_tokens, temperature=temperature
+                **prepared.arguments, beta=beta, max_completion_length=max_new_tokens, temperature=temperature
             ),
-            train_dataset=Dataset.from_list([prompt.row() for prompt in ready.prompts]),
-            longest_prompt=ready.longest.row(),
+            train_dataset=prompts.train_dataset,
+            longest_prompt=prompts.longest.columns(),
             on_step=on_step,
             on_log=on_log,
         )
 
-    fitted = fit(run, trainer, steps=ready.steps, selection=training.selection)
-    finish(run, fitted, model, say=ready.say, before=ready.before)
-    run.metric(divergence_before=fitted.first("loss"), divergence=fitted.last("loss"))
+    trained = train_model(run, make_trainer, steps=prepared.steps, best_checkpoint=training.best_checkpoint)
+    save_and_check(run, trained, model, predict=prepared.predict, before=prepared.before)
+    run.metric(divergence_before=trained.first("loss"), divergence=trained.last("loss"))
 
 
 def check(
@@ -79,10 +75,12 @@ def check(
     training: Training,
     **_: Any,
 ) -> None:
-    """Refuses what cannot train, before anything is loaded."""
+    """Refuses what cannot be trained, before anything is loaded."""
     training.check(model, data)
     check_model(teacher, needs_chat_template=False)
     if teacher.path == model.path:
-        raise SlmkitError("the teacher is the student", where="teacher", fix="name a better model")
+        raise SlmkitError(
+            f"teacher and student are the same model, {teacher.name!r}", where="teacher", fix="name a better model"
+        )
     if data.exists():
-        read_prompts(prompt_file(data), limit=100)
+        read_prompts(train_file(data), limit=100)

@@ -1,18 +1,18 @@
-"""Direct preference optimization: TRL's DPOTrainer on pairs of a better and a worse answer."""
+"""Direct preference optimization: TRL's DPOTrainer on pairs of a chosen and a rejected answer."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from slmkit.rows.preference_rows import pair_files, read_pairs
 from slmkit.runs.run import Run
 from slmkit.training.config import Training
-from slmkit.training.loop import finish, fit
-from slmkit.training.prepare_preference import prepare_preferences
+from slmkit.training.prepare_preference import check_preferences, prepare_preferences
+from slmkit.training.save_and_check import save_and_check
+from slmkit.training.train_model import train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.types import Fraction, Input, Keys, Model
 
-DISTRIBUTED = ("ddp",)  # ways in which several processes can run this stage
+DISTRIBUTED = ("ddp",)  # how several processes can run this stage
 
 
 def dpo(
@@ -25,42 +25,44 @@ def dpo(
     label_smoothing: Fraction = 0.0,
     training: Keys[Training] = Training(),
 ) -> None:
-    """Teach a model to prefer the better of two answers, held near where it started.
+    """Teach a model to prefer the better of two answers, while staying close to the model it started from.
 
     `data` is a folder with train.jsonl (and validation.jsonl) or a .jsonl file, each line {"prompt", "chosen",
-    "rejected"}. beta: how strongly the start holds; label_smoothing: the share of pairs thought to be the wrong way
-    round (sigmoid, robust and exo_pair use it).
+    "rejected"}. beta: how strongly the starting model is kept; label_smoothing: the share of pairs assumed to be
+    mislabelled (used by sigmoid, robust and exo_pair).
     Source: Rafailov et al. 2023, https://arxiv.org/abs/2305.18290.
     """
-    ready = prepare_preferences(run, training, data=data, model=model, seed=run.seed, usual_rate=2e-5)
+    preferences = prepare_preferences(run, training, data=data, model=model, rate_at_2048=2e-5)
+    prepared = preferences.prepared
 
-    def trainer(on_step: OnStep, on_log: OnLog) -> Any:
-        from datasets import Dataset
+    def make_trainer(on_step: OnStep, on_log: OnLog) -> Any:
         from trl import DPOConfig, DPOTrainer
 
         return guarded(DPOTrainer)(
-            model=ready.model,
-            ref_model=ready.reference,
-            processing_class=ready.loaded.tokenizer,
+            model=prepared.model,
+            ref_model=preferences.reference,
+            processing_class=preferences.data.loaded.tokenizer,
             args=DPOConfig(
-                **ready.arguments, beta=beta, loss_type=[loss_type], label_smoothing=label_smoothing, max_length=None
+                **prepared.arguments,
+                beta=beta,
+                loss_type=[loss_type],
+                label_smoothing=label_smoothing,
+                max_length=None,
             ),
-            train_dataset=Dataset.from_list([pair.row() for pair in ready.pairs]),
-            eval_dataset=Dataset.from_list([pair.row() for pair in ready.validation]) if ready.validation else None,
-            shuffle=Shuffle(len(ready.pairs), seed=run.seed),
+            train_dataset=preferences.data.train_dataset,
+            eval_dataset=preferences.data.eval_dataset,
+            shuffle=Shuffle(len(preferences.data.pairs), seed=run.seed),
             on_step=on_step,
             on_log=on_log,
         )
 
-    fitted = fit(run, trainer, steps=ready.steps, selection=training.selection)
-    finish(run, fitted, model, say=ready.say, before=ready.before)
-    run.metric(reward_margin=fitted.last("rewards_margins"), reward_accuracy=fitted.last("rewards_accuracies"))
-    if ready.validation:
-        run.metric(validation_reward_accuracy=fitted.validated("validation_rewards_accuracies"))
+    trained = train_model(run, make_trainer, steps=prepared.steps, best_checkpoint=training.best_checkpoint)
+    save_and_check(run, trained, model, predict=prepared.predict, before=prepared.before)
+    run.metric(reward_margin=trained.last("rewards_margins"), reward_accuracy=trained.last("rewards_accuracies"))
+    if preferences.data.validation:
+        run.metric(validation_reward_accuracy=trained.validated("validation_rewards_accuracies"))
 
 
 def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:
-    """Refuses what cannot train, before anything is loaded."""
-    training.check(model, data)
-    if data.exists():
-        read_pairs(pair_files(data)[0], limit=100)
+    """Refuses what cannot be trained, before anything is loaded."""
+    check_preferences(training, data=data, model=model)

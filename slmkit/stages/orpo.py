@@ -1,14 +1,14 @@
-"""Odds-ratio preference optimization: TRL's ORPOTrainer, fine-tuning and preference in one step."""
+"""Odds-ratio preference optimization: TRL's ORPOTrainer, which fine-tunes and learns preferences at once."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from slmkit.rows.preference_rows import pair_files, read_pairs
 from slmkit.runs.run import Run
 from slmkit.training.config import Training
-from slmkit.training.loop import finish, fit
-from slmkit.training.prepare_preference import prepare_preferences
+from slmkit.training.prepare_preference import check_preferences, prepare_preferences
+from slmkit.training.save_and_check import save_and_check
+from slmkit.training.train_model import train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.types import Input, Keys, Model
 
@@ -21,49 +21,38 @@ def orpo(
     beta: float = 0.1,
     training: Keys[Training] = Training(),
 ) -> None:
-    """Fine-tune on the better answer and push the worse one away, with no reference model.
+    """Fine-tune on the better answer and make the worse one less likely, without a reference model.
 
     `data` is a folder with train.jsonl (and validation.jsonl) or a .jsonl file, each line {"prompt", "chosen",
-    "rejected"}. beta weighs the odds ratio beside the usual loss.
+    "rejected"}. beta: the weight of the odds ratio, added to the usual loss.
     Source: Hong et al. 2024, https://arxiv.org/abs/2403.07691.
     """
-    ready = prepare_preferences(
-        run,
-        training,
-        data=data,
-        model=model,
-        seed=run.seed,
-        usual_rate=8e-5,
-        with_reference=False,
-    )
+    preferences = prepare_preferences(run, training, data=data, model=model, rate_at_2048=8e-5, with_reference=False)
+    prepared = preferences.prepared
 
-    def trainer(on_step: OnStep, on_log: OnLog) -> Any:
+    def make_trainer(on_step: OnStep, on_log: OnLog) -> Any:
         import warnings
 
-        from datasets import Dataset
-
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it is experimental: the versions tested are pinned
+            warnings.simplefilter("ignore")  # "experimental": the tested versions are pinned
             from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
         return guarded(ORPOTrainer)(
-            model=ready.model,
-            processing_class=ready.loaded.tokenizer,
-            args=ORPOConfig(**ready.arguments, beta=beta, max_length=ready.longest),
-            train_dataset=Dataset.from_list([pair.row() for pair in ready.pairs]),
-            eval_dataset=Dataset.from_list([pair.row() for pair in ready.validation]) if ready.validation else None,
-            shuffle=Shuffle(len(ready.pairs), seed=run.seed),
+            model=prepared.model,
+            processing_class=preferences.data.loaded.tokenizer,
+            args=ORPOConfig(**prepared.arguments, beta=beta, max_length=preferences.data.longest),
+            train_dataset=preferences.data.train_dataset,
+            eval_dataset=preferences.data.eval_dataset,
+            shuffle=Shuffle(len(preferences.data.pairs), seed=run.seed),
             on_step=on_step,
             on_log=on_log,
         )
 
-    fitted = fit(run, trainer, steps=ready.steps, selection=training.selection)
-    finish(run, fitted, model, say=ready.say, before=ready.before)
-    run.metric(reward_margin=fitted.last("rewards_margins"), reward_accuracy=fitted.last("rewards_accuracies"))
+    trained = train_model(run, make_trainer, steps=prepared.steps, best_checkpoint=training.best_checkpoint)
+    save_and_check(run, trained, model, predict=prepared.predict, before=prepared.before)
+    run.metric(reward_margin=trained.last("rewards_margins"), reward_accuracy=trained.last("rewards_accuracies"))
 
 
 def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:
-    """Refuses what cannot train, before anything is loaded."""
-    training.check(model, data)
-    if data.exists():
-        read_pairs(pair_files(data)[0], limit=100)
+    """Refuses what cannot be trained, before anything is loaded."""
+    check_preferences(training, data=data, model=model)

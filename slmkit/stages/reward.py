@@ -7,93 +7,69 @@ from functools import partial
 from typing import Any
 
 from slmkit.models.chat_template import render
-from slmkit.models.lora import attach
-from slmkit.models.memory import plan
 from slmkit.models.reward_head import with_score_head
-from slmkit.rows.preference_rows import Pair, check_lengths, pair_files, read_pairs
+from slmkit.rows.preference_rows import Pair
 from slmkit.runs.run import Run
-from slmkit.training.config import Training, shared
-from slmkit.training.guards import Said
-from slmkit.training.loop import finish, fit
+from slmkit.training.config import Training
+from slmkit.training.predictions import Predictions
+from slmkit.training.prepare_model import prepare_model
+from slmkit.training.prepare_preference import check_preferences, load_pairs
+from slmkit.training.save_and_check import save_and_check
+from slmkit.training.train_model import train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.types import Input, Keys, Model
 
-DISTRIBUTED = ("ddp",)  # ways in which several processes can run this stage
-
-_NUM_PROBES = 50  # pairs on which base and trained, saved and trained are compared
+DISTRIBUTED = ("ddp",)  # how several processes can run this stage
 
 
 def reward(run: Run, *, data: Input, model: Model, training: Keys[Training] = Training()) -> None:
     """Train a model to score answers, so that the better one of each pair scores higher.
 
     `data` is a folder with train.jsonl (and validation.jsonl) or a .jsonl file, each line {"prompt", "chosen",
-    "rejected"}. The head is new; model/ holds it beside the adapter, or within the full weights.
-    Source: Bradley and Terry 1952 by way of Ouyang et al. 2022, https://arxiv.org/abs/2203.02155, section 3.5.
+    "rejected"}. The scoring head is new; model/ has it next to the adapter, or among the full weights.
+    Source: Bradley and Terry 1952, as used by Ouyang et al. 2022, https://arxiv.org/abs/2203.02155, section 3.5.
     """
-    training.refuse_gold(data)
-    train_file, validation_file = pair_files(data)
-    pairs = read_pairs(train_file)
-    validation = read_pairs(validation_file) if validation_file else []
-    run.note(f"{len(pairs):,} pairs to train on, {len(validation):,} to validate with")
-    loaded = training.load(model, run.note)
-    limit = training.longest(loaded)
-    longest = check_lengths(loaded.tokenizer, [*pairs, *validation], longest=limit)
-    scorer = with_score_head(loaded, seed=run.seed)
-    say = partial(_judge, tokenizer=loaded.tokenizer, pairs=(validation or pairs)[:_NUM_PROBES])
-    before = say(scorer)
-    rate = training.rate(scorer, run.note)
-    tuned = attach(scorer, training.lora, adapter=training.adapter, seed=run.seed, task_type="SEQ_CLS")
-    micro_batch = plan(
-        tuned,
-        longest=2 * longest,  # a pair is two rows
-        gradient_checkpointing=training.gradient_checkpointing,
+    pairs = load_pairs(run, training, data=data, model=model)
+    tokenizer = pairs.loaded.tokenizer
+    prepared = prepare_model(
+        run,
+        training,
+        with_score_head(pairs.loaded, seed=run.seed),
+        predict=partial(_score_pairs, tokenizer=tokenizer, pairs=pairs.probes),
+        longest=2 * pairs.longest,  # a pair is two rows
+        num_rows=len(pairs.pairs),
+        num_validation=len(pairs.validation),
+        task_type="SEQ_CLS",
     )
-    run.note(micro_batch.reason)
-    training = training.with_micro_batch(micro_batch.max_tokens // (2 * longest), run.note)
-    steps = training.steps(len(pairs))
 
-    def trainer(on_step: OnStep, on_log: OnLog) -> Any:
-        from datasets import Dataset
+    def make_trainer(on_step: OnStep, on_log: OnLog) -> Any:
         from trl import RewardConfig, RewardTrainer
 
-        arguments = shared(
-            training.arguments(
-                run.dir / "checkpoints",
-                model=tuned,
-                steps=steps,
-                learning_rate=rate,
-                gradient_checkpointing=micro_batch.gradient_checkpointing,
-                seed=run.seed,
-                num_validation=len(validation),
-            )
-        )
         return guarded(RewardTrainer)(
-            model=tuned,
-            processing_class=loaded.tokenizer,
-            args=RewardConfig(**arguments, max_length=None),
-            train_dataset=Dataset.from_list([pair.row() for pair in pairs]),
-            eval_dataset=Dataset.from_list([pair.row() for pair in validation]) if validation else None,
-            shuffle=Shuffle(len(pairs), seed=run.seed),
+            model=prepared.model,
+            processing_class=tokenizer,
+            args=RewardConfig(**prepared.arguments, max_length=None),
+            train_dataset=pairs.train_dataset,
+            eval_dataset=pairs.eval_dataset,
+            shuffle=Shuffle(len(pairs.pairs), seed=run.seed),
             on_step=on_step,
             on_log=on_log,
         )
 
-    fitted = fit(run, trainer, steps=steps, selection=training.selection)
-    finish(run, fitted, model, say=say, before=before)
-    run.metric(reward_accuracy=fitted.last("accuracy"), reward_margin=fitted.last("margin"))
-    if validation:
-        run.metric(validation_reward_accuracy=fitted.validated("validation_accuracy"))
+    trained = train_model(run, make_trainer, steps=prepared.steps, best_checkpoint=training.best_checkpoint)
+    save_and_check(run, trained, model, predict=prepared.predict, before=prepared.before)
+    run.metric(reward_accuracy=trained.last("accuracy"), reward_margin=trained.last("margin"))
+    if pairs.validation:
+        run.metric(validation_reward_accuracy=trained.validated("validation_accuracy"))
 
 
 def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:
-    """Refuses what cannot train, before anything is loaded."""
-    training.check(model, data)
-    if data.exists():
-        read_pairs(pair_files(data)[0], limit=100)
+    """Refuses what cannot be trained, before anything is loaded."""
+    check_preferences(training, data=data, model=model)
 
 
-def _judge(model: Any, *, tokenizer: Any, pairs: Sequence[Pair]) -> Said:
-    """Which answer of each pair scores higher (1: the better one), and by how much."""
+def _score_pairs(model: Any, *, tokenizer: Any, pairs: Sequence[Pair]) -> Predictions:
+    """Whether the chosen answer of each pair scores higher (1) or not (0), and the margin in place of a loss."""
     import torch
 
     was_training = model.training
@@ -107,4 +83,4 @@ def _judge(model: Any, *, tokenizer: Any, pairs: Sequence[Pair]) -> Said:
                 scores.append(float(model(input_ids=torch.tensor([ids], device=model.device)).logits[0, 0]))
         margins.append(scores[0] - scores[1])
     model.train(was_training)
-    return Said([[int(margin > 0)] for margin in margins], margins)
+    return Predictions([[int(margin > 0)] for margin in margins], margins)

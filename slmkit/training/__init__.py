@@ -1,1 +1,1 @@
-"""One training loop for every method, driven by TRL trainers: config, checkpoints, guards, the first trial step."""
+"""Training for every method, by TRL's trainers: config, checkpoints, guards, the trial step."""

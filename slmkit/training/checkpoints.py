@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or absent, and a log that goes back with them."""
+"""Checkpoints that are complete or absent, and a log that is rewound together with them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-PARTIAL = "partial"  # the folder in checkpoints/ where one is written; nobody reads it
+from slmkit.files import write_atomically
+
+PARTIAL = "partial"  # the folder in checkpoints/ where a checkpoint is written; nothing reads it
 
 
 def publish(partial: Path, best_step: int | None = None) -> None:
-    """Moves checkpoints/partial/checkpoint-N to checkpoints/checkpoint-N; the older ones go, but that of best_step.
+    """Moves checkpoints/partial/checkpoint-N to checkpoints/checkpoint-N; deletes older ones except best_step's.
 
-    A kill before the move leaves it where nobody reads; a kill after it leaves one checkpoint too many.
+    A kill before the move leaves it where nothing reads it; a kill after the move leaves one checkpoint too many.
     """
     for file in partial.rglob("*"):
         if file.is_file():
@@ -29,41 +31,39 @@ def publish(partial: Path, best_step: int | None = None) -> None:
 
 
 def rewind_log(path: Path, checkpoint: Path | None, *, write: bool = True) -> list[dict[str, float]]:
-    """The log up to the checkpoint's step, which is all that is left in the file; without a checkpoint, nothing.
+    """The log up to the checkpoint's step; the rest is removed from the file. Without a checkpoint, all of it is.
 
-    The steps after it are done again, and would stand twice in the curves.
+    The steps after the checkpoint run again, and would appear twice in the curves.
     """
     if checkpoint is None and write:
         path.unlink(missing_ok=True)
     if checkpoint is None or not path.exists():
         return []
     step = int(checkpoint.name.rpartition("-")[2])
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a last line without its end was cut off by a kill
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a kill may have cut off the last line
     rows = [row for row in map(json.loads, filter(None, lines)) if row["step"] <= step]
     if not write:
         return rows
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(path, (json.dumps(row) + "\n" for row in rows))
     return rows
 
 
 def newest_whole(checkpoint: Path | None, *, note: Callable[[str], None], write: bool = True) -> Path | None:
-    """The newest checkpoint beside this one, itself first, that can be read; damaged ones are told and deleted."""
+    """The newest readable checkpoint in this one's folder; damaged ones are noted and deleted."""
     folders = checkpoint.parent.glob("checkpoint-*") if checkpoint else ()
     by_step = {int(step): folder for folder in folders if (step := folder.name.rpartition("-")[2]).isdigit()}
     for _, folder in sorted(by_step.items(), reverse=True):
         damaged = next((file for file in sorted(folder.rglob("*")) if not _is_whole(file)), None)
         if damaged is None:
             return folder
-        note(f"{folder.name} is damaged ({damaged.name} cannot be read): training goes on from before it")
+        note(f"{folder.name} is damaged ({damaged.name} cannot be read): resuming from the checkpoint before it")
         if write:
             shutil.rmtree(folder)
     return None
 
 
 def _is_whole(file: Path) -> bool:
-    """Whether a file of weights or of an optimizer's state is as long as it says."""
+    """Whether a file of weights or optimizer state has the length that its header gives."""
     if file.suffix == ".safetensors":
         with open(file, "rb") as handle:
             head = handle.read(8)
@@ -82,5 +82,5 @@ def _is_whole(file: Path) -> bool:
 
 
 def clear(folder: Path) -> None:
-    """Deletes checkpoints that are no longer needed; absent ones are fine."""
+    """Deletes a folder of checkpoints, if it exists."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The keys that every training stage has, and what follows: steps, learning rate, the config of a TRL trainer.
+"""The keys of every training stage, and what follows from them: steps, learning rate, a TRL trainer's config.
 
 A stage takes them as one parameter, `training: Keys[Training]`; in YAML each field is a key of the stage.
 """
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
 from slmkit.models.lora import Adapter, Lora, auto_learning_rate
-from slmkit.training.best_checkpoint import Selection, curve_name
+from slmkit.training.best_checkpoint import BestCheckpoint, curve_name
 from slmkit.types import Fraction, LearningRate, ModelRef, NonNegativeFloat, PositiveFloat, PositiveInt
 
 Tracker = Literal["none", "trackio", "tensorboard", "wandb", "mlflow"]
@@ -26,7 +26,7 @@ Scheduler = Literal["linear", "cosine", "constant", "constant_with_warmup"]
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What a recipe says about how to train, whatever the method."""
+    """The settings that all training methods share."""
 
     adapter: Adapter = "lora"
     lora: Lora = Lora()
@@ -45,15 +45,15 @@ class Training:
     device: Device = "auto"
     dtype: Dtype = "auto"
     attn_implementation: Attention = "auto"
-    load_best_model_at_end: bool = False  # by the validation split; else the model after the last step
-    metric_for_best_model: str = "loss"  # of the validation split; all but a loss are better when greater
-    early_stopping_patience: PositiveInt | None = None  # evaluations without a better metric before training stops
-    report_to: Tracker = "none"  # where the curves go beside the report
-    allow_gold: bool = False  # train on questions of frozen gold sets: to show what a leak does
+    load_best_model_at_end: bool = False  # by the validation split; otherwise keep the model after the last step
+    metric_for_best_model: str = "loss"  # on the validation split; anything but a loss is better when higher
+    early_stopping_patience: PositiveInt | None = None  # evaluations without improvement before training stops
+    report_to: Tracker = "none"  # where curves are sent besides the report
+    allow_gold: bool = False  # train on frozen gold questions, to show what a leak does
 
     @property
     def rows_per_step(self) -> int:
-        """Rows that one optimizer step sees, however many processes share them: a recipe trains the same on any."""
+        """Rows per optimizer step over all processes, so a recipe trains the same on any number of them."""
         return self.per_device_train_batch_size * self.gradient_accumulation_steps
 
     @property
@@ -61,88 +61,92 @@ class Training:
         return self.load_in_4bit or self.adapter == "qlora"
 
     def check(self, model: ModelRef, *data: Path | None, needs_chat_template: bool = True) -> None:
-        """Refuses what cannot or must not be trained, before anything is loaded; data that are not there pass."""
+        """Refuses what cannot or must not be trained, before anything is loaded; data that do not exist yet pass."""
         check_model(model, needs_chat_template=needs_chat_template)
         if self.load_in_4bit and self.adapter == "full":
             raise SlmkitError("4-bit weights cannot be trained", where="load_in_4bit, adapter", fix="adapter: qlora")
         folder = model_folder(model)
         if self.quantized and folder and (folder / "adapter_config.json").exists():
             raise SlmkitError(
-                f"model {model.name!r} is an adapter, and on 4-bit weights a second one cannot be put on it",
+                f"model {model.name!r} is an adapter; a second adapter cannot be added to it on 4-bit weights",
                 where="load_in_4bit, adapter",
                 fix="adapter: lora, or merge the first adapter and train on the merged model",
             )
         if self.max_steps == 0 or self.max_steps < -1:
-            fix = "max_steps: -1, and num_train_epochs says how long"
-            raise SlmkitError("nothing would be trained", where=f"max_steps: {self.max_steps}", fix=fix)
+            fix = "a positive max_steps, or max_steps: -1 to train for num_train_epochs"
+            raise SlmkitError(f"max_steps is {self.max_steps}: nothing to train", where="max_steps", fix=fix)
         if self.attn_implementation == "flash_attention_2" and importlib.util.find_spec("flash_attn") is None:
             what, fix = "attn_implementation is 'flash_attention_2', which is not installed", "pip install flash-attn"
-            raise SlmkitError(what, where="attn_implementation", fix=f"{fix}; or auto, which needs nothing")
+            raise SlmkitError(what, where="attn_implementation", fix=f"{fix}; or attn_implementation: auto")
         if self.report_to != "none" and importlib.util.find_spec(self.report_to) is None:
             what, fix = f"report_to is {self.report_to!r}, which is not installed", f"pip install {self.report_to}"
             raise SlmkitError(what, where="report_to", fix=fix)
         self.refuse_gold(*data)
 
     @property
-    def selection(self) -> Selection | None:
-        """By what the model is chosen and training stopped, where either is asked for."""
+    def best_checkpoint(self) -> BestCheckpoint | None:
+        """How the best checkpoint is picked and training stopped early; None if neither is asked for."""
         if not self.load_best_model_at_end and self.early_stopping_patience is None:
             return None
-        return Selection(
+        return BestCheckpoint(
             metric=curve_name(f"eval_{self.metric_for_best_model.removeprefix('eval_')}"),
             patience=self.early_stopping_patience,
-            take_best=self.load_best_model_at_end,
+            restore=self.load_best_model_at_end,
         )
 
     def refuse_gold(self, *data: Path | None) -> None:
-        """Refuses rows that stand in a frozen gold set, unless allow_gold."""
+        """Refuses rows that are in a frozen gold set, unless allow_gold."""
         if not self.allow_gold:
             from slmkit.gold.guard import refuse_gold
 
             refuse_gold(*data)
 
     def load(self, model: ModelRef, note: Callable[[str], None]) -> Loaded:
-        """The model to train; all weights train in float32, an adapter stands on weights of `dtype`."""
+        """The model to train: in float32 if all weights train, in `dtype` under an adapter."""
         dtype = "float32" if self.adapter == "full" else self.dtype
         loaded = load_model(model, device=self.device, dtype=dtype, load_in_4bit=self.quantized)
         if self.attn_implementation != "auto":
             loaded.model.set_attn_implementation(self.attn_implementation)
-        chosen = loaded.model.config.get_text_config()._attn_implementation
-        why = {"sdpa": "torch's fused kernels, nothing to install", "eager": "this model has no fused attention"}
-        note(f"attention {chosen}: {'as asked' if chosen == self.attn_implementation else why.get(chosen, 'its own')}")
+        attention = loaded.model.config.get_text_config()._attn_implementation
+        reasons = {"sdpa": "torch's fused kernels, nothing to install", "eager": "this model has no fused attention"}
+        reason = "as requested" if attention == self.attn_implementation else reasons.get(attention, "model default")
+        note(f"attention {attention}: {reason}")
         return loaded
 
-    def longest(self, loaded: Loaded) -> int:
-        """The most tokens a row may have: max_length, and never more than the model's context."""
+    def max_row_tokens(self, loaded: Loaded) -> int:
+        """The most tokens a row can have: max_length, but at most the model's context."""
         context = loaded.context_length
         return context if self.max_length == "auto" else min(self.max_length, context)
 
-    def steps(self, num_rows: int) -> int:
-        """Optimizer steps: max_steps where it is set, else num_train_epochs over the rows."""
+    def num_steps(self, num_rows: int) -> int:
+        """Optimizer steps: max_steps if set, else num_train_epochs over the rows."""
         if self.max_steps > 0:
             return self.max_steps
         return math.ceil(self.num_train_epochs * math.ceil(num_rows / self.rows_per_step))
 
-    def with_micro_batch(self, fits: int, note: Callable[[str], None]) -> Training:
-        """The same rows a step, in micro-batches of at most `fits` rows: what does not fit at once accumulates."""
+    def with_micro_batch(self, max_rows: int, note: Callable[[str], None]) -> Training:
+        """The same rows per step, in micro-batches of at most `max_rows` rows whose gradients accumulate."""
         rows = self.per_device_train_batch_size * self.gradient_accumulation_steps
-        most = min(fits, self.per_device_train_batch_size)
+        most = min(max_rows, self.per_device_train_batch_size)
         size = next(size for size in range(max(1, most), 0, -1) if rows % size == 0)
         if size == self.per_device_train_batch_size:
             return self
-        note(f"micro-batches of {size} rows, {rows // size} to a step: {self.per_device_train_batch_size} do not fit")
+        note(
+            f"micro-batches of {size} rows, {rows // size} per step: "
+            f"{self.per_device_train_batch_size} rows do not fit into memory"
+        )
         return replace(self, per_device_train_batch_size=size, gradient_accumulation_steps=rows // size)
 
-    def rate(self, model: Any, note: Callable[[str], None], *, usual: float = 2e-4) -> float:
-        """The learning rate; "auto" fits `usual`, the method's for an adapter at width 2,048, to this model."""
+    def find_learning_rate(self, model: Any, note: Callable[[str], None], *, rate_at_2048: float = 2e-4) -> float:
+        """The learning rate; "auto" scales the method's rate for an adapter at width 2,048 to this model."""
         if self.learning_rate != "auto":
             return self.learning_rate
         width = model.config.get_text_config().hidden_size
-        rate = auto_learning_rate(width, adapter=self.adapter, usual=usual)
-        note(f"learning_rate {rate:g}: the usual one for {self.adapter} at width {width:,}")
+        rate = auto_learning_rate(width, adapter=self.adapter, rate_at_2048=rate_at_2048)
+        note(f"learning_rate {rate:g}: the default for {self.adapter} at width {width:,}")
         return rate
 
-    def arguments(
+    def trainer_arguments(
         self,
         checkpoints: Path,
         *,
@@ -153,18 +157,18 @@ class Training:
         seed: int,
         num_validation: int = 0,
     ) -> dict[str, Any]:
-        """What the configs of all TRL trainers share, as keyword arguments.
+        """The keyword arguments that the configs of all TRL trainers share.
 
-        Ten checkpoints a run, at steps that are logged too, so that a resumed curve joins; at most ten evaluations,
-        fewer where they would take more than a tenth of the time (a row evaluated costs a third of one trained), but
-        one a checkpoint where they select.
+        Ten checkpoints per run, at logged steps, so that a resumed curve has no gap. At most ten evaluations, and
+        fewer if they would take more than a tenth of the time (evaluating a row costs a third of training on it); but
+        one per checkpoint if they pick the best one.
         """
         import torch
 
         logging_steps = max(1, steps // 200)
         save_steps = logging_steps * math.ceil(steps / 10 / logging_steps)
         cheap = int(0.3 * steps * self.rows_per_step / max(1, num_validation))
-        evaluations = 10 if self.selection else max(1, min(10, cheap))
+        evaluations = 10 if self.best_checkpoint else max(1, min(10, cheap))
         return {
             "output_dir": str(checkpoints),
             "max_steps": steps,
@@ -186,10 +190,10 @@ class Training:
             "eval_strategy": "steps" if num_validation else "no",
             "save_steps": save_steps,
             "eval_steps": save_steps
-            if self.selection
+            if self.best_checkpoint
             else logging_steps * math.ceil(steps / evaluations / logging_steps),
             "seed": seed,
-            "ddp_find_unused_parameters": False,  # every weight that trains is used in every step
+            "ddp_find_unused_parameters": False,  # every trainable weight is used in every step
             "include_num_input_tokens_seen": "non_padding",
             "remove_unused_columns": False,
             "disable_tqdm": True,
@@ -200,17 +204,17 @@ class Training:
         }
 
 
-def shared(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of one process of several that share the rows of a step equally.
+def per_process(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The trainer's arguments for one of several processes that share the rows of a step equally.
 
-    Where an epoch's rows do not fill its last step, accelerate repeats some. Raises: RefusedError where the rows of a
-    step cannot be shared.
+    If an epoch's last step is not full, accelerate repeats some rows.
+    Raises: RefusedError if the rows of a step cannot be shared equally.
     """
     rows = arguments["per_device_train_batch_size"] * arguments["gradient_accumulation_steps"]
     each, left = divmod(rows, world_size())
     if left or not each:
         raise RefusedError(
-            f"{world_size()} processes cannot share the {rows} rows of a step",
+            f"{world_size()} processes cannot share the {rows} rows of a step equally",
             where="per_device_train_batch_size, gradient_accumulation_steps",
             fix=f"per_device_train_batch_size: {world_size() * max(1, each)}",
         )
@@ -220,5 +224,5 @@ def shared(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def world_size() -> int:
-    """How many processes train together, as the launcher says."""
+    """The number of processes that train together, as set by the launcher."""
     return int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,8 +1,8 @@
-"""FSDP2 by torch's own `fully_shard`: each process keeps a share of weights, gradients and optimizer state.
+"""FSDP2 with torch's own `fully_shard`: each process keeps a share of weights, gradients and optimizer state.
 
-The same few lines shard on CPUs (gloo) and GPUs (nccl). accelerate's FSDP does plain DDP on CPUs, silently, so it is
-not used; transformers' Trainer is told that the model owns its placement, and then wraps it in nothing else. It cannot
-resume such a run, so none of its checkpoints are written.
+The same code shards on CPUs (gloo) and GPUs (nccl). accelerate's FSDP silently falls back to DDP on CPUs, so it is not
+used; a flag on the model keeps transformers' Trainer from wrapping it again. The Trainer cannot resume such a run, so
+no checkpoints are written.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from slmkit.errors import FailedError, RefusedError
 _VARIABLE = "SLMKIT_FSDP"  # set by the launcher in each process it starts
 
 
-def is_asked() -> bool:
-    """Whether this process was started to train a share of the weights."""
+def is_fsdp_requested() -> bool:
+    """Whether this process was launched with --fsdp."""
     return os.environ.get(_VARIABLE) == "1"
 
 
-def shard(model: Any) -> Any:
-    """The model with each layer, then what is left, spread over all processes; every process must call it."""
+def shard_model(model: Any) -> Any:
+    """The model sharded over all processes, layer by layer, then the rest; every process must call this."""
     import torch
     import torch.distributed as dist
     from torch.distributed.device_mesh import init_device_mesh
@@ -36,18 +36,18 @@ def shard(model: Any) -> Any:
     for layer in base.get_decoder().layers:
         fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
-    base._is_distributed_loading_by_transformers = True  # the Trainer then leaves placement and reduction to the model
+    base._is_distributed_loading_by_transformers = True  # leaves placement and reduction to the model
     return model
 
 
-def kept_share(model: Any) -> float:
-    """The share of a sharded model's weights that this process keeps."""
+def local_share(model: Any) -> float:
+    """The share of a sharded model's weights that this process holds."""
     parameters = list(model.parameters())
     return float(sum(p.to_local().numel() for p in parameters) / sum(p.numel() for p in parameters))
 
 
-def gathered(model: Any) -> Any:
-    """A whole model with the weights of a sharded one: on the first process, None on the others; all must call it."""
+def gather_model(model: Any) -> Any:
+    """An unsharded copy of a sharded model on the first process, None on the others; every process must call this."""
     import torch.distributed as dist
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
     from transformers import AutoModelForCausalLM

@@ -1,6 +1,6 @@
-"""Muon, the optimizer that makes small models learn to copy early: momentum whose matrices are made orthogonal.
+"""Muon, an optimizer that orthogonalizes the momentum of matrices; with it, small models learn to copy early.
 
-Matrices of one shape are stacked, so that a step of a small model is a few batched products.
+Matrices of the same shape are stacked, so a step of a small model is a few batched products.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 MOMENTUM = 0.95
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/
-NUM_ITERATIONS = 4  # one fewer than theirs: the last one changed no accuracy here
+NUM_ITERATIONS = 4  # one fewer than theirs: the fifth did not change accuracy here
 
 
 class Muon:
-    """Updates matrices by their orthogonalised Nesterov momentum, with decoupled weight decay."""
+    """Updates matrices by their orthogonalized Nesterov momentum, with decoupled weight decay."""
 
     def __init__(self, matrices: list[Tensor], *, weight_decay: float = 0.1, dtype: str = "float32") -> None:
         import torch
 
         self.weight_decay = weight_decay
-        self.dtype: torch.dtype = getattr(torch, dtype)  # what the iteration is worked out in
+        self.dtype: torch.dtype = getattr(torch, dtype)  # of the Newton-Schulz iteration
         by_shape: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
         for matrix in matrices:
             by_shape[tuple(matrix.shape)].append(matrix)
@@ -31,7 +31,7 @@ class Muon:
         self.momenta = [torch.zeros(len(group), *group[0].shape, device=group[0].device) for group in self.groups]
 
     def step(self, learning_rate: float) -> None:
-        """One update; the gradients of all matrices must be there."""
+        """One update; every matrix must have a gradient."""
         import torch
 
         with torch.no_grad():
@@ -45,19 +45,19 @@ class Muon:
                     matrix.mul_(1 - learning_rate * self.weight_decay).sub_(change, alpha=rate)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state that a checkpoint stores."""
         return {"momenta": self.momenta}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up the momenta of a checkpoint."""
+        """Restores the momenta from a checkpoint."""
         for mine, saved in zip(self.momenta, state["momenta"], strict=True):
             mine.copy_(saved)
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """The nearest (semi-)orthogonal matrix of each of a stack (N, rows, columns), by Newton-Schulz iteration.
+    """The nearest (semi-)orthogonal matrix to each of a stack (N, rows, columns), by Newton-Schulz iteration.
 
-    Singular values end between about 0.7 and 1.2, which is near enough for an update.
+    Singular values end up between about 0.7 and 1.2, which is close enough for an update.
     """
     a, b, c = NEWTON_SCHULZ
     tall = matrices.shape[-2] > matrices.shape[-1]

@@ -1,41 +1,74 @@
-"""What DPO, KTO and ORPO share: pairs read and measured, a model ready to train, probes to compare them."""
+"""What DPO, KTO, ORPO and the reward model share: pairs that are read and measured, and a model ready to train."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from slmkit.models.load import Loaded
-from slmkit.models.lora import attach
-from slmkit.models.memory import plan
 from slmkit.rows.loss_mask import label_chats
-from slmkit.rows.preference_rows import Pair, check_lengths, pair_files, read_pairs
-from slmkit.training.config import Training, shared
-from slmkit.training.guards import Said, predictions
-from slmkit.training.loop import Recorder
+from slmkit.rows.preference_rows import Pair, check_lengths, read_pairs
+from slmkit.rows.read_rows import train_file, validation_file
+from slmkit.training.config import Training
+from slmkit.training.predictions import predict
+from slmkit.training.prepare_model import NUM_PROBES, PreparedModel, prepare_model
+from slmkit.training.recorder import Recorder
 from slmkit.types import ModelRef
 
-_NUM_PROBES = 50  # pairs on which base and tuned, saved and trained are compared
+
+@dataclass(frozen=True)
+class PairsAndModel:
+    """Preference pairs, and the loaded model that will train on them."""
+
+    loaded: Loaded
+    pairs: list[Pair]
+    validation: list[Pair]
+    longest: int  # tokens of the longest prompt with its answer
+
+    @property
+    def probes(self) -> list[Pair]:
+        """A few pairs to compare models on; from the validation split if there is one."""
+        return (self.validation or self.pairs)[:NUM_PROBES]
+
+    @property
+    def train_dataset(self) -> Any:
+        """The training pairs as TRL's preference trainers read them."""
+        return _dataset(self.pairs)
+
+    @property
+    def eval_dataset(self) -> Any | None:
+        """The validation pairs as TRL's preference trainers read them; None if there are none."""
+        return _dataset(self.validation) if self.validation else None
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """Pairs and a model, ready for a preference method's trainer."""
+    """Pairs and a prepared model, ready for a preference method's trainer."""
 
-    loaded: Loaded
-    model: Any  # with its adapter
-    reference: Any | None  # the start, where no adapter can be switched off to find it
-    pairs: list[Pair]
-    validation: list[Pair]
-    longest: int  # tokens of the longest prompt and answer
-    steps: int
-    arguments: dict[str, Any]  # for the config of the TRL trainer
-    say: Callable[[Any], Said]  # what a model says to the same few rows
-    before: Said
+    data: PairsAndModel
+    prepared: PreparedModel
+    reference: Any | None  # a copy of the start, if there is no adapter to switch off instead
+
+
+def check_preferences(training: Training, *, data: Path, model: ModelRef) -> None:
+    """Refuses what cannot be trained on, before anything is loaded."""
+    training.check(model, data)
+    if data.exists():
+        read_pairs(train_file(data), limit=100)
+
+
+def load_pairs(run: Recorder, training: Training, *, data: Path, model: ModelRef) -> PairsAndModel:
+    """Reads the pairs, loads the model, and refuses pairs that are too long for it."""
+    training.refuse_gold(data)
+    validation = validation_file(data)
+    pairs, validation_pairs = read_pairs(train_file(data)), read_pairs(validation) if validation else []
+    run.note(f"{len(pairs):,} training pairs, {len(validation_pairs):,} validation pairs")
+    loaded = training.load(model, run.note)
+    longest = check_lengths(loaded.tokenizer, [*pairs, *validation_pairs], longest=training.max_row_tokens(loaded))
+    return PairsAndModel(loaded, pairs, validation_pairs, longest)
 
 
 def prepare_preferences(
@@ -44,43 +77,29 @@ def prepare_preferences(
     *,
     data: Path,
     model: ModelRef,
-    seed: int,
-    usual_rate: float,
+    rate_at_2048: float,
     rows_per_pair: int = 1,
     with_reference: bool = True,
 ) -> Preferences:
-    """Reads the pairs, loads the model, fits the batch into memory; `usual_rate` is an adapter's at width 2,048."""
-    training.refuse_gold(data)
-    train_file, validation_file = pair_files(data)
-    pairs = read_pairs(train_file)
-    validation = read_pairs(validation_file) if validation_file else []
-    run.note(f"{len(pairs):,} pairs to train on, {len(validation):,} to validate with")
-    loaded = training.load(model, run.note)
-    limit = training.longest(loaded)
-    longest = check_lengths(loaded.tokenizer, [*pairs, *validation], longest=limit)
-    probes = label_chats(loaded.tokenizer, [pair.chat(pair.chosen) for pair in (validation or pairs)[:_NUM_PROBES]])
-    say = partial(predictions, rows=probes)
-    before = say(loaded.model)
-    rate = training.rate(loaded.model, run.note, usual=usual_rate)
+    """Reads the pairs and prepares the model; rate_at_2048: see prepare_model."""
+    pairs = load_pairs(run, training, data=data, model=model)
+    loaded = pairs.loaded
+    probes = label_chats(loaded.tokenizer, [pair.chat(pair.chosen) for pair in pairs.probes])
     reference = copy.deepcopy(loaded.model) if with_reference and training.adapter == "full" else None
-    tuned = attach(loaded.model, training.lora, adapter=training.adapter, seed=seed)
-    micro_batch = plan(
-        tuned,
-        longest=2 * longest,  # a pair is two rows
-        gradient_checkpointing=training.gradient_checkpointing,
+    prepared = prepare_model(
+        run,
+        training,
+        loaded.model,
+        predict=partial(predict, rows=probes),
+        longest=2 * pairs.longest,  # a pair is two rows
+        num_rows=len(pairs.pairs) * rows_per_pair,
+        num_validation=len(pairs.validation),
+        rate_at_2048=rate_at_2048,
     )
-    run.note(micro_batch.reason)
-    training = training.with_micro_batch(micro_batch.max_tokens // (2 * longest), run.note)
-    steps = training.steps(len(pairs) * rows_per_pair)
-    arguments = shared(
-        training.arguments(
-            run.dir / "checkpoints",
-            model=tuned,
-            steps=steps,
-            learning_rate=rate,
-            gradient_checkpointing=micro_batch.gradient_checkpointing,
-            seed=seed,
-            num_validation=len(validation),
-        )
-    )
-    return Preferences(loaded, tuned, reference, pairs, validation, longest, steps, arguments, say, before)
+    return Preferences(pairs, prepared, reference)
+
+
+def _dataset(pairs: list[Pair]) -> Any:
+    from datasets import Dataset
+
+    return Dataset.from_list([pair.columns() for pair in pairs])

@@ -1,6 +1,6 @@
-"""A short fine-tune that tells whether a model learns the user's rows, and how fast it still gains at the end.
+"""A short fine-tune that measures whether a model learns the user's rows, and whether it is still improving.
 
-Held-out loss is told in bits for each byte of the answers, so that models with other tokenizers compare.
+Held-out loss is in bits per byte of the answers, so models with different tokenizers can be compared.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 from slmkit.models.load import Loaded
 from slmkit.models.lora import attach
-from slmkit.models.memory import plan
+from slmkit.models.memory import plan_micro_batch
 from slmkit.models.precision import in_bfloat16
 from slmkit.rows.loss_mask import Row
 from slmkit.training.config import Training
-from slmkit.training.guards import predictions
+from slmkit.training.predictions import predict
 from slmkit.training.sft_trainer import sft_trainer
 from slmkit.training.trainer import Shuffle
 
@@ -28,18 +28,18 @@ _ROWS_PER_STEP = 8
 
 @dataclass(frozen=True)
 class Probe:
-    """Held-out bits per byte before any step, after the last, and what the last doubling of the steps changed."""
+    """Held-out bits per byte before and after training, and the change over the last doubling of the steps."""
 
     steps: int
     seconds: float
     before: float
     after: float
-    slope: float  # bits per byte a doubling of the steps; below zero: more training would still help
+    slope: float  # bits per byte per doubling of the steps; below zero: more training would still help
 
     def __str__(self) -> str:
         return (
-            f"{self.before:.2f} to {self.after:.2f} bits a byte of the held-out answers in {self.steps} steps, "
-            f"{self.slope:+.2f} by the last doubling"
+            f"{self.before:.2f} to {self.after:.2f} bits per byte of the held-out answers in {self.steps} steps, "
+            f"{self.slope:+.2f} over the last doubling"
         )
 
 
@@ -55,15 +55,15 @@ def probe(
 ) -> Probe:
     """Trains a LoRA adapter for `steps` steps or `minutes`, whichever ends first; the adapter stays on the model.
 
-    held_out_bytes: of all answers in `held_out`. The learning rate is the one `train` would take, held constant, so
-    that the slope is that of learning and not of a schedule.
+    held_out_bytes: of all answers in `held_out`. The learning rate is the one that training would use, held constant,
+    so that the slope reflects learning and not a schedule.
     """
     training = Training(lr_scheduler_type="constant", warmup_ratio=0.0, per_device_train_batch_size=_ROWS_PER_STEP)
-    learning_rate = training.rate(loaded.model, lambda text: None)
+    learning_rate = training.find_learning_rate(loaded.model, lambda text: None)
     tuned = attach(loaded.model, training.lora, adapter="lora", seed=seed)
     lengths = [len(row.input_ids) for row in (*rows, *held_out)]
     share = sum(row.num_trained for row in (*rows, *held_out)) / sum(lengths)
-    micro_batch = plan(tuned, longest=max(lengths), labelled_share=share)
+    micro_batch = plan_micro_batch(tuned, longest=max(lengths), labelled_share=share)
     losses = {0: _bits_per_byte(tuned, held_out, held_out_bytes)}
 
     def on_step(step: int, loss: float, tokens: int) -> None:
@@ -71,7 +71,7 @@ def probe(
             losses[step] = _bits_per_byte(tuned, held_out, held_out_bytes)
 
     with tempfile.TemporaryDirectory() as folder:
-        arguments = training.arguments(
+        arguments = training.trainer_arguments(
             Path(folder),
             model=tuned,
             steps=steps,
@@ -103,8 +103,8 @@ def probe(
 
 
 def _bits_per_byte(model: Any, rows: Sequence[Row], num_bytes: int) -> float:
-    """The loss of all answers together, end of turn included, over their bytes."""
-    losses = predictions(model, rows).losses  # of each row, a mean over its trained tokens
+    """The total loss of all answers, end of turn included, over their bytes."""
+    losses = predict(model, rows).losses  # per row, the mean over its labelled tokens
     nats = sum(loss * row.num_trained for loss, row in zip(losses, rows, strict=True))
     return nats / math.log(2) / num_bytes
 

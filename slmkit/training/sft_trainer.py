@@ -1,7 +1,7 @@
-"""TRL's SFTTrainer on rows that are labelled already, doing no work for padding or for unlabelled positions.
+"""TRL's SFTTrainer on labelled rows, with little work spent on padding and none on logits without a label.
 
-One batch of the data loader is one optimizer step; inside it, rows of like length form micro-batches, and logits are
-computed only where a label stands. Losses and gradients are those of TRL on the same rows.
+One batch of the data loader is one optimizer step. Rows of similar length form its micro-batches, and logits are
+computed only at labelled positions. Losses and gradients equal TRL's on the same rows.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import is_out_of_memory, out_of_memory
-from slmkit.models.memory import Plan
+from slmkit.models.memory import MicroBatch
 from slmkit.rows.batching import cut, pad
 from slmkit.rows.loss_mask import IGNORED, Row
-from slmkit.training.fsdp import is_asked
+from slmkit.training.fsdp import is_fsdp_requested
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.training.trial_step import evaluate, forward_and_backward
 
@@ -32,22 +32,22 @@ def sft_trainer(
     rows: Sequence[Row],
     validation: Sequence[Row],
     shuffle: Shuffle,
-    micro_batch: Plan,
+    micro_batch: MicroBatch,
     in_bfloat16: bool = False,
     on_step: OnStep,
     on_log: OnLog,
 ) -> Any:
-    """TRL's SFTTrainer on rows that are labelled already, guarded and lean."""
+    """A guarded SFTTrainer that cuts each step into micro-batches of similar length."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    if is_asked():
+    if is_fsdp_requested():
         arguments = {**arguments, "save_strategy": "no"}
 
-    def dataset(some: Sequence[Row]) -> Any:
-        return Dataset.from_list([asdict(row) for row in some])
+    def dataset(rows: Sequence[Row]) -> Any:
+        return Dataset.from_list([asdict(row) for row in rows])
 
-    return guarded(lean(SFTTrainer))(
+    return guarded(micro_batched(SFTTrainer))(
         model=model,
         processing_class=tokenizer,
         args=SFTConfig(**arguments, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),
@@ -62,31 +62,31 @@ def sft_trainer(
     )
 
 
-def lean(trainer_class: type) -> type:
-    """SFTTrainer with steps cut into micro-batches, and logits only where a label stands.
+def micro_batched(trainer_class: type) -> type:
+    """SFTTrainer with steps cut into micro-batches of similar length, and logits only at labelled positions.
 
     One batch of the data loader is one optimizer step of all processes; gradients accumulate inside it, over
     micro-batches of at most per_device_train_batch_size rows and `max_tokens` tokens (`overhead`: see batching.cut).
     """
 
-    class Lean(trainer_class):  # type: ignore[misc]
-        loss_is_scaled_for_ga = True  # compute_loss divides by the trained tokens of the whole step
+    class MicroBatched(trainer_class):  # type: ignore[misc]
+        loss_is_scaled_for_ga = True  # compute_loss divides by the labelled tokens of the whole step
 
         def __init__(
             self, *, args: Any, max_tokens: int, overhead: int, in_bfloat16: bool = False, **kwargs: Any
         ) -> None:
             max_rows = args.per_device_train_batch_size
             self.limits = {"max_tokens": max_tokens, "max_rows": max_rows, "overhead": overhead}
-            self.keep: torch.Tensor | None = None  # (B, T) positions whose logits are wanted
+            self.keep: torch.Tensor | None = None  # (B, T) positions whose logits are computed
             args.per_device_train_batch_size *= args.gradient_accumulation_steps
             args.gradient_accumulation_steps = 1
-            self.in_bfloat16 = in_bfloat16  # on a CPU, products of a training step; evaluations are in float32
-            self.is_sharded = is_asked()  # then all processes must do the same number of forwards
+            self.in_bfloat16 = in_bfloat16  # on a CPU, of training steps; evaluations are in float32
+            self.is_sharded = is_fsdp_requested()  # then all processes must run the same number of forwards
             super().__init__(args=args, data_collator=self._collate, **kwargs)
             self.model.get_output_embeddings().register_forward_pre_hook(self._keep_labelled)
 
         def get_train_dataloader(self) -> Any:
-            """Of several processes each reads the whole step and takes its share of it: none repeats a row."""
+            """With several processes, each reads the whole step and takes its share of it, so no row is repeated."""
             from torch.utils.data import DataLoader
 
             if self.args.world_size == 1:
@@ -105,13 +105,13 @@ def lean(trainer_class: type) -> type:
             groups = [cut([len(row["input_ids"]) for row in share], **self.limits) for share in shares]
             mine, fill = shares[rank], self.processing_class.pad_token_id or 0
             micro_batches = [pad([mine[i] for i in group], pad_token_id=fill) for group in groups[rank]]
-            wanted = max(map(len, groups)) if self.is_sharded else 1
-            micro_batches += [_silent(pad(by_length[:1], pad_token_id=fill))] * (wanted - len(micro_batches))
+            count = max(map(len, groups)) if self.is_sharded else 1
+            micro_batches += [_without_labels(pad(by_length[:1], pad_token_id=fill))] * (count - len(micro_batches))
             num_tokens = sum(len(row["input_ids"]) for row in mine)
             return {"micro_batches": micro_batches, "ids": [row["id"] for row in mine], "num_tokens": num_tokens}
 
         def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: Any) -> torch.Tensor | None:
-            """The trained tokens of one optimizer step over all ranks."""
+            """The labelled tokens of one optimizer step over all ranks."""
             micro_batches = [batch for sample in batch_samples for batch in sample["micro_batches"]]
             if not micro_batches:
                 return None
@@ -124,16 +124,16 @@ def lean(trainer_class: type) -> type:
             self.row_ids = inputs["ids"]
             total = torch.zeros((), device=self.args.device)
             for i, batch in enumerate(inputs["micro_batches"]):
-                last = i == len(inputs["micro_batches"]) - 1  # ranks exchange gradients once a step
+                last = i == len(inputs["micro_batches"]) - 1  # ranks exchange gradients once per step
                 with nullcontext() if last else self.accelerator.no_sync(model):
                     total += super().training_step(model, batch, num_items_in_batch)
             return total
 
-        def try_step(self) -> None:
-            """One forward and backward of the longest micro-batch, and one evaluation of it, before the first step.
+        def trial_step(self) -> None:
+            """One forward and backward on the longest micro-batch, and one evaluation of it.
 
-            What does not fit is halved: a step sees the same rows in more micro-batches. Raises: FailedError where not
-            even the longest row fits.
+            A micro-batch that does not fit is halved: a step then has the same rows in more micro-batches.
+            Raises: FailedError if not even the longest row fits.
             """
             rows = sorted(self.train_dataset, key=lambda row: -len(row["input_ids"]))[: self.limits["max_rows"]]
             longest = len(rows[0]["input_ids"])
@@ -149,11 +149,11 @@ def lean(trainer_class: type) -> type:
                         raise
                 self.model.zero_grad(set_to_none=True)
                 if count == 1:
-                    change = "adapter: qlora, gradient_checkpointing: true, or a smaller max_length"
-                    raise out_of_memory(f"trying a step with the longest row, {longest:,} tokens", change)
+                    fix = "adapter: qlora, gradient_checkpointing: true, or a smaller max_length"
+                    raise out_of_memory(f"testing a step with the longest row, {longest:,} tokens", fix)
                 count //= 2
                 self.limits["max_tokens"] = count * longest
-                self.note(f"micro-batches of up to {count * longest:,} tokens: twice as many did not fit when tried")
+                self.note(f"micro-batches of up to {count * longest:,} tokens: twice as many did not fit into memory")
 
         def _track_num_input_tokens(self, inputs: dict[str, Any]) -> None:
             import torch
@@ -166,16 +166,16 @@ def lean(trainer_class: type) -> type:
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> torch.Tensor:
-            """Cross-entropy summed over trained tokens, divided by those of the whole step: 1 x 8 equals 8 x 1."""
+            """Summed cross-entropy over the labelled tokens of the whole step: 1 x 8 rows equal 8 x 1."""
             import torch
             from torch.nn import functional as F
 
             labels = inputs["labels"]
-            given = {name: inputs[name] for name in ("input_ids", "position_ids") if name in inputs}
+            model_inputs = {name: inputs[name] for name in ("input_ids", "position_ids") if name in inputs}
             if labels.is_cuda:  # TRL's fused head scores only labelled positions there
                 loss = model(
-                    **given,
-                    use_cache=False,  # with a cache packed documents would see each other
+                    **model_inputs,
+                    use_cache=False,  # with a cache, packed documents would see each other
                     labels=labels,
                     fused_lm_head=True,
                     num_items_in_batch=num_items_in_batch,
@@ -186,18 +186,18 @@ def lean(trainer_class: type) -> type:
                 in_bfloat16 = self.in_bfloat16 and self.model.training
                 try:
                     with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16):
-                        logits = model(**given, use_cache=False).logits  # (N, V)
+                        logits = model(**model_inputs, use_cache=False).logits  # (N, V)
                 finally:
                     self.keep = None
                 loss = F.cross_entropy(logits.float(), labels[:, 1:][mask], reduction="sum") / num_items_in_batch
-            # The gradients of the ranks are averaged, the trained tokens were summed over them.
+            # Gradients are averaged over the ranks, but the labelled tokens were summed.
             return loss * self.accelerator.num_processes if self.model.training else loss
 
         def _keep_labelled(self, head: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
             return None if self.keep is None else (args[0][self.keep],)
 
         def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, float]:
-            """The mean loss of a trained token over the dataset, whatever the micro-batches."""
+            """The mean loss per labelled token of the dataset, independent of the micro-batches."""
             import torch
 
             rows = list(eval_dataset if eval_dataset is not None else self.eval_dataset)
@@ -208,13 +208,13 @@ def lean(trainer_class: type) -> type:
             fill = self.processing_class.pad_token_id or 0
             batches = [pad([rows[i] for i in group], pad_token_id=fill) for group in groups]
             if self.is_sharded:
-                batches += [_silent(batches[0])] * (-len(batches) % self.args.world_size)
+                batches += [_without_labels(batches[0])] * (-len(batches) % self.args.world_size)
             for batch in map(self._prepare_inputs, batches[self.args.process_index :: self.args.world_size]):
                 with torch.no_grad(), self.compute_loss_context_manager():
                     sums[0] += self.compute_loss(self.model, batch, num_items_in_batch=1)
                 sums[1] += _shifted_mask(batch["labels"]).sum()
             self.model.train(was_training)
-            if self.is_sharded:  # or an optimizer made now would hold the whole of what stands outside the layers
+            if self.is_sharded:  # otherwise an optimizer made now would hold all weights outside the layers, unsharded
                 self.model.reshard()
             if self.args.world_size > 1:
                 sums = self.accelerator.reduce(sums, "sum")
@@ -222,11 +222,11 @@ def lean(trainer_class: type) -> type:
             self.log(dict(metrics))
             return metrics
 
-    return Lean
+    return MicroBatched
 
 
 def trained_tokens(rows: Sequence[Row], shuffle: Shuffle, *, steps: int, rows_per_step: int) -> int:
-    """Tokens that carried loss in `steps` steps, counted by going through the same order again."""
+    """The number of tokens that carried loss in `steps` steps, by replaying the order of the rows."""
     total, left = 0, steps
     counts = [row.num_trained for row in rows]
     while left > 0:
@@ -237,8 +237,8 @@ def trained_tokens(rows: Sequence[Row], shuffle: Shuffle, *, steps: int, rows_pe
     return total
 
 
-def _silent(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A micro-batch without labels: it adds nothing, and lets a process keep step with the others."""
+def _without_labels(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The micro-batch with no labels: it adds no gradient, but keeps a process in step with the others."""
     return {**batch, "labels": batch["labels"].new_full(batch["labels"].shape, IGNORED)}
 
 

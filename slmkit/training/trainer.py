@@ -1,7 +1,7 @@
-"""What every TRL trainer gains here: checkpoints that are whole or absent, an order of rows that a resumed run keeps,
-and a stop at the first non-finite number. The loop, the optimizer and the methods are TRL's.
+"""Adds to any TRL trainer: atomic checkpoints, a row order that survives a resume, a stop at a non-finite loss.
 
-The class is made by a function because its base needs torch and TRL, which only a training stage imports.
+The loop, the optimizer and the methods are TRL's. A function makes the class, because its base needs torch and TRL,
+which only training stages import.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 from slmkit.errors import FailedError
 from slmkit.training.best_checkpoint import curve_name
 from slmkit.training.checkpoints import PARTIAL, publish
-from slmkit.training.fsdp import is_asked
+from slmkit.training.fsdp import is_fsdp_requested
 from slmkit.training.guards import check_gradients
-from slmkit.training.trial_step import try_step, unchanged
+from slmkit.training.trial_step import trial_step, unchanged
 
 if TYPE_CHECKING:
     import torch
 
-OnStep = Callable[[int, float, int], None]  # step, loss, tokens in it: after every optimizer step
-OnLog = Callable[[int, dict[str, float]], None]  # step, values of the curves: every logging_steps, and evaluations
+OnStep = Callable[[int, float, int], None]  # step, loss, number of tokens: after every optimizer step
+OnLog = Callable[[int, dict[str, float]], None]  # step, curve values: every logging_steps and at evaluations
 
 
 class Shuffle:
-    """A sampler whose order depends on seed and epoch alone, so a resumed run sees the rows the killed one would have.
+    """A sampler whose order depends only on seed and epoch, so a resumed run sees the rows the killed one would have.
 
-    The first `num_rows` indices all come once an epoch; `num_extra` more are drawn from the `extra_pool` rows after
-    them, another draw each epoch: that is how replay rows are mixed in.
+    Each epoch has the first `num_rows` indices once, and `num_extra` more drawn anew from the `extra_pool` indices
+    after them; this mixes in replay rows.
     """
 
     def __init__(self, num_rows: int, *, seed: int, num_extra: int = 0, extra_pool: int = 0) -> None:
@@ -43,7 +43,7 @@ class Shuffle:
     def __iter__(self) -> Iterator[int]:
         source = random.Random(f"{self.seed}/{self.epoch}")
         order = list(range(self.num_rows))
-        for _ in range(0, self.num_extra, max(1, self.extra_pool)):  # a small pool comes round more than once
+        for _ in range(0, self.num_extra, max(1, self.extra_pool)):  # a small pool is used more than once
             extra = list(range(self.num_rows, self.num_rows + self.extra_pool))
             source.shuffle(extra)
             order += extra[: len(self) - len(order)]
@@ -52,12 +52,11 @@ class Shuffle:
 
 
 def guarded(trainer_class: type) -> type:
-    """`trainer_class` with atomic checkpoints, exact data order, one step tried before the first, and a stop at the
-    first non-finite loss or gradient.
+    """`trainer_class` with atomic checkpoints, exact data order, a trial step, and a stop at a non-finite number.
 
-    The class takes five more arguments: `shuffle`, the order of the rows (None: TRL's own, for a method that needs its
-    prompts repeated), `may_stand_still`, for a method whose step can rightly have no gradient, `longest_prompt`, for a
-    method whose model answers by itself (a row, for try_step), and the callbacks `on_step` and `on_log`.
+    The class takes five more arguments: `shuffle`, the order of the rows (None: TRL's own, for a method that repeats
+    prompts); `allow_no_gradient`, for a method whose steps can rightly have no gradient; `longest_prompt`, for a
+    method that generates answers (a row, for the trial step); and the callbacks `on_step` and `on_log`.
     """
     from transformers import TrainerCallback
 
@@ -68,28 +67,29 @@ def guarded(trainer_class: type) -> type:
             on_step: OnStep,
             on_log: OnLog,
             shuffle: Shuffle | None = None,
-            may_stand_still: bool = False,
+            allow_no_gradient: bool = False,
             longest_prompt: dict[str, Any] | None = None,
             **kwargs: Any,
         ) -> None:
             from transformers.trainer_callback import PrinterCallback
 
-            self.longest_prompt, self.is_tried, self.is_trying = longest_prompt, False, False
-            self.shuffle, self.may_stand_still = shuffle, may_stand_still
+            self.longest_prompt = longest_prompt
+            self.trial_step_done, self.is_trial_step = False, False
+            self.shuffle, self.allow_no_gradient = shuffle, allow_no_gradient
             self.order: Any = None  # the sampler in use
             self.row_ids: list[str] = []  # of the current step, for messages
             self.step_loss, self.tokens_before = 0.0, 0
-            self.best_step: int | None = None  # whose checkpoint is kept beside the newest
-            self.note: Callable[[str], None] = lambda text: None  # where an automatic choice is said
+            self.best_step: int | None = None  # its checkpoint is kept besides the newest
+            self.note: Callable[[str], None] = lambda text: None  # where automatic choices are noted
             super().__init__(*args, **kwargs)
-            if "ref" in getattr(self.model, "peft_config", {}):  # TRL's copy of the fresh adapter: off is the same
+            if "ref" in getattr(self.model, "peft_config", {}):  # TRL's copy; switching the adapter off is equal
                 self.model.delete_adapter("ref")
             for parameter in self.model.parameters():
-                if parameter.requires_grad:  # TRL rounds those on 4-bit weights to bfloat16: small updates get lost
+                if parameter.requires_grad:  # on 4-bit weights TRL makes them bfloat16: small updates are lost
                     parameter.data = parameter.data.float()
             self.remove_callback(PrinterCallback)
             for callback in self.callback_handler.callbacks:
-                if hasattr(callback, "tb_writer"):  # tensorboard would write into checkpoints/, which goes at the end
+                if hasattr(callback, "tb_writer"):  # tensorboard would write into checkpoints/, which is deleted
                     callback.logging_dir = str(Path(self.args.output_dir).with_name("tensorboard"))
             self.add_callback(_callback(TrainerCallback, self, on_step, on_log))
 
@@ -98,7 +98,7 @@ def guarded(trainer_class: type) -> type:
             return self.order
 
         def _get_output_dir(self, trial: Any) -> str:
-            """Where transformers writes a checkpoint; `_save_checkpoint` moves it into place when it is whole."""
+            """Where transformers writes a checkpoint; `_save_checkpoint` moves it into place when it is complete."""
             return str(Path(self.args.output_dir) / PARTIAL)
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -106,23 +106,23 @@ def guarded(trainer_class: type) -> type:
             self.accelerator.wait_for_everyone()
             if self.is_world_process_zero():
                 folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-                (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle that nobody reads
+                (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle that nothing reads
                 publish(folder, self.best_step)
             self.accelerator.wait_for_everyone()
 
         def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-            """Nothing: the run's own report says more, and a checkpoint needs no card."""
+            """Writes nothing: the run's report says more."""
 
         def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-            """Before the first rows are drawn, in this process or after a resume, one step is tried."""
-            if not self.is_tried and not is_asked():
-                self.is_tried = self.is_trying = True
+            """Runs the trial step before the first rows are drawn, also after a resume."""
+            if not self.trial_step_done and not is_fsdp_requested():
+                self.trial_step_done = self.is_trial_step = True
                 with unchanged(self):
-                    if hasattr(super(), "try_step"):  # the lean trainer's own
-                        super().try_step()
+                    if hasattr(super(), "trial_step"):  # SFT's own
+                        super().trial_step()
                     else:
-                        try_step(self, self.longest_prompt)
-                self.is_trying = False
+                        trial_step(self, self.longest_prompt)
+                self.is_trial_step = False
             return super().get_batch_samples(*args, **kwargs)
 
         def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -134,36 +134,35 @@ def guarded(trainer_class: type) -> type:
 
         def _clip_grad_norm(self, model: Any) -> Any:
             if self.state.global_step == 0:
-                check_gradients(self.model, may_stand_still=self.may_stand_still)
+                check_gradients(self.model, allow_no_gradient=self.allow_no_gradient)
             norm = super()._clip_grad_norm(model)
             norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
             if self.state.global_step == 0 and self.accelerator.num_processes > 1:
-                self._check_together(norm)
+                self._check_same_gradient(norm)
             if not math.isfinite(norm):
                 raise self._not_finite(f"gradient norm is {float(norm)}")
             return norm
 
-        def _check_together(self, norm: torch.Tensor) -> None:
-            """Raises FailedError where the processes do not have one gradient: then each would train its own model."""
+        def _check_same_gradient(self, norm: torch.Tensor) -> None:
+            """Raises FailedError if the processes have different gradients: each would train a model of its own."""
             norms = self.accelerator.gather(norm.detach().reshape(1)).tolist()
             if max(norms) - min(norms) > 1e-3 * max(norms):
-                told = ", ".join(f"{one:.4g}" for one in norms)
-                raise FailedError(f"the processes train apart: their first gradients have the norms {told}")
+                values = ", ".join(f"{value:.4g}" for value in norms)
+                raise FailedError(f"gradients differ between processes: their first norms are {values}")
 
         def _not_finite(self, what: str) -> FailedError:
             rows = ", ".join(self.row_ids[:8]) + (" …" if len(self.row_ids) > 8 else "")
             return FailedError(
-                f"{what} at step {self.state.global_step + 1}; the last good checkpoint is kept",
+                f"{what} at step {self.state.global_step + 1}; the last checkpoint is kept",
                 where=f"rows {rows}" if rows else f"epoch {self.state.epoch or 0:.2f}",
-                fix="lower learning_rate, or set dtype: float32; then look at these rows",
+                fix="lower learning_rate, or set dtype: float32; if it persists, inspect these rows",
             )
 
     return Guarded
 
 
 def _callback(base: type, trainer: Any, on_step: OnStep, on_log: OnLog) -> Any:
-    """Sets the epoch of the order before each epoch, and hands what happens to the two callbacks."""
-
+    """Sets the sampler's epoch, and passes steps and logs on to the two callbacks."""
     import torch
 
     class Watch(base):  # type: ignore[misc]

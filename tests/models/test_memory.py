@@ -12,11 +12,11 @@ import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError, RefusedError
 from slmkit.models import memory
-from slmkit.models.memory import plan
+from slmkit.models.memory import plan_micro_batch
 from slmkit.runs.run import Run
 from slmkit.stages.dpo import dpo
 from slmkit.stages.sft import sft
-from slmkit.training import prepare_preference
+from slmkit.training import prepare_model
 from slmkit.training.config import Training
 from slmkit.types import ModelRef
 
@@ -39,15 +39,15 @@ def free(monkeypatch, mib: float) -> None:
 def test_activations_are_recomputed_only_where_memory_asks_for_it(nano, monkeypatch):
     nano.model.requires_grad_(False)
     free(monkeypatch, 10_000)
-    roomy = plan(nano.model, longest=256)
+    roomy = plan_micro_batch(nano.model, longest=256)
     assert (roomy.gradient_checkpointing, "recomputed" in roomy.reason) == (False, False)
-    assert plan(nano.model, longest=256, gradient_checkpointing=True).gradient_checkpointing
+    assert plan_micro_batch(nano.model, longest=256, gradient_checkpointing=True).gradient_checkpointing
     free(monkeypatch, 16)  # 13.6 MiB to use: 500 tokens recomputed, 190 kept
-    tight = plan(nano.model, longest=256)
+    tight = plan_micro_batch(nano.model, longest=256)
     assert tight.gradient_checkpointing and "activations recomputed in backward to fit" in tight.reason
     assert tight.max_tokens >= 256
     with pytest.raises(RefusedError, match="training needs about") as refused:
-        plan(nano.model, longest=256, gradient_checkpointing=False)
+        plan_micro_batch(nano.model, longest=256, gradient_checkpointing=False)
     assert "one row of 256 tokens" in refused.value.where
 
 
@@ -94,7 +94,7 @@ def test_pairs_that_do_not_fit_at_once_give_the_same_steps(tmp_path, monkeypatch
 def test_memory_that_runs_out_in_a_step_names_step_and_parameters(tmp_path, monkeypatch, asked):
     import torch
 
-    plain, calls = prepare_preference.attach, [0]
+    plain, calls = prepare_model.attach, [0]
 
     def attach(*args, **kwargs):
         model = plain(*args, **kwargs)
@@ -107,7 +107,7 @@ def test_memory_that_runs_out_in_a_step_names_step_and_parameters(tmp_path, monk
         model.register_forward_pre_hook(forward)
         return model
 
-    monkeypatch.setattr(prepare_preference, "attach", attach)
+    monkeypatch.setattr(prepare_model, "attach", attach)
     data = tmp_path / "train.jsonl"
     rows = [{"prompt": f"cup {i}", "chosen": "red", "rejected": "blue"} for i in range(16)]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))

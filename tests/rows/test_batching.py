@@ -1,4 +1,4 @@
-"""Micro-batches: every row once, within the limits, and no dearer than any other cut."""
+"""Micro-batches contain every row once, respect the limits, and are as cheap as possible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_example_in_the_docstring_holds():
     assert cut([10, 300, 12, 290], max_tokens=4096, max_rows=16, overhead=128) == [[0, 2], [3, 1]]
 
 
-def test_every_row_comes_once_and_the_limits_hold():
+def test_every_row_is_used_once_and_the_limits_hold():
     lengths = [random.Random(0).randint(1, 400) for _ in range(200)]
     groups = cut(lengths, max_tokens=1000, max_rows=8, overhead=50)
     assert sorted(itertools.chain(*groups)) == list(range(200))
@@ -26,11 +26,11 @@ def test_every_row_comes_once_and_the_limits_hold():
         assert max(lengths[i] for i in group) * len(group) <= 1000
 
 
-def test_a_row_longer_than_the_budget_stands_alone():
+def test_a_row_longer_than_max_tokens_is_alone_in_its_batch():
     assert cut([5, 2000, 5], max_tokens=100, max_rows=8, overhead=1) == [[0, 2], [1]]
 
 
-def test_no_cut_of_sorted_rows_costs_less():
+def test_no_other_grouping_of_sorted_rows_costs_less():
     lengths = [3, 50, 7, 9, 48, 90, 1]
     groups = cut(lengths, max_tokens=200, max_rows=4, overhead=30)
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
@@ -43,7 +43,7 @@ def test_no_cut_of_sorted_rows_costs_less():
     assert cost(groups, lengths, 30) == cheapest
 
 
-def test_padding_stands_right_and_carries_no_loss():
+def test_padding_is_on_the_right_and_carries_no_loss():
     batch = pad([Row("a", [5, 6], [-100, 6]), Row("b", [7], [7])], pad_token_id=0)
     assert batch["input_ids"].tolist() == [[5, 6], [7, 0]]
     assert batch["labels"].tolist() == [[-100, 6], [7, -100]]

@@ -1,4 +1,4 @@
-"""What carries loss, checked against the template's marks, against prefix rendering, and against planted faults."""
+"""Which tokens carry loss, checked against the template's marks, prefix rendering and planted faults."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_newline_after_the_end_token_belongs_to_the_template(tokenizer):
     assert trained_text(tokenizer, row) == "oak<|end|>elm<|end|>"
 
 
-def test_an_end_token_outside_the_marks_is_trained_all_the_same(tokenizer):
+def test_an_end_token_outside_the_marks_carries_loss_too(tokenizer):
     tokenizer.chat_template = tokenizer.chat_template.replace(
         "{% generation %}{{- content ~ '<|end|>' -}}{% endgeneration %}",
         "{% generation %}{{- content -}}{% endgeneration %}{{- '<|end|>' -}}",
@@ -72,41 +72,44 @@ def test_an_end_token_outside_the_marks_is_trained_all_the_same(tokenizer):
 
 def test_a_template_that_never_ends_a_turn_is_refused(tokenizer):
     tokenizer.chat_template = CHATML.replace("<|end|>", "")
-    with pytest.raises(RefusedError, match="no end-of-turn token") as refused:
+    with pytest.raises(RefusedError) as refused:
         label_chats(tokenizer, [chat(TURNS)])
-    assert "train.jsonl:1" in refused.value.where
+    assert "train.jsonl:1" in refused.value.where and "row a" in refused.value.where
 
 
 def test_a_row_without_an_answer_is_refused_by_its_id(tokenizer):
-    with pytest.raises(RefusedError, match="row a has no token to train on"):
+    with pytest.raises(RefusedError, match="row a") as refused:
         label_chats(tokenizer, [chat(TURNS[:2])])
+    assert refused.value.where == "train.jsonl:1"
 
 
 def test_a_tokenizer_without_a_template_is_refused(tokenizer):
     tokenizer.chat_template = None
-    with pytest.raises(RefusedError, match="no chat template"):
+    with pytest.raises(RefusedError) as refused:
         label_chats(tokenizer, [chat(TURNS)])
+    assert refused.value.where == str(NANO)
 
 
 @pytest.mark.parametrize(
-    ("line", "what"),
+    ("line", "found"),
     [
-        ('{"messages": [', "not JSON"),
-        ('{"instruction": "x", "output": "y"}', "found keys instruction, output"),
-        ('{"messages": []}', "needs messages"),
-        ('{"messages": [{"role": "user", "content": null}]}', "needs messages"),
-        ("[1, 2]", "found list"),
+        ('{"messages": [', "JSON"),
+        ('{"instruction": "x", "output": "y"}', "instruction, output"),
+        ('{"messages": []}', "messages"),
+        ('{"messages": [{"role": "user", "content": null}]}', "messages"),
+        ("[1, 2]", "list"),
     ],
 )
-def test_a_broken_line_is_named_by_file_and_line(tmp_path, line, what):
+def test_a_broken_line_is_reported_with_file_and_line(tmp_path, line, found):
     file = tmp_path / "train.jsonl"
     file.write_text(json.dumps({"messages": TURNS}) + "\n" + line + "\n", encoding="utf-8")
-    with pytest.raises(SlmkitError, match=what) as error:
+    with pytest.raises(SlmkitError, match=found) as error:
         read_chats(file)
     assert error.value.where.startswith("train.jsonl:2")
 
 
 def test_an_empty_file_is_an_error(tmp_path):
     (tmp_path / "train.jsonl").write_text("\n", encoding="utf-8")
-    with pytest.raises(SlmkitError, match="holds no rows"):
+    with pytest.raises(SlmkitError, match=r"train\.jsonl") as error:
         read_chats(tmp_path / "train.jsonl")
+    assert error.value.where == str(tmp_path / "train.jsonl")

@@ -1,4 +1,4 @@
-"""Texts become rows that lose no token, and a model that reads them expects such text more than before."""
+"""Texts become rows without losing a token."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def test_every_token_but_the_first_carries_loss_exactly_once(tokenizer):
         assert len({row.id for row in rows}) == len(rows)
 
 
-def test_chats_and_texts_are_told_apart(tmp_path):
+def test_chats_and_texts_are_distinguished(tmp_path):
     for name, row in (("chats", {"messages": []}), ("texts", {"text": "the cup"})):
         (tmp_path / name).write_text("\n" + json.dumps(row) + "\n")
     assert holds_texts(tmp_path / "texts") and not holds_texts(tmp_path / "chats")
 
 
 @pytest.mark.parametrize("line", ['{"text": ""}', '{"txt": "a"}', "[1]"])
-def test_a_row_without_text_is_named_by_file_and_line(tmp_path, line):
+def test_a_row_without_text_is_reported_with_file_and_line(tmp_path, line):
     file = tmp_path / "train.jsonl"
     file.write_text('{"text": "a"}\n' + line + "\n")
-    with pytest.raises(SlmkitError, match="needs a text") as error:
+    with pytest.raises(SlmkitError, match="text") as error:
         read_texts(file)
     assert error.value.where == "train.jsonl:2"

@@ -87,7 +87,7 @@ def while_writing_a_checkpoint() -> None:
 
 def after_the_last_step() -> None:
     for module in (slmkit.stages.sft, slmkit.stages.dpo, slmkit.stages.grpo):
-        module.finish = lambda *args, **kwargs: die()  # type: ignore[attr-defined]
+        module.save_and_check = lambda *args, **kwargs: die()  # type: ignore[attr-defined]
 
 
 MOMENTS: dict[str, Callable[[], None]] = {

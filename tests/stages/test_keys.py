@@ -103,14 +103,14 @@ def reach(tmp_path, monkeypatch):
         def __init__(self, **kwargs: Any) -> None:
             seen["handed"] = {name: shown(value) for name, value in sorted(kwargs.items())}
 
-    def fit(run: Run, make_trainer: Any, *, steps: int, selection: Any = None) -> None:
-        seen["selection"] = repr(selection)
+    def stop_at_trainer(run: Run, make_trainer: Any, *, steps: int, best_checkpoint: Any = None) -> None:
+        seen["best_checkpoint"] = repr(best_checkpoint)
         make_trainer(None, None)
         raise Reached
 
     def call(method: str, keys: dict[str, Any]) -> dict[str, Any]:
         module = importlib.import_module(f"slmkit.stages.{method}")
-        monkeypatch.setattr(module, "fit", fit)
+        monkeypatch.setattr(module, "train_model", stop_at_trainer)
         monkeypatch.setattr(sft_trainer if method == "sft" else module, "guarded", lambda trainer_class: Handed)
         stage = getattr(module, method)
         folder = tmp_path / "run"

@@ -202,7 +202,7 @@ def misleading(tmp_path_factory) -> Path:
 def test_the_best_model_on_the_validation_rows_is_taken_and_training_stops(tmp_path, misleading):
     from slmkit.models.load import load_model
     from slmkit.rows.loss_mask import label_chats, read_chats
-    from slmkit.training.guards import predictions
+    from slmkit.training.predictions import predict
 
     run = Run(tmp_path)
     keys = {
@@ -220,7 +220,7 @@ def test_the_best_model_on_the_validation_rows_is_taken_and_training_stops(tmp_p
     assert run.metrics["validation_loss"] == losses[best]
     assert f"the model is that of step {best}" in notes(run) and "stopped at step" in notes(run)
     tuned = load_model(ModelRef("tuned", str(run.dir)), device="cpu")
-    said = predictions(tuned.model, label_chats(tuned.tokenizer, read_chats(misleading / "validation.jsonl")))
+    said = predict(tuned.model, label_chats(tuned.tokenizer, read_chats(misleading / "validation.jsonl")))
     assert sum(said.losses) / len(said.losses) == pytest.approx(losses[best], rel=1e-3)
 
 
