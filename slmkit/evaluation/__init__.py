@@ -1,1 +1,1 @@
-"""Asking and scoring, how sure a score is, and what a comparison allows to be said: plain functions, no run folder."""
+"""Asks systems the questions of a gold set, scores the answers, and reaches a verdict."""

@@ -35,7 +35,7 @@ def open_cache(
 
 
 class AnswerCache:
-    """One system's answers to one task, by question and by whether it was asked alone: only then is there a latency."""
+    """One system's answers to one task, by question and by whether it was asked alone (to measure latency)."""
 
     def __init__(self, folder: Path, key: str, task: Task, *, refresh: bool = False) -> None:
         identity = [key, asdict(task), [field.name for field in fields(Answer)]]

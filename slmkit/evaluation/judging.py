@@ -1,8 +1,8 @@
-"""A system as judge of answers: which of two is better, or whether one is right; and how far it agrees with people.
+"""LLM as a judge: which of two answers is better, or whether one is right; and its agreement with human labels.
 
-Two answers are shown in both orders, since judges favour a place (Zheng et al. 2023, https://arxiv.org/abs/2306.05685):
-an answer wins where both orders say so, else it is a tie. What the judge does not answer in the form asked for is a
-failure, counted as such; it is never left out of a mean.
+Two answers are shown in both orders, because judges have a position bias (Zheng et al. 2023,
+https://arxiv.org/abs/2306.05685): an answer wins if it wins in both orders, else it is a tie. A reply that is not in
+the requested form is a failure; it counts in every mean.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from slmkit.types import Answer, Example, Score, Task
 FIRST, SECOND, TIE = "1", "2", "tie"
 RIGHT, WRONG = "right", "wrong"
 FAILED = "failed"
-FEWEST_LABELS = 30  # by people, before a judge's word may decide anything
+FEWEST_LABELS = 30  # human labels that a judge needs before its ruling can decide an exit code
 
 
 @dataclass(frozen=True)
 class Ruling:
-    """What the judge said of one example: the name of the better system or "tie", "right" or "wrong", or "failed"."""
+    """The judge's ruling on one example: the better system or "tie"; "right" or "wrong"; or "failed"."""
 
     example_id: str
     label: str
-    is_swayed: bool = False  # the order of the answers decided it
+    is_swayed: bool = False  # the order of the answers decided the ruling
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Cohen's kappa between judge and people with its 95 % interval: 1 is always, 0 is as by chance."""
+    """Cohen's kappa between judge and human labels with its 95 % interval: 1 is perfect agreement, 0 is chance."""
 
     kappa: float
     low: float
@@ -42,7 +42,7 @@ class Agreement:
 
 
 def judge_task(*, pairs: bool, criterion: str) -> Task:
-    """What the judge is asked to do, with the words it may answer."""
+    """The judge's task, with the words it can answer."""
     if pairs:
         ask = f"{criterion} Say which of the two answers is better: 1, 2, or tie."
         return Task("judge", "classification", ask, (FIRST, SECOND, TIE))
@@ -50,7 +50,7 @@ def judge_task(*, pairs: bool, criterion: str) -> Task:
 
 
 def pair_questions(row: Mapping[str, str], other: Mapping[str, str], *, reference: bool) -> list[Example]:
-    """The two questions to the judge about one example: either answer first."""
+    """The two questions about one example: each answer comes first once."""
     return [
         Example(f"{row['example_id']} {order}", _question(row, [a, b], reference=reference), "")
         for order, a, b in (("as is", row["answer"], other["answer"]), ("swapped", other["answer"], row["answer"]))
@@ -58,13 +58,13 @@ def pair_questions(row: Mapping[str, str], other: Mapping[str, str], *, referenc
 
 
 def single_question(row: Mapping[str, str], *, reference: bool) -> Example:
-    """The question to the judge about one answer."""
+    """The question about one answer."""
     return Example(str(row["example_id"]), _question(row, [row["answer"]], reference=reference), "")
 
 
-def rule_pair(example_id: str, ours: str, other: str, said: Sequence[Answer]) -> Ruling:
-    """The ruling from what the judge said to both orders: [1, 2] -> ours, [1, 1] -> a tie by its place."""
-    words = [_word(answer, (FIRST, SECOND, TIE)) for answer in said]
+def rule_pair(example_id: str, ours: str, other: str, replies: Sequence[Answer]) -> Ruling:
+    """The ruling from the replies to both orders: ["1", "2"] -> ours; ["1", "1"] -> a tie (position bias)."""
+    words = [_word(answer, (FIRST, SECOND, TIE)) for answer in replies]
     if FAILED in words:
         return Ruling(example_id, FAILED)
     better = [
@@ -75,21 +75,21 @@ def rule_pair(example_id: str, ours: str, other: str, said: Sequence[Answer]) ->
 
 
 def rule_single(answer: Answer) -> Ruling:
-    """The ruling from what the judge said of one answer."""
+    """The ruling from the reply about one answer."""
     return Ruling(answer.example_id, _word(answer, (RIGHT, WRONG)))
 
 
 def points(rulings: Sequence[Ruling], ours: str) -> list[float]:
-    """Of each example: 1 for a win or a right answer, 1/2 for a tie, else 0; a failure of the judge is 0 too."""
+    """The points per example: 1 for a win or a right answer, 1/2 for a tie, else 0, also if the judge failed."""
     worth = {ours: 1.0, RIGHT: 1.0, TIE: 0.5}
     return [worth.get(ruling.label, 0.0) for ruling in rulings]
 
 
 def agreement(rulings: Sequence[Ruling], labels: Mapping[str, str]) -> Agreement:
-    """Cohen's kappa over the examples that people labelled, by statsmodels; a failure of the judge agrees with nobody.
+    """Cohen's kappa over the examples with a human label; a failure of the judge agrees with no label.
 
-    Where all say the same word nothing tells chance from agreement: kappa is 0 and its interval -1 to 1.
-    Source: Cohen 1960, https://doi.org/10.1177/001316446002000104.
+    If judge and people use a single word in total, kappa is undefined: it is returned as 0 with the interval -1 to 1.
+    Source: Cohen 1960, https://doi.org/10.1177/001316446002000104; computed by statsmodels, which has the interval.
     """
     import numpy as np
     from statsmodels.stats.inter_rater import cohens_kappa
@@ -101,8 +101,8 @@ def agreement(rulings: Sequence[Ruling], labels: Mapping[str, str]) -> Agreement
     table = np.zeros((len(words), len(words)))
     for pair in both:
         table[words.index(pair[0]), words.index(pair[1])] += 1
-    found = cohens_kappa(table)
-    return Agreement(float(found.kappa), float(found.kappa_low), float(found.kappa_upp), len(both))
+    kappa = cohens_kappa(table)
+    return Agreement(float(kappa.kappa), float(kappa.kappa_low), float(kappa.kappa_upp), len(both))
 
 
 def _question(row: Mapping[str, str], answers: Sequence[str], *, reference: bool) -> str:
@@ -114,6 +114,6 @@ def _question(row: Mapping[str, str], answers: Sequence[str], *, reference: bool
 
 
 def _word(answer: Answer, words: Sequence[str]) -> str:
-    """The word the judge said, or "failed" where it said none or several of them."""
-    said = answer.text.strip().strip(".\"'`*").lower()
-    return said if not answer.error and said in words else FAILED
+    """The word the judge replied, or "failed" if the reply is anything else."""
+    reply = answer.text.strip().strip(".\"'`*").lower()
+    return reply if not answer.error and reply in words else FAILED

@@ -1,6 +1,6 @@
-"""Several systems on the same gold questions, for lessons: what each said, its score item by item, rows of a table.
+"""Several systems on the same gold questions, for lessons: answers, scores and table rows.
 
-The compare stage does more with arms (costs, verdict); a lesson works out its own claim from the scores.
+There are no costs and no verdict, as in the compare stage: a lesson makes its own claim from the scores.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from slmkit.types import Answer, Example, Score, System, Task
 
 @dataclass(frozen=True)
 class LessonArm:
-    """One system's answers to the examples, and the score of each."""
+    """One system's answers to the examples, and the score of each answer."""
 
     examples: Sequence[Example]
     answers: list[Answer]
@@ -33,11 +33,11 @@ class LessonArm:
 
     @property
     def prompt_tokens(self) -> float:
-        """Mean of an answer."""
+        """The mean per answer."""
         return sum(answer.prompt_tokens for answer in self.answers) / len(self.answers)
 
     def rows(self, system: str) -> list[dict[str, Any]]:
-        """Lines of the answers table."""
+        """Its rows of the answers table."""
         pairs = zip(self.examples, self.answers, self.scores, strict=True)
         return [answer_row(system, *row) for row in pairs]
 
@@ -50,10 +50,10 @@ def ask_arms(
     questions: Sequence[Example] | None = None,
     limit: int | None = None,
 ) -> dict[str, LessonArm]:
-    """Each system asked the same first `limit` questions of a gold set; those on one model belong next to each other.
+    """Asks every system the first `limit` questions of a gold set. Name systems on one model next to each other.
 
-    questions: others than the gold set's examples, such as its dev questions. Answers are kept as they come, so that a
-    killed run asks nothing twice.
+    questions: asked in place of the gold set's examples, such as its dev questions. Answers are stored as they arrive,
+    so a killed run resumes where it stopped.
     """
     examples = (gold.examples if questions is None else questions)[:limit]
     scorer = default_metric(gold)
@@ -69,12 +69,12 @@ def ask_arms(
 
 
 def arm_rows(arms: Mapping[str, LessonArm], *, reference: str | None = None) -> list[dict[str, Any]]:
-    """Lines of the arms table: each score with its 95 % interval, and its difference to the reference."""
+    """Rows of the arms table: each score with its 95 % interval, and the difference from the reference."""
     rows: list[dict[str, Any]] = []
     for name, arm in arms.items():
-        found = arm.score
-        row: dict[str, Any] = {"system": name, "score": found.value}
-        row |= {"low": found.low, "high": found.high, "n": found.n}
+        score = arm.score
+        row: dict[str, Any] = {"system": name, "score": score.value}
+        row |= {"low": score.low, "high": score.high, "n": score.n}
         if reference is not None and name != reference:
             difference = paired_difference(arm.scores, arms[reference].scores)
             row |= {

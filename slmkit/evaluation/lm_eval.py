@@ -1,7 +1,7 @@
-"""The bridge to EleutherAI's lm-evaluation-harness: its tasks on a loaded model, the score of every document kept.
+"""Runs tasks of EleutherAI's lm-evaluation-harness on a loaded model, and keeps the score of every document.
 
-The harness renders, asks and scores; what it measured is put beside our own intervals and paired tests. They need a
-metric that is a mean over documents: perplexity, mcc and f1 are one number of the whole set, and stay the harness's.
+The harness renders, asks and scores; slmkit adds intervals and paired tests. Those need a metric that is a mean over
+documents: perplexity, mcc and f1 are computed on the whole set, so they are reported without an interval.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ _INSTALL = "pip install -c configs/constraints.txt 'slmkit[lm-eval]'"
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric of one task by the harness; a hash for each document says which question it was."""
+    """One metric of one task, as the harness measured it."""
 
     task: str
     metric: str
     value: float
-    scores: list[float]  # a score a document, in the task's order; none where their mean is not the value
-    documents: list[str]
+    scores: list[float]  # one per document, in the task's order; empty if their mean is not the value
+    documents: list[str]  # the harness's hash of each
     higher_is_better: bool
 
 
 def check_installed() -> None:
-    """Raises SlmkitError where the harness is not there, without importing it."""
+    """Raises SlmkitError if the harness is not installed, without importing it."""
     if find_spec("lm_eval") is None:
         raise SlmkitError("lm-evaluation-harness is not installed", fix=_INSTALL)
 
 
 def backend() -> str:
-    """The harness with its version: another one may render a task otherwise."""
+    """The harness with its version, since versions may render a task differently."""
     return f"lm_eval {version('lm_eval')}"
 
 
@@ -56,10 +56,11 @@ def run_tasks(
     chat: bool = True,
     batch_size: int = 16,
 ) -> list[Measured]:
-    """The metrics of some tasks. folder: tasks as the harness's YAML files; None: those that it ships.
+    """The metrics of some tasks.
 
-    chat: prompts go through the model's chat template. on_note hears which metric is no number, and
-    which has no direction. Raises: SlmkitError for a task that is not there or measures nothing.
+    folder: tasks as the harness's YAML files; None: the tasks shipped with it. chat: apply the model's chat template.
+    on_note is called for a metric that is not a number, and for one without a direction.
+    Raises: SlmkitError for an unknown task, or one without a usable metric.
     """
     from lm_eval.evaluator import simple_evaluate
     from lm_eval.models.huggingface import HFLM
@@ -70,7 +71,7 @@ def run_tasks(
     for task in tasks:
         if task not in manager.all_tasks:
             known = ", ".join(sorted(manager.all_tasks)[:10]) or "none"
-            raise SlmkitError(f"no task {task!r}", where=str(folder or "lm_eval"), fix=f"one of {known}")
+            raise SlmkitError(f"unknown task {task!r}", where=str(folder or "lm_eval"), fix=f"one of {known}")
     model: Any = HFLM(
         pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=batch_size, max_length=loaded.context_length
     )
@@ -81,7 +82,7 @@ def run_tasks(
         limit=limit,
         num_fewshot=num_fewshot,
         apply_chat_template=chat and bool(loaded.tokenizer.chat_template),
-        bootstrap_iters=0,  # intervals are worked out here
+        bootstrap_iters=0,  # slmkit computes the intervals
     )
     return [
         one
@@ -98,27 +99,27 @@ def _of_task(
     *,
     on_note: Callable[[str], None],
 ) -> list[Measured]:
-    """Every metric of a task, under each of its filters (ways to read an answer) where it has several.
+    """Every metric of a task; if the task has several filters (ways to read an answer), once per filter.
 
-    rows: a line a document and filter. values: what the harness makes of them, by "metric,filter"; where it is not the
-    mean of the lines (perplexity is exp of it), they are no scores.
+    rows: one per document and filter. values: the harness's value by "metric,filter"; if it is not the mean of the
+    rows (perplexity is exp of a mean), the rows are not scores.
     """
     found = []
     several = len({row["filter"] for row in rows}) > 1
     for metric, by in dict.fromkeys((metric, row["filter"]) for row in rows for metric in row["metrics"]):
         name, value = f"{metric},{by}" if several else metric, values[f"{metric},{by}"]
         if not isinstance(value, Real) or not isfinite(value):
-            on_note(f"{task} {name} is left out: {value!r} is no number")
+            on_note(f"{task} {name} is left out: its value is {value!r}")
             continue
-        its = [row for row in rows if row["filter"] == by and metric in row["metrics"]]
-        scores = [float(row[metric]) for row in its if isinstance(row[metric], Real)]
-        if len(scores) < len(its) or not isclose(sum(scores) / len(scores), value, rel_tol=1e-6, abs_tol=1e-9):
+        matching = [row for row in rows if row["filter"] == by and metric in row["metrics"]]
+        scores = [float(row[metric]) for row in matching if isinstance(row[metric], Real)]
+        if len(scores) < len(matching) or not isclose(sum(scores) / len(scores), value, rel_tol=1e-6, abs_tol=1e-9):
             scores = []
         better = higher_is_better.get(metric)
         if better is None:
-            on_note(f"{task} does not say whether a higher {name} is better: it is taken to be")
-        documents = [row["doc_hash"] for row in its]
+            on_note(f"{task} {name} has no higher_is_better: true is assumed")
+        documents = [row["doc_hash"] for row in matching]
         found.append(Measured(task, name, float(value), scores, documents, better is not False))
     if not found:
-        raise SlmkitError(f"task {task!r} measures nothing", fix="give its YAML a metric that is a number, or drop it")
+        raise SlmkitError(f"task {task!r} has no numeric metric", fix="add one to its YAML, or leave the task out")
     return found

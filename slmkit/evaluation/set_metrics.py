@@ -1,8 +1,8 @@
-"""What is measured beside the score: other metrics of one answer, and metrics of the whole set at once.
+"""Additional metrics of a system: per answer, or of the whole set at once.
 
-A metric whose parameters are (example, answer) scores one answer, so that arms are compared item by item. One whose
-parameters are (examples, answers) needs them all, as macro F1 does; its interval is a bootstrap over the items, or
-over the documents where items share one.
+A metric with the parameters (example, answer) scores one answer, so systems can be compared item by item. One with
+(examples, answers) needs the whole set, as macro F1 does; its interval is a bootstrap over items, or over documents if
+items share them.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from slmkit.metrics.slots import slot_f1
 from slmkit.statistics.intervals import mean_score
 from slmkit.types import Answer, Example, Score, Task
 
-Say = Callable[[str], None]
+Note = Callable[[str], None]
 
-_NUM_RESAMPLES = 200  # of a metric that is worked out anew each time; the ends are good to about 0.1 of the width
+_NUM_RESAMPLES = 200  # the metric is computed on each; the ends of the interval are accurate to 0.1 of its width
 
 
 def is_set_metric(metric: Callable[..., float]) -> bool:
-    """Whether it scores all answers at once."""
+    """Whether the metric scores all answers at once."""
     function = getattr(metric, "function", metric)
     return next(iter(inspect.signature(function).parameters), "") == "examples"
 
@@ -41,14 +41,15 @@ def is_set_metric(metric: Callable[..., float]) -> bool:
 def check_metrics(metric: Callable[..., float] | None, more: Sequence[Callable[..., float]] | None) -> None:
     """Tries every metric on two made-up answers.
 
-    Raises: SlmkitError for one that lacks a package, cannot compare, or is no metric.
+    Raises: SlmkitError if one needs a missing package, has the wrong signature, or does not return a number; or if
+    `metric` needs the whole set.
     """
     for one in [*([metric] if metric else []), *(more or [])]:
         _check_signature(one)
     if metric is not None and is_set_metric(metric):
         raise SlmkitError(
-            f"{metric_name(metric)} scores the whole set at once, but arms are compared item by item",
-            fix=f"more_metrics: [{metric_name(metric)}], and as `metric` one that scores an answer",
+            f"metric {metric_name(metric)} scores the whole set, but systems are compared item by item",
+            fix=f"use more_metrics: [{metric_name(metric)}], and a metric per answer as `metric`",
         )
     examples = [Example("1", "?", "a"), Example("2", "?", "I don't know")]
     answers = [Answer(e.id, e.target, confidence=0.9, target_logprob=-1.0, target_tokens=1) for e in examples]
@@ -56,11 +57,11 @@ def check_metrics(metric: Callable[..., float] | None, more: Sequence[Callable[.
         if is_set_metric(one):
             as_number(one, one(examples, answers), "a set of two")
         else:
-            as_number(one, one(examples[0], answers[0]), "a question whose target is 'a', answered so")
+            as_number(one, one(examples[0], answers[0]), "the target 'a' and the answer 'a'")
 
 
 def _check_signature(metric: Callable[..., float]) -> None:
-    """Refuses what is not called with an Example and an Answer: two texts compared would silently score 0."""
+    """Refuses a function that does not take an Example and an Answer: one that compares two texts would score 0."""
     function = getattr(metric, "function", metric)
     taken = [
         p for p in inspect.signature(function).parameters.values() if p.kind is not inspect.Parameter.KEYWORD_ONLY
@@ -68,12 +69,12 @@ def _check_signature(metric: Callable[..., float]) -> None:
     if len(taken) == 2 and not any(parameter.annotation in (str, "str") for parameter in taken):
         return
     what = f"metric {metric_name(metric)} cannot be called with an Example and an Answer"
-    fix = f"def {function.__name__}(example, answer): example.target is the right answer, answer.text what was said"
+    fix = f"def {function.__name__}(example, answer): compare example.target with answer.text"
     raise SlmkitError(what, where=metric_place(metric), fix=fix)
 
 
 def metric_name(metric: Callable[..., float]) -> str:
-    """The name with the options the recipe gave."""
+    """The name with the options given in the recipe."""
     return str(getattr(metric, "label", None) or metric.__name__)
 
 
@@ -84,51 +85,51 @@ def more_scores(
     answers: Sequence[Answer],
     *,
     seed: int = 0,
-    on_note: Say | None = None,
+    on_note: Note | None = None,
 ) -> dict[str, Score]:
-    """Every further metric by name, with its 95 % interval; on_note hears which could not be told, and why.
+    """The additional metrics by name, each with its 95 % interval; on_note gets the reason why one is missing.
 
-    None: macro F1 and calibration for labels, JSON validity and slot F1 for extraction, the words' F1 for free text,
-    with the rates of abstaining where some questions have no answer; and everywhere recall, rank and gain of the
-    passages found, where the gold set names the right ones. Items that share a document count as one draw, as for the
-    score; n is the number of items the metric stands on.
+    more None: macro F1 and calibration for labels, JSON validity and slot F1 for extraction, token F1 for free text,
+    plus abstention rates if some questions have no answer; and recall, MRR and nDCG of the retrieved passages if the
+    gold set names the relevant ones. Items that share a document are resampled together; n counts the items that the
+    metric uses.
     """
     scores: dict[str, Score] = {}
     clusters = shared_documents(examples)
-    told = [(e, a) for e, a in zip(examples, answers, strict=True) if e.relevant]
-    inside = shared_documents([example for example, _ in told])
+    retrieved = [(e, a) for e, a in zip(examples, answers, strict=True) if e.relevant]
+    their_documents = shared_documents([example for example, _ in retrieved])
     for metric in _usual(task, examples, answers) if more is None else more:
         name = metric_name(metric)
         try:
             if is_set_metric(metric):
                 scores[name] = _set_score(metric, examples, answers, clusters, seed)
-            elif told and getattr(metric, "function", metric) in _OF_PASSAGES:
-                scores[name] = mean_score([metric(*pair) for pair in told], clusters=inside, seed=seed)
+            elif retrieved and getattr(metric, "function", metric) in _OF_PASSAGES:
+                scores[name] = mean_score([metric(*pair) for pair in retrieved], clusters=their_documents, seed=seed)
             else:
-                if getattr(metric, "function", metric) is hf_evaluate:  # of which 0 may be the best value
+                if getattr(metric, "function", metric) is hf_evaluate:  # for which 0 may be the best value
                     values = [metric(*pair) for pair in zip(examples, answers, strict=True)]
                 else:
                     values = score_answers(metric, examples, answers)
                 scores[name] = mean_score(values, clusters=clusters, seed=seed)
         except SlmkitError as error:
             if on_note:
-                on_note(f"{name} is not measured: {error.what}")
-    if any(answer.passages for _, answer in told):
+                on_note(f"{name} is missing: {error.what}")
+    if any(answer.passages for _, answer in retrieved):
         for metric in _OF_PASSAGES:
-            values = [metric(*pair) for pair in told]
-            scores.setdefault(metric.__name__, mean_score(values, clusters=inside, seed=seed))
+            values = [metric(*pair) for pair in retrieved]
+            scores.setdefault(metric.__name__, mean_score(values, clusters=their_documents, seed=seed))
     return scores
 
 
 def more_rows(system: str, scores: Mapping[str, Score]) -> list[dict[str, Any]]:
-    """A line of the table of further metrics for each."""
+    """Rows of the table of additional metrics."""
     return [{"system": system, "metric": name, **asdict(score)} for name, score in scores.items()]
 
 
 def slice_rows(
     examples: Sequence[Example], scores: Mapping[str, Sequence[float]], *, labels: bool
 ) -> list[dict[str, Any]]:
-    """The mean score of every system on every slice (and label) of the gold set, the widest differences first."""
+    """The mean score of every system on every slice (and label) of the gold set, largest differences first."""
     slices: dict[str, list[int]] = {}
     for index, example in enumerate(examples):
         of = [f"{key}={value}" for key, value in example.slice.items()]
@@ -164,26 +165,26 @@ def _set_score(
     clusters: Sequence[str] | None,
     seed: int,
 ) -> Score:
-    """The metric of the set, between the 2.5 % and 97.5 % points of the metric of sets drawn from it.
+    """The metric of the set with its percentile bootstrap interval.
 
-    Drawn are documents, each with all its items; without clusters, items.
+    Documents are resampled, each with all its items; without clusters, items.
     """
     value = metric(examples, answers)
-    stands_on = _STANDS_ON.get(getattr(metric, "function", metric))
+    uses = _USES.get(getattr(metric, "function", metric))
     documents: dict[str, list[tuple[Example, Answer]]] = {}
     for index, pair in enumerate(zip(examples, answers, strict=True)):
-        if stands_on is None or stands_on(*pair):
+        if uses is None or uses(*pair):
             documents.setdefault(clusters[index] if clusters else str(index), []).append(pair)
-    drawn_from, draw = list(documents.values()), random.Random(seed)
-    found = []
+    groups, rng = list(documents.values()), random.Random(seed)
+    values = []
     for _ in range(_NUM_RESAMPLES):
-        pairs = [pair for document in draw.choices(drawn_from, k=len(drawn_from)) for pair in document]
+        pairs = [pair for group in rng.choices(groups, k=len(groups)) for pair in group]
         try:
-            found.append(metric([example for example, _ in pairs], [answer for _, answer in pairs]))
-        except SlmkitError:  # a metric of the user's own that these cannot tell
+            values.append(metric([example for example, _ in pairs], [answer for _, answer in pairs]))
+        except SlmkitError:  # a metric that is undefined on this resample
             continue
-    found.sort()
-    low, high = (found[int(share * (len(found) - 1))] for share in (0.025, 0.975)) if found else (value, value)
+    values.sort()
+    low, high = (values[int(share * (len(values) - 1))] for share in (0.025, 0.975)) if values else (value, value)
     return Score(value, min(low, value), max(high, value), sum(map(len, documents.values())))
 
 
@@ -191,10 +192,10 @@ def _is_unanswerable(example: Example) -> bool:
     return bool(abstains(example, Answer(example.id, example.target)))
 
 
-_OF_PASSAGES = (recall, mrr, ndcg)  # where no right passage is named they say nothing
+_OF_PASSAGES = (recall, mrr, ndcg)  # undefined if the gold set names no relevant passage
 
-# Metrics of a set that some of its items count for, and which these are; for any other all of them do.
-_STANDS_ON: dict[Callable[..., float], Callable[[Example, Answer], bool]] = {
+# The items that a metric of the set uses; any other metric uses all.
+_USES: dict[Callable[..., float], Callable[[Example, Answer], bool]] = {
     ece: lambda example, answer: answer.confidence is not None,
     abstain_rate: lambda example, answer: _is_unanswerable(example),
     false_abstain_rate: lambda example, answer: not _is_unanswerable(example),

@@ -1,7 +1,7 @@
-"""What a comparison of arms on the same items allows to be said, and when the answer is "not enough data".
+"""The verdict of a comparison: which system to take, or that there is not enough data to decide.
 
-Every pair of arms is tested and Holm's correction runs over all pairs: the best arm is picked by looking at the
-scores, so a correction over the comparisons with the best alone would find differences where there are none.
+All pairs of systems are tested, with Holm's correction over all pairs: the best one is chosen by its score, so a
+correction over its own comparisons alone would find differences where there are none.
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from slmkit.statistics.intervals import ALPHA, design_effect
 from slmkit.statistics.paired_tests import Difference, holm, paired_difference
 from slmkit.statistics.power import detectable_difference, items_needed
 
-_SAME_COST = 1.25  # costs within a quarter of each other are measured alike: the arm named first is the cheaper
+_SAME_COST = (
+    1.25  # costs within a quarter of each other are equal, as measured: the system named first counts as cheaper
+)
 _FEWEST_IN_SLICE = 20
 
 
 @dataclass(frozen=True)
 class ScoredArm:
-    """One system's scores, item by item in the gold set's order, and what 1,000 answers cost."""
+    """One system's score on each item, in the order of the gold set, and the cost of 1,000 answers."""
 
     name: str
     scores: Sequence[float]
     cost: float
-    is_prompting: bool = False  # an untrained model that is only asked: what the others have to beat
-    is_floor: bool = False  # knows nothing of the question, such as the commonest answer
+    is_prompting: bool = False  # an untrained model with a prompt: the reference for the others
+    is_floor: bool = False  # a baseline that ignores the question, such as the majority label
 
     @property
     def mean(self) -> float:
@@ -36,16 +38,16 @@ class ScoredArm:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The sentence, and the numbers behind it."""
+    """The verdict as a sentence, and its numbers."""
 
     text: str
     best: str
-    chosen: str  # the arm to take; with is_enough False, to take until more data tells
-    reference: str  # the best prompting arm
+    chosen: str  # the system to take; if is_enough is False, until there is more data
+    reference: str  # what the others are compared with: as given, else the best prompted model
     is_enough: bool
-    is_positive: bool  # some arm is worth taking: above zero, above the floor, and at the bar where there is one
-    more_items: int  # how many further items would tell; 0 when there are enough
-    detectable: float  # the smallest true difference that this many items find in 80 % of cases
+    is_positive: bool  # the chosen system scores above zero, is not a baseline, and reaches the bar if there is one
+    more_items: int  # the number of additional items needed to decide; 0 if there are enough
+    detectable: float  # the smallest true difference that these items detect with 80 % power
     differences: Mapping[str, Difference] = field(default_factory=dict)  # arm - reference; p_value is Holm-adjusted
 
 
@@ -59,11 +61,11 @@ def conclude(
     noise: float = 0.0,
     seed: int = 0,
 ) -> Verdict:
-    """The cheapest arm that is not significantly worse than the best, or how many more items would tell.
+    """Takes the cheapest system that is not significantly worse than the best, or asks for more items.
 
-    margin: an arm that is not significantly worse, but whose interval reaches below -margin, is undecided: then there
-    is not enough data. bar: the score that the chosen arm must reach. clusters: the document of each item. noise: by
-    how much one arm differs from its own repetition; no arm is worse by less.
+    margin: if the loss to the best is not significant, but its interval reaches below -margin, there is not enough
+    data. bar: the score that the chosen system must reach. clusters: the document of each item. noise: how much repeat
+    runs of one system differ; a smaller loss is ignored.
     """
     pairs = _all_pairs(arms, clusters, seed)
     tests = max(1, len(pairs) // 2)
@@ -71,15 +73,17 @@ def conclude(
     prompting = [arm for arm in arms if arm.is_prompting] or list(arms[:1])
     against = next((arm for arm in arms if arm.name == reference), max(prompting, key=lambda arm: arm.mean))
     able = [arm for arm in arms if arm is best or not _is_worse(pairs[arm.name, best.name], noise)]
-    if bar is not None:  # an arm below the bar is no choice while the best reaches it
+    if bar is not None:  # below the bar only if no system reaches it
         able = [arm for arm in able if arm.mean >= bar] or [best]
     chosen = _cheapest(able)
     loss = pairs.get((chosen.name, best.name))
     more = 0
-    if loss is not None and loss.low < -margin and loss.p_value >= ALPHA:  # significant: kept for the noise alone
+    if (
+        loss is not None and loss.low < -margin and loss.p_value >= ALPHA
+    ):  # a significant loss gets here only if it is within the noise
         effect = _design_effect(chosen, best, clusters, tests)
-        told = _items_that_tell(loss, margin, _discordance(chosen, best), tests=tests)
-        more = max(1, ceil(told * effect) - loss.n)
+        needed = _items_to_decide(loss, margin, _discordance(chosen, best), tests=tests)
+        more = max(1, ceil(needed * effect) - loss.n)
     return Verdict(
         text=_sentence(arms, best, chosen, loss=loss, more=more, bar=bar, pairs=pairs),
         best=best.name,
@@ -101,9 +105,9 @@ def flipped_slices(
     clusters: Sequence[str] | None = None,
     seed: int = 0,
 ) -> list[str]:
-    """A sentence for each slice of at least 20 items where another arm is significantly better than the chosen one.
+    """One sentence per slice of at least 20 items on which another system is significantly better than the chosen one.
 
-    Holm's correction runs over all slices and arms, so that many slices do not make a finding by themselves.
+    Holm's correction runs over all slices and systems: among many slices, some differ by chance.
     """
     ours = next(arm for arm in arms if arm.name == chosen)
     found = []
@@ -121,18 +125,21 @@ def flipped_slices(
     for (where, name, difference), p in zip(found, adjusted, strict=True):
         if p < ALPHA and difference.value > max(0.0, better[where][1].value if where in better else 0.0):
             better[where] = (name, difference)
-    return [f"on {where} (n={d.n}) {name} is better by {_interval(d)}" for where, (name, d) in better.items()]
+    return [
+        f"on {where} (n={d.n}), {name} is better than {chosen} by {_interval(d)}"
+        for where, (name, d) in better.items()
+    ]
 
 
 def _is_worse(difference: Difference, noise: float) -> bool:
-    """Whether the difference to the best arm is significant, and more than a repetition makes by itself."""
+    """Whether the loss to the best system is significant, and larger than the noise of repeat runs."""
     return difference.p_value < ALPHA and -difference.value > noise
 
 
 def _all_pairs(
     arms: Sequence[ScoredArm], clusters: Sequence[str] | None, seed: int
 ) -> dict[tuple[str, str], Difference]:
-    """a - b for every ordered pair, with p-values adjusted over the unordered ones."""
+    """a - b for every ordered pair; the p-values are adjusted over the unordered pairs."""
     order = list(combinations(arms, 2))
     tested = [paired_difference(a.scores, b.scores, clusters=clusters, seed=seed) for a, b in order]
     adjusted = holm([difference.p_value for difference in tested])
@@ -146,7 +153,7 @@ def _all_pairs(
 
 
 def _rival(arms: Sequence[ScoredArm], best: ScoredArm, against: ScoredArm) -> ScoredArm:
-    """What the best arm is to be told from: the reference, or the next best where it is the reference itself."""
+    """What the best system is compared with: the reference, or the next best if it is the reference itself."""
     others = [arm for arm in arms if arm is not best] or [best]
     return against if against is not best else max(others, key=lambda arm: arm.mean)
 
@@ -161,8 +168,8 @@ def _cheapest(arms: Sequence[ScoredArm]) -> ScoredArm:
     return next(arm for arm in arms if arm.cost <= least * _SAME_COST)
 
 
-def _items_that_tell(loss: Difference, margin: float, discordance: float, *, tests: int) -> int:
-    """Items that, were the loss just as seen, would show it significant or within the margin, whichever is sooner."""
+def _items_to_decide(loss: Difference, margin: float, discordance: float, *, tests: int) -> int:
+    """The items that show a loss of this size to be significant, or within the margin, whichever takes fewer."""
     needed = []
     if loss.value < 0:
         needed.append(items_needed(-loss.value, discordance=discordance, tests=tests))
@@ -176,7 +183,7 @@ def _design_effect(a: ScoredArm, b: ScoredArm, clusters: Sequence[str] | None, t
 
 
 def _discordance(a: ScoredArm, b: ScoredArm) -> float:
-    """The mean squared difference of two arms' scores, at least what one more differing item would make it."""
+    """The mean squared difference of two systems' scores; at least that of one discordant item."""
     squares = [(x - y) ** 2 for x, y in zip(a.scores, b.scores, strict=True)]
     return max(sum(squares), 1.0) / max(1, len(squares))
 
@@ -191,41 +198,39 @@ def _sentence(
     bar: float | None,
     pairs: Mapping[tuple[str, str], Difference],
 ) -> str:
-    score = f"it scores {chosen.mean:.3f} (n={len(chosen.scores)})"
+    score = f"scores {chosen.mean:.3f} (n={len(chosen.scores)})"
     if bar is not None and chosen.mean < bar:
-        return f"No arm reaches the bar of {bar:g}: the best is {chosen.name}, {score}."
+        return f"No system reaches the bar of {bar:g}: the best, {chosen.name}, {score}."
     if best.mean == 0:
-        return f"No arm answers a single item right (n={len(best.scores)}): look at the answers before the numbers."
+        return f"No system answers a single item correctly (n={len(best.scores)}): read the answers first."
     if chosen.is_floor:
-        beaten = (
-            ""
-            if loss is None
-            else f"; the best, {best.name} ({best.mean:.3f}), by {_interval(pairs[best.name, chosen.name])}"
-        )
-        return f"No arm is shown to be better than the floor, {chosen.name}: {score}{beaten}."
+        ahead = "" if loss is None else f"; the best, {best.name}, leads by {_interval(pairs[best.name, chosen.name])}"
+        return f"No system is significantly better than the baseline, {chosen.name}, which {score}{ahead}."
     if len(arms) == 1:
-        return f"{chosen.name} is the only arm: {score}."
+        return f"{chosen.name} is the only system: it {score}."
     if more:
         assert loss is not None
-        among = f", not significant among {len(pairs) // 2} pairs of arms" if loss.high < 0 else ""
+        corrected = f", not significant among {len(pairs) // 2} comparisons" if loss.high < 0 else ""
         return (
-            f"Not enough data to tell {chosen.name} ({chosen.mean:.3f}) from {best.name} ({best.mean:.3f}, "
-            f"n={len(best.scores)}): the difference is {_interval(loss)}{among}, and about {more:,} more items would "
-            f"tell. Until then take {chosen.name}, the cheaper."
+            f"Not enough data to choose between {chosen.name} ({chosen.mean:.3f}) and {best.name} ({best.mean:.3f}, "
+            f"n={len(best.scores)}): the difference is {_interval(loss)}{corrected}. About {more:,} more items would "
+            f"decide; until then take {chosen.name}, which is cheaper."
         )
     if loss is not None:
-        why = "" if loss.p_value >= ALPHA else ", no more than a repetition makes by itself"
+        noise = ", no larger than between repeat runs" if loss.p_value < ALPHA else ""
+        worse = "worse" if noise else "significantly worse"
         return (
-            f"Take {chosen.name}: {score}, the cheapest arm not worse than the best, {best.name} ({best.mean:.3f}); "
-            f"the difference is {_interval(loss)}{why}."
+            f"Take {chosen.name}: it {score} and is the cheapest system that is not {worse} than the best, "
+            f"{best.name} ({best.mean:.3f}); the difference is {_interval(loss)}{noise}."
         )
     second = max((arm for arm in arms if arm is not best), key=lambda arm: arm.mean)
     lead = pairs[best.name, second.name]
     if lead.p_value < ALPHA:
         return (
-            f"Take {chosen.name}: {score}, more than every other arm; the next, {second.name}, by {_interval(lead)}."
+            f"Take {chosen.name}: it {score}, more than any other system; "
+            f"it leads the next best, {second.name}, by {_interval(lead)}."
         )
-    return f"Take {chosen.name}: {score}, no arm scores higher, and those that score alike cost more."
+    return f"Take {chosen.name}: it {score}; no system scores higher, and those with a similar score cost more."
 
 
 def _interval(difference: Difference) -> str:

@@ -1,7 +1,7 @@
-"""Compares four arms in a child process that is killed at a chosen moment, then again to the end; run by test_compare.
+"""Runs a comparison in a child process that is killed at a chosen moment, then to the end; used by test_compare.
 
-Each comparison is a process of its own (fork), killed with SIGKILL from inside: once after some answers of the
-searched prompt, once after an answer and before its arm is described, once in the middle of a line about RAG's.
+Every comparison is a forked process that kills itself with SIGKILL: after some answers of the best prompt, after RAG's
+first answer and before its setup is recorded, or in the middle of a line about RAG.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def die_at(moment: str) -> None:
 
 
 def compared(folder: Path, moment: str | None) -> int:
-    """One comparison in a child; returns its wait status."""
+    """Runs one comparison in a child process; returns its wait status."""
     child = os.fork()
     if child == 0:
         torch.set_num_threads(1)

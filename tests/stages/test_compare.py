@@ -1,7 +1,8 @@
-"""A comparison end to end on the embedded model: tables, figures, verdict; resumed after a kill; refused in time."""
+"""A comparison end to end on the embedded model: tables, figures, verdict, resuming after a kill, refusals."""
 
 import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,7 +75,7 @@ def systems(nano, prepared):
     }
 
 
-def test_every_arm_answers_the_same_items_and_the_best_is_named(tmp_path, systems, gold):
+def test_all_systems_answer_the_same_items_and_the_best_is_chosen(tmp_path, systems, gold):
     run = Run(tmp_path / "run")
     stage.compare(run, systems=systems, gold=gold)
     arms = {row["system"]: row for row in read_jsonl(run.dir / "arms.jsonl")}
@@ -88,13 +89,14 @@ def test_every_arm_answers_the_same_items_and_the_best_is_named(tmp_path, system
     assert len(answers) == 90
     assert {row["system"] for row in answers} == set(systems)
     assert [row["example_id"] for row in answers[:30]] == [row["example_id"] for row in answers[60:]]
-    assert "Take svm: it scores 1.000 (n=30), more than every other arm" in run.verdict_text
+    assert [name for name, row in arms.items() if row["chosen"]] == ["svm"]
+    assert "svm" in run.verdict_text and "1.000 (n=30)" in run.verdict_text
     assert isinstance(run.metrics["svm"], Score)
     assert (run.dir / "figures" / "arms.svg").exists()
     assert (run.dir / "figures" / "score_against_cost.svg").exists()
 
 
-def test_a_comparison_cut_short_is_finished_without_asking_twice(tmp_path, systems, gold, monkeypatch):
+def test_an_interrupted_comparison_resumes_without_asking_twice(tmp_path, systems, gold, monkeypatch):
     whole = Run(tmp_path / "whole")
     stage.compare(whole, systems=systems, gold=gold)
     run = Run(tmp_path / "run")
@@ -106,19 +108,18 @@ def test_a_comparison_cut_short_is_finished_without_asking_twice(tmp_path, syste
     assert run.verdict_text == whole.verdict_text
 
 
-def test_an_arm_that_cannot_do_the_task_is_left_out_with_its_reason(tmp_path, nano, prepared):
+def test_a_system_that_cannot_do_the_task_is_left_out_with_the_reason(tmp_path, nano, prepared):
     examples = [Example(f"g{i}", f"who is {i}?", f"it is {i}") for i in range(20)]
     freeze_gold(tmp_path / "gold" / "free", examples=examples, task=Task("free"), source="made by this test")
     run = Run(tmp_path / "run")
     systems = {"svm": part("linear_svm", train=prepared), "prompt": part("prompt", model=nano, max_new_tokens=2)}
     stage.check(systems=systems, gold=tmp_path / "gold" / "free", limit=None, reference=None)
     stage.compare(run, systems=systems, gold=tmp_path / "gold" / "free")
-    notes = [row["text"] for row in read_jsonl(run.dir / "notes.jsonl")]
-    assert any(note.startswith("svm does not apply: a classifier picks labels") for note in notes)
+    assert any(note.startswith("svm does not apply: ") for note in notes(run))
     assert [row["system"] for row in read_jsonl(run.dir / "arms.jsonl")] == ["prompt"]
 
 
-def test_training_is_paid_off_over_the_answers(tmp_path, nano, gold):
+def test_the_cost_of_training_is_spread_over_the_answers(tmp_path, nano, gold):
     trained = tmp_path / "trained"
     trained.mkdir()
     (trained / "model").symlink_to(nano.path)
@@ -139,15 +140,14 @@ def test_training_is_paid_off_over_the_answers(tmp_path, nano, gold):
     assert arms["tuned"]["cost_per_1000"] == pytest.approx(answering + 0.2)  # a tenth of an hour's 2.0
     assert arms["prompt"]["train_seconds"] == 0.0
     assert arms["tuned"]["reference"] == "prompt"
-    notes = [row["text"] for row in read_jsonl(run.dir / "notes.jsonl")]
-    assert "tuned answers 100% of the items as prompt does: did its training do anything?" in notes
+    assert any("tuned" in note and "prompt" in note and "100%" in note for note in notes(run))
     by_system = {row["system"]: row for row in read_jsonl(run.dir / "provenance.jsonl")}
     assert by_system["tuned"]["template"] == by_system["prompt"]["template"]
     assert by_system["tuned"]["weights"] == by_system["prompt"]["weights"]
     assert by_system["tuned"]["decoding"] == "labels"
 
 
-def test_a_bar_that_is_not_reached_ends_negative(tmp_path, systems, gold):
+def test_a_bar_that_is_not_reached_gives_a_negative_verdict(tmp_path, systems, gold):
     run = Run(tmp_path / "run")
     stage.compare(run, systems={"majority": systems["majority"]}, gold=gold, bar=0.99)
     assert not run.verdict_positive
@@ -156,27 +156,27 @@ def test_a_bar_that_is_not_reached_ends_negative(tmp_path, systems, gold):
     assert run.verdict_positive
 
 
-def test_gold_that_was_changed_is_refused_before_any_work(systems, gold):
+def test_a_changed_gold_set_is_refused_before_any_work(systems, gold):
     with open(gold / "examples.jsonl", "a") as file:
         file.write('{"id": "new", "input": "?", "target": "top up"}\n')
-    with pytest.raises(RefusedError, match="changed after they were frozen"):
+    with pytest.raises(RefusedError, match=re.escape(str(gold))):
         stage.check(systems=systems, gold=gold, limit=None, reference=None)
 
 
-def test_mistakes_are_said_before_any_work(systems, gold, nano):
-    with pytest.raises(SlmkitError, match="no systems to compare"):
+def test_mistakes_are_found_before_any_work(systems, gold, nano):
+    with pytest.raises(SlmkitError, match="systems"):
         stage.check(systems={}, gold=gold, limit=None, reference=None)
-    with pytest.raises(SlmkitError, match="reference 'promt' is none of the arms"):
+    with pytest.raises(SlmkitError, match="'promt'"):
         stage.check(systems=systems, gold=gold, limit=None, reference="promt")
     again = {"reference": "prompt again", "repeats": {"prompt again": "prompt"}}
-    with pytest.raises(SlmkitError, match="reference 'prompt again' is none of the arms"):
+    with pytest.raises(SlmkitError, match="'prompt again'"):
         stage.check(systems={**systems, "prompt again": systems["prompt"]}, gold=gold, limit=None, **again)
     few = {"few": part("prompt", model=nano, num_shots=3)}
-    with pytest.raises(SlmkitError, match="no examples to show"):
+    with pytest.raises(SlmkitError, match="examples"):
         stage.check(systems=few, gold=gold, limit=None, reference=None)
 
 
-def test_a_system_that_learns_from_what_it_is_asked_is_refused(tmp_path, prepared, gold):
+def test_a_system_that_learns_from_gold_questions_is_refused(tmp_path, prepared, gold):
     leaking = tmp_path / "leaking.jsonl"
     row = {"messages": [{"role": "user", "content": "Question 0"}, {"role": "assistant", "content": "top up"}]}
     asked = read_gold(gold).examples[3].input
@@ -188,9 +188,9 @@ def test_a_system_that_learns_from_what_it_is_asked_is_refused(tmp_path, prepare
         lambda: stage.compare(Run(tmp_path / "run"), systems={"svm": svm}, gold=gold),
         lambda: eval_stage.check(system=svm, gold=gold),
     ):
-        with pytest.raises(RefusedError, match=r"1 row that '.*svm' learns from stand in gold") as told:
+        with pytest.raises(RefusedError, match=r"1 row .*'.*svm'") as error:
             refused()
-        assert told.value.where == f"{leaking}:{len(leaking.read_text().splitlines())}"
+        assert error.value.where == f"{leaking}:{len(leaking.read_text().splitlines())}"
     assert not (tmp_path / "run" / "answered.jsonl").exists()
 
 
@@ -199,12 +199,12 @@ def test_eval_scores_one_system_with_its_slices_and_bar(tmp_path, systems, gold)
     eval_stage.eval(run, system=systems["svm"], gold=gold, bar=0.9)
     assert run.metrics["score"].value == 1.0
     assert run.metrics["parse_rate"] == 1.0
-    assert "linear_svm scores 1.000" in run.verdict_text
+    assert "linear_svm" in run.verdict_text and "1.000" in run.verdict_text
     assert [row["slice"] for row in read_jsonl(run.dir / "slices.jsonl")] == ["half=0", "half=1"]
     worse = Run(tmp_path / "worse")
     eval_stage.eval(worse, system=systems["prompt"], gold=gold, limit=12, bar=0.9)
     assert not worse.verdict_positive
-    assert "below the bar of 0.9" in worse.verdict_text
+    assert "0.9" in worse.verdict_text
     assert len(read_jsonl(worse.dir / "answers.jsonl")) == 12
 
 
@@ -229,20 +229,20 @@ def test_retrieval_is_scored_beside_the_answers(tmp_path, nano):
     assert "recall" not in arms["prompt"]
 
 
-def test_a_ladder_stops_at_the_first_arm_that_reaches_the_bar(tmp_path, systems, gold):
+def test_a_ladder_stops_at_the_first_system_that_reaches_the_bar(tmp_path, systems, gold):
     stage.check(systems=systems, gold=gold, bar=0.9, ladder=True)
     order = {name: systems[name] for name in ("majority", "svm", "prompt")}
     run = Run(tmp_path / "run")
     stage.compare(run, systems=order, gold=gold, bar=0.9, ladder=True)
     assert [row["system"] for row in read_jsonl(run.dir / "arms.jsonl")] == ["majority", "svm"]
     assert run.verdict_positive
-    assert run.verdict_text.startswith("Take svm")
-    assert "svm reaches the bar of 0.9, so these were not asked: prompt" in notes(run)
-    with pytest.raises(SlmkitError, match="a ladder without a bar never stops"):
+    assert "svm" in run.verdict_text
+    assert any(note.startswith("svm ") and "0.9" in note and note.endswith(" prompt") for note in notes(run))
+    with pytest.raises(SlmkitError, match="ladder"):
         stage.check(systems=systems, gold=gold, ladder=True)
 
 
-def test_a_repetition_is_no_arm_and_tells_the_noise(tmp_path, systems, gold, prepared, nano):
+def test_a_repeat_run_is_not_compared_and_sets_the_noise_floor(tmp_path, systems, gold, prepared, nano):
     few = {"model": nano, "num_shots": 2, "shots": "random", "examples": prepared, "device": "cpu"}
     systems = systems | {"few": part("prompt", **few, seed=0), "few again": part("prompt", **few, seed=1)}
     run = Run(tmp_path / "run")
@@ -251,29 +251,28 @@ def test_a_repetition_is_no_arm_and_tells_the_noise(tmp_path, systems, gold, pre
     [row] = read_jsonl(run.dir / "repeats.jsonl")
     assert (row["system"], row["repeats"], row["n"]) == ("few again", "few", 30)
     assert run.metrics["noise_floor"] == abs(row["value"])
-    for wrong in ({"few again": "fw"}, {"few": "few"}):
-        with pytest.raises(SlmkitError, match="repeats says that"):
+    for wrong, value in (({"few again": "fw"}, "'fw'"), ({"few": "few"}, "'few'")):
+        with pytest.raises(SlmkitError, match=value):
             stage.check(systems=systems, gold=gold, repeats=wrong)
 
 
-def test_memory_is_measured_while_an_arm_answers(tmp_path, systems, gold):
+def test_peak_memory_is_measured_while_a_system_answers(tmp_path, systems, gold):
     run = Run(tmp_path / "run")
     stage.compare(run, systems=systems, gold=gold, limit=10)
     peaks = {row["system"]: row["peak_memory_bytes"] for row in read_jsonl(run.dir / "arms.jsonl")}
     assert all(peak > 50 * 2**20 for peak in peaks.values())
-    stage.compare(run, systems=systems, gold=gold, limit=10)  # all answers are there: what was measured stays
+    stage.compare(run, systems=systems, gold=gold, limit=10)  # nothing is asked: the measured values stay
     assert {row["system"]: row["peak_memory_bytes"] for row in read_jsonl(run.dir / "arms.jsonl")} == peaks
 
 
-def test_arms_that_are_asked_unlike_are_named(tmp_path, nano, gold):
+def test_systems_with_different_decoding_are_noted(tmp_path, nano, gold):
     systems = {
         "labels": part("prompt", model=nano, device="cpu"),
         "free": part("prompt", model=nano, decoding="greedy", max_new_tokens=2, device="cpu"),
     }
     run = Run(tmp_path / "run")
     stage.compare(run, systems=systems, gold=gold, limit=10)
-    said = "the arms differ in decoding (labels: labels; greedy, up to 2 tokens: free), so not in the model alone"
-    assert said in notes(run)
+    assert any("decoding (labels: labels; greedy, up to 2 tokens: free)" in note for note in notes(run))
 
 
 def notes(run):
@@ -281,25 +280,25 @@ def notes(run):
 
 
 @pytest.mark.slow
-def test_a_comparison_killed_at_three_moments_ends_in_the_same_verdict(tmp_path):
+def test_a_comparison_killed_at_three_moments_reaches_the_same_verdict(tmp_path):
     driver = Path(__file__).with_name("compare_driver.py")
     done = subprocess.run(
         [sys.executable, str(driver), str(tmp_path)], capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
-    said = {(row["system"], row["example_id"]): row["answer"] for row in read_jsonl(tmp_path / "whole/answers.jsonl")}
+    whole = {(row["system"], row["example_id"]): row["answer"] for row in read_jsonl(tmp_path / "whole/answers.jsonl")}
     for moment in ("some answers", "before setup", "half a line"):
         rows = [row for row in read_jsonl(tmp_path / moment / "answered.jsonl") if "example_id" in row]
         assert len({(row["system"], row["example_id"]) for row in rows}) == len(rows) == 90, moment
         again = read_jsonl(tmp_path / moment / "answers.jsonl")
-        assert {(row["system"], row["example_id"]): row["answer"] for row in again} == said, moment
+        assert {(row["system"], row["example_id"]): row["answer"] for row in again} == whole, moment
         assert (tmp_path / moment / "verdict.txt").read_text() == (tmp_path / "whole/verdict.txt").read_text()
         about = {row["system"]: row for row in read_jsonl(tmp_path / moment / "provenance.jsonl")}
         chosen = about["best prompt"]["prompt"]
         assert " 2 prompts " in chosen and " 20 answers" in chosen, moment
 
 
-def test_a_resumed_bar_starts_where_the_last_session_ended(tmp_path, systems, gold, monkeypatch):
+def test_a_resumed_progress_bar_starts_where_the_last_session_ended(tmp_path, systems, gold, monkeypatch):
     run, seen = Run(tmp_path / "run"), {}
     progress = run.progress
     monkeypatch.setattr(run, "progress", lambda *words, done=0: seen.update({words[0]: (done, words[1])}) or
