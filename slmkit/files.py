@@ -1,4 +1,4 @@
-"""Files written whole or not at all, their bytes as one hash, and values as JSON or YAML."""
+"""Writes files atomically, hashes their bytes, and dumps values as JSON or YAML."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).parent  # of slmkit itself
+PACKAGE = Path(__file__).parent  # the folder of slmkit
 
 
 def write_atomically(path: Path, text: str | Iterable[str]) -> None:
-    """Writes the whole file, a text or its parts, or leaves the old one; the parent folder must exist."""
+    """Writes a text, or its parts, completely or not at all; the parent folder must exist."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "w", encoding="utf-8") as file:
@@ -29,7 +29,7 @@ def write_atomically(path: Path, text: str | Iterable[str]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """write_atomically, as indented JSON; dataclasses become objects."""
+    """Writes a value atomically as indented JSON; dataclasses become objects."""
     write_atomically(path, json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n")
 
 
@@ -69,7 +69,7 @@ def write_folder_atomically(folder: Path, files: Mapping[str, str], *, replace: 
 
 
 def sha256_of(paths: Sequence[Path]) -> str:
-    """One hash over the bytes of the files, in their order."""
+    """The SHA-256 of the concatenated bytes of the files."""
     digest = hashlib.sha256()
     for path in paths:
         with open(path, "rb") as file:
@@ -79,7 +79,7 @@ def sha256_of(paths: Sequence[Path]) -> str:
 
 
 def to_yaml(values: Mapping[str, Any]) -> str:
-    """The values as YAML, in their order."""
+    """The values as YAML, in the given order."""
     from ruamel.yaml import YAML
 
     stream = io.StringIO()
