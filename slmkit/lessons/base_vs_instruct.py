@@ -13,7 +13,8 @@ from slmkit.errors import SlmkitError
 from slmkit.evaluation.lesson_arms import LessonArm, arm_rows, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.micro_world.corpus import DOCUMENTS, text_pieces
-from slmkit.models.load import Device, Dtype, Loaded, load_model, model_folder, read_base
+from slmkit.models.load import Device, Dtype, Loaded, load_model
+from slmkit.models.model_folder import model_folder, read_base
 from slmkit.runs.run import Run
 from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from slmkit import charts
 from slmkit.evaluation.lesson_arms import arm_rows, ask_arms
 from slmkit.gold.gold_set import read_gold
-from slmkit.models.load import Device, Dtype, load_model, model_folder
+from slmkit.models.load import Device, Dtype, load_model
+from slmkit.models.model_folder import model_folder
 from slmkit.runs.run import Run
 from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from slmkit.models.load import model_folder
+from slmkit.models.model_folder import model_folder
 from slmkit.types import ModelRef
 
 _NAMES = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight", "tok_embeddings.weight")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit.errors import SlmkitError
-from slmkit.models.load import save_base
+from slmkit.models.model_folder import save_base
 from slmkit.types import Fraction, ModelRef, PositiveInt
 
 if TYPE_CHECKING:

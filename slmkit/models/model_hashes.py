@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 
 from slmkit.models.chat_template import template_hash
-from slmkit.models.load import Loaded, model_folder, read_base
+from slmkit.models.load import Loaded
+from slmkit.models.model_folder import model_folder, read_base
 from slmkit.types import ModelRef
 
 _WHOLE_FILE = 256 * 2**20  # bytes; of larger files the first and last MiB and the size are hashed

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.models.load import Loaded, load_model, model_folder, read_base
+from slmkit.models.load import Loaded, load_model
+from slmkit.models.model_folder import model_folder, read_base
 from slmkit.types import ModelRef
 
 

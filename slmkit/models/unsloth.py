@@ -10,8 +10,9 @@ import importlib.util
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.models.load import Loaded, is_hub_id, model_folder
+from slmkit.models.load import Loaded
 from slmkit.models.lora import Adapter, Lora
+from slmkit.models.model_folder import is_hub_id, model_folder
 from slmkit.types import ModelRef
 
 _ADAPTERS = ("lora", "qlora", "rslora")

@@ -13,7 +13,7 @@ from slmkit.data.cleaning.steps import ChangedRow, CleanedRows, dropped_row
 from slmkit.data.lengths import Lengths, OnOverflow, find_max_length, length_percentiles, rows_above_max_length
 from slmkit.data.overflow import split_row
 from slmkit.models.embedding_norms import embedding_norms
-from slmkit.models.load import model_folder
+from slmkit.models.model_folder import model_folder
 from slmkit.rows.loss_mask import Chat
 from slmkit.rows.template_check import TemplateReport, Thinking, check_template
 from slmkit.types import ModelRef

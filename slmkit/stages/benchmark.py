@@ -1,4 +1,4 @@
-"""The benchmark stage: public tasks by lm-evaluation-harness, and what a training cost of them."""
+"""The benchmark stage: public tasks of lm-evaluation-harness, before and after a training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.evaluation.lm_eval import Measured, backend, check_installed, run_tasks
-from slmkit.models.load import Device, Dtype, check_model, load_model
+from slmkit.models.check_model import check_model
+from slmkit.models.load import Device, Dtype, load_model
 from slmkit.models.model_hashes import identity
 from slmkit.runs.run import Run
 from slmkit.statistics.intervals import mean_score
@@ -29,14 +30,13 @@ def benchmark(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Runs tasks of lm-evaluation-harness on a model, and on the model before its training to see what was forgotten.
+    """Runs tasks of lm-evaluation-harness on a model, and optionally on the model before training to measure forgetting.
 
-    task_folder: tasks as the harness's own YAML files; None takes those that it ships, whose data is on the hub.
-    before: another model on the same documents; differences are paired. max_loss: the loss of any metric, in its own
-    unit, above which the exit code is 2. chat: prompts go through the chat template. limit: the first documents of
-    each task.
+    task_folder: tasks as the harness's YAML files; None: the tasks shipped with it, whose data is on the hub.
+    before: another model on the same documents; differences are paired. max_loss: if any metric gets worse by more
+    than this, in its own unit, the exit code is 2. chat: apply the chat template. limit: use only the first documents
+    of each task.
     """
-
     made_by: list[dict[str, Any]] = []
 
     def measure(ref: Model, name: str) -> list[Measured]:
@@ -67,21 +67,23 @@ def benchmark(
     worst = max(rows, key=_loss)
     lost = max(0.0, _loss(worst))
     run.metric(forgotten=lost)
-    sentence = f"{worst['task']} {worst['metric']} changes most for the worse, {worst['change']:+.3f}"
+    sentence = f"The worst change is {worst['change']:+.3f}"
     if "p_value" in worst:
         sentence += f" [{worst['change_low']:+.3f}, {worst['change_high']:+.3f}]"
-    sentence += f" (n={worst['n']})"
+    sentence += f" on {worst['task']} {worst['metric']} (n={worst['n']})"
     if max_loss is not None:
-        sentence += f", {'within' if lost <= max_loss else 'more than'} the loss of {max_loss:g} allowed"
+        sentence += f", {'within' if lost <= max_loss else 'beyond'} the allowed loss of {max_loss:g}"
     run.verdict(sentence + ".", positive=max_loss is None or lost <= max_loss)
 
 
 def check(
     *, model: Model, tasks: list[str], before: Model | None = None, max_loss: float | None = None, **_: object
 ) -> None:
-    """Tells a missing harness, an empty list of tasks, or a limit without a model to hold it against."""
+    """Refuses a missing harness, an empty list of tasks, and max_loss without a model to compare with."""
     if not tasks:
-        raise SlmkitError("there are no tasks to run", fix="add tasks=[hellaswag], or your own by task_folder=FOLDER")
+        raise SlmkitError(
+            "there are no tasks to run", fix="add tasks=[hellaswag], or your own tasks with task_folder=FOLDER"
+        )
     if max_loss is not None and before is None:
         raise SlmkitError("max_loss needs a model to compare with", fix="add before=MODEL, the one before training")
     check_installed()
@@ -91,7 +93,7 @@ def check(
 
 
 def _row(run: Run, one: Measured) -> dict[str, Any]:
-    """A line of the tasks table, noted as a metric too; without an interval where there is no score a document."""
+    """A row of the tasks table, also written as a metric; without an interval if documents have no scores."""
     row: dict[str, Any] = {
         "task": one.task,
         "metric": one.metric,
@@ -99,7 +101,7 @@ def _row(run: Run, one: Measured) -> dict[str, Any]:
         "higher_is_better": one.higher_is_better,
     }
     if not one.scores:
-        run.note(f"{one.task} {one.metric} is one number of all its documents: it has no interval and no test")
+        run.note(f"{one.task} {one.metric} is computed on all documents at once: no interval, no test")
         run.metric(**{f"{one.task}_{one.metric}": one.value})
         return row | {"n": len(one.documents)}
     score = mean_score(one.scores, seed=run.seed)
@@ -110,15 +112,15 @@ def _row(run: Run, one: Measured) -> dict[str, Any]:
 def _with_changes(
     rows: list[dict[str, Any]], after: list[Measured], before: list[Measured], seed: int
 ) -> list[dict[str, Any]]:
-    """The rows with what changed, after - before, on the same documents; p-values adjusted for the number of tests.
+    """The rows with the change, after - before, on the same documents; p-values are Holm-adjusted.
 
-    Raises: SlmkitError where one of the models has no number for a metric, as an infinite perplexity is none.
+    Raises: SlmkitError if only one of the models has a finite value for a metric (a perplexity may be infinite).
     """
     then, now = ([(one.task, one.metric, one.documents) for one in of] for of in (before, after))
     for task, metric, _ in [one for one in then + now if one not in now or one not in then]:
         raise SlmkitError(
-            f"{task} {metric} is no number for both models, or not of the same documents",
-            fix="leave the task out of `tasks`",
+            f"{task} {metric} cannot be compared: it is not finite for both models, or not on the same documents",
+            fix=f"remove {task} from `tasks`",
         )
     found = [row | _change(one, other, seed) for row, one, other in zip(rows, after, before, strict=True)]
     tested = [row for row in found if "p_value" in row]
@@ -128,12 +130,17 @@ def _with_changes(
 
 
 def _loss(row: dict[str, Any]) -> float:
-    """By how much the metric got worse: +0.1 where an accuracy fell, or a perplexity rose, by 0.1."""
+    """How much the metric got worse: +0.1 if an accuracy fell, or a perplexity rose, by 0.1."""
     return float(-row["change"] if row["higher_is_better"] else row["change"])
 
 
 def _change(after: Measured, before: Measured, seed: int) -> dict[str, float]:
     if not after.scores or not before.scores:
         return {"change": after.value - before.value}
-    of = paired_difference(after.scores, before.scores, seed=seed)
-    return {"change": of.value, "change_low": of.low, "change_high": of.high, "p_value": of.p_value}
+    change = paired_difference(after.scores, before.scores, seed=seed)
+    return {
+        "change": change.value,
+        "change_low": change.low,
+        "change_high": change.high,
+        "p_value": change.p_value,
+    }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.models.load import check_model, load_model
+from slmkit.models.check_model import check_model
+from slmkit.models.load import load_model
 from slmkit.rows.read_rows import train_file
 from slmkit.runs.run import Run
 from slmkit.training.config import Training

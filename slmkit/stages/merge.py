@@ -9,8 +9,10 @@ from typing import Any, Literal
 from slmkit.errors import FailedError, SlmkitError
 from slmkit.inference.generate import generate
 from slmkit.models.chat_template import render
-from slmkit.models.load import Device, Loaded, check_model, load_model, load_tokenizer, model_folder, read_base
+from slmkit.models.check_model import check_model
+from slmkit.models.load import Device, Loaded, load_model, load_tokenizer
 from slmkit.models.lora import clean_saved_model
+from slmkit.models.model_folder import model_folder, read_base
 from slmkit.rows.loss_mask import label_chats, read_chats
 from slmkit.rows.read_rows import train_file
 from slmkit.runs.run import Run

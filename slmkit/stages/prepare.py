@@ -25,7 +25,8 @@ from slmkit.data.split import split
 from slmkit.errors import SlmkitError
 from slmkit.files import to_yaml, write_atomically
 from slmkit.gold.gold_set import Gold, read_gold
-from slmkit.models.load import check_model, load_tokenizer
+from slmkit.models.check_model import check_model
+from slmkit.models.load import load_tokenizer
 from slmkit.rows.fit_rows import Fit, fit_template, with_instruction
 from slmkit.rows.template_check import Thinking
 from slmkit.runs.run import Run

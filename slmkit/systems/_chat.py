@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from slmkit.models.load import Device, Dtype, check_model
+from slmkit.models.check_model import check_model
+from slmkit.models.load import Device, Dtype
 from slmkit.types import Answer, Example, ModelRef, PositiveInt, Task
 
 if TYPE_CHECKING:

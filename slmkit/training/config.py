@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.models.load import Device, Dtype, Loaded, check_model, load_model, model_folder
+from slmkit.models.check_model import check_model
+from slmkit.models.load import Device, Dtype, Loaded, load_model
 from slmkit.models.lora import Adapter, Lora, auto_learning_rate
+from slmkit.models.model_folder import model_folder
 from slmkit.training.best_checkpoint import BestCheckpoint, curve_name
 from slmkit.types import Fraction, LearningRate, ModelRef, NonNegativeFloat, PositiveFloat, PositiveInt
 

@@ -8,7 +8,7 @@ import pytest
 from slmkit.errors import SlmkitError
 from slmkit.files import PACKAGE
 from slmkit.lessons.base_vs_instruct import check_start, plain_texts
-from slmkit.models.load import save_base
+from slmkit.models.model_folder import save_base
 from slmkit.types import ModelRef
 
 NANO, BASE = (ModelRef(name, str(PACKAGE / "assets" / name)) for name in ("nano", "nano-base"))

@@ -1,6 +1,7 @@
-"""Rendering is the tokenizer's own, with one beginning-of-sequence, and refuses what it cannot render."""
+"""Chats are rendered by the tokenizer's own template, with one beginning-of-sequence token."""
 
 import copy
+import re
 
 import pytest
 
@@ -28,19 +29,19 @@ def test_ids_equal_those_of_apply_chat_template(tokenizer):
 
 def test_a_template_that_doubles_the_beginning_is_refused(tokenizer):
     tokenizer.chat_template = "{{ bos_token }}" + tokenizer.chat_template
-    with pytest.raises(SlmkitError, match="twice"):
+    with pytest.raises(SlmkitError, match=re.escape(tokenizer.bos_token)):
         render(tokenizer, [CHAT])
 
 
-def test_a_template_that_refuses_a_role_says_so(tokenizer):
+def test_a_template_that_refuses_a_role_is_quoted(tokenizer):
     tokenizer.chat_template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
     with pytest.raises(SlmkitError, match="no system role"):
         render_text(tokenizer, [CHAT])
 
 
-def test_a_tokenizer_without_a_template_says_so(tokenizer):
+def test_a_tokenizer_without_a_template_is_named(tokenizer):
     tokenizer.chat_template = None
-    with pytest.raises(SlmkitError, match="has no chat template"):
+    with pytest.raises(SlmkitError, match=re.escape(tokenizer.name_or_path)):
         render(tokenizer, [CHAT])
 
 

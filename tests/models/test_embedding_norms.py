@@ -1,4 +1,4 @@
-"""The norms read from a file are those of the loaded model, whatever its type of numbers."""
+"""The norms read from a file are those of the weights in it, for every number type."""
 
 from pathlib import Path
 
@@ -24,6 +24,6 @@ def test_norms_are_those_of_the_weights(tmp_path, dtype):
     )
 
 
-def test_no_weights_no_norms(tmp_path):
+def test_without_weights_there_are_no_norms(tmp_path):
     assert embedding_norms(ModelRef("x", str(tmp_path))) is None
     assert embedding_norms(ModelRef("org/name", "org/name")) is None

@@ -22,7 +22,7 @@ def test_identity_names_weights_template_and_number_type(tmp_path):
     assert other["weights"] == copy["weights"]
 
 
-def test_one_changed_byte_of_the_weights_shows(tmp_path):
+def test_one_changed_byte_of_the_weights_changes_the_hash(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"abc")
     before = weights_hash(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"abd")
