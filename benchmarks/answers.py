@@ -1,13 +1,13 @@
-"""Answering speed: labels by likelihood against one forward pass a label, and free answers against two other ways.
+"""Answering speed: labels by likelihood against one forward pass per label, and generation against two libraries.
 
     python benchmarks/answers.py labels ../shared/data/banking77 --shape nano       # 500 x 77 labels
     python benchmarks/answers.py labels ../shared/data/banking77 --shape 135M --reference-items 10
     python benchmarks/answers.py generate --shape 135M                              # 200 x 32 new tokens
 
-The arms take turns in each round; the table gives medians, and whether the answers are equal. Random weights, but for
-nano; float32. `generate` compares slmkit with transformers' own generate in batches of 8, in the order given, and with
-lm-evaluation-harness (hf, batches of 8) on the same prompts. Random weights are the hard case for labels: a trained
-model finds most labels so unlikely that they are not read.
+The arms alternate in each round; the table has medians and the share of equal answers. Weights are random (except
+nano) and float32. `generate` compares slmkit with transformers' generate in batches of 8, in the original order, and
+with lm-evaluation-harness (hf, batches of 8), on the same prompts. Random weights are the slowest case for labels: a
+trained model finds most labels so unlikely that slmkit skips them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.console import quiet_libraries
-from slmkit.recipe import lookup
+from slmkit.files import PACKAGE
 from slmkit.types import ModelRef
 
 SHAPE_135M = {
@@ -46,70 +46,70 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", help="banking77's folder: test.csv and categories.json")
     parser.add_argument("--shape", choices=("nano", "135M"), default="nano")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--items", type=int, help="500 for labels, 200 for generate")
-    parser.add_argument("--reference-items", type=int, help="of which one pass a label is run, and scaled up")
-    parser.add_argument("--shots", type=int, default=0, help="solved examples that open every prompt of generate")
-    parser.add_argument("--threads", type=int, help="of torch")
-    asked = parser.parse_args()
+    parser.add_argument("--items", type=int, help="questions; default: 500 for labels, 200 for generate")
+    parser.add_argument("--reference-items", type=int, help="texts for one pass per label; its time is scaled up")
+    parser.add_argument("--shots", type=int, default=0, help="few-shot examples in every prompt of generate")
+    parser.add_argument("--threads", type=int, help="threads of torch")
+    options = parser.parse_args()
     quiet_libraries()
     import torch
 
-    if asked.threads:
-        torch.set_num_threads(asked.threads)
-    loaded = load(asked.shape)
-    if asked.what == "labels":
-        labels(loaded, asked)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    loaded = load(options.shape)
+    if options.what == "labels":
+        labels(loaded, options)
     else:
-        generate(loaded, asked)
+        generate(loaded, options)
 
 
 def load(shape: str) -> Any:
-    """nano, or a model of 135 million random weights that never writes a special token nor one nano has not."""
+    """nano, or a model of 135 million random weights that only writes ordinary tokens of nano's vocabulary."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from slmkit.models.load import Loaded, load_model
 
-    nano = load_model(ModelRef("nano", str(lookup.PACKAGE / "assets" / "nano")), device="cpu")
+    nano = load_model(ModelRef("nano", str(PACKAGE / "assets" / "nano")), device="cpu")
     if shape == "nano":
         return nano
     torch.manual_seed(0)
     model = LlamaForCausalLM(LlamaConfig(**SHAPE_135M)).eval()
-    with torch.no_grad():  # their logits are then 0, and of 2,000 others one is always higher
+    with torch.no_grad():  # so their logits are 0, and one of the 2,000 others is always higher
         rows = model.get_input_embeddings().weight
         rows[len(nano.tokenizer) :] = 0
         rows[nano.tokenizer.all_special_ids] = 0
     return Loaded(model, nano.tokenizer, ModelRef(shape, shape))
 
 
-def labels(loaded: Any, asked: argparse.Namespace) -> None:
-    """The likeliest of 77 labels: one search of their tree against one forward pass a label, batch by batch of one."""
+def labels(loaded: Any, options: argparse.Namespace) -> None:
+    """The likeliest of 77 labels: slmkit's search of the label tree against one forward pass per label."""
     from slmkit.inference.choose_label import choose, one_by_one, option_ids
     from slmkit.models.chat_template import render
 
-    if asked.data is None:
+    if options.data is None:
         sys.exit("give banking77's folder: python benchmarks/answers.py labels ../shared/data/banking77")
-    with open(asked.data / "test.csv", newline="", encoding="utf-8") as file:
+    with open(options.data / "test.csv", newline="", encoding="utf-8") as file:
         texts = [row["text"].lower() for row in csv.DictReader(file)]
-    options = [name.replace("_", " ") for name in json.loads((asked.data / "categories.json").read_text("utf-8"))]
-    texts = random.Random(0).sample(texts, asked.items or 500)
+    names = [name.replace("_", " ") for name in json.loads((options.data / "categories.json").read_text("utf-8"))]
+    texts = random.Random(0).sample(texts, options.items or 500)
     opening = {"role": "system", "content": "say what the customer asks for."}
     prompts = render(loaded.tokenizer, [[opening, {"role": "user", "content": text}] for text in texts])
-    endings = option_ids(loaded, options)
-    few = prompts[: asked.reference_items or len(prompts)]
+    endings = option_ids(loaded, names)
+    few = prompts[: options.reference_items or len(prompts)]
 
     def reference() -> list[str]:
-        return [options[best] for best in one_by_one(loaded, few, endings).argmax(-1).tolist()]
+        return [names[best] for best in one_by_one(loaded, few, endings).argmax(-1).tolist()]
 
     arms: dict[str, Arm] = {
-        "slmkit": lambda: [output.text for output in choose(loaded, prompts, options)],
-        "one pass a label": reference,
+        "slmkit": lambda: [output.text for output in choose(loaded, prompts, names)],
+        "one pass per label": reference,
     }
-    compare(arms, asked.rounds, scale={"one pass a label": len(prompts) / len(few)})
+    compare(arms, options.rounds, scale={"one pass per label": len(prompts) / len(few)})
 
 
-def generate(loaded: Any, asked: argparse.Namespace) -> None:
-    """Free answers of 32 tokens to the questions of a gold set."""
+def generate(loaded: Any, options: argparse.Namespace) -> None:
+    """Answers of 32 tokens to the questions of a gold set."""
     import torch
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
@@ -118,13 +118,13 @@ def generate(loaded: Any, asked: argparse.Namespace) -> None:
     from slmkit.inference.generate import generate as answer
     from slmkit.models.chat_template import render_text
 
-    gold = read_gold(lookup.PACKAGE.parent / "gold" / "reading")
+    gold = read_gold(PACKAGE.parent / "gold" / "reading")
     opening = [
         {"role": role, "content": content}
-        for shot in gold.dev[: asked.shots]
+        for shot in gold.dev[: options.shots]
         for role, content in (("user", shot.input), ("assistant", shot.target))
     ]
-    examples = gold.examples[: asked.items or 200]
+    examples = gold.examples[: options.items or 200]
     chats = [[*opening, {"role": "user", "content": example.input}] for example in examples]
     texts = render_text(loaded.tokenizer, chats)
     prompts = loaded.tokenizer(texts, add_special_tokens=False)["input_ids"]
@@ -134,7 +134,7 @@ def generate(loaded: Any, asked: argparse.Namespace) -> None:
 
     def transformers() -> list[str]:
         loaded.tokenizer.padding_side = "left"
-        said = []
+        answers: list[str] = []
         for i in range(0, len(texts), 8):
             batch = loaded.tokenizer(texts[i : i + 8], add_special_tokens=False, padding=True, return_tensors="pt")
             with torch.inference_mode():
@@ -146,8 +146,8 @@ def generate(loaded: Any, asked: argparse.Namespace) -> None:
                     pad_token_id=loaded.tokenizer.pad_token_id,
                 )
             new = ids[:, batch["input_ids"].shape[1] :]
-            said += loaded.tokenizer.batch_decode(new, skip_special_tokens=True)
-        return [text.strip() for text in said]
+            answers += loaded.tokenizer.batch_decode(new, skip_special_tokens=True)
+        return [text.strip() for text in answers]
 
     arms: dict[str, Arm] = {
         "slmkit": lambda: [output.text for output in answer(loaded, prompts, max_new_tokens=32)],
@@ -156,24 +156,24 @@ def generate(loaded: Any, asked: argparse.Namespace) -> None:
             text.strip() for text in harness.generate_until(requests, disable_tqdm=True)
         ],
     }
-    compare(arms, asked.rounds, scale={})
+    compare(arms, options.rounds, scale={})
 
 
 def compare(arms: dict[str, Arm], rounds: int, *, scale: dict[str, float]) -> None:
-    """Runs the arms in turn and prints their median seconds, the ratio to slmkit, and the share of equal answers."""
+    """Runs the arms alternately and prints median seconds, the ratio to slmkit, and the share of equal answers."""
     seconds: dict[str, list[float]] = {name: [] for name in arms}
-    said: dict[str, list[str]] = {}
+    answers: dict[str, list[str]] = {}
     for number in range(rounds):
         for name in list(arms) if number % 2 == 0 else list(arms)[::-1]:
             start = time.perf_counter()
-            said[name] = arms[name]()
+            answers[name] = arms[name]()
             seconds[name].append((time.perf_counter() - start) * scale.get(name, 1.0))
             print(f"round {number + 1} {name}: {seconds[name][-1]:.2f} s", file=sys.stderr, flush=True)
     ours = statistics.median(seconds["slmkit"])
     print(f"{'arm':<28}{'seconds':>10}{'ratio':>8}{'equal answers':>16}")
     for name, runs in seconds.items():
         median = statistics.median(runs)
-        equal = sum(a == b for a, b in zip(said["slmkit"], said[name], strict=False)) / len(said[name])
+        equal = sum(a == b for a, b in zip(answers["slmkit"], answers[name], strict=False)) / len(answers[name])
         print(f"{name:<28}{median:>10.2f}{median / ours:>8.1f}{equal:>16.1%}")
 
 

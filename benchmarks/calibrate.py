@@ -1,11 +1,11 @@
-"""Runs a lesson on five seeds, and writes what it scored and the bounds that follow into its recipe.
+"""Runs a lesson on five seeds and writes the scores, and bounds derived from them, into its recipe.
 
     python benchmarks/calibrate.py loop/02-base-vs-instruct            # scores and bounds
-    python benchmarks/calibrate.py loop/02-base-vs-instruct --dry-run  # only prints them
+    python benchmarks/calibrate.py loop/02-base-vs-instruct --dry-run  # prints them only
 
-The bound is the worst of the five, less three points where the metric is a share or a score (within [-1, 1]), else
-less a tenth of it. A metric that the recipe bounds exactly ([1, 1]) is left alone; one that is the same on all five
-seeds depends on none of them: its scores are written, its bounds stay.
+A bound is the worst of the five scores with a margin: 0.03 for metrics within [-1, 1], else a tenth of the score.
+Exact bounds ([1, 1]) are kept. A metric with the same score on all five seeds does not depend on the seed: its scores
+are written, its bounds are kept.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import argparse
 import datetime
 import math
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +27,20 @@ SHARE = 0.1
 
 
 def main() -> None:
-    sys.path.pop(0)  # this folder's statistics.py would hide the standard library's
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
-    parser.add_argument("--metrics", nargs="*", help="only these; by default all that `expect` bounds")
+    parser.add_argument("--metrics", nargs="*", help="only these; default: all metrics in `expect`")
     parser.add_argument("--profile", default="tiny")
     parser.add_argument("--dry-run", action="store_true")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     quiet_libraries()
-    name, path = find_recipe(asked.recipe)
-    scores = measure(name, profile=asked.profile)
-    write(path, scores, only=asked.metrics, dry_run=asked.dry_run)
+    name, path = find_recipe(options.recipe)
+    scores = measure(name, profile=options.profile)
+    write(path, scores, only=options.metrics, dry_run=options.dry_run)
 
 
 def measure(name: str, *, profile: str) -> dict[str, list[float]]:
-    """Each metric of the lesson on the five seeds."""
+    """The five scores of each metric of the lesson."""
     from slmkit.runs.execute import execute
     from slmkit.runs.plan import make_plan
 
@@ -54,13 +52,13 @@ def measure(name: str, *, profile: str) -> dict[str, list[float]]:
 
 
 def write(path: Path, scores: dict[str, list[float]], *, only: list[str] | None, dry_run: bool) -> None:
-    """Sets lesson.scores and the bounds of `expect`, and leaves every other line as it is."""
+    """Sets lesson.scores and the bounds in `expect`; every other line of the recipe stays unchanged."""
     text = path.read_text(encoding="utf-8")
     kept = []
     for metric, (low, high) in read_yaml(path).value["expect"].items():
         row = scores[metric]
         if low == high or (only is not None and metric not in only):
-            print(f"{metric:<28} left as it is, {row[0]:.4g} on the first seed")
+            print(f"{metric:<28} unchanged ({row[0]:.4g} on seed 0)")
             continue
         new_low, new_high = bounds(row, low, high)
         shown = ", ".join(f"{score:.4g}" for score in row)
@@ -77,10 +75,10 @@ def write(path: Path, scores: dict[str, list[float]], *, only: list[str] | None,
 
 
 def bounds(row: list[float], low: float | None, high: float | None) -> tuple[float | None, float | None]:
-    """The bounds that follow from five scores; those that are there where all five are equal."""
+    """New bounds from five scores; the old ones if all five are equal."""
     if len(set(row)) == 1:
         return low, high
-    if low:  # 0, as 1 above, is where a share ends
+    if low:  # 0 stays 0, as 1 stays 1 below: scores end there
         low = round_down(min(row) - margin(min(row)))
     if high is not None and (low is None or high != 1):
         high = round_up(max(row) + margin(max(row)))
@@ -92,9 +90,9 @@ def margin(worst: float) -> float:
 
 
 def round_down(value: float) -> float:
-    """To two digits after the point, or to two significant ones: 0.437 -> 0.43, 137.2 -> 130."""
+    """To two decimals, or to two significant digits above 1: 0.437 -> 0.43, 137.2 -> 130."""
     step = 0.01 if abs(value) <= 1 else 10 ** (math.floor(math.log10(abs(value))) - 1)
-    return round(math.floor(round(value / step, 6)) * step, 4)  # 0.47 - 0.03 is a hair under 0.44
+    return round(math.floor(round(value / step, 6)) * step, 4)  # 0.47 - 0.03 is 0.43999… in floating point
 
 
 def round_up(value: float) -> float:

@@ -1,12 +1,12 @@
-"""Do the statistics keep their promises? By simulation: benchmarks/error_rates.py [--draws 1000] [--processes 2]
+"""Error rates, power and coverage of the statistics, by simulation: benchmarks/error_rates.py [--draws 1000]
 
-Binary scores and graded ones, of items alone and of items that share a document; n = 50, 200 and 1,000 items.
+Binary and graded scores, of independent items and of items that share a document; n = 50, 200 and 1,000 items.
 
-    false      arms that are all alike: the share of comparisons whose verdict tells any two apart (at most 5 %)
-    found      a true difference of the size stated as detectable: the share of comparisons that find it (80 % or more)
-    covered    95 % intervals of a score, and of a difference, that hold the truth (95 % within 1.5 points)
+    false      equal arms: rate of comparisons that find any difference (at most 5 %)
+    found      arms that differ by the stated detectable difference: rate of comparisons that find it (at least 80 %)
+    covered    rate of 95 % intervals, of a score and of a difference, that contain the truth (95 % within 1.5 points)
 
-The standard error of a share from 1,000 draws is 0.7 points at 5 % and 95 %.
+The standard error of a rate from 1,000 draws is 0.7 points at 5 % and 95 %.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from slmkit.statistics.power import detectable_difference
 KINDS = ("binary", "graded", "binary, shared", "graded, shared")
 SIZES = (50, 200, 1000)
 NUM_ARMS = 4
-SHARED, DOCUMENT = 0.4, 0.3  # of the variance of an answer: what all arms find hard, and what its document brings
-DISCORDANCE = 0.4  # of the items, where two arms differ, when looking for a true difference
-RATE, OTHER = 0.6, 0.7  # of right answers, for coverage
+SHARED, DOCUMENT = 0.4, 0.3  # fractions of a score's variance: difficulty for all arms, effect of the document
+DISCORDANCE = 0.4  # fraction of the items on which two arms differ, in the simulation of power
+RATE, OTHER = 0.6, 0.7  # accuracies of the two arms, in the simulation of coverage
 
 
 @dataclass(frozen=True)
 class Case:
-    """What to simulate, and with which seeds."""
+    """What to simulate, and the first of its `draws` seeds."""
 
     kind: str
     n: int
@@ -52,32 +52,32 @@ class Case:
 
 
 def main() -> None:
-    """Prints one line for each kind of score and number of items."""
+    """Prints one line per kind of score and number of items."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--kinds", nargs="+", default=list(KINDS))
-    asked = parser.parse_args()
-    print(f"{asked.draws:,} draws, seeds 0 to {asked.draws - 1:,}\n")
+    options = parser.parse_args()
+    print(f"{options.draws:,} draws, seeds 0 to {options.draws - 1:,}\n")
     print(f"{'scores':<18}{'n':>6}{'false':>9}{'found':>9}{'covered: score':>17}{'difference':>12}")
-    with ProcessPoolExecutor(asked.processes) as pool:
-        for kind, n in product(asked.kinds, asked.sizes):
-            step = max(1, asked.draws // (4 * asked.processes))
-            cases = [Case(kind, n, min(step, asked.draws - i), i) for i in range(0, asked.draws, step)]
-            false, found, score, difference = np.sum(list(pool.map(simulate, cases)), axis=0) / asked.draws
+    with ProcessPoolExecutor(options.processes) as pool:
+        for kind, n in product(options.kinds, options.sizes):
+            step = max(1, options.draws // (4 * options.processes))
+            cases = [Case(kind, n, min(step, options.draws - i), i) for i in range(0, options.draws, step)]
+            false, found, score, difference = np.sum(list(pool.map(simulate, cases)), axis=0) / options.draws
             print(f"{kind:<18}{n:>6,}{false:>9.1%}{found:>9.1%}{score:>17.1%}{difference:>12.1%}", flush=True)
 
 
 def simulate(case: Case) -> tuple[int, int, int, int]:
-    """How many of the draws gave a false finding, found the true difference, and covered score and difference."""
+    """Counts of draws with a false finding, with the true difference found, and with score and difference covered."""
     false = found = score_covered = difference_covered = 0
     for seed in range(case.first, case.first + case.draws):
         rng = np.random.default_rng([seed, case.n, KINDS.index(case.kind)])
         clusters = documents(rng, case.n) if case.shared else None
         false += tells_apart(rng, case, clusters, seed)
         found += finds(rng, case, clusters, seed)
-        a, b = scores(rng, case, clusters, [RATE, OTHER]).tolist()  # one draw: an item is as hard for both
+        a, b = scores(rng, case, clusters, [RATE, OTHER]).tolist()  # drawn together: an item is equally hard for both
         truth = [true_mean(case.kind, rate) for rate in (RATE, OTHER)]
         own, gap = mean_score(a, clusters=clusters, seed=seed), paired_difference(a, b, clusters=clusters, seed=seed)
         score_covered += own.low <= truth[0] <= own.high
@@ -86,7 +86,7 @@ def simulate(case: Case) -> tuple[int, int, int, int]:
 
 
 def tells_apart(rng: np.random.Generator, case: Case, clusters: list[str] | None, seed: int) -> bool:
-    """Whether the verdict on arms that are alike claims that one is better, or takes any but the cheapest."""
+    """Whether the verdict on equal arms finds a difference, or takes any arm but the cheapest."""
     drawn = scores(rng, case, clusters, [RATE] * NUM_ARMS)
     arms = [ScoredArm(f"arm {i}", row.tolist(), 2.0**i, is_prompting=i == 0) for i, row in enumerate(drawn)]
     pairs = combinations(range(NUM_ARMS), 2)
@@ -98,7 +98,7 @@ def tells_apart(rng: np.random.Generator, case: Case, clusters: list[str] | None
 
 
 def finds(rng: np.random.Generator, case: Case, clusters: list[str] | None, seed: int) -> bool:
-    """Whether a pair of arms that differ by the detectable difference is told apart, as one of NUM_ARMS arms."""
+    """Whether two of NUM_ARMS arms that differ by the detectable difference are found to differ."""
     tests = NUM_ARMS * (NUM_ARMS - 1) // 2
     size = rng.uniform(0, 1, case.n) if case.graded else np.ones(case.n)
     mean, square = (1 / 2, 1 / 3) if case.graded else (1.0, 1.0)
@@ -112,13 +112,13 @@ def finds(rng: np.random.Generator, case: Case, clusters: list[str] | None, seed
 
 @cache
 def detectable(items: int, discordance: float, tests: int) -> float:
-    """The stated detectable difference, worked out once for many draws."""
+    """The stated detectable difference, computed once for many draws."""
     return detectable_difference(items, discordance=discordance, tests=tests)
 
 
 def steps(rng: np.random.Generator, clusters: list[str] | None, size: np.ndarray, shift: float) -> np.ndarray:
-    """a - b of each item, `shift` in the mean where sizes are 1; the items of a document lean the same way."""
-    share = np.full(len(size), min(1.0, (1 + shift / DISCORDANCE) / 2))  # of the items that differ: those that a wins
+    """a - b of each item, with mean `shift` for sizes of 1; items of the same document tend to the same sign."""
+    share = np.full(len(size), min(1.0, (1 + shift / DISCORDANCE) / 2))  # of the differing items: won by a
     if clusters is not None and share[0] < 1:
         at, weight = np.unique(clusters, return_inverse=True)[1], 1 / DOCUMENT - 1
         share = rng.beta(share[0] * weight, (1 - share[0]) * weight, at.max() + 1)[at]
@@ -127,13 +127,13 @@ def steps(rng: np.random.Generator, clusters: list[str] | None, size: np.ndarray
 
 
 def documents(rng: np.random.Generator, n: int) -> list[str]:
-    """The document of each item: one to five items each."""
+    """The document of each item; a document has one to five items."""
     sizes = rng.integers(1, 6, n)
     return [f"d{i}" for i, size in enumerate(sizes) for _ in range(size)][:n]
 
 
 def scores(rng: np.random.Generator, case: Case, clusters: list[str] | None, rates: list[float]) -> np.ndarray:
-    """Scores (arms, items) of arms with these rates; an item is as hard for all of them, a document partly."""
+    """Scores (arms, items) of arms with these accuracies, correlated by item and, with clusters, by document."""
     own = 1 - SHARED
     latent = SHARED**0.5 * rng.standard_normal(case.n)
     noise = rng.standard_normal((len(rates), case.n))
@@ -146,12 +146,12 @@ def scores(rng: np.random.Generator, case: Case, clusters: list[str] | None, rat
 
 
 def graded(latent: np.ndarray) -> np.ndarray:
-    """Scores as token F1 gives them: many 0, many 1, the others in steps between."""
+    """Scores like those of token F1: many 0, many 1, the rest in steps of 0.2."""
     return np.clip(np.round(5 * (latent + 0.5)) / 5, 0, 1)
 
 
 def true_mean(kind: str, rate: float) -> float:
-    """What a score of this rate is in expectation: the sum over the steps of the chance to reach each."""
+    """The expected score at this accuracy: the mean over the five steps of the probability to reach each."""
     if not kind.startswith("graded"):
         return rate
     return float(np.mean([norm.sf((k - 0.5) / 5 - 0.5 - norm.ppf(rate)) for k in range(1, 6)]))

@@ -1,8 +1,8 @@
-"""Every lesson there is, as written and broken: python benchmarks/lessons.py [LESSON ...] [--markdown FILE]
+"""Runs every lesson as written and broken: python benchmarks/lessons.py [LESSON ...] [--markdown FILE]
 
-What a lesson reads from other recipes is made first and not timed. Then each is run by its command in a process of its
-own, as a reader would run it: the claim with the number measured, whether it holds, the seconds from Enter to the
-prompt; and once more with --break, after which the expectations that the recipe names must be red.
+The recipes that a lesson reads run first and are not timed. Then each lesson runs by its command in a fresh process:
+the table has its claims with the measured values, whether they hold, and the wall-clock seconds of the command. A
+second run with --break must turn the expectations red that the recipe names.
 """
 
 from __future__ import annotations
@@ -24,48 +24,48 @@ _HEAD = "| lesson | claim, measured | seconds | as written | broken |"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lessons", nargs="*")
-    parser.add_argument("--as-written", action="store_true", help="break none of them")
-    parser.add_argument("--markdown", type=Path, help="write the table here too")
-    asked = parser.parse_args()
-    lessons = asked.lessons or read_curriculum().written_lessons
+    parser.add_argument("--as-written", action="store_true", help="skip the runs with --break")
+    parser.add_argument("--markdown", type=Path, help="also write the table to this file")
+    options = parser.parse_args()
+    lessons = options.lessons or read_curriculum().written_lessons
     for name in lessons:
-        print(f"making what {name} reads", file=sys.stderr)
+        print(f"running {name} and the recipes it reads", file=sys.stderr)
         run(name)
     lines, total = [_HEAD, "|---|---|---|---|---|"], 0.0
     print("\n".join(lines))
     for name in lessons:
-        seconds, told = run(name, "--force")
+        seconds, result = run(name, "--force")
         total += seconds
-        turned = "not run" if asked.as_written else turned_red(name)
+        broken = "not run" if options.as_written else turned_red(name)
         claims = "; ".join(
             f"{row['metric'].replace('_', ' ')} {number(row['value'])} ({bounds(row['low'], row['high'])})"
-            for row in told["expect"]
+            for row in result["expect"]
         )
-        green = "green" if told["exit_code"] == 0 else "RED"
-        lines.append(f"| {name} | {claims} | {seconds:.1f} | {green} | {turned} |")
+        green = "green" if result["exit_code"] == 0 else "RED"
+        lines.append(f"| {name} | {claims} | {seconds:.1f} | {green} | {broken} |")
         print(lines[-1], flush=True)
     lines.append(f"\n{len(lessons)} lessons as written: {total:.0f} seconds.")
     print(lines[-1])
-    if asked.markdown:
-        asked.markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if options.markdown:
+        options.markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def turned_red(name: str) -> str:
-    """Which expectations are red once the lesson is broken, where those it names are among them."""
+    """The expectations that are red in the broken lesson, if all that the recipe names are among them."""
     _, broken = run(name, "--break")
     red = [row["metric"] for row in broken["expect"] if not row["ok"]]
     return f"red: {', '.join(red)}" if broken["exit_code"] == 0 else "STILL GREEN"
 
 
 def run(name: str, *options: str) -> tuple[float, dict[str, Any]]:
-    """Seconds of the command, and what it tells of its run."""
+    """Seconds of the command, and its JSON output."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "slmkit", "run", name, "--json", "--profile", "tiny", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    told: dict[str, Any] = json.loads(done.stdout)
-    if "error" in told:
-        sys.exit(f"{name}: {told['error']['what']}")
-    return time.perf_counter() - start, told
+    result: dict[str, Any] = json.loads(done.stdout)
+    if "error" in result:
+        sys.exit(f"{name}: {result['error']['what']}")
+    return time.perf_counter() - start, result
 
 
 if __name__ == "__main__":

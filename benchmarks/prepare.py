@@ -1,9 +1,9 @@
-"""Many rows prepared, duplicates and leaks searched for: python benchmarks/prepare.py [--rows 200000] [--runs 3]
+"""Speed and memory of `slmkit prepare` on a large file: python benchmarks/prepare.py [--rows 200000] [--runs 3]
 
-A file of made-up questions and answers, about 500 bytes a row: 4 % of the rows repeat an earlier one, 2 % repeat it
-but for a word, and 200 are gold questions. `slmkit prepare` reads, checks, cleans, splits and writes them; beside it,
-in turns, one pass of `datasets.map` over the same file that only trims spaces. Each is a process of its own: seconds,
-and the most memory it held.
+A file of synthetic questions and answers, about 500 bytes per row: 4 % of the rows are duplicates, 2 % near duplicates
+that differ by a word, and 200 are gold questions. `slmkit prepare` reads, checks, cleans, deduplicates, splits and
+writes them, including the search for leaks. For comparison, one pass of `datasets.map` over the same file only trims
+spaces. The two alternate, each in a fresh process; printed are the median seconds and the peak memory.
 """
 
 from __future__ import annotations
@@ -31,50 +31,50 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--runs", type=int, default=3)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     slmkit = [sys.executable, "-m", "slmkit"]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        write_rows(Path("rows.jsonl"), Path("held.jsonl"), asked.rows)
-        print(f"{asked.rows:,} rows, {Path('rows.jsonl').stat().st_size / 1e6:,.0f} MB")
+        write_rows(Path("rows.jsonl"), Path("held.jsonl"), options.rows)
+        print(f"{options.rows:,} rows, {Path('rows.jsonl').stat().st_size / 1e6:,.0f} MB")
         freeze = [*slmkit, "gold", "freeze", "data=rows.jsonl", "gold=held.jsonl", "--json"]
         gold = json.loads(measured(freeze)[2])["gold"]
         times: dict[str, list[float]] = {"slmkit prepare": [], "datasets.map": []}
         memory: dict[str, float] = {}
-        for i in range(asked.runs):
+        for i in range(options.runs):
             commands = {
                 "slmkit prepare": [*slmkit, "prepare", "data=rows.jsonl", f"gold={gold}", "--force", "--json"],
                 "datasets.map": [sys.executable, "-c", _PLAIN, "rows.jsonl", f"cache-{i}"],
             }
             for name, command in commands.items():
-                seconds, held, told = measured(command)
+                seconds, peak, output = measured(command)
                 times[name].append(seconds)
-                memory[name] = max(memory.get(name, 0), held)
+                memory[name] = max(memory.get(name, 0), peak)
                 if name == "slmkit prepare" and not i:
-                    metrics = json.loads(told)["metrics"]
+                    metrics = json.loads(output)["metrics"]
                     print("  ".join(f"{key} {value['value'] if isinstance(value, dict) else value}"
                                     for key, value in metrics.items()))  # fmt: skip
         for name, seconds_each in times.items():
             median = statistics.median(seconds_each)
-            print(f"{name:<16}{median:>8.1f} s (median of {asked.runs}){memory[name] / 1e9:>8.2f} GB at the most")
+            print(f"{name:<16}{median:>8.1f} s (median of {options.runs}){memory[name] / 1e9:>8.2f} GB peak memory")
         ratios = [a / b for a, b in zip(*times.values(), strict=True)]
-        print(f"ratio of the times {statistics.median(ratios):.2f}")
+        print(f"prepare takes {statistics.median(ratios):.2f} times as long (median)")
 
 
 def measured(command: list[str]) -> tuple[float, float, str]:
-    """Seconds, bytes held at the most, and standard output of one process."""
+    """Seconds, peak memory in bytes, and standard output of one process."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
-    told = process.stdout.read()
+    output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        sys.exit(f"{command[:4]} failed: {told}")
-    return time.perf_counter() - start, usage.ru_maxrss * 1024.0, told
+        sys.exit(f"{command[:4]} failed: {output}")
+    return time.perf_counter() - start, usage.ru_maxrss * 1024.0, output
 
 
 def write_rows(path: Path, held: Path, num_rows: int) -> None:
-    """Rows with their repeats and leaks, and the 200 gold rows that leak."""
+    """Writes the rows with their duplicates and leaks, and the 200 gold rows."""
     rng = random.Random(0)
     words = ["".join(rng.choices("abcdefghijklmnoprstuvw", k=rng.randint(2, 9))) for _ in range(20_000)]
 
@@ -88,12 +88,12 @@ def write_rows(path: Path, held: Path, num_rows: int) -> None:
         if i % (num_rows // 200) == 0 and i // (num_rows // 200) < len(gold):
             rows.append(gold[i // (num_rows // 200)])
         elif chance < 0.06 and rows:
-            again = dict(rng.choice(rows))
+            copy = dict(rng.choice(rows))
             if chance < 0.02:
-                changed = again["prompt"].split()
+                changed = copy["prompt"].split()
                 changed[rng.randrange(len(changed))] = rng.choice(words)
-                again["prompt"] = " ".join(changed)
-            rows.append(again)
+                copy["prompt"] = " ".join(changed)
+            rows.append(copy)
         else:
             rows.append({"prompt": text(30, 70), "completion": text(15, 50)})
     for file, kept in ((path, rows), (held, gold)):

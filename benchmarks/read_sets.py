@@ -1,8 +1,8 @@
-"""What prepare makes of public data sets, faults and all: python benchmarks/read_sets.py FOLDER [--json FILE]
+"""Runs the prepare stage on public data sets with known faults: python benchmarks/read_sets.py FOLDER [--json FILE]
 
-FOLDER holds one folder a set (banking77, sms_spam, snips, text_faults …). Each is given to the prepare stage as a user
-would give it, with the columns a refusal asked for where there was one. Then the known faults of some are counted:
-encodings, duplicates, mojibake repaired as expected, CSV corner cases, personal data by type, doubtful labels.
+FOLDER has one folder per set (banking77, sms_spam, snips, text_faults …). Each set is prepared with default options,
+or with the columns that prepare asked for. A second table counts known faults: mojibake repaired as expected, CSV
+corner cases, personal data found by type, suspicious labels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from slmkit.errors import SlmkitError
 from slmkit.runs.run import Run
 from slmkit.stages.prepare import prepare
 
-# What is given, and the columns where the names alone do not tell; None: a corpus, read as documents.
+# Path and options, with columns where the header does not tell them; None: a corpus, read as documents.
 SETS: list[tuple[str, dict[str, Any] | None]] = [
     ("banking77/train.csv", {}),
     ("banking77/test.csv", {}),
@@ -65,37 +65,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     quiet_libraries()
     console.quiet = True
-    told: dict[str, Any] = {"sets": []}
-    print("| set | given | shape | in | out | dropped and changed | said |\n|---|---|---|---:|---:|---|---|")
+    results: dict[str, Any] = {"sets": []}
+    print("| set | options | shape | in | out | dropped and changed | notes |\n|---|---|---|---:|---:|---|---|")
     for name, options in SETS:
-        row = _prepared(given.folder / name, options)
-        told["sets"].append({"set": name, **row})
+        row = _prepared(arguments.folder / name, options)
+        results["sets"].append({"set": name, **row})
         columns = "documents" if options is None else " ".join(f"{key}={value}" for key, value in options.items())
-        cells = [name, columns, *(str(row[key]) for key in ("shape", "in", "out", "changes", "said"))]
+        cells = [name, columns, *(str(row[key]) for key in ("shape", "in", "out", "changes", "notes"))]
         print("| " + " | ".join(cells) + " |")
     print("\n| fault | found |\n|---|---|")
-    for fault, found in _faults(given.folder):
-        told[fault] = found
+    for fault, found in _faults(arguments.folder):
+        results[fault] = found
         print(f"| {fault} | {found} |")
-    if given.json:
-        given.json.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _prepared(path: Path, options: dict[str, Any] | None) -> dict[str, Any]:
-    """What prepare reports of one set, or what it refuses and why."""
+    """What prepare reports on one set, or why it refuses it."""
     if options is None:
         count = sum(1 for _ in read_rows(path))
-        return {"shape": "documents", "in": count, "out": len(read_passages(path)), "changes": "", "said": "passages"}
+        return {"shape": "documents", "in": count, "out": len(read_passages(path)), "changes": "", "notes": "passages"}
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder))
         try:
             prepare(run, data=path, **options)
         except SlmkitError as error:
-            said = f"refused, exit {error.exit_code}: {error.what}; fix: {error.fix}"
-            return {"shape": "–", "in": "–", "out": "–", "changes": "", "said": _cell(said)}
+            refusal = f"refused, exit {error.exit_code}: {error.what}; fix: {error.fix}"
+            return {"shape": "–", "in": "–", "out": "–", "changes": "", "notes": _cell(refusal)}
         notes = [json.loads(line)["text"] for line in run.path("notes.jsonl").read_text().splitlines()]
         tables = {
             name: [json.loads(line) for line in run.path(f"{name}.jsonl").read_text().splitlines()]
@@ -110,7 +110,7 @@ def _prepared(path: Path, options: dict[str, Any] | None) -> dict[str, Any]:
         "in": int(run.metrics["num_rows_in"]),  # type: ignore[arg-type]
         "out": int(run.metrics["num_train"] + run.metrics["num_validation"]),  # type: ignore[operator]
         "changes": ", ".join(f"{count:,} {reason}" for reason, count in counts.most_common()) or "none",
-        "said": _cell("; ".join(others)),
+        "notes": _cell("; ".join(others)),
     }
 
 
@@ -142,17 +142,16 @@ def _reads_as_expected(file: Path) -> bool:
     expected = json.loads((file.parent.parent / "json" / f"{file.stem}.json").read_text(encoding="utf-8"))
     if not file.stem.endswith("_crlf"):
         return bool([row.values for row in read_rows(file)] == expected)
-    with (
-        tempfile.TemporaryDirectory() as folder
-    ):  # git took the line ends of these cases; their values still tell them
+    # git normalised the line ends of these cases: write them as CRLF again
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / file.name
         path.write_bytes(file.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
         return bool([row.values for row in read_rows(path)] == expected)
 
 
 def _personal_data(file: Path) -> Iterator[tuple[str, str]]:
-    """Recall and precision by type; a span is found where one of the same type overlaps it."""
-    known: Counter[str] = Counter()
+    """Recall and precision by type; a span counts as found if one of the same type overlaps it."""
+    expected: Counter[str] = Counter()
     hit: Counter[str] = Counter()
     found: Counter[str] = Counter()
     right: Counter[str] = Counter()
@@ -160,14 +159,14 @@ def _personal_data(file: Path) -> Iterator[tuple[str, str]]:
         spans = find_pii(row["full_text"])
         true = [(s["entity_type"], s["start_position"], s["end_position"]) for s in row["spans"]]
         for type, start, stop in true:
-            known[type] += 1
+            expected[type] += 1
             hit[type] += any(s.type == type and s.start < stop and start < s.stop for s in spans)
         for span in spans:
             found[span.type] += 1
             right[span.type] += any(t == span.type and a < span.stop and span.start < b for t, a, b in true)
-    sought = ", ".join(f"{type} {count}" for type, count in known.most_common() if not found[type])
-    yield "PII not sought (no fixed form)", sought
-    for type, count in known.most_common():
+    missed = ", ".join(f"{type} {count}" for type, count in expected.most_common() if not found[type])
+    yield "PII types without a pattern", missed
+    for type, count in expected.most_common():
         if not found[type]:
             continue
         precision = f"{right[type] / found[type]:.3f}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.data.read_canonical import read_canonical
-from slmkit.recipe import lookup
+from slmkit.files import PACKAGE
 from slmkit.statistics.intervals import wilson
 from slmkit.statistics.paired_tests import paired_difference
 
@@ -66,7 +66,7 @@ def tuned(
     import torch
     import transformers
 
-    folder = lookup.PACKAGE / "assets" / options.model
+    folder = PACKAGE / "assets" / options.model
     labels = sorted({label for _, label in train})
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
     config = transformers.AutoConfig.from_pretrained(folder, num_labels=len(labels), dtype="float32")

@@ -1,7 +1,7 @@
 """Recall, MRR and nDCG@10 of the retrievers on the 300 claims of SciFact: python benchmarks/scifact.py [FOLDER]
 
-FOLDER holds corpus_train.csv, claims_validation.csv and qrels_validation.tsv. Published for BM25: nDCG@10 0.665
-(Thakur et al. 2021, https://arxiv.org/abs/2104.08663, table 2).
+FOLDER (default: ../shared/data/scifact) has corpus_train.csv, claims_validation.csv and qrels_validation.tsv. The
+published nDCG@10 of BM25 is 0.665 (Thakur et al. 2021, https://arxiv.org/abs/2104.08663, table 2).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parents[2] / "shared" / "data" / "scifact"
 
 
 def main(folder: Path) -> None:
-    """Prints a line a retriever."""
+    """Prints one line per retriever."""
     claims = {row["id"]: row["claim"] for row in _rows(folder / "claims_validation.csv")}
     relevant: dict[str, list[str]] = {}
     for row in _rows(folder / "qrels_validation.tsv", delimiter="\t"):
