@@ -55,6 +55,13 @@ def load_stage(recipe: Recipe) -> Callable[..., Any]:
     return function
 
 
+def bind_part(folder: str, name: str, options: Mapping[str, Any]) -> Part:
+    """A part of slmkit/<folder> bound without a recipe, for the Python API."""
+    path = ("with", folder.rstrip("s"))
+    value = {"use": name, **options}
+    return _Binder(Layer({"with": {path[1]: value}}), []).part(Pending(PartOf(folder), value), path)
+
+
 class _Binder:
     def __init__(self, layer: Layer, fallbacks: list[Fallback]) -> None:
         self.layer, self.fallbacks = layer, fallbacks
@@ -91,7 +98,7 @@ class _Binder:
         if isinstance(value, Pending):
             if isinstance(value.marker, Reads):
                 return find_reference(value.value, is_model=value.marker.kind == "model", where=self._where(path))
-            return self._part(value, path)
+            return self.part(value, path)
         if isinstance(value, list):
             return [self._resolve(inner, (*path, i)) for i, inner in enumerate(value)]
         if isinstance(value, dict):
@@ -109,7 +116,7 @@ class _Binder:
         for name in group.values:
             self.origins[_dotted((*path, name))] = self._line((*path, name)) if name in given else "default"
 
-    def _part(self, pending: Pending, path: KeyPath) -> Part:
+    def part(self, pending: Pending, path: KeyPath) -> Part:
         value, folder = pending.value, pending.marker.folder
         if isinstance(value, Part):
             return value

@@ -35,15 +35,15 @@ _COST_COLUMNS: list[_Column] = [
     ("seconds_per_answer", "Mean time", formatting.duration),
     ("p50_seconds", "p50", formatting.duration),
     ("p95_seconds", "p95", formatting.duration),
-    ("prompt_tokens", "Prompt tokens", formatting.number),
-    ("completion_tokens", "Completion tokens", formatting.number),
+    ("prompt_tokens", "Tokens in", formatting.number),
+    ("completion_tokens", "Tokens out", formatting.number),
     ("setup_seconds", "Setup", formatting.duration),
     ("train_seconds", "Training", formatting.duration),
     ("peak_memory_bytes", "Peak memory", formatting.memory),
 ]
 _FORMAT_COLUMNS: list[_Column] = [
     ("parse_rate", "Parsed", formatting.percent),
-    ("stop_rate", "Ended with stop token", formatting.percent),
+    ("stop_rate", "Completed", formatting.percent),
     ("empty_rate", "Empty", formatting.percent),
     ("error_rate", "Error", formatting.percent),
 ]
@@ -66,7 +66,7 @@ def write_report(run_dir: Path) -> Path:
     problems = list(run.problems)
     figures = _figures(run_dir, problems)
     arms_tables = [
-        _arms_table("Cost per answer", _COST_COLUMNS, run.arms),
+        _arms_table("Cost and latency", _COST_COLUMNS, run.arms),
         _arms_table("Answer format", _FORMAT_COLUMNS, run.arms),
     ]
     values = values_and_origins(run.recipe.values, run.recipe.origins)

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from slmkit.errors import SlmkitError
-from slmkit.recipe.bind import Fallback, bind
+from slmkit.recipe.bind import Fallback, bind, bind_part
 from slmkit.recipe.call import Call, Part, Reference, plain, resolve
 from slmkit.recipe.layer import Layer
 from slmkit.recipe.load_recipe import Recipe
@@ -215,3 +215,16 @@ def test_a_tilde_is_expanded_to_the_home_folder(project: Path, monkeypatch: pyte
     found = call(data="~/rows.jsonl", model="~/folder").arguments
     assert (found["data"].path, found["model"].path) == (project / "rows.jsonl", project / "folder")
     assert found["data"].name == "~/rows.jsonl"
+
+
+def test_a_part_is_bound_without_a_recipe() -> None:
+    part = bind_part("systems", "prompt", {"model": "nano", "num_shots": 2, "examples": "rows.jsonl"})
+    assert (part.name, part.arguments["num_shots"], part.arguments["model"].name) == ("prompt", 2, "nano")
+    for options, offending, where in (
+        ({"model": "nano", "num_shot": 2}, "'num_shot'", "with.system.num_shot"),
+        ({"model": "nanoo"}, "'nanoo'", "with.system.model"),
+        ({}, "'model'", "with.system"),
+    ):
+        with pytest.raises(SlmkitError, match=offending) as error:
+            bind_part("systems", "prompt", options)
+        assert error.value.where == where
