@@ -1,1 +1,1 @@
-"""Prompts to answers: batched generation, the key-value cache, and the likeliest of given labels."""
+"""Inference: batched generation, choosing among labels, and the key-value cache."""

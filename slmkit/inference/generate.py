@@ -1,4 +1,4 @@
-"""Prompts to answers, token by token, many at a time; a row that ends is let go. Greedy unless told to sample."""
+"""Generates answers in batches, greedily or by sampling; rows that have ended are removed from the batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is drawn; temperature 0 takes the likeliest. Each prompt draws from its own seeded stream."""
+    """How the next token is sampled; temperature 0 is greedy. Each prompt has its own seeded random stream."""
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -25,7 +25,7 @@ class Sampling:
 
 GREEDY = Sampling()
 
-_WORTH_SHRINKING = 0.75  # taking rows out of the cache copies it: only when so few go on
+_SHRINK_BELOW = 0.75  # removing rows copies the cache, so it is done only when at most this share continues
 
 
 def generate(
@@ -37,9 +37,9 @@ def generate(
     sampling: Sampling = GREEDY,
     on_output: OnOutput = None,
 ) -> list[Output]:
-    """One output a prompt, in the same order; on_output(index, output) hears of each as its batch ends.
+    """One output per prompt, in order; on_output(index, output) is called as each batch ends.
 
-    batch_size None: as many rows as memory holds.
+    batch_size None: as many rows as fit in memory.
     """
     prefill, stops = Prefill(loaded, prompts, new_tokens=max_new_tokens), stop_ids(loaded)
 
@@ -49,7 +49,7 @@ def generate(
             [prompts[index] for index in batch],
             stops=stops,
             max_new_tokens=max_new_tokens,
-            pick=_Pick(sampling, batch),
+            sample=_Sampler(sampling, batch),
         )
         texts = loaded.tokenizer.batch_decode([ids for ids, _ in rows], skip_special_tokens=True)
         return [
@@ -61,7 +61,7 @@ def generate(
 
 
 def stop_ids(loaded: Loaded) -> set[int]:
-    """The tokens that end an answer: end of sequence, and what the chat template writes after an assistant turn."""
+    """The tokens that end an answer: end of sequence, and the chat template's end of turn."""
     named = [loaded.tokenizer.eos_token_id, getattr(loaded.model.generation_config, "eos_token_id", None)]
     ids = {id for value in named if value is not None for id in (value if isinstance(value, list) else [value])}
     if loaded.tokenizer.chat_template:
@@ -72,8 +72,8 @@ def stop_ids(loaded: Loaded) -> set[int]:
     return ids
 
 
-class _Pick:
-    """Draws the next token of each row from its own stream, so that the batch it is in does not matter."""
+class _Sampler:
+    """Samples the next token of each row from the row's own random stream, independent of its batch."""
 
     def __init__(self, sampling: Sampling, indices: Sequence[int]) -> None:
         self.sampling = sampling
@@ -98,7 +98,7 @@ class _Pick:
 
 
 def _decode(
-    prefill: Prefill, prompts: Sequence[Prompt], *, stops: set[int], max_new_tokens: int, pick: _Pick
+    prefill: Prefill, prompts: Sequence[Prompt], *, stops: set[int], max_new_tokens: int, sample: _Sampler
 ) -> list[tuple[list[int], bool]]:
     """The new token ids of each prompt without its stop token, and whether it stopped."""
     import torch
@@ -114,20 +114,20 @@ def _decode(
         mask = torch.cat([mask, mask.new_ones(len(prompts), max_new_tokens)], dim=1)
         position_ids = (mask.cumsum(1) - 1).clamp(min=0)
         for step in range(max_new_tokens):
-            tokens = pick(logits, rows)
+            tokens = sample(logits, rows)
             for row, token in zip(rows, tokens, strict=True):
                 if token in stops:
                     stopped[row] = True
                 elif not stopped[row]:
                     written[row].append(token)
-            going = [i for i, row in enumerate(rows) if not stopped[row]]
-            if not going or step == max_new_tokens - 1:
+            running = [i for i, row in enumerate(rows) if not stopped[row]]
+            if not running or step == max_new_tokens - 1:
                 break
-            if len(going) <= _WORTH_SHRINKING * len(rows) and not prefill.recurrent:
-                kept = torch.tensor(going, device=device)
+            if len(running) <= _SHRINK_BELOW * len(rows) and not prefill.recurrent:
+                kept = torch.tensor(running, device=device)
                 cache.batch_select_indices(kept)
                 mask, position_ids = mask[kept], position_ids[kept]
-                rows, tokens = [rows[i] for i in going], [tokens[i] for i in going]
+                rows, tokens = [rows[i] for i in running], [tokens[i] for i in running]
             seen += 1
             input_ids = torch.tensor(tokens, device=device)[:, None]
             logits = prefill.forward(input_ids, mask[:, :seen], position_ids[:, seen - 1 : seen], cache)[:, -1]

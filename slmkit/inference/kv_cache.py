@@ -1,4 +1,4 @@
-"""A cache of keys and values with room to grow: transformers' own copies all of it for every token that is added."""
+"""A key-value cache with spare room: transformers' own cache is copied whole for every new token."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transformers import DynamicCache, PretrainedConfig
 
-_ROOM = 64  # tokens of room made at a time
+_ROOM = 64  # tokens of spare room, allocated at a time
 
 
 def roomy_cache(config: PretrainedConfig) -> DynamicCache:
-    """An empty DynamicCache for the model; layers of another kind than full attention stay as they are."""
+    """An empty DynamicCache for the model; only its full-attention layers get spare room."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
-    made = DynamicCache(config=config)
-    made.layers = [_roomy_layer()() if type(layer) is DynamicLayer else layer for layer in made.layers]
-    return made
+    roomy = DynamicCache(config=config)
+    roomy.layers = [_roomy_layer()() if type(layer) is DynamicLayer else layer for layer in roomy.layers]
+    return roomy
 
 
 @cache
 def _roomy_layer() -> Any:
-    """The layer's class; made late, since its base class is in transformers."""
+    """The layer's class; in a function, because its base class is in transformers."""
     from transformers.cache_utils import DynamicLayer
 
     class RoomyLayer(DynamicLayer):  # type: ignore[misc]
-        """self.keys and self.values (B, K, T, C) are views of the first T places of larger tensors."""
+        """self.keys and self.values (B, K, T, C) are views of the first T positions of larger tensors."""
 
         keys: Any
         values: Any
@@ -48,7 +48,7 @@ def _roomy_layer() -> Any:
             return self.keys, self.values
 
         def _has_room(self, length: int, states: Any) -> bool:
-            """Rows may have been taken out or repeated meanwhile: then self.keys is a tensor of its own."""
+            """False also if rows were removed or repeated: then self.keys is no longer a view."""
             room = self.key_room
             return (
                 room is not None

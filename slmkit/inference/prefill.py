@@ -1,7 +1,7 @@
-"""What answering has in common however the answer is found: batches that fit memory, and prompts read into a cache.
+"""What generating and choosing share: batches that fit in memory, and prompts read into a key-value cache.
 
-Like lengths go together, padded on the left; the beginning that all prompts share is read once. A prompt that does not
-fit the context becomes an output with an error, never a shorter prompt.
+Prompts of similar length are batched, padded on the left; their common beginning is read once. A prompt that does not
+fit the context gives an output with an error; it is never truncated.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 Prompt = Sequence[int]
 OnOutput = Callable[[int, "Output"], None] | None
 
-_MAX_ROWS = {"cpu": 64, "cuda": 256}  # more rows gain nothing: the cores, or the GPU, are then busy
+_MAX_ROWS = {"cpu": 64, "cuda": 256}  # with more rows, the cores or the GPU are already busy
 _MEMORY_SHARE = 0.3  # of the free memory, for the keys and values of one batch
-_MIN_SHARED = 8  # tokens of common beginning worth a forward pass of their own
+_MIN_SHARED = 8  # tokens of common beginning that are worth a separate forward pass
 
 
 @dataclass(frozen=True)
 class Output:
-    """What the model wrote after one prompt, and what that cost."""
+    """The model's answer to one prompt, and its cost."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int = 0
     seconds: float = 0.0  # its share of the time its batch took
-    stopped: bool = False  # it ended its turn; False: cut at max_new_tokens
+    stopped: bool = False  # it ended its turn; False: cut off at max_new_tokens
     error: str = ""
-    confidence: float | None = None  # the probability of this text, where it was chosen by likelihood
+    confidence: float | None = None  # the probability of this text, if it was chosen by likelihood
 
 
 def in_batches(
@@ -50,14 +50,14 @@ def in_batches(
     batch_size: int | None,
     on_output: OnOutput,
 ) -> list[Output]:
-    """One output a prompt, in the same order, from `answer`, which is given the indices of one batch at a time.
+    """One output per prompt, in order, from `answer`, which gets the indices of one batch at a time.
 
-    new_tokens: the room each prompt needs after it. batch_size None: as many rows as memory holds, halved where that
-    was too many. Raises: FailedError when a batch of the size asked for, or a single row, does not fit into memory.
+    new_tokens: the most tokens that follow a prompt. batch_size None: as many rows as fit in memory, halved while that
+    is too many. Raises: FailedError if a batch of the given size, or a single row, does not fit in memory.
     """
     outputs: dict[int, Output] = {}
 
-    def settle(index: int, output: Output) -> None:
+    def finish(index: int, output: Output) -> None:
         outputs[index] = output
         if on_output:
             on_output(index, output)
@@ -65,10 +65,10 @@ def in_batches(
     fits = [len(prompt) + new_tokens <= loaded.context_length for prompt in prompts]
     for index, prompt in enumerate(prompts):
         if not fits[index]:
-            error = f"prompt of {len(prompt):,} tokens and max_new_tokens={new_tokens} exceed the context of "
-            settle(index, Output("", len(prompt), error=error + f"{loaded.context_length:,}"))
+            error = f"prompt of {len(prompt):,} tokens plus max_new_tokens={new_tokens} exceed the context of "
+            finish(index, Output("", len(prompt), error=error + f"{loaded.context_length:,}"))
     waiting = [index for index in range(len(prompts)) if fits[index]]
-    waiting.sort(key=lambda index: -len(prompts[index]))  # the longest first: too little memory shows early
+    waiting.sort(key=lambda index: -len(prompts[index]))  # longest first: too little memory shows early
     size = batch_size or (_rows_in_memory(loaded, len(prompts[waiting[0]]) + new_tokens) if waiting else 1)
     while waiting:
         batch = waiting[:size]
@@ -85,20 +85,20 @@ def in_batches(
             continue
         seconds = (time.perf_counter() - start) / len(batch)
         for index, output in zip(batch, found, strict=True):
-            settle(index, replace(output, seconds=seconds))
+            finish(index, replace(output, seconds=seconds))
         waiting = waiting[size:]
     return [outputs[index] for index in range(len(prompts))]
 
 
 class Prefill:
-    """Reads batches of prompts into caches of keys and values, starting from what all prompts share."""
+    """Reads batches of prompts into key-value caches, starting from the prompts' common beginning."""
 
     def __init__(self, loaded: Loaded, prompts: Sequence[Prompt], *, new_tokens: int) -> None:
         self.model, self.pad = loaded.model, loaded.tokenizer.pad_token_id or 0
         self.window = _window(loaded.model.config)
-        # A recurrent state cannot be shared by rows that are padded differently, nor can rows be taken out of it.
+        # A recurrent state cannot be shared by rows with different padding, and rows cannot be removed from it.
         self.recurrent = bool(getattr(loaded.model, "_is_stateful", False))
-        # Nor may padding stand between the shared beginning and the rest where a window counts it as tokens.
+        # A sliding window would count padding between the common beginning and the rest as tokens.
         slides = max(map(len, prompts), default=0) + new_tokens > self.window
         shared = 0 if self.recurrent or slides or len(prompts) < 2 else _common_beginning(prompts)
         self.shared = list(prompts[0][:shared]) if shared >= _MIN_SHARED else []
@@ -108,12 +108,14 @@ class Prefill:
         """The cache after the prompts, their attention mask (B, T), and the logits of the next token (B, V)."""
         import torch
 
-        given, device = len(self.shared), self.model.device
-        rest = [list(prompt[given:]) for prompt in prompts]
+        num_shared, device = len(self.shared), self.model.device
+        rest = [list(prompt[num_shared:]) for prompt in prompts]
         length = max(map(len, rest))
         input_ids = torch.tensor([[self.pad] * (length - len(ids)) + ids for ids in rest], device=device)
-        mask = torch.tensor([[1] * given + [0] * (length - len(ids)) + [1] * len(ids) for ids in rest], device=device)
-        position_ids = (mask.cumsum(1) - 1).clamp(min=0)[:, given:]
+        mask = torch.tensor(
+            [[1] * num_shared + [0] * (length - len(ids)) + [1] * len(ids) for ids in rest], device=device
+        )
+        position_ids = (mask.cumsum(1) - 1).clamp(min=0)[:, num_shared:]
         cache = self._start(len(prompts))
         return cache, mask, self.forward(input_ids, mask, position_ids, cache)[:, -1]
 
@@ -130,7 +132,7 @@ class Prefill:
         return output.logits.float()  # type: ignore[no-any-return]
 
     def _start(self, rows: int) -> Any:
-        """A cache that already holds the shared beginning, for so many rows."""
+        """A cache for this many rows that already contains the common beginning."""
         import torch
 
         if not self.shared:
@@ -146,7 +148,7 @@ class Prefill:
 
 
 def _window(config: Any) -> float:
-    """How many tokens the layer that looks back least can see: infinity where all see everything."""
+    """The smallest sliding window of any layer, in tokens; infinity if there is none."""
     unbounded = float("inf")
     return min(
         (getattr(layer, "sliding_window", unbounded) for layer in roomy_cache(config).layers), default=unbounded
@@ -154,14 +156,14 @@ def _window(config: Any) -> float:
 
 
 def _common_beginning(prompts: Sequence[Prompt]) -> int:
-    """How many first tokens all prompts share, leaving each at least one of its own."""
-    first, last = min(map(list, prompts)), max(map(list, prompts))  # in dictionary order: what they share, all share
+    """The number of first tokens that all prompts share, leaving at least one token of each prompt."""
+    first, last = min(map(list, prompts)), max(map(list, prompts))  # in sort order: what these share, all share
     most = min(map(len, prompts)) - 1
     return next((i for i in range(most) if first[i] != last[i]), most)
 
 
 def _rows_in_memory(loaded: Loaded, length: int) -> int:
-    """How many rows of this length fit: 2 * layers * K * C values a token, twice over while a cache grows."""
+    """The number of rows of this length that fit: 2 * layers * K * C values per token, twice while a cache grows."""
     config = loaded.model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

@@ -1,4 +1,4 @@
-"""Messages to token ids: the one place where a chat template is applied, so training and answering render alike."""
+"""Messages to token ids: the only place that applies a chat template, so training and inference render alike."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Messages = Sequence[Mapping[str, str]]  # each {"role": "system" | "user" | "ass
 def render(
     tokenizer: PreTrainedTokenizerBase, chats: Sequence[Messages], *, add_generation_prompt: bool = True
 ) -> list[list[int]]:
-    """The token ids of each chat, ending where the assistant is to speak.
+    """The token ids of each chat, ending where the assistant's turn starts.
 
-    The template writes the special tokens, so the tokenizer adds none: exactly one beginning-of-sequence where the
-    model has one. Raises: SlmkitError for a tokenizer without a template or a template that refuses the messages.
+    The template writes the special tokens, so the tokenizer adds none; a model that has a beginning-of-sequence token
+    gets exactly one. Raises: SlmkitError for a tokenizer without a template, or a template that refuses the messages.
     """
     texts = render_text(tokenizer, chats, add_generation_prompt=add_generation_prompt)
     rows: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
@@ -28,7 +28,7 @@ def render(
     if any(len(ids) > 1 and ids[0] == ids[1] == bos is not None for ids in rows):
         raise SlmkitError(
             f"the chat template of {tokenizer.name_or_path} writes {tokenizer.bos_token} twice",
-            fix="remove one from its chat_template.jinja: a doubled one shifts every answer",
+            fix="remove one from its chat_template.jinja: with two, every answer changes",
         )
     return rows
 
@@ -42,7 +42,7 @@ def render_text(
     if not tokenizer.chat_template:
         raise SlmkitError(
             f"the tokenizer of {tokenizer.name_or_path} has no chat template",
-            fix="take the instruct version of the model as `model`, or fine-tune this one first",
+            fix="use the instruct version of the model as `model`, or fine-tune this one first",
         )
     try:
         return [
@@ -54,10 +54,10 @@ def render_text(
     except TemplateError as error:
         raise SlmkitError(
             f"the chat template of {tokenizer.name_or_path} refuses these messages: {error}",
-            fix="give the roles it knows (often: no system message), or take another `model`",
+            fix="use only roles that it accepts (often: no system message), or another `model`",
         ) from error
 
 
 def template_hash(template: object) -> str:
-    """The first 12 hex digits of the sha256 of a chat template: two scores compare only where it is the same."""
+    """The first 12 hex digits of a chat template's sha256; two scores are comparable only if it is the same."""
     return hashlib.sha256(str(template).encode()).hexdigest()[:12]

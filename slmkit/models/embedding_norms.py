@@ -1,6 +1,6 @@
-"""How long each token's embedding is, read from a model's file without loading the model.
+"""The norm of each token's embedding, read from a model's file without loading the model.
 
-A special token that a base model never trained keeps the short vector it was born with (PITFALLS row 9).
+A special token that a base model never saw in training keeps its short initial vector.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from slmkit.models.model_folder import model_folder
 from slmkit.types import ModelRef
 
 _NAMES = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight", "tok_embeddings.weight")
-_TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}  # of safetensors; numpy has no bfloat16
+_TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}  # safetensors to numpy, which has no bfloat16
 _ROWS_AT_ONCE = 8192
 
 
 def embedding_norms(model: ModelRef) -> list[float] | None:
-    """The length of each token's embedding, by its id; None where the weights are not on this disk or quantized."""
+    """The norm of each token's embedding, by token id; None if the weights are quantized or not on this disk."""
     folder = _folder(model)
     for file in sorted(folder.glob("*.safetensors")) if folder else []:
         with open(file, "rb") as stream:

@@ -1,4 +1,4 @@
-"""What a loaded model is, by hashes: two scores compare only where the reader can see what made each."""
+"""Hashes that identify a loaded model, so that a report shows which model made a score."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from slmkit.models.load import Loaded
 from slmkit.models.model_folder import model_folder, read_base
 from slmkit.types import ModelRef
 
-_WHOLE_FILE = 256 * 2**20  # bytes; of larger files the first and last MiB and the size are hashed
+_WHOLE_FILE = 256 * 2**20  # bytes; of larger files, the first and last MiB and the size are hashed
 
 
 def identity(loaded: Loaded) -> dict[str, str]:
-    """Name, base, hash or hub revision of the weights, hash of the chat template, number type and device."""
+    """Name, base, weights hash or hub revision, chat template hash, dtype and device of the model."""
     folder = model_folder(loaded.ref)
     found = {"model": loaded.ref.name}
     if folder is None:
@@ -31,7 +31,7 @@ def identity(loaded: Loaded) -> dict[str, str]:
 
 
 def weights_hash(folder: Path) -> str:
-    """The first 12 hex digits of the sha256 over the weight files of a folder, in the order of their names."""
+    """The first 12 hex digits of the sha256 of a folder's weight files, in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
         size = path.stat().st_size

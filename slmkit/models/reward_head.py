@@ -1,4 +1,4 @@
-"""Reward models: a language model's body under a head with one output, made new or loaded as a run saved it."""
+"""Reward models: a language model with a one-output head, new or as saved by a run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from slmkit.types import ModelRef
 
 
 def with_score_head(loaded: Loaded, *, seed: int) -> Any:
-    """The loaded model's body, in 4 bit where it is, under a new head with one output."""
+    """The loaded model's body (in 4 bits if it was loaded so) with a new one-output head."""
     from transformers import AutoModelForSequenceClassification, set_seed
 
-    set_seed(seed)  # the head starts random
+    set_seed(seed)  # for the head's random start
     config = type(loaded.model.config).from_dict({**loaded.model.config.to_dict(), "num_labels": 1})
     config.pad_token_id = loaded.tokenizer.pad_token_id
     scorer = AutoModelForSequenceClassification.from_config(config, dtype=loaded.model.dtype)
@@ -30,29 +30,29 @@ def with_score_head(loaded: Loaded, *, seed: int) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def load_scorer(ref: ModelRef) -> tuple[Any, Any]:
-    """The reward model that a run of the reward stage saved, ready to score, and its tokenizer.
+    """The reward model saved by a run of the reward stage, and its tokenizer.
 
-    Raises: SlmkitError for a model that scores nothing.
+    Raises: SlmkitError for a model without a scoring head.
     """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     folder = model_folder(ref)
     if folder is None or not _scores(folder):
-        fix = "name a run of the reward stage, as methods/reward"
-        raise SlmkitError(f"{ref.name!r} is no reward model", where=str(folder or ref.path), fix=fix)
+        fix = "name a run of the reward stage, such as methods/reward"
+        raise SlmkitError(f"{ref.name!r} is not a reward model", where=str(folder or ref.path), fix=fix)
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
     if (folder / "adapter_config.json").exists():
         from peft import PeftModel
 
         bare = with_score_head(load_model(read_base(folder)), seed=0)
-        scorer = PeftModel.from_pretrained(bare, str(folder))  # the head is saved beside the adapter
+        scorer = PeftModel.from_pretrained(bare, str(folder))  # the head is saved with the adapter
     else:
         scorer = AutoModelForSequenceClassification.from_pretrained(str(folder))
     return scorer.eval(), tokenizer
 
 
 def score(ref: ModelRef, messages: list[dict[str, Any]]) -> float:
-    """What the reward model gives a chat that ends with an answer: a number without bounds, higher is better."""
+    """The reward model's score of a chat that ends with an answer: unbounded, higher is better."""
     import torch
 
     from slmkit.models.chat_template import render

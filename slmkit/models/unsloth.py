@@ -1,7 +1,7 @@
-"""The optional backend: Unsloth loads the model and puts the adapter on, with its kernels; the trainer stays TRL's.
+"""The optional Unsloth backend: it loads the model and adds the adapter, with its own kernels; the trainer is TRL's.
 
-It needs CUDA and pins its own versions of transformers and TRL, so it is not a dependency, and it was not run where
-slmkit was built: what is here follows its documented calls, https://docs.unsloth.ai (FastLanguageModel).
+Unsloth needs CUDA and pins its own versions of transformers and TRL, so it is not a dependency. This code follows its
+documentation, https://docs.unsloth.ai (FastLanguageModel), and has not been run against it.
 """
 
 from __future__ import annotations
@@ -23,26 +23,28 @@ def check_unsloth(ref: ModelRef, adapter: Adapter, attn_implementation: str) -> 
     """Refuses what Unsloth cannot train, before anything is loaded; imports nothing."""
     if adapter not in _ADAPTERS:
         raise SlmkitError(
-            f"the backend unsloth has no adapter {adapter!r}", where="backend, adapter", fix=", ".join(_ADAPTERS)
+            f"the unsloth backend does not support adapter {adapter!r}",
+            where="backend, adapter",
+            fix=f"one of {', '.join(_ADAPTERS)}",
         )
     if attn_implementation != "auto":
-        fix = "attn_implementation: auto; it brings kernels of its own"
-        raise SlmkitError("the backend unsloth takes no attn_implementation", where="attn_implementation", fix=fix)
+        what = f"the unsloth backend has its own kernels, so attn_implementation cannot be {attn_implementation!r}"
+        raise SlmkitError(what, where="attn_implementation", fix="attn_implementation: auto")
     if importlib.util.find_spec("unsloth") is None:
         raise SlmkitError(
-            "the backend unsloth is not installed",
+            "unsloth is not installed",
             where="backend",
-            fix="pip install unsloth, in an environment of its own with CUDA; or leave out backend=unsloth",
+            fix="pip install unsloth, in a separate environment with CUDA; or leave out backend=unsloth",
         )
     folder = model_folder(ref)
     if folder is not None and (folder / "adapter_config.json").exists():
         raise SlmkitError(
-            f"model {ref.name!r} is an adapter, and unsloth takes plain models", where="model", fix="merge it first"
+            f"model {ref.name!r} is an adapter, and unsloth needs a plain model", where="model", fix="merge it first"
         )
 
 
 def load_unsloth(ref: ModelRef, *, load_in_4bit: bool) -> Loaded:
-    """The model as Unsloth loads it: its longest context, the number type its GPU computes in."""
+    """The model as loaded by Unsloth, with its full context and the GPU's own dtype."""
     from unsloth import FastLanguageModel
 
     folder = model_folder(ref)
@@ -56,7 +58,7 @@ def load_unsloth(ref: ModelRef, *, load_in_4bit: bool) -> Loaded:
 
 
 def attach_unsloth(model: Any, lora: Lora, *, adapter: Adapter, seed: int) -> Any:
-    """The model with a fresh adapter by Unsloth."""
+    """The model with a new adapter, added by Unsloth."""
     from unsloth import FastLanguageModel
 
     return FastLanguageModel.get_peft_model(

@@ -1,4 +1,4 @@
-"""Choosing in one tree equals scoring every label by a forward pass of its own, and transformers' own loss."""
+"""Choosing by a search of the label tree equals scoring every label by its own forward pass."""
 
 import math
 import random
@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from slmkit.errors import SlmkitError
-from slmkit.inference.choose_label import Search, Tree, _best_one_by_one, best_first, choose, one_by_one, option_ids
+from slmkit.inference.choose_label import _best_one_by_one, best_first, choose, one_by_one, option_ids
+from slmkit.inference.label_search import LabelSearch, LabelTree
 from slmkit.inference.prefill import Prefill
 from slmkit.models.chat_template import render
 from slmkit.models.load import Loaded, shared_model
@@ -32,10 +33,10 @@ def prompts(nano: Loaded, count: int) -> list[list[int]]:
     return render(nano.tokenizer, [[opening, {"role": "user", "content": text}] for text in texts])
 
 
-def test_the_best_by_search_is_the_best_of_one_pass_a_label(nano):
+def test_the_search_finds_the_best_label_of_one_pass_per_label(nano):
     rows, endings = prompts(nano, 25), option_ids(nano, LABELS)
     truth = one_by_one(nano, rows, endings)
-    searches = best_first(Prefill(nano, rows, new_tokens=8), rows, Tree(endings))
+    searches = best_first(Prefill(nano, rows, new_tokens=8), rows, LabelTree(endings))
     assert [search.best for search in searches] == truth.argmax(-1).tolist()
     torch.testing.assert_close(
         torch.tensor([s.best_score for s in searches]), truth.max(-1).values, rtol=1e-4, atol=1e-3
@@ -51,15 +52,15 @@ def test_confidence_is_the_share_among_the_options(nano):
         assert output.confidence == pytest.approx(math.exp(guided), rel=1e-3)
     [alone] = choose(nano, rows[:1], ["red"])
     assert alone.confidence == pytest.approx(1.0)
-    two = Search(Tree([[5, 9], [6, 9]]))
-    two.learn(0, [math.log(1e-9), math.log(3e-9)])  # a model that would rather write something else
+    two = LabelSearch(LabelTree([[5, 9], [6, 9]]))
+    two.expand(0, [math.log(1e-9), math.log(3e-9)])  # a model that prefers something else
     two.next_nodes(10)
-    two.learn(2, [0.0])
+    two.expand(2, [0.0])
     assert (two.best, math.exp(two.best_guided)) == (1, pytest.approx(0.75))
 
 
 def test_an_unlikely_branch_is_not_read(nano):
-    rows, tree = prompts(nano, 25), Tree(option_ids(nano, LABELS))
+    rows, tree = prompts(nano, 25), LabelTree(option_ids(nano, LABELS))
     searches = best_first(Prefill(nano, rows, new_tokens=8), rows, tree)
     assert sum(len(search.scores) for search in searches) < 0.9 * 25 * len(tree.tokens)
 
@@ -73,26 +74,26 @@ def test_a_score_is_the_models_own_loss(nano):
     assert score == pytest.approx(-loss * len(ending), rel=1e-4)
 
 
-def test_words_that_begin_alike_are_one_node():
-    tree = Tree([[5, 6, 9], [5, 7, 9], [5, 9]])
+def test_common_beginnings_are_one_node():
+    tree = LabelTree([[5, 6, 9], [5, 7, 9], [5, 9]])
     assert tree.tokens == [-1, 5, 6, 7]
     assert tree.branches == [[(5, 1)], [(6, 2), (7, 3), (9, ~2)], [(9, ~0)], [(9, ~1)]]
 
 
 def test_an_option_that_another_begins_with_can_win_without_an_end_token():
-    search = Search(Tree([[5, 6], [5]]))
-    search.learn(0, [-1.0, -1.0])  # token 5 leads on, and ends the second option
+    search = LabelSearch(LabelTree([[5, 6], [5]]))
+    search.expand(0, [-1.0, -1.0])  # token 5 continues the first option and ends the second
     assert (search.best, search.next_nodes(10)) == (1, [1])
-    search.learn(1, [-0.5])
+    search.expand(1, [-0.5])
     assert (search.best, search.best_score) == (1, -1.0)
 
 
 def test_a_tie_goes_to_the_option_named_first():
-    search = Search(Tree([[5, 6], [7, 8]]))
-    search.learn(0, [-1.0, -1.0])
+    search = LabelSearch(LabelTree([[5, 6], [7, 8]]))
+    search.expand(0, [-1.0, -1.0])
     assert search.next_nodes(0) == [1, 2]
-    search.learn(2, [-1.0])
-    search.learn(1, [-1.0])
+    search.expand(2, [-1.0])
+    search.expand(1, [-1.0])
     assert search.best == 0
 
 
@@ -108,19 +109,20 @@ def test_the_batch_size_changes_no_choice(nano):
     assert set(whole) <= set(LABELS)
 
 
-def test_outputs_count_tokens_and_are_heard_of(nano):
-    heard = {}
+def test_outputs_count_tokens_and_are_passed_to_the_callback(nano):
+    seen = {}
     rows = prompts(nano, 4)
-    outputs = choose(nano, rows, ["card lost", "red"], on_output=heard.__setitem__)
-    assert [heard[i] for i in range(4)] == outputs
+    outputs = choose(nano, rows, ["card lost", "red"], on_output=seen.__setitem__)
+    assert [seen[i] for i in range(4)] == outputs
     assert all(output.stopped and output.completion_tokens >= 2 for output in outputs)
     assert [output.prompt_tokens for output in outputs] == [len(row) for row in rows]
 
 
 def test_a_label_of_one_token_needs_no_tree(nano):
     assert choose(nano, prompts(nano, 2), ["red"])[0].text == "red"
-    with pytest.raises(SlmkitError, match="no labels to choose from"):
+    with pytest.raises(SlmkitError) as error:
         choose(nano, prompts(nano, 1), [])
+    assert error.value.where == "labels"
 
 
 def test_a_prompt_beyond_the_context_is_an_error(nano):
@@ -128,7 +130,7 @@ def test_a_prompt_beyond_the_context_is_an_error(nano):
     fits = 1024 - (len(ending) - 1)  # its last token is not read
     whole, cut = choose(nano, [[5] * fits, [5] * (fits + 1)], ["card lost"])
     assert (whole.text, whole.error) == ("card lost", "")
-    assert "exceed the context of 1,024" in cut.error
+    assert "1,024" in cut.error
 
 
 def test_a_recurrent_model_chooses_too(nano):
@@ -145,7 +147,7 @@ def test_a_recurrent_model_chooses_too(nano):
 
 
 @pytest.mark.parametrize("window", [16, 64])
-def test_a_model_with_a_window_chooses_as_by_one_pass_a_label(nano, window):
+def test_a_model_with_a_sliding_window_chooses_as_by_one_pass_per_label(nano, window):
     from transformers import MistralConfig, MistralForCausalLM
 
     torch.manual_seed(0)

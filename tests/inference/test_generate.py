@@ -1,4 +1,4 @@
-"""Batched answers equal those of transformers one at a time, whatever is batched with what."""
+"""Batched answers equal those of transformers one at a time, however they are batched."""
 
 import random
 
@@ -17,7 +17,7 @@ NANO = ModelRef("nano", str(lookup.PACKAGE / "assets" / "nano"))
 
 @pytest.fixture
 def nano() -> Loaded:
-    torch.set_num_threads(1)  # one small model: a second thread gains little, and costs much beside other work
+    torch.set_num_threads(1)  # a second thread gains little on a small model
     return shared_model(NANO, device="cpu")
 
 
@@ -100,7 +100,7 @@ def test_the_templates_end_of_turn_is_a_stop(nano):
     assert nano.tokenizer.convert_tokens_to_ids("<|end|>") in stop_ids(nano)
 
 
-def test_a_cut_answer_is_not_called_stopped(nano):
+def test_an_answer_that_was_cut_off_is_not_marked_stopped(nano):
     outputs = generate(nano, prompts(nano, 3), max_new_tokens=1)
     assert all(o.completion_tokens <= 1 for o in outputs)
     assert [o.stopped for o in outputs] == [o.completion_tokens == 0 for o in outputs]
@@ -109,19 +109,19 @@ def test_a_cut_answer_is_not_called_stopped(nano):
 def test_a_prompt_beyond_the_context_is_an_error_not_a_cut(nano):
     rows = prompts(nano, 2)
     outputs = generate(nano, [rows[0], [5] * 1020, rows[1]], max_new_tokens=8)
-    assert outputs[1].error == "prompt of 1,020 tokens and max_new_tokens=8 exceed the context of 1,024"
+    assert all(value in outputs[1].error for value in ("1,020", "max_new_tokens=8", "1,024"))
     assert (outputs[1].text, outputs[1].prompt_tokens) == ("", 1020)
     assert [o.text for o in (outputs[0], outputs[2])] == [o.text for o in generate(nano, rows, max_new_tokens=8)]
 
 
-def test_each_answer_is_heard_of_once_with_its_index(nano):
-    heard = {}
+def test_each_answer_is_passed_to_the_callback_with_its_index(nano):
+    seen = {}
     rows = prompts(nano, 7)
-    outputs = generate(nano, rows, max_new_tokens=4, batch_size=2, on_output=heard.__setitem__)
-    assert [heard[i] for i in range(7)] == outputs
+    outputs = generate(nano, rows, max_new_tokens=4, batch_size=2, on_output=seen.__setitem__)
+    assert [seen[i] for i in range(7)] == outputs
 
 
-def test_sampling_repeats_by_its_seed_and_not_by_its_batch(nano):
+def test_sampling_depends_on_the_seed_and_not_on_the_batch(nano):
     rows = prompts(nano, 6)
     drawn = [o.text for o in generate(nano, rows, max_new_tokens=8, sampling=Sampling(1.0, 0.9, seed=1))]
     assert drawn == [
@@ -130,7 +130,7 @@ def test_sampling_repeats_by_its_seed_and_not_by_its_batch(nano):
     assert drawn != [o.text for o in generate(nano, rows, max_new_tokens=8, sampling=Sampling(1.0, 0.9, seed=2))]
 
 
-def test_a_nucleus_of_nothing_is_greedy(nano):
+def test_a_tiny_top_p_is_greedy(nano):
     rows = prompts(nano, 4)
     sampled = generate(nano, rows, max_new_tokens=6, sampling=Sampling(1.0, top_p=1e-9))
     assert [o.text for o in sampled] == [o.text for o in generate(nano, rows, max_new_tokens=6)]

@@ -1,4 +1,4 @@
-"""The cache with room holds what transformers' own holds, without copying it for every token."""
+"""The roomy cache contains the same as transformers' own, without copying it for every token."""
 
 import torch
 from transformers import DynamicCache, LlamaConfig
@@ -16,12 +16,12 @@ def added(caches, rows: int, tokens: int, seed: int):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
-def test_it_holds_what_a_dynamic_cache_holds_through_all_changes_of_its_rows():
+def test_it_equals_a_dynamic_cache_through_all_changes_of_its_rows():
     caches = roomy_cache(CONFIG), DynamicCache(config=CONFIG)
     added(caches, 1, 5, seed=0)
     for cache in caches:
         cache.batch_repeat_interleave(3)
-    for step in range(70):  # beyond the room that is made at once
+    for step in range(70):  # more than the spare room of one allocation
         added(caches, 3, 1, seed=step)
     for cache in caches:
         cache.batch_select_indices(torch.tensor([2, 0]))
@@ -29,7 +29,7 @@ def test_it_holds_what_a_dynamic_cache_holds_through_all_changes_of_its_rows():
     assert caches[0].get_seq_length() == caches[1].get_seq_length() == 79
 
 
-def test_a_token_more_moves_nothing():
+def test_one_more_token_copies_nothing():
     cache = roomy_cache(CONFIG)
     cache.update(torch.ones(1, 2, 5, 8), torch.ones(1, 2, 5, 8), 0)
     before = cache.layers[0].keys.data_ptr()

@@ -30,6 +30,6 @@ def test_a_missing_backend_is_an_error_before_anything_is_loaded(project, slmkit
 def test_an_adapter_or_attention_that_unsloth_lacks_is_refused() -> None:
     with pytest.raises(SlmkitError, match="'dora'"):
         check_unsloth(ModelRef("x", "org/model"), "dora", "auto")
-    with pytest.raises(SlmkitError) as error:
+    with pytest.raises(SlmkitError, match="'sdpa'") as error:
         check_unsloth(ModelRef("x", "org/model"), "lora", "sdpa")
     assert error.value.where == "attn_implementation"
