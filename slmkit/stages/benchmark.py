@@ -30,7 +30,7 @@ def benchmark(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Runs tasks of lm-evaluation-harness on a model, and optionally on the model before training to measure forgetting.
+    """Runs lm-evaluation-harness tasks on a model, and optionally on the model before training to measure forgetting.
 
     task_folder: tasks as the harness's YAML files; None: the tasks shipped with it, whose data is on the hub.
     before: another model on the same documents; differences are paired. max_loss: if any metric gets worse by more

@@ -1,4 +1,4 @@
-"""The acceptance card of an embedded model: what it was taught, and what it must not know, each with its interval."""
+"""The card stage: the acceptance test of an embedded model, one score with an interval per ability."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from slmkit.metrics.match import exact_match
 from slmkit.micro_world.gold_sets import draw
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
+from slmkit.statistics.intervals import mean_score
 from slmkit.types import Answer, Example, Input, Model, ModelRef, Score, System
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ NUM_SHOTS = 4
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the card: a gold set or the part with these slice values, how it is asked, and what counts."""
+    """One line of the card: a gold set or some of its slices, how it is asked, and how it is scored."""
 
     name: str
     family: str
@@ -58,12 +59,10 @@ LINES = (
 
 
 def card(run: Run, *, model: Model, base: Model, gold: Input) -> None:
-    """Asks a model everything that it was taught, and what it must not know; a line with an interval for each.
+    """Tests a model on everything it was taught, and on what it must not know: one metric with an interval per line.
 
-    gold: the folder that holds the world's gold sets. A metric a line, so that `expect` can bound it on either side.
+    gold: the folder with the gold sets of the micro-world.
     """
-    from slmkit.statistics.intervals import mean_score
-
     rows: list[dict[str, object]] = []
     num_answers = 0
     with run.progress("ask", len(LINES), unit="lines") as bar:
@@ -88,7 +87,7 @@ def card(run: Run, *, model: Model, base: Model, gold: Input) -> None:
         pattern_gained_by_shots=value["pattern_few_shot"] - value["pattern_zero_shot"],
         disagreed=float(_disagreed(gold)),
     )
-    run.verdict(f"{model.name} gave {num_answers:,} answers on {len(rows)} lines.")
+    run.verdict(f"{model.name} gave {num_answers:,} answers on {len(rows)} lines of the card.")
 
 
 def _system(run: Run, line: Line, frozen: Gold, model: ModelRef) -> System:
@@ -105,7 +104,7 @@ def _system(run: Run, line: Line, frozen: Gold, model: ModelRef) -> System:
 
 
 def _shots(run: Run, family: str) -> Path:
-    """Solved rows to choose shots from: 1,000 training rows of the family, as `prepare` writes them."""
+    """Rows to choose few-shot examples from: 1,000 training rows of the family, in the format of `prepare`."""
     chats = [
         {"id": e.id, "messages": [{"role": "user", "content": e.input}, {"role": "assistant", "content": e.target}]}
         for e in draw(family, "train", 1000).examples
@@ -114,9 +113,9 @@ def _shots(run: Run, family: str) -> Path:
 
 
 def _score(line: Line, example: Example, answer: Answer) -> float:
-    """Whether what stands after the thoughts is right."""
-    said = replace(answer, text=answer.text.rpartition("</think>")[2])
-    return field_match(example, said, name="code") if line.by == "code" else exact_match(example, said)
+    """Whether the answer after </think> is right."""
+    final = replace(answer, text=answer.text.rpartition("</think>")[2])
+    return field_match(example, final, name="code") if line.by == "code" else exact_match(example, final)
 
 
 def _row(
@@ -128,6 +127,6 @@ def _row(
 
 
 def _disagreed(gold: Path) -> int:
-    """How many drawn examples were dropped because engine and re-reader did not agree, over all gold sets."""
+    """The number of generated examples that were dropped because two solvers disagreed, over all gold sets."""
     families = {line.family for line in LINES}
     return sum(int(read_gold(gold / family).card.get("disagreed", 0)) for family in families)

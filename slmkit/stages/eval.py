@@ -1,4 +1,4 @@
-"""The eval stage: one system on one gold set, its score with an interval and the rates that explain it."""
+"""The eval stage: scores one system on one gold set, with an interval and the rates that explain the score."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_score
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run import Run
+from slmkit.statistics.intervals import mean_score
 from slmkit.systems import choose_by
 from slmkit.types import Fraction, Input, MetricPart, PositiveInt, Score, SystemPart
 
@@ -28,11 +29,10 @@ def eval(
 ) -> None:
     """Scores one system on a gold set, with a 95 % interval, parse rate, stop rate, tokens and latency.
 
-    metric None: the one the gold card names, else exact_match for labels and short answers, json_fields for
-    extraction, f1 for long answers. more_metrics are measured beside it: None takes macro F1 and calibration for
-    labels, JSON validity and slot F1 for extraction, F1 else, with the rates of abstaining where some questions have
-    no answer.
-    limit: only the first examples of the gold set. bar: the score that must be reached, else the exit code is 2.
+    metric: None: the metric named in the gold card, else exact_match for labels and short answers, json_fields for
+    extraction, f1 for long answers. more_metrics: additional metrics; None: macro F1 and calibration for labels, JSON
+    validity and slot F1 for extraction, else F1, plus abstention rates if some questions have no answer.
+    limit: use only the first examples of the gold set. bar: the score to reach, else the exit code is 2.
     """
     frozen = read_gold(gold)
     refuse_leaky_systems({system.label: system}, frozen)
@@ -84,7 +84,7 @@ def check(
     more_metrics: list[MetricPart] | None = None,
     **_: object,
 ) -> None:
-    """Tries the metrics, and builds the system, which tells a missing model, template or key before any work."""
+    """Tries the metrics and builds the system, so that a missing model, template or key is found before any work."""
     check_metrics(metric, more_metrics)
     if gold.exists():
         frozen = read_gold(gold)
@@ -95,9 +95,7 @@ def check(
 def _slice_rows(
     slices: list[Mapping[str, str]], scores: list[float], clusters: list[str] | None, *, seed: int
 ) -> list[dict[str, object]]:
-    """The score of each slice of the gold set."""
-    from slmkit.statistics.intervals import mean_score
-
+    """The score of each slice of the gold set, with its interval."""
     rows: list[dict[str, object]] = []
     for key, value in sorted({pair for row in slices for pair in row.items()}):
         at = [i for i, row in enumerate(slices) if row.get(key) == value]

@@ -1,4 +1,4 @@
-"""What a fine-tune gained on its task, and what it lost elsewhere: before and after, on the same frozen gold sets."""
+"""The forgetting stage: what a fine-tune gained on its task and lost on others, on the same gold sets."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from slmkit.types import Answer, Input, MetricPart, PositiveInt, Score, SystemPa
 
 @dataclass(frozen=True)
 class Change:
-    """The scores of both models on one gold set, and their paired difference, after - before."""
+    """The scores of both models on one gold set, and the paired difference, after - before."""
 
     gold: str
     before: Score
     after: Score
     difference: Difference
     answers: list[dict[str, object]]
-    made_by: list[dict[str, object]]  # of both models, what each said of itself
+    made_by: list[dict[str, object]]  # how each model describes itself
 
     @property
     def row(self) -> dict[str, object]:
-        of = self.difference
+        difference = self.difference
         return {
-            "gold": self.gold, "before": self.before.value, "after": self.after.value, "change": of.value,
-            "low": of.low, "high": of.high, "p_value": of.p_value, "n": of.n,
+            "gold": self.gold, "before": self.before.value, "after": self.after.value, "change": difference.value,
+            "low": difference.low, "high": difference.high, "p_value": difference.p_value, "n": difference.n,
         }  # fmt: skip
 
 
@@ -49,17 +49,17 @@ def forgetting(
     limit: PositiveInt | None = None,
     max_loss: float | None = None,
 ) -> None:
-    """Asks a model before and after its training the same questions: of its new task, and of what it could do.
+    """Measures what a model gains on its new task and loses on others: the same questions before and after training.
 
-    gold: the gold set of the new task, scored by `metric` (None: as in eval). keep: gold sets of what must not be
-    lost, each scored by its own metric; their p-values are adjusted for their number. max_loss: the drop of any of
-    them above which the exit code is 2.
+    gold: the gold set of the new task, scored by `metric` (None: as in eval). keep: gold sets of abilities to keep,
+    each scored by its own metric; their p-values are Holm-adjusted. max_loss: if any of them drops by more than this,
+    the exit code is 2.
     """
     sets = [read_gold(folder) for folder in (gold, *keep)]
     file = AnswerFile(run.path("answered.jsonl"))
     with run.progress("answer", 2 * sum(len(one.examples[:limit]) for one in sets), "answers") as bar:
 
-        def shown(answer: Answer) -> None:
+        def advance(answer: Answer) -> None:
             bar.advance(tokens=answer.prompt_tokens + answer.completion_tokens)
 
         changes = [
@@ -70,7 +70,7 @@ def forgetting(
                 before,
                 after,
                 file,
-                shown,
+                advance,
                 limit,
             )
             for one in sets
@@ -86,11 +86,11 @@ def forgetting(
     worst = min(kept, key=lambda change: change.difference.value)
     lost = max(0.0, -worst.difference.value)
     run.metric(forgotten=lost)
-    sentence = f"{gained.gold} moves by {_told(gained.difference)}, and of what is to be kept "
-    sentence += f"{worst.gold} loses most, {_told(worst.difference)}" if lost else "nothing is lost"
+    sentence = f"{gained.gold} changes by {_interval(gained.difference)}; "
+    sentence += f"the largest loss is {_interval(worst.difference)} on {worst.gold}" if lost else "nothing is lost"
     kept_enough = max_loss is None or lost <= max_loss
     if max_loss is not None:
-        sentence += f": {'within' if kept_enough else 'more than'} the {max_loss:g} allowed"
+        sentence += f", {'within' if kept_enough else 'beyond'} the allowed loss of {max_loss:g}"
     run.verdict(sentence + ".", positive=kept_enough)
 
 
@@ -103,15 +103,16 @@ def check(
     metric: MetricPart | None = None,
     **_: object,
 ) -> None:
-    """Tries the metrics, and builds both systems, which tells a missing model; `keep` must name other gold sets."""
+    """Tries the metrics and builds both systems, so that a missing model is found before any work."""
     check_metrics(metric, None)
     if not keep:
-        raise SlmkitError("no gold set says what is to be kept", where="with.keep", fix="keep: [gold/reading]")
+        raise SlmkitError("keep names no gold set", where="with.keep", fix="keep: [gold/reading]")
     sets = [read_gold(folder) for folder in (gold, *keep) if folder.exists()]
     if len({one.task.name for one in sets}) < len(sets):
-        raise SlmkitError("a gold set is named twice", where="with.gold, with.keep", fix="name each once")
+        twice = next(one.task.name for i, one in enumerate(sets) if one.task.name in [s.task.name for s in sets[:i]])
+        raise SlmkitError(f"gold set {twice!r} is named twice", where="with.gold, with.keep", fix="name each set once")
     for one in sets:
-        default_metric(one)  # tells a card that names an unknown one
+        default_metric(one)  # raises if the card names an unknown metric
         for system in (before, after):
             system(one.task)
 
@@ -158,7 +159,7 @@ def _change(
 
 
 def _adjusted(changes: Sequence[Change]) -> list[Change]:
-    """The changes with p-values adjusted for how many of them are tested."""
+    """The changes with Holm-adjusted p-values."""
     p_values = holm([change.difference.p_value for change in changes])
     return [
         replace(change, difference=replace(change.difference, p_value=p_value))
@@ -170,10 +171,10 @@ def _score(difference: Difference) -> Score:
     return Score(difference.value, difference.low, difference.high, difference.n)
 
 
-def _told(difference: Difference) -> str:
+def _interval(difference: Difference) -> str:
     return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
 
 
 def _key(name: str) -> str:
-    """The name of a gold set as the beginning of a metric's name."""
+    """The name of a gold set as a prefix of a metric's name."""
     return "".join(char if char.isalnum() else "_" for char in name)

@@ -1,4 +1,4 @@
-"""Tasks of lm-evaluation-harness on the embedded model, from local files; the same model has forgotten nothing."""
+"""Local tasks of lm-evaluation-harness on the embedded model; a model compared with itself has forgotten nothing."""
 
 import json
 import math
@@ -42,7 +42,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_local_task_is_scored_and_nothing_is_forgotten_by_the_same_model(tmp_path, folder):
+def test_a_local_task_is_scored_and_the_same_model_has_forgotten_nothing(tmp_path, folder):
     pytest.importorskip("lm_eval")
     keys = {"model": NANO, "tasks": ["colours"], "task_folder": folder, "before": NANO, "max_loss": 0.0}
     stage.check(**keys)
@@ -56,7 +56,7 @@ def test_a_local_task_is_scored_and_nothing_is_forgotten_by_the_same_model(tmp_p
     made_by = read_jsonl(run.dir / "provenance.jsonl")
     same = {"backend": lm_eval.backend(), "chat": False, **identity(load_model(NANO, device="cpu"))}
     assert made_by == [{"system": "nano", **same}, {"system": "nano, before", **same}]
-    with pytest.raises(SlmkitError, match="no task 'colors'") as wrong:
+    with pytest.raises(SlmkitError, match="'colors'") as wrong:
         stage.benchmark(run, **keys | {"tasks": ["colors"]}, device="cpu")
     assert "colours" in wrong.value.fix
 
@@ -75,7 +75,7 @@ metric_list:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_metric_of_the_whole_set_is_kept_without_an_interval_and_held_against_the_limit(tmp_path):
+def test_a_metric_of_the_whole_set_has_no_interval_but_counts_against_max_loss(tmp_path):
     pytest.importorskip("lm_eval")
     data = write(
         tmp_path / "tasks" / "texts.jsonl", "".join(json.dumps({"text": f"card {i}"}) + "\n" for i in range(6))
@@ -88,25 +88,25 @@ def test_a_metric_of_the_whole_set_is_kept_without_an_interval_and_held_against_
     assert row == {"task": "texts", "metric": "bits_per_byte", "score": row["score"], "n": 6, "change": 0.0,
                    "higher_is_better": False}  # fmt: skip
     assert row["score"] == run.metrics["texts_bits_per_byte"] > 0
-    assert "within the loss of 0 allowed" in run.verdict_text
+    assert run.verdict_positive
     [note] = read_jsonl(run.dir / "notes.jsonl")
-    assert note["text"] == "texts bits_per_byte is one number of all its documents: it has no interval and no test"
+    assert note["text"].startswith("texts bits_per_byte ")
 
 
 def rows_of(metric, values, filter="none"):
-    """The harness's lines, a document each."""
+    """The harness's rows, one per document."""
     return [
         {"filter": filter, "metrics": [metric], metric: value, "doc_hash": f"d{i}"} for i, value in enumerate(values)
     ]
 
 
 def test_scores_whose_mean_is_not_the_harness_value_are_not_kept():
-    """As perplexity, whose documents have log-likelihoods: exp(-(-1 - 3) / 2) = 7.389."""
+    """For example perplexity, whose documents have log-likelihoods: exp(-(-1 - 3) / 2) = 7.389."""
     [one] = lm_eval._of_task("t", rows_of("perplexity", [-1.0, -3.0]), {"perplexity,none": 7.389}, {}, on_note=print)
     assert (one.value, one.scores) == (7.389, [])
 
 
-def test_each_way_to_read_an_answer_is_a_metric_of_its_own():
+def test_each_filter_of_a_task_gives_its_own_metric():
     rows = [*rows_of("exact_match", [0.0, 1.0], "strict"), *rows_of("exact_match", [1.0, 1.0], "flexible")]
     found = lm_eval._of_task("t", rows, {"exact_match,strict": 0.5, "exact_match,flexible": 1.0}, {}, on_note=print)
     assert [(one.metric, one.scores) for one in found] == [
@@ -115,28 +115,29 @@ def test_each_way_to_read_an_answer_is_a_metric_of_its_own():
     ]
 
 
-def test_what_is_no_number_is_noted_and_a_task_that_measures_nothing_is_refused():
-    said = []
+def test_a_metric_that_is_not_finite_is_noted_and_a_task_without_a_metric_is_refused():
+    notes = []
     rows = [row | {"metrics": ["f1", "acc"], "acc": 1.0} for row in rows_of("f1", [(0, 1)])]
-    [one] = lm_eval._of_task("t", rows, {"f1,none": math.nan, "acc,none": 1.0}, {"acc": True}, on_note=said.append)
-    assert (one.metric, said) == ("acc", ["t f1 is left out: nan is no number"])
-    with pytest.raises(SlmkitError, match="task 't' measures nothing"):
-        lm_eval._of_task("t", rows_of("f1", [(0, 1)]), {"f1,none": math.nan}, {}, on_note=said.append)
+    [one] = lm_eval._of_task("t", rows, {"f1,none": math.nan, "acc,none": 1.0}, {"acc": True}, on_note=notes.append)
+    [note] = notes
+    assert one.metric == "acc" and "t f1" in note and "nan" in note
+    with pytest.raises(SlmkitError, match="'t'"):
+        lm_eval._of_task("t", rows_of("f1", [(0, 1)]), {"f1,none": math.nan}, {}, on_note=notes.append)
 
 
 def test_a_metric_that_only_one_model_has_is_refused(tmp_path, monkeypatch):
-    """A model that has gone wild has an infinite perplexity; its other metrics must not pass for all."""
+    """A diverged model has an infinite perplexity; its other metrics must not hide that."""
     pytest.importorskip("lm_eval")
     lost = Measured("t", "perplexity", 7.4, [], ["d0"], False)
     kept = Measured("t", "acc", 1.0, [1.0], ["d0"], True)
     measured = iter([[kept], [kept, lost]])
     monkeypatch.setattr(stage, "run_tasks", lambda *_, **__: next(measured))
-    with pytest.raises(SlmkitError, match="t perplexity is no number for both models"):
+    with pytest.raises(SlmkitError, match="t perplexity"):
         stage.benchmark(Run(tmp_path / "run"), model=NANO, tasks=["t"], before=NANO, max_loss=0.1, device="cpu")
 
 
 @pytest.mark.parametrize("scores", [[1.0] * 6, []])
-def test_where_lower_is_better_a_rise_is_the_loss(tmp_path, monkeypatch, scores):
+def test_if_lower_is_better_a_rise_is_a_loss(tmp_path, monkeypatch, scores):
     pytest.importorskip("lm_eval")
     documents = [f"d{i}" for i in range(6)]
     after = Measured("t", "error_rate", 1.0, scores, documents, False)
@@ -148,22 +149,23 @@ def test_where_lower_is_better_a_rise_is_the_loss(tmp_path, monkeypatch, scores)
     stage.benchmark(run, model=NANO, tasks=["t"], before=NANO, max_loss=0.01, device="cpu")
     assert run.metrics["forgotten"] == 1.0
     assert not run.verdict_positive
-    assert "t error_rate changes most for the worse, +1.000" in run.verdict_text
+    assert "+1.000" in run.verdict_text and "t error_rate" in run.verdict_text
     better = Run(tmp_path / "better")
     stage.benchmark(better, model=NANO, tasks=["t"], before=NANO, max_loss=0.01, device="cpu")
     assert better.metrics["forgotten"] == 0.0
     assert better.verdict_positive
 
 
-def test_a_task_that_does_not_say_which_way_is_better_is_noted():
-    said = []
-    [one] = lm_eval._of_task("t", rows_of("speed", [1.0]), {"speed,none": 1.0}, {"speed": None}, on_note=said.append)
+def test_a_metric_without_a_direction_is_noted():
+    notes = []
+    [one] = lm_eval._of_task("t", rows_of("speed", [1.0]), {"speed,none": 1.0}, {"speed": None}, on_note=notes.append)
     assert one.higher_is_better
-    assert said == ["t does not say whether a higher speed is better: it is taken to be"]
+    [note] = notes
+    assert note.startswith("t speed ")
 
 
 def best_choice():
-    """Which choice has the highest log-probability after the text, worked out with transformers alone."""
+    """The choice with the highest log-probability after the text, computed with transformers alone."""
     import torch
 
     loaded = load_model(NANO, device="cpu")
@@ -177,11 +179,11 @@ def best_choice():
     return scores.index(max(scores))
 
 
-def test_mistakes_are_said_before_any_work(monkeypatch):
-    with pytest.raises(SlmkitError, match="no tasks to run"):
+def test_mistakes_are_found_before_any_work(monkeypatch):
+    with pytest.raises(SlmkitError, match="tasks"):
         stage.check(model=NANO, tasks=[])
-    with pytest.raises(SlmkitError, match="max_loss needs a model"):
+    with pytest.raises(SlmkitError, match="max_loss"):
         stage.check(model=NANO, tasks=["x"], max_loss=0.1)
     monkeypatch.setattr("slmkit.evaluation.lm_eval.find_spec", lambda name: None)
-    with pytest.raises(SlmkitError, match="not installed"):
+    with pytest.raises(SlmkitError, match="lm-evaluation-harness"):
         stage.check(model=NANO, tasks=["x"])

@@ -1,4 +1,4 @@
-"""The acceptance card: a score with its interval for each line, asked of the models that ship."""
+"""The acceptance card: a score with its interval for each line, on the embedded models."""
 
 from __future__ import annotations
 

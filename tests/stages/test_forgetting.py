@@ -1,4 +1,4 @@
-"""What a fine-tune gains and loses: the same questions before and after, on the new task and on what must be kept."""
+"""Gains and losses of a fine-tune: the same questions before and after, on the new task and on tasks to keep."""
 
 import pytest
 from project_files import REPOSITORY, read_jsonl
@@ -16,7 +16,7 @@ from slmkit.types import Answer, Example, Task
 
 
 class Saying:
-    """A system that is right on the gold sets it is told, and silent elsewhere."""
+    """A system that is right on the known gold sets, and silent on others."""
 
     def __init__(self, task, *, known):
         self.name, self.right = "saying", task.name in known
@@ -37,7 +37,7 @@ def knowing(*known):
 GOLD = REPOSITORY / "gold"
 
 
-def test_gain_and_loss_are_told_apart_and_the_loss_is_held_against_its_limit(tmp_path):
+def test_gain_and_loss_are_measured_and_the_loss_is_compared_with_its_limit(tmp_path):
     run = Run(tmp_path / "run", name="forgetting")
     forgetting(
         run,
@@ -52,7 +52,7 @@ def test_gain_and_loss_are_told_apart_and_the_loss_is_held_against_its_limit(tmp
     assert run.metrics["reading_change"].value == -1.0
     assert run.metrics["skills_change"].value == 0.0
     assert run.metrics["forgotten"] == 1.0
-    assert "reading loses most, -1.000" in run.verdict_text
+    assert "reading" in run.verdict_text and "-1.000 [" in run.verdict_text
     made_by = read_jsonl(run.dir / "provenance.jsonl")
     assert [row["system"] for row in made_by] == [
         f"{name}, {when}" for name in ("tickets", "reading", "skills") for when in ("before", "after")
@@ -63,7 +63,7 @@ def test_gain_and_loss_are_told_apart_and_the_loss_is_held_against_its_limit(tmp
 
 
 class Reader:
-    """A system that is right but on questions about the documents it has lost."""
+    """A system that is right, except on questions about the lost documents."""
 
     def __init__(self, task, *, lost):
         self.name, self.lost = "reader", lost.get(task.name, ())
@@ -89,7 +89,7 @@ def about_documents(tmp_path):
     ]
 
 
-def test_questions_on_one_document_count_as_one_draw_and_what_is_kept_is_tested_together(tmp_path, about_documents):
+def test_questions_on_one_document_are_one_cluster_and_the_losses_are_tested_together(tmp_path, about_documents):
     run = Run(tmp_path / "run")
     was = {name: ["d11"] for name in ("new", "old", "older")}
     now = {"new": ["d9"], "old": ["d0", "d1", "d2", "d3", "d4", "d5", "d6", "d11"], "older": ["d0", "d1", "d2", "d11"]}
@@ -101,22 +101,22 @@ def test_questions_on_one_document_count_as_one_draw_and_what_is_kept_is_tested_
     rows = read_jsonl(run.dir / "changes.jsonl")
     assert [(row["low"], row["high"]) for row in rows] == [(of.low, of.high) for of in expected]
     assert [row["p_value"] for row in rows] == [expected[0].p_value, *holm([of.p_value for of in expected[1:]])]
-    assert rows[1]["p_value"] == 2 * expected[1].p_value > 0.01  # of questions alone it would be 2 ** -69
+    assert rows[1]["p_value"] == 2 * expected[1].p_value > 0.01  # with independent questions it would be 2 ** -69
     assert run.metrics["score"] == mean_score(scores["new"][0], clusters=documents)
 
 
-@pytest.mark.parametrize(("keep", "told"), [([], "what is to be kept"), ([GOLD / "tickets"], "named twice")])
-def test_a_comparison_that_says_nothing_is_refused(keep, told):
-    with pytest.raises(SlmkitError, match=told):
+@pytest.mark.parametrize(("keep", "message"), [([], "keep"), ([GOLD / "tickets"], "'tickets'")])
+def test_no_gold_set_to_keep_and_one_named_twice_are_refused(keep, message):
+    with pytest.raises(SlmkitError, match=message):
         check(before=knowing(), after=knowing(), gold=GOLD / "tickets", keep=keep, limit=None)
 
 
 def test_a_metric_that_cannot_compare_is_refused_before_any_work(tmp_path):
     keys = {"before": knowing(), "after": knowing(), "gold": GOLD / "tickets", "keep": [GOLD / "reading"]}
-    with pytest.raises(SlmkitError, match="macro_f1 scores the whole set at once"):
+    with pytest.raises(SlmkitError, match="macro_f1"):
         check(**keys, metric=lookup.load_part("metrics", "macro_f1"))
     odd = freeze_gold(
         tmp_path / "odd", examples=[Example("1", "?", "a")], task=Task("odd"), source="", extra={"metric": "bleu"}
     )
-    with pytest.raises(SlmkitError, match="metric 'bleu' is not one that a card can name"):
+    with pytest.raises(SlmkitError, match="'bleu'"):
         check(**keys | {"keep": [odd.folder]})
