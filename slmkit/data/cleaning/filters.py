@@ -12,26 +12,34 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
 
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.cleaning.label_errors import label_suspects
-from slmkit.data.cleaning.language import find_language
+from slmkit.data.cleaning.language import find_language, identify_language
 from slmkit.data.split import hash_share
 from slmkit.errors import SlmkitError
 from slmkit.types import NonNegativeInt, PositiveInt
 
-_NEEDS = {"language": "language", "min_words": "length", "max_words": "length", "max_per_label": "balance"}
+_NEEDS = {
+    "language": "language", "language_engine": "language", "min_words": "length", "max_words": "length",
+    "max_per_label": "balance", "html_engine": "clean_html",
+}  # fmt: skip
 _OF_LABELS = ("label_suspects", "balance")
+_EXTRAS = {"language_engine": "language", "html_engine": "html"}  # option -> the extra that installs its package
 
 
 @dataclass(frozen=True)
 class Filters:
-    """The options of the filtering steps."""
+    """The options of the cleaning steps."""
 
     language: str | None = None  # two-letter code, e.g. en; None: the language of most rows
+    language_engine: Literal["py3langid"] | None = None  # 97 languages; None: the built-in rules for 14
     min_words: NonNegativeInt | None = None  # per row, input and target together
     max_words: NonNegativeInt | None = None
     max_per_label: PositiveInt | None = None  # rows that "balance" keeps per label
+    html_engine: Literal["trafilatura"] | None = None  # clean_html keeps only the main text of whole pages
 
     def check(self, steps: Sequence[str], *, kind: str | None = None) -> None:
         """Refuses an option without its step, a step without its option, and label steps without labels."""
@@ -39,6 +47,11 @@ class Filters:
             if getattr(self, name) is not None and step not in steps:
                 fix = f"add the step: steps=[{', '.join([*steps, step])}]"
                 raise SlmkitError(f"{name} has no effect without the step {step!r}", where=f"with.{name}", fix=fix)
+        for name, extra in _EXTRAS.items():
+            package = getattr(self, name)
+            if package is not None and not find_spec(package):
+                fix = f"pip install 'slmkit[{extra}]', or remove {name}"
+                raise SlmkitError(f"{name}={package} needs the package {package}", where=f"with.{name}", fix=fix)
         if "length" in steps and self.min_words is None and self.max_words is None:
             raise SlmkitError("the step 'length' needs a limit", where="with.steps", fix="set min_words or max_words")
         if "balance" in steps and (self.max_per_label or 0) < 1:
@@ -58,7 +71,8 @@ def drop_reasons(step: str, rows: Sequence[CanonicalRow], filters: Filters) -> d
 
 
 def _language(rows: Sequence[CanonicalRow], filters: Filters) -> dict[int, str]:
-    found = [find_language([row.input]) for row in rows]
+    identify = identify_language if filters.language_engine else lambda text: find_language([text])
+    found = [identify(row.input) for row in rows]
     most = Counter(language for language in found if language).most_common(1)
     kept = filters.language or (most[0][0] if most else None)
     return {i: f"language {language}" for i, language in enumerate(found) if language and language != kept}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from slmkit.data.canonical_row import CanonicalRow, DroppedRow
-from slmkit.data.cleaning.clean_html import clean_html
+from slmkit.data.cleaning.clean_html import clean_html, main_text
 from slmkit.data.cleaning.filters import Filters, drop_reasons
 from slmkit.data.cleaning.mask_pii import find_pii, mask_pii
 from slmkit.data.repair_encoding import repair_encoding
@@ -62,7 +62,8 @@ def apply_steps(
     done = CleanedRows(list(rows))
     for step in steps:
         if step in TEXT_STEPS:
-            after = _rewrite(done.rows, step, keep_targets=keep_targets)
+            change = main_text if step == "clean_html" and filters.html_engine else TEXT_STEPS[step]
+            after = _rewrite(done.rows, step, change, keep_targets=keep_targets)
         elif step == "duplicates":
             after = _drop_duplicates(done.rows)
         elif step == "near_duplicates":
@@ -114,8 +115,9 @@ def _drop_near_duplicates(rows: Sequence[CanonicalRow], on_rows: OnRows | None) 
     return without(rows, dict.fromkeys(indices, "near duplicate"))
 
 
-def _rewrite(rows: Sequence[CanonicalRow], step: str, *, keep_targets: bool) -> CleanedRows:
-    change = TEXT_STEPS[step]
+def _rewrite(
+    rows: Sequence[CanonicalRow], step: str, change: Callable[[str], str], *, keep_targets: bool
+) -> CleanedRows:
     kept, emptied, changed = [], [], []
     for row in rows:
         input = change(row.input)

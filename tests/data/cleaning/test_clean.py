@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from slmkit.data.cleaning.clean_html import clean_html
+from slmkit.data.cleaning.clean_html import clean_html, main_text
 from slmkit.data.cleaning.mask_pii import find_pii, mask_pii
 from slmkit.data.repair_encoding import repair_encoding
 
@@ -30,6 +30,22 @@ def test_mojibake_is_repaired_as_expected(shared_data, name, count):
 )
 def test_html_is_removed_and_code_stays(text, clean):
     assert clean_html(text) == clean
+
+
+PAGE = (
+    "<html><body><nav><a href=/>Home</a></nav><article><h1>Opening hours</h1><p>The shop opens at nine in the morning "
+    "on every day of the week.</p><p>It closes at six, except on Sundays.</p></article><footer>Us</footer></body></html>"
+)
+PAGE_TEXT = """\
+Opening hours
+The shop opens at nine in the morning on every day of the week.
+It closes at six, except on Sundays."""
+
+
+def test_main_text_drops_the_menu_and_the_footer_of_a_page():
+    pytest.importorskip("trafilatura")
+    assert main_text(PAGE) == PAGE_TEXT
+    assert main_text("Fish &amp; chips<br>today") == clean_html("Fish &amp; chips<br>today")
 
 
 def test_awkward_strings_survive_cleaning(shared_data):

@@ -78,3 +78,32 @@ def test_an_option_without_its_step_and_a_step_without_its_option_are_refused(fi
     with pytest.raises(SlmkitError, match=value) as caught:
         filters.check(steps, kind=kind)
     assert caught.value.where == where
+
+
+@pytest.mark.parametrize(
+    ("filters", "step", "extra"),
+    [
+        (Filters(language_engine="py3langid"), "language", "slmkit[language]"),
+        (Filters(html_engine="trafilatura"), "clean_html", "slmkit[html]"),
+    ],
+)
+def test_an_engine_needs_its_step_and_its_package(filters, step, extra, monkeypatch):
+    with pytest.raises(SlmkitError, match=f"'{step}'"):
+        filters.check([])
+    monkeypatch.setattr("slmkit.data.cleaning.filters.find_spec", lambda name: None)
+    with pytest.raises(SlmkitError) as caught:
+        filters.check([step])
+    assert extra in caught.value.fix
+
+
+def test_the_engines_are_used_by_their_steps():
+    pytest.importorskip("py3langid")
+    pytest.importorskip("trafilatura")
+    text = "The shop opens at nine in the morning on every day of the week."
+    more = "It closes at six, except on Sundays."
+    page = f"<html><body><nav>Home</nav><article><h1>Hours</h1><p>{text}</p><p>{more}</p></article></body></html>"
+    table = rows(("Waar is mijn nieuwe kaart gebleven?", "a"), (page, "b"))
+    filters = Filters(language="nl", language_engine="py3langid", html_engine="trafilatura")
+    done = apply_steps(table, ["clean_html", "language"], keep_targets=True, filters=filters)
+    assert [row.input for row in done.rows] == ["Waar is mijn nieuwe kaart gebleven?"]
+    assert [(row.input, row.reason) for row in done.dropped] == [(f"Hours\n{text}\n{more}", "language en")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slmkit.data.cleaning.language import find_language
+from slmkit.data.cleaning.language import find_language, identify_language
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,19 @@ from slmkit.data.cleaning.language import find_language
 )
 def test_the_language_is_identified_or_unclear(language: str | None, text: str) -> None:
     assert find_language([text]) == language
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("nl", "Waar is mijn nieuwe kaart gebleven?"),
+        ("pl", "Gdzie jest moja nowa karta?"),
+        ("uk", "Де моя нова картка і коли вона прийде?"),
+        ("en", "freeze my card"),
+        (None, "ok"),
+        (None, "zxq vbn qwrt plk mnb"),
+    ],
+)
+def test_py3langid_identifies_more_languages(language: str | None, text: str) -> None:
+    pytest.importorskip("py3langid")
+    assert identify_language(text) == language
