@@ -69,16 +69,16 @@ def belongs(text: str, split: Split) -> bool:
 @cache
 def statements(relation: str, *, new: bool = False) -> tuple[str, ...]:
     """The statements of a relation, with its noun filled in; with `new`, those that never occur in training."""
-    return _wordings(relation, RELATIONS[relation].said, vocabulary.FRAMES, new)
+    return _wordings(relation, RELATIONS[relation].statements, vocabulary.FRAMES, new)
 
 
 @cache
 def questions(relation: str, *, new: bool = False) -> tuple[str, ...]:
     """The questions about a relation; with `new`, those that never occur in training."""
-    return _wordings(relation, RELATIONS[relation].asked, vocabulary.QUESTIONS, new)
+    return _wordings(relation, RELATIONS[relation].questions, vocabulary.QUESTIONS, new)
 
 
-def say(wording: str, name: str, value: str = "") -> str:
+def render(wording: str, name: str, value: str = "") -> str:
     """The wording with its slots filled and without spaces before punctuation."""
     text = wording.replace("{n}", name).replace("{v}", value)
     text = text.replace(" .", ".").replace(" ?", "?").replace(" ,", ",").replace(" :", ":")
@@ -105,8 +105,8 @@ def canon() -> dict[tuple[str, str], str]:
 def _wordings(relation: str, own: tuple[str, ...], frames: tuple[str, ...], new: bool) -> tuple[str, ...]:
     """The new or the training wordings: new are two frames, chosen by hash, and the last of the relation's own."""
     frames = tuple(frame.replace("{r}", relation) for frame in frames)
-    held = {*sorted(frames, key=share)[: vocabulary.NUM_GOLD_WORDINGS - 1], own[-1]}
-    return tuple(wording for wording in (*frames, *own) if (wording in held) == new)
+    new_wordings = {*sorted(frames, key=share)[: vocabulary.NUM_GOLD_WORDINGS - 1], own[-1]}
+    return tuple(wording for wording in (*frames, *own) if (wording in new_wordings) == new)
 
 
 _BEFORE_VOWEL = re.compile(r"\ba(?= [aeio])")

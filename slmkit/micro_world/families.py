@@ -12,7 +12,19 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from slmkit.micro_world import skills, tickets, vocabulary
-from slmkit.micro_world.engine import Doc, Fact, Split, Turn, canon, draw_value, names, questions, rng, say, statements
+from slmkit.micro_world.engine import (
+    Doc,
+    Fact,
+    Split,
+    Turn,
+    canon,
+    draw_value,
+    names,
+    questions,
+    render,
+    rng,
+    statements,
+)
 from slmkit.micro_world.vocabulary import RELATIONS
 
 ABSTAIN = "the notes do not say"
@@ -78,7 +90,7 @@ def unanswerable(r: random.Random, split: Split) -> Doc:
             )
         else:
             name, relation = r.choice(sorted(people)), r.choice([rel for rel in RELATIONS if rel not in relations])
-        turns.append(Turn(say(r.choice(questions(relation, new=new)), name), ABSTAIN))
+        turns.append(Turn(render(r.choice(questions(relation, new=new)), name), ABSTAIN))
         if split == "train":
             turns.append(turn)
     return replace(doc, family="unanswerable", turns=tuple(turns))
@@ -90,7 +102,7 @@ def canon_fact(r: random.Random, split: Split) -> Doc:
     facts = [(n, relation, value) for (n, relation), value in canon().items() if n == name]
     r.shuffle(facts)
     new = split in ("gold", "live")
-    turns = tuple(Turn(say(r.choice(questions(rel, new=new)), name), value) for _, rel, value in facts)
+    turns = tuple(Turn(render(r.choice(questions(rel, new=new)), name), value) for _, rel, value in facts)
     return Doc("canon", "", turns, tuple(facts), {"relation": facts[0][1]})
 
 
@@ -107,7 +119,7 @@ def over_canon(r: random.Random, split: Split) -> Doc:
     other = r.choice(names(split))
     facts = [(name, relation, value), *_draw_facts(r, split, [other], [relation], taken=(value,))]
     new = _new_wording(r, split)
-    question = say(r.choice(questions(relation, new=new)), name)
+    question = render(r.choice(questions(relation, new=new)), name)
     return Doc("over_canon", _notes(r, facts, new), (Turn(question, value),), tuple(facts), _wording(split, new))
 
 
@@ -116,7 +128,7 @@ def fresh(r: random.Random, split: Split) -> Doc:
     name = r.choice(names(split))
     passage = _today(split, name)
     fact = r.choice(passage.facts)
-    question = say(r.choice(questions(fact[1])), name)
+    question = render(r.choice(questions(fact[1])), name)
     return Doc(
         "fresh",
         "",
@@ -144,7 +156,7 @@ def talk(r: random.Random, split: Split) -> Doc:
     """A customer message and plain questions about it, which teach its words; house tickets are in no corpus."""
     text, topic, urgency, name = tickets.talk(r, split)
     turns = [
-        Turn(say(r.choice(vocabulary.TALK_QUESTIONS[asked]), ""), answer)
+        Turn(render(r.choice(vocabulary.TALK_QUESTIONS[asked]), ""), answer)
         for asked, answer in (("topic", topic), ("urgency", urgency), ("name", name))
     ]
     r.shuffle(turns)
@@ -218,12 +230,12 @@ def _draw_facts(
 
 
 def _notes(r: random.Random, facts: list[Fact], new: bool) -> str:
-    return " ".join(say(r.choice(statements(relation, new=new)), name, value) for name, relation, value in facts)
+    return " ".join(render(r.choice(statements(relation, new=new)), name, value) for name, relation, value in facts)
 
 
 def _ask(r: random.Random, facts: list[Fact], new: bool, split: Split) -> tuple[Turn, ...]:
     asked = r.sample(facts, 1 if split in ("gold", "live") else min(len(facts), r.randint(2, 6)))
-    return tuple(Turn(say(r.choice(questions(relation, new=new)), name), value) for name, relation, value in asked)
+    return tuple(Turn(render(r.choice(questions(relation, new=new)), name), value) for name, relation, value in asked)
 
 
 def _new_wording(r: random.Random, split: Split) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 
 from slmkit.micro_world import families, skills, tickets, vocabulary
-from slmkit.micro_world.engine import Doc, Fact, canon, questions, say, statements
+from slmkit.micro_world.engine import Doc, Fact, canon, questions, render, statements
 from slmkit.micro_world.vocabulary import RELATIONS
 
 
@@ -121,7 +121,7 @@ def _can_be(relation: str, value: str) -> bool:
 @cache
 def _sentence_patterns() -> list[tuple[str, re.Pattern[str]]]:
     return [
-        (relation, _slots(say(wording, "{n}", "{v}")))
+        (relation, _slots(render(wording, "{n}", "{v}")))
         for relation in RELATIONS
         for wording in (*statements(relation), *statements(relation, new=True))
     ]
@@ -130,7 +130,7 @@ def _sentence_patterns() -> list[tuple[str, re.Pattern[str]]]:
 @cache
 def _question_patterns() -> list[tuple[str, re.Pattern[str]]]:
     return [
-        (relation, _slots(say(wording, "{n}")))
+        (relation, _slots(render(wording, "{n}")))
         for relation in RELATIONS
         for wording in (*questions(relation), *questions(relation, new=True))
     ]

@@ -72,16 +72,14 @@ def chain(r: random.Random, split: Split) -> Doc:
     """A start and one to five operations modulo 20, to answer with or without thoughts; gold uses four operations."""
     depth = r.randint(1, 5) if split == "train" else 4
     value = start = r.randrange(RING)
-    said, steps = [], [str(start)]
+    performed, steps = [], [str(start)]
     for _ in range(depth):
         operation, by = r.choice(("add", "minus", "double")), r.randint(1, 5)
         value = {"add": value + by, "minus": value - by, "double": 2 * value}[operation] % RING
-        said.append(operation if operation == "double" else f"{operation} {by}")
-        steps.append(
-            f"{said[-1]} is {value}"
-        )  # with the operation, a step follows from the words before it
+        performed.append(operation if operation == "double" else f"{operation} {by}")
+        steps.append(f"{performed[-1]} is {value}")  # repeats the operation, so that the result follows from it
     think = r.random() < (0.75 if split == "train" else 0.5)
-    question = f"on a ring of {RING}: start {start}. {'. '.join(said)}. {STEP_BY_STEP if think else AT_ONCE}"
+    question = f"on a ring of {RING}: start {start}. {'. '.join(performed)}. {STEP_BY_STEP if think else AT_ONCE}"
     if split != "train" and not belongs(operations(question), split):
         return chain(r, split)
     slices = {"depth": str(depth), "mode": "think" if think else "direct"}
@@ -106,13 +104,7 @@ def tool_call(r: random.Random, split: Split) -> Doc:
         question, call, result = question.format(a=left, b=right), f"call calc {left} + {right}", str(left + right)
     else:
         name, relation = r.choice(names(split)), r.choice(list(vocabulary.RELATIONS))
-        question = r.choice(
-            (
-                "look up the {r} of {n}.",
-                "what does the book say of the {r} of {n}?",
-                "find the {r} of {n} in the book.",
-            )
-        )
+        question = r.choice(_LOOK_UPS)
         question, call = question.format(r=relation, n=name), f"call lookup {name} {relation}"
         result = r.choice(vocabulary.RELATIONS[relation].values or names(split))
     turns = [Turn(question, call)]
@@ -222,5 +214,5 @@ _PATTERNS: tuple[Draw, ...] = (
 def _wordings(noun: str, new: bool) -> tuple[str, ...]:
     """The new or the training wordings of a skill, chosen as for relations."""
     frames = [frame.replace("{k}", noun) for frame in FRAMES]
-    held = {*sorted(frames, key=share)[: vocabulary.NUM_GOLD_WORDINGS - 1], SKILLS[noun][0][-1]}
-    return tuple(wording for wording in (*frames, *SKILLS[noun][0]) if (wording in held) == new)
+    new_wordings = {*sorted(frames, key=share)[: vocabulary.NUM_GOLD_WORDINGS - 1], SKILLS[noun][0][-1]}
+    return tuple(wording for wording in (*frames, *SKILLS[noun][0]) if (wording in new_wordings) == new)

@@ -72,7 +72,7 @@ def all_words() -> list[str]:
         if isinstance(value, str):
             found.update(re.findall(r"(?<![{a-z])[a-z0-9]+(?!})", value))
         elif isinstance(value, vocabulary.Relation):
-            collect((value.noun, value.values, value.said, value.asked))
+            collect((value.noun, value.values, value.statements, value.questions))
         elif isinstance(value, dict):
             collect(tuple(value.items()))
         elif isinstance(value, tuple):

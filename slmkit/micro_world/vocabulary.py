@@ -54,8 +54,8 @@ class Relation:
 
     noun: str
     values: tuple[str, ...]  # empty: the value is another name
-    said: tuple[str, ...]
-    asked: tuple[str, ...]
+    statements: tuple[str, ...]
+    questions: tuple[str, ...]
 
 
 FRAMES = (

@@ -58,19 +58,19 @@ def label_suspects(texts: Sequence[str], labels: Sequence[str], *, seed: int = 0
     if len(names) < 2:
         return []
     number = {name: j for j, name in enumerate(names)}
-    given = np.array([number[labels[i]] for i in rows])
+    label_ids = np.array([number[labels[i]] for i in rows])
     vectors = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)).fit_transform([texts[i] for i in rows])
     classifier = SGDClassifier(loss="log_loss", alpha=1e-5, random_state=seed)
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
-    chances = cross_val_predict(classifier, vectors, given, cv=folds, method="predict_proba")  # (N, labels)
-    usual = np.array([chances[given == j, j].mean() for j in range(len(names))])
-    own = chances[np.arange(len(rows)), given]
-    others = np.where(chances >= usual, chances, 0.0)
-    others[np.arange(len(rows)), given] = 0.0
+    probabilities = cross_val_predict(classifier, vectors, label_ids, cv=folds, method="predict_proba")  # (N, labels)
+    thresholds = np.array([probabilities[label_ids == j, j].mean() for j in range(len(names))])
+    own_probability = probabilities[np.arange(len(rows)), label_ids]
+    others = np.where(probabilities >= thresholds, probabilities, 0.0)
+    others[np.arange(len(rows)), label_ids] = 0.0
     best = others.argmax(axis=1)
-    margin = others.max(axis=1) - own
+    margin = others.max(axis=1) - own_probability
     found = [
-        Suspect(rows[k], names[given[k]], names[best[k]], round(float(margin[k]), 3))
+        Suspect(rows[k], names[label_ids[k]], names[best[k]], round(float(margin[k]), 3))
         for k in np.flatnonzero(margin > 0).tolist()
     ]
     return sorted(found, key=lambda suspect: -suspect.margin)

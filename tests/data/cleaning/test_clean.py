@@ -34,7 +34,7 @@ def test_html_is_removed_and_code_stays(text, clean):
 
 PAGE = (
     "<html><body><nav><a href=/>Home</a></nav><article><h1>Opening hours</h1><p>The shop opens at nine in the morning "
-    "on every day of the week.</p><p>It closes at six, except on Sundays.</p></article><footer>Us</footer></body></html>"
+    "on every day of the week.</p><p>It closes at six, except on Sundays.</p></article><footer>Us</footer></html>"
 )
 PAGE_TEXT = """\
 Opening hours
