@@ -1,6 +1,7 @@
-"""Charts as matplotlib figures: axes with units, intervals where there are some, colours for light and dark pages.
+"""Charts as matplotlib figures: axes with units, confidence intervals, colours for light and dark pages.
 
-Text and axes are black on nothing; the report turns black into the page's own text colour. No pyplot: nothing global.
+Text and axes are black on a transparent background; the report replaces black by the page's text colour. No pyplot,
+so no global state.
 """
 
 from __future__ import annotations
@@ -14,28 +15,28 @@ if TYPE_CHECKING:
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
-# After Okabe and Ito's colour-blind-safe set, each shifted in lightness until it stands out 3:1 from white and from a
+# After Okabe and Ito's colour-blind-safe set, each shifted in lightness to a contrast of 3:1 on white and on a
 # dark page (WCAG 2.2, 1.4.11): blue, vermilion, green, purple, ochre, grey.
 PALETTE = ("#2478b8", "#d55e00", "#00906a", "#b8659a", "#a87a00", "#7a7f85")
-_MARKERS = "os^DvPX"  # one more than there are colours, so that the pairs repeat late
-_WIDE = 100  # from this ratio on, three labels for every factor of ten would cover one another
+_MARKERS = "os^DvPX"  # seven for six colours, so that the pairs repeat only after 42 series
+_WIDE = 100  # from this ratio on, three labels per factor of ten would overlap
 _GREY = "#808080"
-_MOST_POINTS = 1_000  # of one curve; more cannot be told apart
-_LONGEST_NAME = 32  # characters
+_MAX_POINTS = 1_000  # per curve; more are indistinguishable
+_MAX_NAME = 32  # characters
 
 _UNITS = {
-    "loss": "loss (nats a token)",
-    "validation_loss": "loss (nats a token)",
+    "loss": "loss (nats per token)",
+    "validation_loss": "loss (nats per token)",
     "learning_rate": "learning rate",
     "tokens": "tokens seen",
     "grad_norm": "gradient norm",
-    "seconds_per_answer": "seconds an answer",
+    "seconds_per_answer": "seconds per answer",
     "cost_per_1000": "cost of 1,000 answers",
 }
 
 
 def curves(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
-    """One chart a quantity of log.jsonl over its steps, losses first; train and validation loss share theirs.
+    """One chart per quantity of log.jsonl over the steps, losses first; training and validation loss share one.
 
     Rows look like {"step": 10, "loss": 2.31, "learning_rate": 0.0002}; a row may lack any of them.
     """
@@ -51,7 +52,7 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
     for label, names in charts.items():
         figure, axes = blank(height=2.6, width=4.8)
         for colour, name in zip(PALETTE, names, strict=False):
-            points = series[name][:: max(1, math.ceil(len(series[name]) / _MOST_POINTS))]
+            points = series[name][:: max(1, math.ceil(len(series[name]) / _MAX_POINTS))]
             steps, values = zip(*points, strict=True)
             marker = "o" if len(points) < 25 else None
             axes.plot(
@@ -66,7 +67,7 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
 
 
 def arms(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Each arm's score as a point with its 95 % interval, the first arm on top.
+    """Each arm's score as a point with its 95 % confidence interval, the first arm on top.
 
     Rows look like {"system": "rag", "score": 0.81, "low": 0.75, "high": 0.86}.
     """
@@ -84,10 +85,10 @@ def arms(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "seconds_per_answer") -> Figure:
-    """Score with its 95 % interval against what an answer costs, on a logarithmic axis: up and left is better.
+    """Score with its 95 % confidence interval against cost on a logarithmic axis: up and left is better.
 
-    Rows are those of `arms` with the column `cost`. An arm that costs nothing has no place on the axis; its label
-    names it.
+    Rows are those of `arms` with the column `cost`. An arm that costs nothing cannot be placed on a logarithmic axis;
+    the axis label names it.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -99,7 +100,7 @@ def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "second
         marker = _MARKERS[index % len(_MARKERS)]
         axes.plot([row[cost]], [row["score"]], marker, color=colour, markersize=6, label=_one_line(row["system"]))
     free = ", ".join(_one_line(row["system"]) for row in rows if row not in shown)
-    xlabel = _label(cost) + (f"; nothing: {free}" if free else "")
+    xlabel = _label(cost) + (f"; free: {free}" if free else "")
     axes.set(xscale="log", xlabel=xlabel, ylabel="score, with 95 % interval")
     costs = [row[cost] for row in shown]
     is_wide = bool(costs) and max(costs) / min(costs) >= _WIDE
@@ -107,21 +108,21 @@ def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "second
     axes.xaxis.set_major_formatter(_tick)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.1)
-    if shown:  # names beside the chart: next to their points they would cover one another
+    if shown:  # a legend beside the chart: labels at the points would overlap
         figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     return figure
 
 
 def metric_by_value(points: Sequence[tuple[Any, float]], *, key: str, metric: str) -> Figure:
-    """What a metric was at each value that a key had; an axis of numbers is logarithmic over a factor of ten.
+    """A metric at each value of a key; the axis is logarithmic if the values span a factor of ten.
 
     Points are (value of the key, metric).
     """
     figure, axes = blank(height=2.6, width=4.8)
     values = [value for value, _ in points]
     numbers = bool(values) and all(_is_number(value) for value in values)
-    places = values if numbers else [_one_line(str(value)) for value in values]
-    axes.plot(places, [measured for _, measured in points], "o", color=PALETTE[0], markersize=5)
+    positions = values if numbers else [_one_line(str(value)) for value in values]
+    axes.plot(positions, [measured for _, measured in points], "o", color=PALETTE[0], markersize=5)
     if numbers and min(values) > 0 and max(values) / min(values) >= 10:
         axes.set_xscale("log")
     axes.set(xlabel=_one_line(key), ylabel=_label(metric))
@@ -137,7 +138,7 @@ def histogram(values: Sequence[float], *, xlabel: str) -> Figure:
 
 
 def blank(*, height: float, width: float = 6.4) -> tuple[Figure, Axes]:
-    """An empty figure in the house style, sizes in inches: no frame, a faint grid, room for the labels."""
+    """An empty figure in the common style, sizes in inches: no frame, a faint grid, room for the labels."""
     figure, [axes] = panels(columns=1, height=height, width=width)
     return figure, axes
 
@@ -145,7 +146,7 @@ def blank(*, height: float, width: float = 6.4) -> tuple[Figure, Axes]:
 def panels(
     *, columns: int, height: float, width: float = 6.4, titles: Sequence[str] = ()
 ) -> tuple[Figure, list[Axes]]:
-    """An empty figure of several charts beside each other, each under its title where there are some."""
+    """An empty figure of several charts side by side, each with its title if there are titles."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -163,14 +164,14 @@ def panels(
 
 
 def clear_to(colour: str) -> LinearSegmentedColormap:
-    """Shades from nothing to a half-clear colour: the page shows through, so text reads on it in light and in dark."""
+    """A colormap from transparent to a translucent colour, on which text is readable on light and dark pages."""
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
     return LinearSegmentedColormap.from_list(f"clear_to_{colour}", [to_rgba(colour, 0), to_rgba(colour, 0.6)])
 
 
 def _interval(row: Mapping[str, Any]) -> tuple[float, float]:
-    """The ends of the row's interval; the score itself where none was measured."""
+    """The ends of the row's interval, or the score twice if it has none."""
     low, high = row.get("low"), row.get("high")
     return row["score"] if low is None else low, row["score"] if high is None else high
 
@@ -187,9 +188,9 @@ def _tick(value: float, _position: int | None = None) -> str:
 
 
 def _one_line(text: str) -> str:
-    """A name short enough for a chart; a dollar sign in it stays one and starts no formula."""
+    """A name short enough for a chart; dollar signs are escaped, or matplotlib would read a formula."""
     line = " ".join(str(text).split())
-    return (line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…").replace("$", r"\$")
+    return (line if len(line) <= _MAX_NAME else line[: _MAX_NAME - 1] + "…").replace("$", r"\$")
 
 
 def _is_number(value: Any) -> bool:

@@ -1,6 +1,6 @@
-"""What a person sees while a command works: calm lines, one progress bar, plain text when it is not a terminal.
+"""Console output: progress lines, one progress bar, plain text when the output is not a terminal.
 
-Library noise (warnings, hub notices, nested bars) is silenced by `quiet_libraries`, unless --verbose was asked for.
+`quiet_libraries` silences the libraries' warnings, hub notices and nested bars, unless --verbose is given.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-# Standard error, so that standard output stays what --json and pipes expect.
+# Progress and notes: standard error, so that standard output has only results.
 console = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
-# Results: standard output. A pipe has no width, and a hash folded in two cannot be searched for.
+# Results: standard output. A pipe has no width, and a hash broken across lines cannot be searched for.
 out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else 200)
 
-_NARROWEST = 12  # a last column is folded into no less
+_MIN_COLUMN = 12  # the last column is wrapped to at least this width
 _SECONDS_BEFORE_BAR = 2.0
 _SECONDS_BETWEEN_LINES = 15.0  # progress lines where there is no terminal
 
@@ -33,27 +33,27 @@ _SECONDS_BETWEEN_LINES = 15.0  # progress lines where there is no terminal
 def aligned(
     rows: Sequence[Sequence[str | Text]], *, right: Collection[int] = (), indent: int = 2, width: int | None = None
 ) -> list[Text]:
-    """Rows as lines, each column as wide as its widest cell; the columns in `right` end at one place.
+    """Rows as lines with aligned columns; the columns in `right` are right-aligned.
 
-    A row of one cell is a line of its own. width: the last cell of a longer line is folded under itself.
+    A row of one cell is a heading and sets no column width. width: wraps the last cell of longer lines under itself.
     """
     lengths = [[cell_len(str(cell)) for cell in row] for row in rows]
-    several = [row for row in lengths if len(row) > 1]  # a line of its own sets no width
-    widths = [max(column) for column in zip(*several, strict=True)]
-    start = indent + sum(widths[:-1]) + 2 * (len(widths) - 1)  # of the last column
+    multiple = [row for row in lengths if len(row) > 1]  # a heading sets no width
+    widths = [max(column) for column in zip(*multiple, strict=True)]
+    start = indent + sum(widths[:-1]) + 2 * (len(widths) - 1)  # where the last column starts
     lines = []
     for row, row_lengths in zip(rows, lengths, strict=True):
         line = Text(" " * indent)
         for index, (cell, length) in enumerate(zip(row, row_lengths, strict=True)):
             space = " " * (widths[index] - length if len(row) > 1 else 0)
-            shown = cell
-            if width and index == len(widths) - 1 and start + length > width >= start + _NARROWEST:
-                folded = Text.assemble(cell).wrap(out, width - start)
-                for part in folded:
+            text = cell
+            if width and index == len(widths) - 1 and start + length > width >= start + _MIN_COLUMN:
+                wrapped = Text.assemble(cell).wrap(out, width - start)
+                for part in wrapped:
                     part.rstrip()
-                shown, space = Text("\n" + " " * start).join(folded), ""
+                text, space = Text("\n" + " " * start).join(wrapped), ""
             line.append(("  " if index else "") + (space if index in right else ""))
-            line.append(shown)
+            line.append(text)
             line.append("" if index in right else space)
         line.rstrip()
         lines.append(line)
@@ -61,41 +61,43 @@ def aligned(
 
 
 def print_rows(rows: Sequence[Sequence[str | Text]], *, right: Collection[int] = ()) -> None:
-    """Prints rows on standard output, aligned, and folded to the terminal where there is one."""
+    """Prints rows on standard output, aligned, and wrapped to the width of the terminal."""
     out.print(Text("\n").join(aligned(rows, right=right, indent=0, width=out.width if out.is_terminal else None)))
 
 
 class Ticker:
-    """Counts work done; shows a bar with ETA and rate after two seconds, or a line now and then without a terminal."""
+    """Counts work done; after two seconds shows a bar with ETA and rate, or without a terminal a line every 15 s."""
 
     def __init__(self, description: str, total: int | None, unit: str, *, done: int = 0) -> None:
         self.description, self.total, self.unit = description, total, unit
         self.done, self.tokens = done, 0
-        self._before = done  # done by earlier sessions, which tells nothing of this one's speed
+        self._before = done  # done by earlier sessions, so excluded from the rate
         self._start = self._last_line = time.monotonic()
         self._bar: Progress | None = None
         self._task: Any = None
 
     def advance(self, n: int = 1, *, tokens: int = 0, **values: float) -> None:
-        """Counts n more units (and tokens, for the rate); values such as loss=0.31 are shown beside the bar."""
+        """Counts n more units, and tokens for the rate; values such as loss=0.31 are shown beside the bar."""
         self.done += n
         self.tokens += tokens
         now = time.monotonic()
         if now - self._start < _SECONDS_BEFORE_BAR or console.quiet:
             return
         rate = f"{self.tokens / (now - self._start):,.0f} tokens/s" if self.tokens else ""
-        shown = "  ".join([*(f"{key} {value:.3g}" for key, value in values.items()), *([rate] if rate else [])])
+        details = "  ".join([*(f"{key} {value:.3g}" for key, value in values.items()), *([rate] if rate else [])])
         if console.is_terminal:
             if self._bar is None:
                 self._open_bar()
             assert self._bar is not None
-            self._bar.update(self._task, completed=self.done, shown=shown)
+            self._bar.update(self._task, completed=self.done, details=details)
         elif now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
             of = f"/{self.total:,}" if self.total else ""
             each = (now - self._start) / (self.done - self._before)
             eta = f", {each * (self.total - self.done):,.0f} s left" if self.total else ""
-            console.print(f"  {self.description}: {self.done:,}{of} {self.unit}{eta}  {shown}".rstrip(), markup=False)
+            console.print(
+                f"  {self.description}: {self.done:,}{of} {self.unit}{eta}  {details}".rstrip(), markup=False
+            )
 
     def close(self) -> None:
         if self._bar is not None:
@@ -114,15 +116,15 @@ class Ticker:
 
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
         self._bar = Progress(
-            *columns, TimeRemainingColumn(), TextColumn("{task.fields[shown]}"), console=console, transient=True
+            *columns, TimeRemainingColumn(), TextColumn("{task.fields[details]}"), console=console, transient=True
         )
-        self._task = self._bar.add_task(f"  {self.description}", total=self.total, completed=self._before, shown="")
+        self._task = self._bar.add_task(f"  {self.description}", total=self.total, completed=self._before, details="")
         self._bar.start()
 
 
 @contextmanager
 def to_terminal() -> Iterator[None]:
-    """Binds the console to today's standard error, so that it is still heard when that is redirected."""
+    """Binds the console to the current standard error, so that it stays visible when sys.stderr is redirected."""
     console.file = sys.stderr
     try:
         yield
@@ -132,7 +134,7 @@ def to_terminal() -> Iterator[None]:
 
 @contextmanager
 def progress(description: str, total: int | None = None, unit: str = "steps", *, done: int = 0) -> Iterator[Ticker]:
-    """A Ticker for one long piece of work, closed whatever happens; done: by earlier sessions of it."""
+    """A Ticker for one long piece of work, always closed; done: units finished by earlier sessions."""
     ticker = Ticker(description, total, unit, done=done)
     try:
         yield ticker
@@ -141,7 +143,7 @@ def progress(description: str, total: int | None = None, unit: str = "steps", *,
 
 
 def quiet_libraries() -> None:
-    """Silences what the model libraries print; must run before they are imported."""
+    """Silences what the model libraries print; call it before they are imported."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DATASETS_VERBOSITY", "error")

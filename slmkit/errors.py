@@ -1,4 +1,4 @@
-"""The errors a user can cause or mend: what is wrong, where, how to fix it, and the exit code that says which kind."""
+"""Errors a user can fix: what is wrong, where, how to fix it, and the exit code of each kind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SlmkitError(Exception):
         self.what, self.where, self.fix = what, where, fix
 
     def __str__(self) -> str:
-        """Three lines at most: what, where, fix."""
+        """At most three lines: what, where, fix."""
         lines = [f"error: {self.what}"]
         if self.where:
             lines.append(f"where: {self.where}")
@@ -29,19 +29,19 @@ class SlmkitError(Exception):
 
 
 class RefusedError(SlmkitError):
-    """A pre-flight check refused before work was spent: a leak, an empty loss mask, a locked run (exit code 4)."""
+    """A check refused before any work started: a leak, an empty loss mask, a locked run (exit code 4)."""
 
     exit_code = EXIT_REFUSED
 
 
 class FailedError(SlmkitError):
-    """Something outside the recipe failed while running: full disk, out of memory, no network (exit code 1)."""
+    """Something outside the recipe failed during a run: full disk, out of memory, no network (exit code 1)."""
 
     exit_code = EXIT_FAILED
 
 
 def file_error(error: OSError) -> FailedError | None:
-    """What a file or folder cannot be used for, as a user is told it; None where that is no matter of the user's."""
+    """The message for an operating-system error about a file; None if the user cannot fix it."""
     if error.filename is None or error.errno not in _FIXES:
         return None
     name = os.fsdecode(error.filename)
@@ -50,13 +50,13 @@ def file_error(error: OSError) -> FailedError | None:
 
 
 _FIXES = {
-    **dict.fromkeys((errno.EACCES, errno.EPERM), "give yourself the right to it: `ls -l` shows whose it is"),
-    errno.EROFS: "work in a folder that can be written",
-    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a file stands where a folder is needed: move it away"),
-    errno.EISDIR: "a folder stands where a file is needed: move it away, or name a file in it",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions; `ls -l` shows its owner"),
+    errno.EROFS: "work in a writable folder",
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a file is where a folder is needed: move or rename it"),
+    errno.EISDIR: "name a file: this is a folder",
     errno.ENAMETOOLONG: "use a shorter name",
-    errno.ELOOP: "a link leads to itself: mend it",
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some disk space"),
+    errno.ELOOP: "the symbolic link points to itself: replace it",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free disk space"),
 }
 
 
@@ -85,7 +85,7 @@ def out_of_memory(task: str, fix: str) -> FailedError:
 
 
 def shown(path: Path) -> str:
-    """A path as errors name it: from here, where it lies below."""
+    """A path for messages: relative to the working directory if it is inside."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Mistakes typed on purpose: each ends at once, with its exit code, in three lines, and nothing called done."""
+"""Mistakes typed on purpose: each ends at once with its exit code and three lines, without a traceback or result."""
 
 import errno
 import os
@@ -15,89 +15,90 @@ Slmkit = Callable[..., Finished]
 ROWS = "text,label\n" + "".join(f"question number {i} on the {i % 3} thing,label {i % 3}\n" for i in range(40))
 
 
-def refused(finished: Finished, code: int, *said: str) -> None:
-    """Three lines at most, the words looked for, no traceback, no result."""
+def refused(finished: Finished, code: int, *parts: str) -> None:
+    """The exit code, at most three lines that contain the parts, no traceback, no result."""
     assert finished.code == code, finished.err
     assert 2 <= len(finished.error_lines) <= 3, finished.err
     assert "Traceback" not in finished.err
     message = "\n".join(finished.error_lines)
-    for words in said:
-        assert words in message, message
+    for part in parts:
+        assert part in message, message
     assert not list(Path("runs").rglob("result.json"))
 
 
 @pytest.fixture(autouse=True)
 def _within_a_second() -> Iterator[None]:
-    """In processor time, so that a busy machine does not decide."""
+    """In CPU time, so that a busy machine does not decide."""
     start = time.process_time()
     yield
     assert time.process_time() - start < 1
 
 
 def test_a_misspelt_key_of_the_command_line(slmkit: Slmkit) -> None:
-    refused(slmkit("train", "learning_ratee=1e-4"), 3, "learning_ratee", "did you mean 'learning_rate'?")
+    refused(slmkit("train", "learning_ratee=1e-4"), 3, "learning_ratee", "'learning_rate'")
 
 
 def test_a_misspelt_key_of_a_recipe(slmkit: Slmkit, project: Path) -> None:
     write(project / "recipes/r.yaml", "stage: world\nwith:\n  familly: tickets\n")
-    refused(slmkit("run", "r"), 3, "recipes/r.yaml:3", "'familly'", "did you mean 'family'?")
+    refused(slmkit("run", "r"), 3, "recipes/r.yaml:3", "'familly'", "'family'")
 
 
 def test_a_wrong_type(slmkit: Slmkit, project: Path) -> None:
     write(project / "recipes/r.yaml", "stage: world\nwith:\n  num_examples: many\n")
-    refused(slmkit("run", "r"), 3, "recipes/r.yaml:3", "'many'", "integer")
+    refused(slmkit("run", "r"), 3, "recipes/r.yaml:3", "'many'")
 
 
 def test_an_unknown_recipe(slmkit: Slmkit) -> None:
-    refused(slmkit("run", "loop/trian"), 3, "unknown recipe 'loop/trian'", "did you mean 'loop/train'?")
+    refused(slmkit("run", "loop/trian"), 3, "'loop/trian'", "'loop/train'")
 
 
 def test_an_unknown_stage(slmkit: Slmkit, project: Path) -> None:
     write(project / "recipes/r.yaml", "title: x\nstage: sfft\n")
-    refused(slmkit("run", "r"), 3, "recipes/r.yaml:2", "unknown stage 'sfft'", "did you mean 'sft'?")
+    refused(slmkit("run", "r"), 3, "recipes/r.yaml:2", "'sfft'", "'sft'")
 
 
 def test_an_unknown_command(slmkit: Slmkit) -> None:
-    refused(slmkit("trian"), 3, "trian", "slmkit --help")
+    refused(slmkit("trian"), 3, "'trian'", "'train'")
+    refused(slmkit("xyzzy"), 3, "'xyzzy'", "slmkit --help")
 
 
 def test_a_key_typed_as_an_option(slmkit: Slmkit) -> None:
-    refused(slmkit("compare", "--ladder", "bar=0.9"), 3, "No such option: --ladder", "given as ladder=VALUE")
-    refused(slmkit("train", "--learning-rate", "1e-4"), 3, "given as learning_rate=VALUE")
+    refused(slmkit("compare", "--ladder", "bar=0.9"), 3, "--ladder", "ladder=VALUE")
+    refused(slmkit("train", "--learning-rate", "1e-4"), 3, "learning_rate=VALUE")
     assert "=VALUE" not in slmkit("train", "--dry_run").err + slmkit("ls", "--foo").err
 
 
 def test_an_unknown_profile(slmkit: Slmkit) -> None:
-    refused(slmkit("train", "--profile", "gpuu"), 3, "unknown profile 'gpuu'", "did you mean 'gpu'?")
+    refused(slmkit("train", "--profile", "gpuu"), 3, "'gpuu'", "'gpu'")
 
 
 def test_an_unknown_model(slmkit: Slmkit) -> None:
-    refused(slmkit("train", "model=nanoo"), 3, "unknown model 'nanoo'", "did you mean 'nano'?")
+    refused(slmkit("train", "model=nanoo"), 3, "'nanoo'", "'nano'")
 
 
-def test_what_was_typed_is_shown_as_it_was_typed(slmkit: Slmkit) -> None:
-    refused(slmkit("train", "model=a:dog:b"), 3, "unknown model 'a:dog:b'")
+def test_brackets_and_colons_in_a_value_are_printed_unchanged(slmkit: Slmkit) -> None:
+    refused(slmkit("train", "model=a:dog:b"), 3, "'a:dog:b'")
     refused(slmkit("train", "model=[red]x"), 3, "[red]x")
 
 
 def test_an_unknown_part(slmkit: Slmkit) -> None:
-    refused(slmkit("compare", "metric=exact_mach"), 3, "unknown metric 'exact_mach'", "did you mean 'exact_match'?")
+    refused(slmkit("compare", "metric=exact_mach"), 3, "'exact_mach'", "'exact_match'")
 
 
 def test_broken_yaml(slmkit: Slmkit, project: Path) -> None:
     write(project / "recipes/r.yaml", "stage: world\nwith: {family: [tickets}\n")
-    refused(slmkit("run", "r"), 3, "recipes/r.yaml:2", "not valid YAML")
+    refused(slmkit("run", "r"), 3, "recipes/r.yaml:2")
 
 
-def test_a_recipe_circle(slmkit: Slmkit, project: Path) -> None:
+def test_recipes_that_read_each_other(slmkit: Slmkit, project: Path) -> None:
     write(project / "recipes/a.yaml", "stage: prepare\nwith: {data: b}\n")
     write(project / "recipes/b.yaml", "stage: prepare\nwith: {data: a}\n")
-    refused(slmkit("run", "a"), 3, "circle: a -> b -> a")
+    refused(slmkit("run", "a"), 3, "a -> b -> a")
 
 
 def test_a_missing_file(slmkit: Slmkit, project: Path) -> None:
     write(project / "tickets.csv", ROWS)
-    refused(slmkit("loop", "data=ticket.csv"), 3, "ticket.csv", "did you mean 'tickets.csv'?")
+    refused(slmkit("loop", "data=ticket.csv"), 3, "ticket.csv", "'tickets.csv'")
 
 
 def test_an_empty_csv(slmkit: Slmkit, project: Path) -> None:
@@ -105,7 +106,7 @@ def test_an_empty_csv(slmkit: Slmkit, project: Path) -> None:
     refused(slmkit("loop", "data=empty.csv"), 3, "empty.csv")
 
 
-def test_a_csv_of_nothing_but_a_header(slmkit: Slmkit, project: Path) -> None:
+def test_a_csv_with_only_a_header(slmkit: Slmkit, project: Path) -> None:
     write(project / "head.csv", "text,label\n")
     refused(slmkit("loop", "data=head.csv"), 3, "head.csv")
 
@@ -120,7 +121,7 @@ def test_a_ragged_row(slmkit: Slmkit, project: Path) -> None:
     refused(slmkit("loop", "data=ragged.csv"), 3, "ragged.csv:9")
 
 
-def test_a_label_column_that_is_not_there(slmkit: Slmkit, project: Path) -> None:
+def test_a_missing_label_column(slmkit: Slmkit, project: Path) -> None:
     write(project / "rows.csv", ROWS)
     refused(slmkit("loop", "data=rows.csv", "label_column=lable"), 3, "lable", "label")
 
@@ -141,7 +142,7 @@ def test_too_few_rows_for_a_gold_set(slmkit: Slmkit, project: Path) -> None:
     refused(slmkit("loop", "data=few.csv"), 3, "few.csv", "rows")
 
 
-def test_a_gold_set_that_was_changed_after_freezing(slmkit: Slmkit, project: Path) -> None:
+def test_a_gold_set_changed_after_freezing(slmkit: Slmkit, project: Path) -> None:
     write(project / "tickets.csv", ROWS)
     assert slmkit("prepare", "data=tickets.csv", "--dry-run").code == 0
     assert slmkit("loop", "data=tickets.csv", "--dry-run").code == 0
@@ -149,14 +150,14 @@ def test_a_gold_set_that_was_changed_after_freezing(slmkit: Slmkit, project: Pat
     slmkit("new", "mine", "data=tickets.csv")
     examples = project / "mine/gold/tickets/examples.jsonl"
     examples.write_text(examples.read_text().replace("label 1", "label 2"))
-    refused(slmkit("prepare", "data=tickets.csv", "gold=mine/gold/tickets"), 4, "changed after they were frozen")
+    refused(slmkit("prepare", "data=tickets.csv", "gold=mine/gold/tickets"), 4, "mine/gold/tickets")
 
 
 def test_no_permission_to_write(slmkit: Slmkit, project: Path) -> None:
-    write(project / "runs", "a file where the folder should be")  # root may write anywhere: this it cannot
+    write(project / "runs", "a file where the folder should be")  # not even root can write below a file
     found = slmkit("prepare")
     assert found.code == 4
-    assert "cannot write the run" in "\n".join(found.error_lines)
+    assert "runs" in found.error_lines[1]
     assert "Traceback" not in found.err
 
 
@@ -170,19 +171,19 @@ main()
 
 
 def test_a_full_disk(project: Path) -> None:
-    """The kernel refuses a file past 20 kB, as a full disk would, halfway through the run."""
+    """The kernel refuses to write past 20 kB, like a full disk, halfway through the run."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     run = [sys.executable, "-c", FULL_DISK]
     ended = subprocess.run(run, cwd=project, env=environment, capture_output=True, text=True, check=False)
-    refused(Finished(ended.returncode, ended.stdout, ended.stderr), 1, "the disk is full", "resumes")
+    refused(Finished(ended.returncode, ended.stdout, ended.stderr), 1, "disk", "runs/")
     assert not list(project.rglob("*.tmp"))
 
 
 def test_an_error_as_json(slmkit: Slmkit) -> None:
-    told = slmkit("train", "model=nanoo", "--json")
-    assert told.code == 3
-    assert told.json["exit_code"] == 3
-    assert "nanoo" in told.json["error"]["what"]
+    done = slmkit("train", "model=nanoo", "--json")
+    assert done.code == 3
+    assert done.json["exit_code"] == 3
+    assert "nanoo" in done.json["error"]["what"]
 
 
 @pytest.mark.parametrize(
@@ -208,33 +209,33 @@ def test_a_number_outside_its_range(slmkit: Slmkit, words: str) -> None:
     refused(slmkit(*words.split()), 3, f"{key.rpartition('.')[2]} is {value}")
 
 
-def test_steps_below_none(slmkit: Slmkit) -> None:
-    refused(slmkit("train", "max_steps=-3"), 3, "nothing would be trained")
+def test_a_negative_number_of_steps(slmkit: Slmkit) -> None:
+    refused(slmkit("train", "max_steps=-3"), 3, "max_steps", "-3")
 
 
 def test_a_key_given_twice(slmkit: Slmkit) -> None:
-    refused(slmkit("train", "max_steps=3", "max_steps=4"), 3, "max_steps is given twice")
+    refused(slmkit("train", "max_steps=3", "max_steps=4"), 3, "max_steps=4")
 
 
 def test_a_gold_set_by_its_bare_name(slmkit: Slmkit, project: Path) -> None:
     write(project / "gold/branch/card.yaml", "name: branch\n")
-    refused(slmkit("eval", "gold=branch"), 3, "no file, folder or recipe 'branch'", "did you mean 'gold/branch'?")
+    refused(slmkit("eval", "gold=branch"), 3, "'branch'", "'gold/branch'")
 
 
 def test_a_gold_set_without_its_card(slmkit: Slmkit, project: Path) -> None:
     write(project / "gold/mine/examples.jsonl", '{"id": "1", "input": "a", "target": "b"}\n')
-    refused(slmkit("gold", "check", "mine"), 3, "no card.yaml", "gold/mine")
+    refused(slmkit("gold", "check", "mine"), 3, "card.yaml", "gold/mine")
 
 
-def test_a_folder_or_file_that_is_in_the_way(slmkit: Slmkit, project: Path) -> None:
+def test_a_file_where_a_folder_is_needed(slmkit: Slmkit, project: Path) -> None:
     write(project / "mine.yaml", "model_name_or_path: nano\nstage: sft\nfinetuning_type: lora\n")
     write(project / "recipes", "a file where the folder should be")
-    refused(slmkit("import", "mine.yaml"), 1, "recipes", "a file stands where a folder is needed")
-    refused(slmkit("import", "mine.yaml", "--out", "a/b"), 1, "recipes", "a file stands where a folder is needed")
+    refused(slmkit("import", "mine.yaml"), 1, "recipes")
+    refused(slmkit("import", "mine.yaml", "--out", "a/b"), 1, "recipes")
     assert "recipes" in slmkit("import", "mine.yaml", "--json").json["error"]["where"]
 
 
-def test_a_recipe_that_cannot_be_read_ends_no_check(
+def test_an_unreadable_recipe_does_not_stop_check(
     slmkit: Slmkit, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(project / "recipes/good.yaml", "stage: world\nwith: {family: tickets}\n")
@@ -242,19 +243,19 @@ def test_a_recipe_that_cannot_be_read_ends_no_check(
     read_text = Path.read_text
 
     def shut(path: Path, *args: object, **options: object) -> str:
-        """As a file without the right to read it: root may read any."""
+        """Like a file without read permission, which root could read."""
         if path.name == "shut.yaml":
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return read_text(path, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Path, "read_text", shut)
-    refused(slmkit("run", "shut"), 1, "shut.yaml", "Permission denied", "right to it")
-    told = slmkit("check", "shut", "good", "--json").json
-    assert (told["checked"], [one["recipe"] for one in told["mistakes"]]) == (2, ["shut"])
+    refused(slmkit("run", "shut"), 1, "shut.yaml", "Permission denied")
+    done = slmkit("check", "shut", "good", "--json").json
+    assert (done["checked"], [one["recipe"] for one in done["mistakes"]]) == (2, ["shut"])
     assert "shut" in slmkit("ls", "recipes").out
 
 
-def test_odd_files_beside_recipes_end_no_listing(slmkit: Slmkit, project: Path) -> None:
+def test_odd_files_beside_recipes_do_not_stop_ls(slmkit: Slmkit, project: Path) -> None:
     write(project / "recipes/one.yaml", "title: One\nstage: world\nwith: {family: tickets}\n")
     (project / "recipes/latin.yaml").write_bytes("title: für\nstage: world\n".encode("latin-1"))
     (project / "recipes/dir.yaml").mkdir()
@@ -265,20 +266,20 @@ def test_odd_files_beside_recipes_end_no_listing(slmkit: Slmkit, project: Path) 
     assert not {"dir", ".#one"} & set(listed)
 
 
-def test_check_reads_sweeps_and_profiles(slmkit: Slmkit, project: Path) -> None:
+def test_check_covers_sweeps_and_profiles(slmkit: Slmkit, project: Path) -> None:
     world = "stage: world\nwith: {family: tickets}\n"
     write(project / "recipes/key.yaml", world + "sweep:\n  num_exampels: [1, 2]\n")
     write(project / "recipes/kind.yaml", world + "sweep:\n  num_examples: 5\n")
     write(project / "recipes/value.yaml", world + "sweep:\n  num_examples: [8, many]\n")
     write(project / "recipes/right.yaml", world + "sweep:\n  num_examples: 8..16\n")
     write(project / "configs/profiles/mine.yaml", "device: cpu\nmax_stepss: 3\n")
-    told = slmkit("check", "key", "kind", "value", "right", "--json")
-    assert told.code == 3
-    where = {one["recipe"]: one["where"].partition(": ")[0] for one in told.json["mistakes"]}
+    done = slmkit("check", "key", "kind", "value", "right", "--json")
+    assert done.code == 3
+    where = {one["recipe"]: one["where"].partition(": ")[0] for one in done.json["mistakes"]}
     lines = {name: f"recipes/{name}.yaml:4" for name in ("key", "kind", "value")}
     assert where == {**lines, "profile mine": "configs/profiles/mine.yaml:2"}
-    assert "did you mean 'max_steps'?" in told.out
-    assert "did you mean 'num_examples'?" in told.out
+    fixes = " ".join(one["fix"] for one in done.json["mistakes"])
+    assert "'max_steps'" in fixes and "'num_examples'" in fixes
 
 
 OWN_STAGES = """
@@ -293,40 +294,40 @@ def right(run, *, x: int = 1): ...
 """
 
 
-def test_a_signature_that_no_recipe_can_call_is_told_with_its_line(slmkit: Slmkit, project: Path) -> None:
+def test_a_signature_that_no_recipe_can_call_is_refused_with_its_line(slmkit: Slmkit, project: Path) -> None:
     write(project / "own.py", OWN_STAGES)
-    said = {
-        "untyped": "the key 'x' of untyped has no type",
-        "unknown": "'Nothing' is not defined",
-        "odd": "no YAML can give",
-        "default": "the default of x is 'a'",
-        "alone": "alone takes none",
-        "second": "second takes run, y",
+    parts = {
+        "untyped": "'x'",
+        "unknown": "'Nothing'",
+        "odd": "Odd",
+        "default": "'a'",
+        "alone": "alone",
+        "second": "run, y",
     }
-    for name in [*said, "right"]:
+    for name in [*parts, "right"]:
         write(project / f"recipes/{name}.yaml", f"stage: ./own.py:{name}\n")
-    told = slmkit("check", *said, "right", "--json")
-    assert told.code == 3
-    mistakes = {one["recipe"]: one for one in told.json["mistakes"]}
-    assert set(mistakes) == set(said)
-    for line, (name, what) in enumerate(said.items(), 3):
-        assert what in mistakes[name]["what"]
+    done = slmkit("check", *parts, "right", "--json")
+    assert done.code == 3
+    mistakes = {one["recipe"]: one for one in done.json["mistakes"]}
+    assert set(mistakes) == set(parts)
+    for line, (name, part) in enumerate(parts.items(), 3):
+        assert part in mistakes[name]["what"]
         assert mistakes[name]["where"].endswith(f"own.py:{line}")
         assert mistakes[name]["fix"]
 
 
 def test_an_empty_value(slmkit: Slmkit) -> None:
-    refused(slmkit("train", "max_steps="), 3, "the value of max_steps is empty", "max_steps=null")
+    refused(slmkit("train", "max_steps="), 3, "max_steps", "max_steps=null")
 
 
-def test_data_of_the_home_folder(slmkit: Slmkit, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_in_the_home_folder(slmkit: Slmkit, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(project))
     write(project / "tickets.csv", ROWS)
     assert slmkit("gold", "freeze", "data=~/tickets.csv").code == 0
     assert slmkit("loop", "data=~/tickets.csv", "--dry-run").code == 0
 
 
-def test_brackets_of_a_name_are_shown(slmkit: Slmkit, project: Path) -> None:
+def test_brackets_in_a_recipe_name_are_printed_unchanged(slmkit: Slmkit, project: Path) -> None:
     write(project / "recipes/a[b]c.yaml", "title: All [of] it\nstage: world\nwith: {family: tickets}\n")
-    told = slmkit("show", "a[b]c").out
-    assert "a[b]c" in told and "All [of] it" in told
+    done = slmkit("show", "a[b]c").out
+    assert "a[b]c" in done and "All [of] it" in done

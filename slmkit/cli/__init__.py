@@ -1,1 +1,1 @@
-"""What the smaller commands do: looking at recipes and runs, own data, doctor, chat. Imported when one is called."""
+"""The command line: a command is a file, named after it; the other files are what commands share."""

@@ -1,4 +1,4 @@
-"""What a command line gives: the recipe named first, and key=value pairs."""
+"""Reads what follows a command: the name of a recipe, and key=value pairs."""
 
 from __future__ import annotations
 
@@ -15,62 +15,64 @@ _Keys = TypeVar("_Keys")
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Keys of every command that reads a table: where the text stands, and where the label."""
+    """Keys of every command that reads a table: its text column and its label column."""
 
     text_column: str | None = None
     label_column: str | None = None
 
 
-def parse(given: list[str] | None, default: str | None = None) -> tuple[str, dict[str, Any]]:
+def parse(arguments: list[str] | None, default: str | None = None) -> tuple[str, dict[str, Any]]:
     """The recipe's name and the key=value pairs of a command line."""
     from slmkit.recipe.yaml_lines import read_value
 
     recipe, values = default, {}
-    for i, word in enumerate(given or []):
-        key, equals, text = word.partition("=")
+    for i, argument in enumerate(arguments or []):
+        key, equals, text = argument.partition("=")
         if equals and key in values:
-            raise SlmkitError(f"{key} is given twice", where="command line", fix="give it once")
+            raise SlmkitError(f"{key} is given twice", where=f"command line: {argument}", fix="give it once")
         if equals and not text:
-            fix = f"{key}=VALUE; {key}=null for none, {key}='\"\"' for an empty text"
-            raise SlmkitError(f"the value of {key} is empty", where=f"command line: {word}", fix=fix)
+            fix = f"write {key}=VALUE; {key}=null for none, {key}='\"\"' for an empty string"
+            raise SlmkitError(f"{key} has no value", where=f"command line: {argument}", fix=fix)
         if equals:
             values[key] = read_value(text)
         elif i == 0:
-            recipe = word
+            recipe = argument
         else:
-            raise SlmkitError(f"unexpected {word!r}", where="command line", fix="values are given as key=value")
+            raise SlmkitError(
+                f"unexpected argument {argument!r}", where="command line", fix="write values as KEY=VALUE"
+            )
     if recipe is None:
-        raise SlmkitError("no recipe named", where="command line", fix="`slmkit ls` prints every recipe")
+        raise SlmkitError("no recipe given", where="command line", fix="`slmkit ls recipes` lists the recipes")
     return recipe, values
 
 
 def read_keys(command: str, values: Mapping[str, Any], keys: type[_Keys]) -> _Keys:
-    """The values of a command that runs no recipe, as the small dataclass that declares its keys."""
+    """The key=value pairs of a command that runs no recipe, checked against the dataclass that declares its keys."""
     from pydantic_core import ValidationError
 
-    from slmkit.recipe.validate import as_text, checked, wanted
+    from slmkit.recipe.validate import expected_text, quoting_hint, validate
 
     known = [field.name for field in fields(keys)]  # type: ignore[arg-type]
     for key, value in values.items():
         if key not in known:
             fix = lookup.suggest(key, known)
-            raise SlmkitError(f"`{command}` takes no {key!r}", where=f"command line: {key}={value}", fix=fix)
+            raise SlmkitError(f"`slmkit {command}` has no key {key!r}", where=f"command line: {key}={value}", fix=fix)
     try:
-        return keys(**checked(keys, values))
+        return keys(**validate(keys, values))
     except ValidationError as error:
         key = str(error.errors()[0]["loc"][0])
         if key not in values:
-            raise SlmkitError(f"no {key} named", where="command line", fix=f"slmkit {command} {key}=…") from None
+            fix = f"add it: slmkit {command} {key}=…"
+            raise SlmkitError(f"the key {key!r} is missing", where="command line", fix=fix) from None
         where = f"command line: {key}={values[key]}"
-        asked = wanted(one["msg"] for one in error.errors() if one["loc"][0] == key)
-        raise SlmkitError(
-            f"{key} is {values[key]!r}", where=where, fix=f"give {asked}{as_text(values[key], asked, key)}"
-        ) from None
+        expected = expected_text(one["msg"] for one in error.errors() if one["loc"][0] == key)
+        fix = f"give {expected}{quoting_hint(values[key], expected, key)}"
+        raise SlmkitError(f"{key} is {values[key]!r}", where=where, fix=fix) from None
 
 
-def existing(key: str, value: str) -> Path:
-    """The file or folder that a key names, from here or among what ships."""
-    from slmkit.recipe.bind import as_path
+def existing_path(key: str, value: str) -> Path:
+    """The file or folder a key names, relative to the working directory or to what ships with slmkit."""
+    from slmkit.recipe.lookup import as_path
 
     path = as_path(value)
     for root in (Path(), *lookup.roots()):

@@ -1,50 +1,60 @@
-"""slmkit clean: removes the runs that nobody would miss."""
+"""slmkit clean: removes runs that are no longer needed."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from slmkit.cli.options import AsJson
 from slmkit.console import out
 from slmkit.runs.store import ANSWERS, RUNS, lineage, rank, read_result, remove_run
 
 
-def clean_runs(*, dry_run: bool, as_json: bool) -> None:
-    """Deletes unfinished runs, and the finished ones that neither are a recipe's newest nor were read by one.
+def clean(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be removed; remove nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove unfinished and superseded runs.
 
-    With them go the answers kept for other runs.
+    Keeps the newest finished run of each recipe and every run it was made from. Cached answers are removed too.
     """
+    removed = sorted(_superseded_runs())
+    answers = RUNS / ANSWERS
+    size = sum(path.stat().st_size for f in (*removed, answers) for path in f.rglob("*") if path.is_file())
+    if not dry_run:
+        shutil.rmtree(answers, ignore_errors=True)
+        for folder in removed:
+            remove_run(folder)
+            if not any(folder.parent.iterdir()):
+                shutil.rmtree(folder.parent)
+    if as_json:
+        print(json.dumps({"removed": [str(f) for f in removed], "bytes": size, "dry_run": dry_run}))
+        return
+    for folder in removed:
+        out.print(str(folder), markup=False)
+    out.print(f"{len(removed)} runs, {size / 1e6:,.1f} MB {'would be removed' if dry_run else 'removed'}")
+
+
+def _superseded_runs() -> list[Path]:
+    """Unfinished runs, and finished ones that are neither the newest of their recipe nor an input of one."""
     by_recipe: dict[Path, list[Path]] = {}
     for record in RUNS.rglob("recipe.json"):
         by_recipe.setdefault(record.parent.parent, []).append(record.parent)
     kept: set[Path] = set()
     for folders in by_recipe.values():
-        done = [f for f in folders if read_result(f) is not None]
-        if done:
-            kept |= _made_from(lineage(max(done, key=rank)))
-    doomed = [f for folders in by_recipe.values() for f in folders if f not in kept and not _is_locked(f)]
-    doomed.sort()
-    answers = RUNS / ANSWERS
-    size = sum(p.stat().st_size for f in (*doomed, answers) for p in f.rglob("*") if p.is_file())
-    if not dry_run:
-        shutil.rmtree(answers, ignore_errors=True)
-        for folder in doomed:
-            remove_run(folder)
-            if not any(folder.parent.iterdir()):
-                shutil.rmtree(folder.parent)
-    if as_json:
-        print(json.dumps({"removed": [str(f) for f in doomed], "bytes": size, "dry_run": dry_run}))
-        return
-    for folder in doomed:
-        out.print(str(folder), markup=False)
-    out.print(f"{len(doomed)} runs, {size / 1e6:,.1f} MB {'would be removed' if dry_run else 'removed'}")
+        finished = [folder for folder in folders if read_result(folder) is not None]
+        if finished:
+            kept |= _folders_of(lineage(max(finished, key=rank)))
+    return [f for folders in by_recipe.values() for f in folders if f not in kept and not _is_locked(f)]
 
 
-def _made_from(tree: dict[str, Any]) -> set[Path]:
+def _folders_of(tree: dict[str, Any]) -> set[Path]:
     """The folders of a run and of every run it was made from."""
-    return {Path(tree["dir"])}.union(*(_made_from(row["run"]) for row in tree["inputs"] if "run" in row))
+    return {Path(tree["dir"])}.union(*(_folders_of(row["run"]) for row in tree["inputs"] if "run" in row))
 
 
 def _is_locked(folder: Path) -> bool:

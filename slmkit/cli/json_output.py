@@ -1,4 +1,4 @@
-"""What --json promises: one JSON value on standard output, and all else on standard error, whoever writes it."""
+"""--json: exactly one JSON value on standard output; everything else goes to standard error."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import Any
 
 @contextlib.contextmanager
 def json_only() -> Iterator[None]:
-    """Holds the last JSON value printed back until the end; prints, libraries and subprocesses go to standard error.
+    """Prints the last JSON value at the end; other prints, libraries and subprocesses go to standard error.
 
-    What is no number in JSON (NaN, infinity) becomes null.
+    NaN and infinity, which JSON does not have, become null.
     """
-    real, held = sys.stdout, _LastValue()
-    with _to_standard_error(), contextlib.redirect_stdout(held):
+    real, last_value = sys.stdout, _LastValue()
+    with _to_standard_error(), contextlib.redirect_stdout(last_value):
         yield
-    if held.last and real is not None:
-        real.write(json.dumps(_value(held.last), ensure_ascii=False) + "\n")
+    if last_value.last and real is not None:
+        real.write(json.dumps(_value(last_value.last), ensure_ascii=False) + "\n")
         real.flush()
 
 
 class _LastValue(io.TextIOBase):
-    """A standard output that keeps the last JSON value printed, and passes all else on."""
+    """A standard output that keeps the last JSON value and passes everything else to standard error."""
 
     last = ""
-    _ends_its_line = False  # whether the line break of that value is still to come
+    _ends_its_line = False  # whether the newline after that value is still to come
 
     def write(self, text: str) -> int:
         passed_on = "" if self._ends_its_line and text == "\n" else text
@@ -44,7 +44,7 @@ class _LastValue(io.TextIOBase):
         return True
 
     def fileno(self) -> int:
-        return 1  # standard error by now
+        return 1  # redirected to standard error
 
 
 def _value(text: str) -> Any:
@@ -56,8 +56,8 @@ def _value(text: str) -> Any:
 
 @contextlib.contextmanager
 def _to_standard_error() -> Iterator[None]:
-    """Makes file descriptor 1, which subprocesses inherit, another name of standard error."""
-    if sys.stdout is None:  # closed by the caller: nobody reads it
+    """Redirects file descriptor 1, which subprocesses inherit, to standard error."""
+    if sys.stdout is None:  # closed by the caller
         yield
         return
     kept = os.dup(1)

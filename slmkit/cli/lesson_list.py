@@ -1,4 +1,4 @@
-"""ls --lessons: every lesson in its order, what has been read and what is coming; and recipes/README.md, the index."""
+"""slmkit ls --lessons: every lesson in order and which were read; slmkit ls --markdown: recipes/README.md."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from slmkit.cli.lessons_read import read_lessons
-from slmkit.cli.ls import about
+from slmkit.cli.name_list import describe
 from slmkit.console import out, print_rows
 from slmkit.errors import SlmkitError
 from slmkit.recipe import lookup
 from slmkit.recipe.curriculum import LEVELS, SOURCES, Curriculum, read_curriculum
 from slmkit.recipe.yaml_lines import read_yaml
 
+_COLUMN_STYLES = ("green", "cyan", "", "dim")
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One lesson as it is listed."""
+    """One lesson in the list."""
 
     chapter: str
     name: str
     title: str
     level: str
     minutes: int | None
-    items: list[str]  # ids
+    items: list[str]  # ids in the curriculum
     sources: list[str]
-    is_there: bool
+    is_available: bool
     is_read: bool
 
     @property
@@ -35,27 +37,27 @@ class Entry:
         return self.name.partition("/")[0]
 
     @property
-    def reading(self) -> str:
-        """Level and minutes, as far as they are known."""
+    def effort(self) -> str:
+        """Level and reading time, where they are known."""
         return f"{self.level}, {self.minutes} min" if self.minutes else self.level
 
 
 def list_lessons(
     *, source: str | None, track: str | None, level: str | None, minutes: int | None, as_json: bool, as_markdown: bool
 ) -> None:
-    """Prints the lessons that meet every filter given; as_markdown prints the index of all recipes instead."""
+    """Prints the lessons that match every filter; as_markdown prints the index of all recipes instead."""
     if as_markdown:
         print(index(), end="")
         return
     entries = every_lesson()
-    for word, value, known in (
+    for option, value, known in (
         ("source", source, set(SOURCES.values())),
         ("track", track, {entry.track for entry in entries}),
         ("level", level, set(LEVELS)),
     ):
         if value is not None and value not in known:
-            raise SlmkitError(f"unknown {word} {value!r}", where=f"--{word}", fix=lookup.suggest(value, known))
-    shown = [
+            raise SlmkitError(f"unknown {option} {value!r}", where=f"--{option}", fix=lookup.suggest(value, known))
+    matching = [
         entry
         for entry in entries
         if (source is None or source in entry.sources)
@@ -64,14 +66,14 @@ def list_lessons(
         and (minutes is None or (entry.minutes is not None and entry.minutes <= minutes))
     ]
     if as_json:
-        rows = [{**vars(entry), "track": entry.track} for entry in shown]
+        rows = [{**vars(entry), "track": entry.track} for entry in matching]
         print(json.dumps({"lessons": rows, "next": next_unread()}, ensure_ascii=False))
         return
-    _print(shown)
+    _print(matching)
 
 
 def every_lesson() -> list[Entry]:
-    """All lessons in order, also those that are coming."""
+    """All lessons in order, including those not written yet."""
     known, read = read_curriculum(), read_lessons()
     return [
         _entry(known, chapter, name, name in read) for chapter, lessons in known.chapters.items() for name in lessons
@@ -81,45 +83,44 @@ def every_lesson() -> list[Entry]:
 def next_unread() -> str | None:
     """The first written lesson that has not been read."""
     read = read_lessons()
-    return next((name for name in read_curriculum().there if name not in read), None)
+    return next((name for name in read_curriculum().written_lessons if name not in read), None)
 
 
 def index() -> str:
-    """recipes/README.md: the lessons by chapter, then every other recipe, each with its title and a link."""
+    """The text of recipes/README.md: lessons by chapter, then every other recipe, with titles and links."""
     known = read_curriculum()
     lines = [
         "# Recipes",
         "",
-        "One file is one recipe: a stage and its arguments. `slmkit run NAME` runs it, `slmkit show NAME` tells where",
-        "each value comes from. `slmkit learn` takes you through the lessons below in this order.",
-        "This page is made by `make index`.",
+        "A recipe is one file: a stage and its arguments. `slmkit run NAME` runs it; `slmkit show NAME` shows every",
+        "value and where it comes from. `slmkit learn` takes you through the lessons below, in this order.",
+        "`make index` writes this page.",
     ]
     entries = every_lesson()
     for chapter in known.chapters:
-        lines += ["", f"## {chapter}", "", "| lesson | what it shows | level | for |", "|---|---|---|---|"]
-        coming = []
-        for entry in (entry for entry in entries if entry.chapter == chapter):
-            if not entry.is_there:
-                coming.append(entry.title)
-                continue
-            path = lookup.find_recipe(entry.name)[1]
-            shows = " ".join(str(read_yaml(path).value["teaches"]).split())
-            ids = ", ".join(entry.items)
-            lines.append(f"| [{entry.title}]({entry.name}.yaml) | {shows} | {entry.reading} | {ids} |")
-        if len(coming) == len(known.chapters[chapter]):
-            del lines[-3:]
+        written = [entry for entry in entries if entry.chapter == chapter and entry.is_available]
+        coming = [entry.title for entry in entries if entry.chapter == chapter and not entry.is_available]
+        lines += ["", f"## {chapter}"]
+        if written:
+            lines += ["", "| lesson | what it shows | level |", "|---|---|---|"]
+            lines += [_index_row(entry) for entry in written]
         if coming:
-            lines += ["", f"Coming: {'; '.join(dict.fromkeys(coming))}."]
-    lines += ["", "## The loop, and what it is made from", "", "| recipe | what it does |", "|---|---|"]
+            lines += ["", f"Not written yet: {'; '.join(dict.fromkeys(coming))}."]
+    lines += ["", "## Other recipes", "", "| recipe | what it does |", "|---|---|"]
     for name in lookup.names("recipes"):
         if name not in known.lessons:
-            lines.append(f"| [{name}]({name}.yaml) | {about('recipes', lookup.find_recipe(name)[1])} |")
+            lines.append(f"| [{name}]({name}.yaml) | {describe('recipes', lookup.find_recipe(name)[1])} |")
     return "\n".join(lines) + "\n"
+
+
+def _index_row(entry: Entry) -> str:
+    teaches = read_yaml(lookup.find_recipe(entry.name)[1]).value["teaches"]
+    return f"| [{entry.title}]({entry.name}.yaml) | {' '.join(str(teaches).split())} | {entry.effort} |"
 
 
 def _entry(known: Curriculum, chapter: str, name: str, is_read: bool) -> Entry:
     items, path = known.items_of(name), lookup.find("recipes", name)
-    title = about("recipes", path) if path else items[0].title
+    title = describe("recipes", path) if path else items[0].title
     return Entry(
         chapter,
         name,
@@ -133,22 +134,19 @@ def _entry(known: Curriculum, chapter: str, name: str, is_read: bool) -> Entry:
     )
 
 
-_STYLES = ("green", "cyan", "", "dim", "dim")
-
-
 def _print(entries: list[Entry]) -> None:
     for chapter in dict.fromkeys(entry.chapter for entry in entries):
         rows: list[list[str | Text]] = [[Text(chapter, "bold")]]
         for entry in entries:
             if entry.chapter == chapter:
-                mark = "✓" if entry.is_read else "·" if entry.is_there else " "
-                reading = entry.reading if entry.is_there else "coming"
-                cells = (mark, entry.name, entry.title, reading, " ".join(entry.items))
-                rows.append([Text(*cell) for cell in zip(cells, _STYLES, strict=True)])
+                mark = "✓" if entry.is_read else "·" if entry.is_available else " "
+                effort = entry.effort if entry.is_available else "not written yet"
+                cells = (mark, entry.name, entry.title, effort)
+                rows.append([Text(*cell) for cell in zip(cells, _COLUMN_STYLES, strict=True)])
         print_rows(rows)
         out.print()
-    there = [entry for entry in entries if entry.is_there]
-    read = sum(entry.is_read for entry in there)
-    out.print(f"{read} of {len(there)} read, {len(entries) - len(there)} coming.", highlight=False)
+    written = [entry for entry in entries if entry.is_available]
+    read, coming = sum(entry.is_read for entry in written), len(entries) - len(written)
+    out.print(f"{read} of {len(written)} read, {coming} not written yet.", highlight=False)
     if following := next_unread():
         out.print(f"Next: slmkit learn {following}", markup=False)

@@ -1,4 +1,4 @@
-"""Which lessons have been read: one small file in the user's data folder."""
+"""Which lessons the user has read: one small file in their data folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def progress_file() -> Path:
 
 
 def read_lessons() -> dict[str, str]:
-    """Lessons read, with the time; a file that is missing or cannot be read is no lesson."""
+    """Lessons read, with the time; empty if the file is missing or unreadable."""
     try:
         found = json.loads(progress_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -25,7 +25,7 @@ def read_lessons() -> dict[str, str]:
 
 
 def mark_read(name: str) -> None:
-    """Notes that a lesson has been read, now; the whole file is written anew or the old one stays."""
+    """Records that a lesson has been read now; the file is replaced atomically."""
     path = progress_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

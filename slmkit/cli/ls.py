@@ -1,53 +1,42 @@
-"""slmkit ls: every name that can be used, with one line on what it is. Nothing is imported for it."""
+"""slmkit ls: lists names, or the lessons."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from typing import Annotated
 
-from rich.text import Text
+import typer
 
-from slmkit.console import out, print_rows
-from slmkit.errors import SlmkitError
-from slmkit.recipe import lookup
-
-_KINDS = ("recipes", *lookup.PART_KINDS, "models", "profiles", "gold")
+from slmkit.cli.name_list import KINDS, print_names
+from slmkit.cli.options import AsJson
 
 
-def listing(kind: str | None, *, as_json: bool) -> None:
-    """Prints every name, or those of one kind, each with one line on what it is."""
-    if kind is not None and kind not in _KINDS:
-        raise SlmkitError(f"unknown kind {kind!r}", where="command line", fix=lookup.suggest(kind, _KINDS))
-    found = {one: rows for one in ([kind] if kind else _KINDS) if (rows := _named(one))}
-    if as_json:
-        print(json.dumps({one: dict(rows) for one, rows in found.items()}, ensure_ascii=False))
-        return
-    for one, rows in found.items():
-        named: list[list[str | Text]] = [[Text(name, "cyan"), about] for name, about in rows]
-        print_rows([[Text(one, "bold")], *named])
-        out.print()
+def ls(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help=f"Only {', '.join(KINDS[:-1])} or {KINDS[-1]}.")
+    ] = None,
+    as_json: AsJson = False,
+    lessons: Annotated[bool, typer.Option("--lessons", help="List the lessons, and which you have read.")] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only lessons from this source: foundations, concepts or tutorial."),
+    ] = None,
+    track: Annotated[str | None, typer.Option(metavar="NAME", help="Only lessons on this track: loop, text …")] = None,
+    level: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only lessons of this level: beginner, intermediate, advanced.")
+    ] = None,
+    minutes: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Only lessons that take at most N minutes to read.")
+    ] = None,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print recipes/README.md, the index of all recipes.")
+    ] = False,
+) -> None:
+    """List recipes, stages and other parts, models, or lessons."""
+    if lessons or as_markdown or any(one is not None for one in (source, track, level, minutes)):
+        from slmkit.cli.lesson_list import list_lessons
 
-
-def _named(kind: str) -> list[tuple[str, str]]:
-    if kind in lookup.PART_KINDS:
-        return [(name, lookup.first_line(path, name)) for name, path in sorted(lookup.part_files(kind).items())]
-    if kind == "gold":
-        return [(name, about(kind, folder / "card.yaml")) for name, folder in sorted(lookup.gold_folders().items())]
-    folder = "recipes" if kind == "recipes" else f"configs/{kind}"
-    return [(name, about(kind, path)) for name, path in lookup.named_files(folder).items()]
-
-
-def about(kind: str, path: Path) -> str:
-    """One line on a YAML file, from its `key: value` lines or first comment; it is not parsed, for speed."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    values = dict(line.split(": ", 1) for line in lines if ": " in line and not line.startswith((" ", "-", "#")))
-    if kind == "models":
-        said = [values.get("hub_id", "embedded"), values.get("licence"), values.get("role")]
-        return ", ".join(text for text in said if text)
-    if kind == "gold":
-        return f"{values.get('count')} examples, {values.get('kind')}"
-    comment = next((line[2:] for line in lines if line.startswith("# ")), "")
-    return values.get("title", comment).strip("'\"")
+        list_lessons(
+            source=source, track=track, level=level, minutes=minutes, as_json=as_json, as_markdown=as_markdown
+        )
+    else:
+        print_names(kind, as_json=as_json)

@@ -1,6 +1,6 @@
-"""The few questions of `slmkit pick` in a terminal: what it must know of you, each with a default.
+"""The questions that `slmkit pick` asks in a terminal, each with a default.
 
-An answer is a value of the recipe, as if it were given as key=value; an empty line takes the default.
+An answer sets a key of the recipe, like key=value on the command line; an empty line takes the default.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from slmkit.recipe.yaml_lines import read_value
 
 @dataclass(frozen=True)
 class Question:
-    """One constraint; `read` gives the value of an answer, or raises ValueError with what is wrong with it."""
+    """One constraint; `read` converts an answer to a value, or raises ValueError with what is accepted."""
 
     key: str
     text: str
-    default: str  # what an empty line means, in words
+    default: str  # what an empty line means
     read: Callable[[str], Any]
 
 
-def is_asked(given: list[str] | None, answers: list[str] | None, *, as_json: bool) -> bool:
-    """Whether a person is there to be asked: a terminal, and a command that says nothing yet."""
-    return not given and not answers and not as_json and sys.stdin.isatty() and sys.stderr.isatty()
+def is_interactive(arguments: list[str] | None, answers: list[str] | None, *, as_json: bool) -> bool:
+    """Whether to ask: in a terminal, for a command without arguments."""
+    return not arguments and not answers and not as_json and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ask() -> dict[str, Any]:
-    """Asks each question until its answer can be used; returns the values that differ from the defaults."""
+    """Asks each question until the answer is valid; returns the values that differ from the defaults."""
     values = {}
-    console.print("Five questions; an empty line takes what stands in brackets.")
+    console.print("Five questions. Press Enter to take the default in brackets.")
     for question in QUESTIONS:
         while True:
             console.print(f"{question.text} [{question.default}]: ", end="", markup=False)
@@ -51,14 +51,14 @@ def ask() -> dict[str, Any]:
                 values[question.key] = question.read(line)
                 break
             except ValueError as error:
-                console.print(f"  {error}", markup=False)
-    told = " ".join(shlex.quote(f"{key}={_shown(value)}") for key, value in values.items())
-    console.print(f"the same without questions: slmkit pick {told or '--answer licence=commercial'}", markup=False)
+                console.print(f"  give {error}", markup=False)
+    arguments = " ".join(shlex.quote(f"{key}={_typed(value)}") for key, value in values.items())
+    console.print(f"To skip the questions: slmkit pick {arguments or '--answer licence=commercial'}", markup=False)
     return values
 
 
 def read_answers(answers: list[str]) -> dict[str, Any]:
-    """The values of --answer key=value; those of the questions are read as their answers would be."""
+    """The values of --answer KEY=VALUE; answers to the questions are read as in the terminal."""
     questions = {question.key: question for question in QUESTIONS}
     values = {}
     for answer in answers:
@@ -66,12 +66,12 @@ def read_answers(answers: list[str]) -> dict[str, Any]:
         if key in values:
             raise SlmkitError(f"{key} is answered twice", where=f"--answer {answer}", fix="give it once")
         if not equals:
-            fix = f"--answer key=value, such as --answer {QUESTIONS[1].key}=open"
-            raise SlmkitError(f"an answer is {answer!r}", where="command line", fix=fix)
+            fix = f"write KEY=VALUE, for example --answer {QUESTIONS[1].key}=open"
+            raise SlmkitError(f"{answer!r} is not KEY=VALUE", where=f"--answer {answer}", fix=fix)
         try:
             values[key] = questions[key].read(text) if key in questions else read_value(text)
         except ValueError as error:
-            raise SlmkitError(f"{key} is {text!r}", where=f"--answer {answer}", fix=str(error)) from None
+            raise SlmkitError(f"{key} is {text!r}", where=f"--answer {answer}", fix=f"give {error}") from None
     return values
 
 
@@ -79,7 +79,7 @@ def _file(text: str) -> str:
     if find("recipes", text):
         return text
     if not Path(text).expanduser().exists():
-        raise ValueError(f"there is no {text}")
+        raise ValueError(f"a file or folder that exists: {text} does not")
     return str(Path(text).expanduser())
 
 
@@ -92,40 +92,42 @@ def _licence(text: str) -> str:
 def _languages(text: str) -> list[str]:
     codes = [code.strip().lower() for code in text.strip("[]").replace(",", " ").split()]
     if not all(len(code) == 2 and code.isalpha() for code in codes):
-        raise ValueError("codes of two letters, such as: en de")
+        raise ValueError("two-letter codes, for example: en de")
     return codes
 
 
 def _memory(text: str) -> float:
-    return _above_zero(text.upper().removesuffix("GB").strip(), "gigabytes above 0, such as 8")
+    return _above_zero(text.upper().removesuffix("GB").strip(), "a number of gigabytes, for example 8")
 
 
 def _tokens(text: str) -> int:
-    wanted = "tokens above 0, such as 4096"
-    value = _above_zero(text.replace(",", ""), wanted)
+    expected = "a whole number of tokens, for example 4096"
+    value = _above_zero(text.replace(",", ""), expected)
     if value != int(value):
-        raise ValueError(wanted)
+        raise ValueError(expected)
     return int(value)
 
 
-def _above_zero(text: str, wanted: str) -> float:
+def _above_zero(text: str, expected: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(wanted) from None
+        raise ValueError(expected) from None
     if not 0 < value < float("inf"):
-        raise ValueError(wanted)
+        raise ValueError(expected)
     return value
 
 
-def _shown(value: Any) -> str:
+def _typed(value: Any) -> str:
     return f"[{','.join(value)}]" if isinstance(value, list) else str(value)
 
 
 QUESTIONS = (
-    Question("data", "A file of your task, to see its length and language", "none", _file),
-    Question("licence", "Licence: open, commercial (conditions are fine) or any", "commercial", _licence),
-    Question("languages", "Languages it must know", "that of the file, else any", _languages),
-    Question("memory_gb", "Memory in GB", "that of this machine", _memory),
-    Question("context_length", "Tokens of question and answer together", "what the file needs, else 2048", _tokens),
+    Question("data", "File with examples of your task, to measure length and language", "none", _file),
+    Question("licence", "Licence: open, commercial (conditions allowed) or any", "commercial", _licence),
+    Question("languages", "Languages the model must know", "that of the file, else any", _languages),
+    Question("memory_gb", "Memory in GB", "this machine's", _memory),
+    Question(
+        "context_length", "Context length in tokens, prompt and answer", "what the file needs, else 2048", _tokens
+    ),
 )

@@ -1,16 +1,20 @@
-"""Running one recipe from the command line: what is said first, what would run, what came out, and the exit code."""
+"""Runs one recipe for a command: prints the profile, the plan or the result, and returns the exit code."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slmkit.cli.options import Options
 from slmkit.console import console, out, quiet_libraries
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, SlmkitError
 from slmkit.runs.launch import Launch
+
+if TYPE_CHECKING:
+    from slmkit.runs.execute import Outcome
+    from slmkit.runs.plan import Plan
 
 
 def run_recipe(
@@ -23,93 +27,92 @@ def run_recipe(
     freeze: bool = False,
     show_mask: bool = False,
 ) -> int:
-    """Plans, runs, prints what came out, and returns the exit code; freeze=True freezes gold of new data first."""
-    from slmkit.cli.own_data import freeze_gold_of
+    """Plans and runs a recipe, prints the result, and returns the exit code; freeze: first freeze gold of new data."""
+    from slmkit.cli.own_gold import freeze_gold_of
     from slmkit.runs.plan import make_plan
 
-    profile, seed = announce(options), options.seed
+    profile, seed = print_profile(options), options.seed
     if breaks and values:
         key, value = next(iter(values.items()))
-        what = "--break judges the claim of the recipe as written, which values of the command line lift"
-        raise SlmkitError(what, where=f"command line: {key}={value}", fix="leave the values out, or --break")
+        what = "--break checks the recipe as written, so no value can be changed"
+        raise SlmkitError(what, where=f"command line: {key}={value}", fix="remove --break or the values")
     if options.dry_run:
-        with tempfile.TemporaryDirectory() as trial:
-            values = freeze_gold_of(values, trial=Path(trial)) if freeze else values
-            plan = make_plan(name, given=values, profile=profile, seed=seed, breaks=breaks)
+        with tempfile.TemporaryDirectory() as folder:
+            values = freeze_gold_of(values, dry_run_folder=Path(folder)) if freeze else values
+            plan = make_plan(name, overrides=values, profile=profile, seed=seed, breaks=breaks)
             return print_plan(plan, launch, options)
     values = freeze_gold_of(values) if freeze else values
-    plan = make_plan(name, given=values, profile=profile, seed=seed, breaks=breaks)
+    plan = make_plan(name, overrides=values, profile=profile, seed=seed, breaks=breaks)
     if not options.verbose:
         quiet_libraries()
-    from slmkit.runs.execute import assist, execute
+    from slmkit.runs.execute import execute, execute_as_worker
 
-    if not launch.holds_the_run:
-        assist(plan, launch, verbose=options.verbose)
-        console.print(f"[green]✓[/] machine {launch.machine_rank} has done its share; machine 0 keeps the run")
+    if not launch.is_main_machine:
+        execute_as_worker(plan, launch, verbose=options.verbose)
+        console.print(f"[green]✓[/] machine {launch.machine_rank} is done; machine 0 has the result")
         return EXIT_DONE
     outcome = execute(plan, force=options.force, launch=launch, verbose=options.verbose)
     code = _judge_break(outcome) if breaks else outcome.exit_code
     if options.as_json:
         print(json.dumps(_as_json(outcome, code), ensure_ascii=False))
     else:
-        from slmkit.cli.summary import summary
-
-        out.print()
-        out.print(summary(outcome.dir))
-        if show_mask:
-            from slmkit.cli.show_mask import show_mask as show_it
-
-            show_it(outcome.dir)
+        _print_result(outcome.dir, show_mask=show_mask)
     return code
 
 
-def announce(options: Options) -> str:
-    """The profile's name with auto resolved; says it as the first line a user sees."""
+def print_profile(options: Options) -> str:
+    """The profile's name, with auto resolved; prints it with the seed, the first line a user sees."""
     from slmkit.recipe.load_recipe import load_profile
 
     console.quiet = options.as_json
     name = load_profile(options.profile)[0]
-    why = {"gpu": " (CUDA is here)", "tiny": " (no CUDA here)"}[name] if options.profile == "auto" else ""
-    console.print(f"profile {name}{why}, seed {options.seed}", markup=False)
+    reason = {"gpu": " (CUDA found)", "tiny": " (no CUDA)"}[name] if options.profile == "auto" else ""
+    console.print(f"profile {name}{reason}, seed {options.seed}", markup=False)
     return name
 
 
-def print_plan(plan: Any, launch: Launch, options: Options) -> int:
-    """Prints what would run, after the same pre-flight checks."""
+def print_plan(plan: Plan, launch: Launch, options: Options) -> int:
+    """Prints what would run, after the checks a run makes."""
     from slmkit.runs.execute import preflight
     from slmkit.runs.launch import check_launch
 
     check_launch(plan.target, launch)
     todo = plan.to_run(force=options.force)
     preflight(plan, todo)
-    rows = [{"name": s.name, "state": s.state, "run": s in todo, "dir": str(s.dir)} for s in plan.steps]
     if options.as_json:
+        rows = [{"name": s.name, "state": s.state, "run": s in todo, "dir": str(s.dir)} for s in plan.steps]
         print(json.dumps({"steps": rows}, ensure_ascii=False))
         return EXIT_DONE
-    words = {"new": "run", "unfinished": "resume", "done": "run again"}
-    for row in rows:
-        word = words[row["state"]] if row["run"] else "found" if row["state"] == "done" else "not needed"
-        out.print(f"{word:<10} {row['name']:<24} {row['dir']}", markup=False)
+    actions = {"new": "run", "unfinished": "resume", "done": "run again"}
+    for step in plan.steps:
+        action = actions[step.state] if step in todo else "reuse" if step.state == "done" else "skip"
+        out.print(f"{action:<10} {step.name:<24} {step.dir}", markup=False)
     return EXIT_DONE
 
 
-def _judge_break(outcome: Any) -> int:
-    """With --break a recipe succeeds only if every expectation that `breaks.red` names turned red."""
-    red = outcome.plan.target.call.recipe.get("breaks")["red"]
+def _print_result(folder: Path, *, show_mask: bool) -> None:
+    from slmkit.cli.summary import summary
+
+    out.print()
+    out.print(summary(folder))
+    if show_mask:
+        from slmkit.cli.show_mask import show_mask as print_mask
+
+        print_mask(folder)
+
+
+def _judge_break(outcome: Outcome) -> int:
+    """With --break, success means that every check named in `breaks.red` fails."""
+    must_fail = outcome.plan.target.call.recipe.get("breaks")["red"]
     ok = {row["metric"]: row["ok"] for row in outcome.result["expect"]}
-    green = [name for name in red if ok[name]]
-    for name in red:
-        console.print(f"  {name}: {'still green' if name in green else 'red, as it should be'}", markup=False)
-    return EXIT_NEGATIVE if green else EXIT_DONE
+    for name in must_fail:
+        console.print(f"  {name}: {'still passes' if ok[name] else 'fails, as it should'}", markup=False)
+    return EXIT_NEGATIVE if any(ok[name] for name in must_fail) else EXIT_DONE
 
 
-def _as_json(outcome: Any, code: int) -> dict[str, Any]:
-    kept = {key: outcome.result[key] for key in ("metrics", "verdict", "expect", "seconds")}
+def _as_json(outcome: Outcome, code: int) -> dict[str, Any]:
     target = outcome.plan.target
-    told = {
-        "recipe": target.name,
-        "key": target.key,
-        "dir": str(outcome.dir),
-        "report": str(outcome.dir / "report.html"),
-    }
-    return {**told, **kept, "ran": outcome.ran, "exit_code": code}
+    names = {"recipe": target.name, "key": target.key, "dir": str(outcome.dir)}
+    result = {key: outcome.result[key] for key in ("metrics", "verdict", "expect", "seconds")}
+    report = str(outcome.dir / "report.html")
+    return {**names, "report": report, **result, "ran": outcome.ran, "exit_code": code}

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from slmkit.cli.options import AsJson
 from slmkit.recipe import lookup
 from slmkit.recipe.load_recipe import KEYS
 from slmkit.recipe.validate import json_schema
 
 
+def schema(
+    stage: Annotated[
+        str | None, typer.Argument(metavar="[STAGE]", help="Only the keys of this stage.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the JSON schema of recipes, for editors.
+
+    `slmkit schema > schema.json` lets an editor complete and check recipe files.
+    """
+    print(json.dumps(recipe_schema(stage), indent=None if as_json else 1))
+
+
 def recipe_schema(stage: str | None) -> dict[str, Any]:
-    """The JSON schema of a recipe file; with every stage's `with`, chosen by `stage`."""
+    """The JSON schema of a recipe file, in which `stage` decides the keys of `with`; or of one stage's keys."""
     if stage is not None:
         return json_schema(lookup.load_stage(stage))
     stages = [*lookup.part_files("stages"), *lookup.part_files("lessons")]
@@ -40,9 +56,9 @@ def recipe_schema(stage: str | None) -> dict[str, Any]:
     ]
     definitions = {}
     for name in stages:
-        whole = json_schema(lookup.load_stage(name))
-        whole.pop("required", None)  # a profile may give what the recipe does not
-        definitions[name] = json.loads(json.dumps(whole).replace('"#/$defs/', f'"#/$defs/{name}/$defs/'))
+        stage_schema = json_schema(lookup.load_stage(name))
+        stage_schema.pop("required", None)  # a profile may set them
+        definitions[name] = json.loads(json.dumps(stage_schema).replace('"#/$defs/', f'"#/$defs/{name}/$defs/'))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "slmkit recipe",

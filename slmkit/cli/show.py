@@ -1,64 +1,84 @@
-"""slmkit show: a recipe's values and where each comes from, what a part takes, a run and what it was made from."""
+"""slmkit show: the values of a recipe and their origins, the keys of a part, or a run and its lineage."""
 
 from __future__ import annotations
 
 import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.markup import escape
 from rich.text import Text
 
+from slmkit.cli.arguments import parse
+from slmkit.cli.options import AsJson, Profile, Seed
 from slmkit.console import out, print_rows
 from slmkit.errors import SlmkitError
 from slmkit.recipe import lookup
-from slmkit.recipe.call import plain
-from slmkit.recipe.dotted import leaves, origin_of
-from slmkit.recipe.signature import parameters, written_types
-from slmkit.recipe.validate import json_schema
-from slmkit.runs.plan import bind_one, make_plan
-from slmkit.runs.store import find_run, lineage
 
 
-def show_name(name: str, values: dict[str, Any], *, profile: str, seed: int, as_json: bool) -> None:
-    """Prints a recipe, a run, or a part, whichever the name stands for."""
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Recipe, run (folder, key or recipe), stage or part.")],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Values to change in a recipe.", show_default=False),
+    ] = None,
+    profile: Profile = "auto",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show a recipe and its values, the keys of a part, or a run.
+
+    A recipe: every value and the file and line it comes from. A stage, metric, retriever or system: its keys, types
+    and defaults. A run: its result, and its lineage down to the hash of each raw file.
+    """
+    _, values = parse([name, *(arguments or [])])
     if lookup.find("recipes", name) or name.endswith((".yaml", ".yml")):
         _show_recipe(name, values, profile, seed, as_json)
         return
     if values:
         key, value = next(iter(values.items()))
-        what, fix = f"{name!r} is no recipe, and takes no values here", "leave the values out"
+        what, fix = f"{name!r} is not a recipe, so it takes no values", f"remove {key}={value}"
         raise SlmkitError(what, where=f"command line: {key}={value}", fix=fix)
     for kind in lookup.PART_KINDS:
         if name in lookup.part_files(kind):
             _show_part(kind, name, as_json)
             return
+    _show_run(_find_run(name), as_json)
+
+
+def _find_run(name: str) -> Path:
+    from slmkit.runs.store import find_run
+
     try:
-        folder = find_run(name)
+        return find_run(name)
     except SlmkitError:
         parts = [part for kind in lookup.PART_KINDS for part in lookup.part_files(kind)]
         fix = lookup.suggest(name, [*lookup.names("recipes"), *parts])
-        raise SlmkitError(f"no recipe, part or run {name!r}", fix=fix) from None
-    _show_run(folder, as_json)
+        raise SlmkitError(f"no recipe, part or run {name!r}", where="command line", fix=fix) from None
 
 
 def _show_recipe(name: str, values: dict[str, Any], profile: str, seed: int, as_json: bool) -> None:
+    from slmkit.recipe.call import plain
+    from slmkit.recipe.dotted import leaves, origin_of
+    from slmkit.runs.plan import bind_one, make_plan
+
     if values:  # a key may belong to a recipe that this one reads
-        plan = make_plan(name, given=values, profile=profile, seed=seed)
+        plan = make_plan(name, overrides=values, profile=profile, seed=seed)
         call, profile = plan.target.call, plan.profile
     else:
         call, profile = bind_one(name, profile=profile)
-    shown = plain(call.arguments)
+    arguments = plain(call.arguments)
     if as_json:
-        told = {"name": call.name, "stage": call.recipe.stage, "with": shown, "origins": call.origins}
-        print(json.dumps(told, ensure_ascii=False))
+        summary = {"name": call.name, "stage": call.recipe.stage, "with": arguments, "origins": call.origins}
+        print(json.dumps(summary, ensure_ascii=False))
         return
     out.print(f"[bold]{escape(call.name)}[/]  {escape(call.recipe.get('title') or '')}")
     if teaches := call.recipe.get("teaches"):
         out.print(teaches, style="dim", markup=False)
     out.print(f"stage {call.recipe.stage}, profile {profile}\n", markup=False)
-    rows = [[place, _brief(value), origin_of(place, call.origins)] for place, value in leaves(shown)]
+    rows = [[place, _one_line(value), origin_of(place, call.origins)] for place, value in leaves(arguments)]
     print_rows([_heading("key", "value", "from"), *rows])
     reads = [f"{place} <- {reference.name}" for place, reference in call.references() if reference.kind == "recipe"]
     if reads:
@@ -66,25 +86,33 @@ def _show_recipe(name: str, values: dict[str, Any], profile: str, seed: int, as_
 
 
 def _show_part(kind: str, name: str, as_json: bool) -> None:
+    from slmkit.recipe.signature import parameters, type_names
+
     function = lookup.load_part(kind, name)
     if as_json:
+        from slmkit.recipe.validate import json_schema
+
         print(json.dumps(json_schema(function)))
         return
-    taken = ", ".join(p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY)
-    out.print(f"[bold]{name}[/]({taken})  {kind}\n")
+    every = inspect.signature(function).parameters.values()
+    positional = ", ".join(parameter.name for parameter in every if parameter.kind is not parameter.KEYWORD_ONLY)
+    out.print(f"[bold]{name}[/]({positional})  {kind}\n")
     out.print(inspect.getdoc(function) or "", markup=False)
     rows = [_heading("key", "type", "default")]
-    types = written_types(function)
+    types = type_names(function)
     for key, parameter in parameters(function).items():
         default = parameter.default
-        shown = "(needed)" if default is inspect.Parameter.empty else getattr(default, "__name__", repr(default))
-        rows.append([key, types[key], shown])
-    out.print()
-    print_rows(rows)
+        text = "(required)" if default is inspect.Parameter.empty else getattr(default, "__name__", repr(default))
+        rows.append([key, types[key], text])
+    if len(rows) > 1:
+        out.print()
+        print_rows(rows)
 
 
 def _show_run(folder: Path, as_json: bool) -> None:
-    """A run's values and metrics, and its lineage down to the hash of each raw file."""
+    """A run's verdict and metrics, and its lineage down to the hash of each raw file."""
+    from slmkit.runs.store import lineage
+
     tree = lineage(folder)
     if as_json:
         print(json.dumps(tree, ensure_ascii=False))
@@ -102,14 +130,14 @@ def _print_lineage(tree: dict[str, Any], depth: int) -> None:
     out.print(f"{indent}{escape(tree['name'])}  [dim]{escape(tree['dir'])}[/]{unfinished}")
     seen: set[str] = set()
     for row in tree["inputs"]:
-        if row["name"] in seen:  # an input read in several places is one input
+        if row["name"] in seen:  # one input, read by several parameters
             continue
         seen.add(row["name"])
         name = f"{indent}  {escape(row['name'])}"
         if "run" in row:
             _print_lineage(row["run"], depth + 1)
         elif row.get("sha256"):
-            changed = "  [yellow]changed or gone since[/]" if not row["unchanged"] else ""
+            changed = "  [yellow]changed or removed since[/]" if not row["unchanged"] else ""
             out.print(f"{name}  [dim]sha256 {row['sha256']}[/]{changed}")
             if raw := row.get("frozen_from"):
                 out.print(f"{indent}    {escape(str(raw['source']))}  [dim]sha256 {raw['sha256']} when frozen[/]")
@@ -121,6 +149,5 @@ def _heading(*columns: str) -> list[str | Text]:
     return [Text(column, "dim") for column in columns]
 
 
-def _brief(value: Any) -> str:
-    """A value in one line."""
+def _one_line(value: Any) -> str:
     return value if isinstance(value, str) and "\n" not in value else json.dumps(value, ensure_ascii=False)

@@ -1,6 +1,6 @@
-"""What a command prints once its run is done: the verdict, the arms or the metrics behind it, the report's path.
+"""What a command prints after its run: the verdict, the arms or metrics behind it, and the path of the report.
 
-It reads only the run directory. Lines are aligned here and never cut or wrapped, so they read the same in a pipe.
+Reads only the run directory. Lines are aligned but never cut or wrapped, so a pipe gets the same text as a terminal.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from slmkit.report import formatting
 from slmkit.report.headline import headline
 from slmkit.report.read_run import Arm, Expectation, Measured, RunFiles, Table, read_run, read_tables
 
-_MOST_METRICS = 12
-_MOST_ROWS, _MOST_COLUMNS, _LONGEST_CELL = 12, 7, 48  # of a table that is shown in the terminal
+_MAX_METRICS = 12
+_MAX_ROWS, _MAX_COLUMNS, _MAX_CELL = 12, 7, 48  # of a table printed in the terminal
 _SIGNS = {"good": ("✓ ", "bold green"), "bad": ("✗ ", "bold red"), "plain": ("", "")}
 
 
 def summary(run_dir: Path) -> Text:
-    """The verdict sentence, the arms side by side or else the metrics, the claim's checks, and where the report is."""
+    """The verdict, the arms or else the metrics, the checks of the claim, and the path of the report."""
     run = read_run(run_dir)
     blocks = [[_headline(run)]]
     if run.arms:
@@ -37,10 +37,10 @@ def summary(run_dir: Path) -> Text:
 
 
 def lesson_summary(run_dir: Path) -> Text:
-    """What a lesson's reader sees: the claim, its checks, the small tables behind it, and where the page is."""
+    """For a lesson: the claim, its checks, the small tables behind it, and the path of its page."""
     run = read_run(run_dir)
     blocks = [[_headline(run)]]
-    if run.result.verdict and run.recipe.teaches:  # else the headline says it
+    if run.result.verdict and run.recipe.teaches:  # without a verdict, the headline is the claim
         blocks.append([Text(run.recipe.teaches)])
     if run.result.expect:
         named = [check.model_copy(update={"metric": check.metric.replace("_", " ")}) for check in run.result.expect]
@@ -57,11 +57,11 @@ def lesson_summary(run_dir: Path) -> Text:
 
 
 def _is_small(table: Table) -> bool:
-    return 0 < table.count <= _MOST_ROWS and len(table.columns) <= _MOST_COLUMNS
+    return 0 < table.count <= _MAX_ROWS and len(table.columns) <= _MAX_COLUMNS
 
 
 def _table(table: Table) -> list[Text]:
-    """A table of few rows under its name, numbers flush right."""
+    """A small table under its name, numbers flush right."""
     rows: list[list[str | Text]] = [[Text(column.replace("_", " "), "dim") for column in table.columns]]
     rows += [[_cell(row.get(column)) for column in table.columns] for row in table.rows]
     numeric = {
@@ -74,16 +74,16 @@ def _table(table: Table) -> list[Text]:
 
 def _cell(value: object) -> str:
     text = formatting.number(value)
-    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+    return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
 
 
 def _headline(run: RunFiles) -> Text:
-    said = headline(run)
-    return Text.assemble(_SIGNS[said.tone], (said.text, "bold"))
+    line = headline(run)
+    return Text.assemble(_SIGNS[line.tone], (line.text, "bold"))
 
 
 def _arms(arms: Sequence[Arm]) -> list[Text]:
-    """One line an arm, the best first, the one that the verdict takes in bold."""
+    """One line per arm, the best first; the arm the verdict recommends is bold."""
     reference = next((arm.reference for arm in arms if arm.reference), "")
     against = f"difference to {reference}" if reference else "difference"
     has_costs = any(arm.cost_per_1000 is not None for arm in arms)
@@ -100,11 +100,11 @@ def _arms(arms: Sequence[Arm]) -> list[Text]:
 
 def _metrics(metrics: dict[str, Measured]) -> list[Text]:
     rows: list[list[str | Text]] = []
-    for name, metric in list(metrics.items())[:_MOST_METRICS]:
+    for name, metric in list(metrics.items())[:_MAX_METRICS]:
         n = f" n={metric.n:,}" if metric.n is not None else ""
         rows.append([Text(name, "dim"), _value(metric), formatting.interval(metric.low, metric.high) + n])
-    if len(metrics) > _MOST_METRICS:
-        rows.append([Text(f"and {len(metrics) - _MOST_METRICS} more in the report", "dim")])
+    if len(metrics) > _MAX_METRICS:
+        rows.append([Text(f"and {len(metrics) - _MAX_METRICS} more in the report", "dim")])
     return aligned(rows, right={1})
 
 
@@ -115,7 +115,7 @@ def _value(metric: Measured) -> str:
 def _checks(checks: Sequence[Expectation]) -> list[Text]:
     rows: list[list[str | Text]] = []
     for check in checks:
-        mark = Text("✓ holds", "green") if check.ok else Text("✗ broken", "red")
+        mark = Text("✓ holds", "green") if check.ok else Text("✗ fails", "red")
         rows.append(
             [
                 mark,

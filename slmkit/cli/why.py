@@ -1,4 +1,4 @@
-"""slmkit why: where one number comes from, down to the hashes, and the command that makes it again."""
+"""slmkit why: where a number comes from, down to file hashes, and the command that reproduces it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.text import Text
 
+from slmkit.cli.options import AsJson, RunName
 from slmkit.console import print_rows
 from slmkit.errors import SlmkitError
 from slmkit.recipe import lookup
@@ -19,34 +21,41 @@ from slmkit.runs.store import find_run, lineage, read_result
 _DECODING = ("max_new_tokens", "temperature", "top_p", "decoding", "dtype", "load_in_4bit")
 
 
-def why(run: str, metric: str | None, *, as_json: bool) -> None:
-    """Prints the provenance of a run's metric, or of all of them."""
-    folder = find_run(run)
+def why(
+    run_name: RunName,
+    metric: Annotated[
+        str | None, typer.Argument(metavar="[METRIC]", help="One metric of the run.", show_default="all")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Trace a number to its data, model, settings and command."""
+    folder = find_run(run_name)
     result = read_result(folder)
     if result is None:
-        raise SlmkitError("the run is not finished: it has no numbers yet", where=str(folder), fix="run it again")
+        fix = "run it again to finish it"
+        raise SlmkitError("the run is not finished, so it has no metrics", where=str(folder), fix=fix)
     if metric is not None and metric not in result["metrics"]:
         fix = lookup.suggest(metric, result["metrics"])
-        raise SlmkitError(f"the run measured no {metric!r}", where=str(folder / "result.json"), fix=fix)
+        raise SlmkitError(f"the run has no metric {metric!r}", where=str(folder / "result.json"), fix=fix)
     tree = lineage(folder)
-    told = {
+    provenance = {
         "value": {metric: result["metrics"][metric]} if metric else result["metrics"],
         "recipe": {"name": tree["name"], "stage": tree["stage"], "key": tree["key"], "profile": tree["profile"]},
         "seed": tree["seed"],
-        "read": dict(_read(tree)),
-        "trained": dict(_trained(tree)),
-        "templates": dict(_templates(tree)),
-        "answered": _answered(folder, metric),
-        "settings": _settings(tree["with"]),
+        "read": dict(_inputs(tree)),
+        "trained": dict(_trained_models(tree)),
+        "templates": dict(_chat_templates(tree)),
+        "answered": _answering_systems(folder, metric),
+        "settings": _decoding_settings(tree["with"]),
         "environment": result["environment"],
         "command": tree["command"],
     }
     if as_json:
-        print(json.dumps(told, ensure_ascii=False))
+        print(json.dumps(provenance, ensure_ascii=False))
         return
     rows: list[list[str | Text]] = [
         [Text(f"{key} {name}".strip(), "dim"), inner if isinstance(inner, str) else json.dumps(inner)]
-        for key, value in told.items()
+        for key, value in provenance.items()
         for name, inner in (value.items() if isinstance(value, dict) else [("", value)])
     ]
     print_rows(rows)
@@ -60,7 +69,7 @@ def _runs(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from _runs(row["run"])
 
 
-def _read(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _inputs(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Every raw file, gold set and base model in the lineage, with its hash."""
     for run in _runs(tree):
         for row in run["inputs"]:
@@ -68,15 +77,15 @@ def _read(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 yield row["name"], f"sha256 {row['sha256']}" if row.get("sha256") else "from the hub"
 
 
-def _trained(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every adapter or model that a run of the lineage trained, with the hash of its files."""
+def _trained_models(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every adapter or model trained in the lineage, with the hash of its files."""
     for run in _runs(tree):
         if (model := Path(run["dir"]) / "model").is_dir():
             yield run["name"], f"{run['key']}, sha256 {content_hash(model, sample=True)}"
 
 
-def _templates(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The chat template of each model on this disk, with its hash."""
+def _chat_templates(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The chat template of each local model, with its hash."""
     for run in _runs(tree):
         folders = [Path(row["path"]) for row in run["inputs"] if row["kind"] == "model" and row.get("path")]
         for folder in [*folders, Path(run["dir"]) / "model"]:
@@ -85,10 +94,10 @@ def _templates(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 yield name, f"sha256 {hashlib.sha256(template.read_bytes()).hexdigest()}"
 
 
-def _answered(folder: Path, metric: str | None) -> dict[str, Any]:
-    """What each system said of itself as it answered: weights, template, backend, decoding; gold set and metric too.
+def _answering_systems(folder: Path, metric: str | None) -> dict[str, Any]:
+    """What each system recorded while it answered: weights, template, backend, decoding, gold set, metric.
 
-    Of a metric that is an arm's name, that arm alone.
+    Only the arm that the metric is named after, if there is one.
     """
     path = folder / "provenance.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
@@ -96,12 +105,12 @@ def _answered(folder: Path, metric: str | None) -> dict[str, Any]:
     return {name: row for name, row in rows.items() if name == metric or metric not in rows}
 
 
-def _settings(values: Any, at: str = "") -> dict[str, Any]:
-    """How answers were decoded, for each system that says so."""
+def _decoding_settings(values: Any, prefix: str = "") -> dict[str, Any]:
+    """How answers were decoded, by dotted key, for each system that sets it."""
     found: dict[str, Any] = {}
     for key, value in values.items() if isinstance(values, dict) else ():
-        place = f"{at}.{key}" if at else key
+        place = f"{prefix}.{key}" if prefix else key
         if key in _DECODING:
             found[place] = value
-        found |= _settings(value, place)
+        found |= _decoding_settings(value, place)
     return found

@@ -1,1 +1,1 @@
-"""Training configs of other tools (axolotl, LLaMA-Factory, TRL, Unsloth) as slmkit recipes."""
+"""Converts training configs of LLaMA-Factory, axolotl, TRL and Unsloth to slmkit recipes."""

@@ -1,4 +1,4 @@
-"""slmkit import: another tool's training YAML as a recipe with comments, and the list of what it could not carry."""
+"""Writes a recipe from another tool's training config, with the origin of each value and what was not carried over."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from slmkit.recipe.yaml_lines import read_value, read_yaml
 from slmkit.runs.plan import bind_one
 
 _ORDER = ("data", "model", "adapter", "load_in_4bit", "lora", "learning_rate", "num_train_epochs", "max_steps")
-_PREPARED = ("sft",)  # stages that read what a prepare recipe made; the others read rows as they are
+_PREPARED = ("sft",)  # stages that read the output of `prepare`; the others read preference or prompt rows directly
 _COMMENT_AT = 44  # the column in which comments start
+_LOST = "not carried over, changes the trained model"
+_DROPPED = "left out, no effect on the trained model"
 
 
 def import_config(file: str, *, recipe: str | None, stage: str | None, dry_run: bool, as_json: bool) -> None:
-    """Writes recipes/<recipe>.yaml, for sft also the recipe that prepares its data, and tells what was left.
+    """Writes recipes/<recipe>.yaml, for sft also the recipe that prepares its data, and prints what was left out.
 
-    dry_run: tells the same and writes nothing; whether the recipes bind is then not known.
+    dry_run: prints the same without writing; the recipes are then not checked.
     """
     path = Path(file)
     if not path.is_file():
-        raise SlmkitError(f"no file {file!r}", fix=suggest_file(file))
+        raise SlmkitError(f"no file {file!r}", where="command line", fix=suggest_file(file))
     name = _recipe_name(recipe or path.stem)
     target = Path("recipes") / f"{name}.yaml"
     data_target = target.with_name(f"{target.stem}-data.yaml")
@@ -38,14 +40,14 @@ def import_config(file: str, *, recipe: str | None, stage: str | None, dry_run: 
         written[data_target] = _prepare_recipe(done, path)
     for one in written:
         if one.exists():
-            raise SlmkitError(f"{one} is there already", where=str(one), fix="--out NAME, or move it away")
+            raise SlmkitError(f"{one} already exists", where=str(one), fix="choose another name: --out NAME")
     for one, content in () if dry_run else written.items():
         one.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(one, content)
-    mend = [] if dry_run else _faults(done, written)
+    mistakes = [] if dry_run else _mistakes(done, written)
     if as_json:
-        told = {**_as_json(done, name, list(written)), "mend": mend, "dry_run": dry_run}
-        print(json.dumps(told, ensure_ascii=False))
+        summary = {**_as_json(done, name, list(written)), "mend": mistakes, "dry_run": dry_run}
+        print(json.dumps(summary, ensure_ascii=False))
         return
     _print(done)
     files = " and ".join(map(str, written))
@@ -54,22 +56,22 @@ def import_config(file: str, *, recipe: str | None, stage: str | None, dry_run: 
         return
     out.print(f"\nwrote {files}", markup=False)
     seed = f" --seed {done.seed}" if done.seed is not None else ""
-    for fault in mend:
-        out.print(f"mend  {fault}", markup=False)
+    for mistake in mistakes:
+        out.print(f"fix   {mistake}", markup=False)
     out.print(f"next  slmkit run {name}{'' if _has_data(done) else ' data=FILE'}{seed}", markup=False)
 
 
-def _faults(done: Translated, written: Iterable[Path]) -> list[str]:
-    """Why a recipe that was written would be refused: the other tool's value may not be one of ours."""
+def _mistakes(done: Translated, written: Iterable[Path]) -> list[str]:
+    """Values of the other tool that the written recipes may not have."""
     if not _has_data(done):
         return []
-    faults = []
+    mistakes = []
     for path in written:
         try:
             bind_one(path.relative_to("recipes").with_suffix("").as_posix())
         except SlmkitError as error:
-            faults.append(f"{error.where or path}: {error.what}")
-    return faults
+            mistakes.append(f"{error.where or path}: {error.what}")
+    return mistakes
 
 
 def _has_data(done: Translated) -> bool:
@@ -82,33 +84,33 @@ def _recipe_name(text: str) -> str:
     path = path.with_suffix("") if path.suffix in (".yaml", ".yml") else path
     parts = path.parts[1:] if path.parts[:1] == ("recipes",) else path.parts
     if path.is_absolute() or ".." in parts or not parts:
-        raise SlmkitError(f"a recipe cannot be {text!r}", where="--out", fix="a name: recipes/<name>.yaml is written")
+        raise SlmkitError(f"{text!r} is not a recipe name", where="--out", fix="give NAME for recipes/NAME.yaml")
     return "/".join(parts)
 
 
 def _recipe(done: Translated, path: Path, data_recipe: str) -> str:
-    """The recipe as text: each value with the key it comes from, and at the end what was not carried."""
+    """The recipe as YAML: each value with the key it comes from, and at the end what was not carried over."""
     values: dict[str, tuple[Any, str]] = dict(done.values)
     if done.stage in _PREPARED:
-        values["data"] = (data_recipe, f"recipes/{data_recipe}.yaml prepares the rows")
+        values["data"] = (data_recipe, f"prepared by recipes/{data_recipe}.yaml")
     order = {key: i for i, key in enumerate(_ORDER)}
     values = dict(sorted(values.items(), key=lambda item: order.get(item[0].partition(".")[0], len(order))))
-    lines = [f"title: Imported from {path.name} of {done.tool}", _stage_line(done), "with:"]
+    lines = [f"title: Imported from the {done.tool} config {path.name}", _stage_line(done), "with:"]
     if "data" not in values:
-        lines.append("  # data: …  a folder with train.jsonl, or a .jsonl file; or data=FILE on the command line")
+        lines.append("  # data: set it to a folder with train.jsonl or a .jsonl file, or give data=FILE")
     group = ""
     for key, (value, origin) in values.items():
         first, _, inner = key.partition(".")
         if inner and group != first:
             lines.append(f"  {first}:")
         group = first
-        said = f"{'    ' + inner if inner else '  ' + first}: {_yaml(value)}"
-        lines.append(f"{said:<{_COMMENT_AT}} # {origin}")
+        line = f"{'    ' + inner if inner else '  ' + first}: {_yaml(value)}"
+        lines.append(f"{line:<{_COMMENT_AT}} # {origin}")
     if done.seed is not None:
-        lines += ["", f"# The seed is an option of the command: --seed {done.seed}"]
-    for heading, rows in (("Not carried over, and it matters", done.lost), ("Left out, no loss", done.dropped)):
+        lines += ["", f"# The seed is a command-line option: --seed {done.seed}"]
+    for heading, rows in ((_LOST, done.lost), (_DROPPED, done.dropped)):
         if rows:
-            lines += ["", f"# {heading}:"]
+            lines += ["", f"# {heading.capitalize()}:"]
             lines += [f"#   {key}{'' if value is None else f': {_yaml(value)}'}: {why}" for key, value, why in rows]
     return "\n".join(lines) + "\n"
 
@@ -121,7 +123,7 @@ def _stage_line(done: Translated) -> str:
 def _prepare_recipe(done: Translated, path: Path) -> str:
     lines = [f"title: Prepare the data of {path.name}", "stage: prepare", "with:"]
     if "data" not in done.prepare:
-        lines.append("  # data: …  .csv .jsonl .json .parquet, or a folder; or data=FILE on the command line")
+        lines.append("  # data: set it to a .csv, .jsonl, .json or .parquet file or a folder, or give data=FILE")
     lines += [
         f"{f'  {key}: {_yaml(value)}':<{_COMMENT_AT}} # {origin}" for key, (value, origin) in done.prepare.items()
     ]
@@ -131,7 +133,7 @@ def _prepare_recipe(done: Translated, path: Path) -> str:
 
 
 def _yaml(value: Any) -> str:
-    """A value as YAML in one line: JSON, and plain text where it needs no quotes."""
+    """A value as one line of YAML: JSON, or a plain string if it needs no quotes."""
     is_plain = isinstance(value, str) and re.fullmatch(r"[\w./][\w./-]*", value) and read_value(value) == value
     return str(value) if is_plain else json.dumps(value, ensure_ascii=False)
 
@@ -143,21 +145,21 @@ def _as_json(done: Translated, name: str, written: list[Path]) -> dict[str, Any]
     values = {
         key: {"value": value, "from": origin} for key, (value, origin) in {**done.values, **done.prepare}.items()
     }
-    told = {
+    names = {
         "recipe": name,
         "tool": done.tool,
         "stage": done.stage,
         "stage_from": done.stage_from,
         "files": [str(path) for path in written],
     }
-    return {**told, "seed": done.seed, "carried": values, "lost": rows(done.lost), "dropped": rows(done.dropped)}
+    return {**names, "seed": done.seed, "carried": values, "lost": rows(done.lost), "dropped": rows(done.dropped)}
 
 
 def _print(done: Translated) -> None:
     out.print(f"{done.tool}, stage {done.stage}: {len(done.values) + len(done.prepare)} values carried", markup=False)
-    for heading, rows in (("not carried over", done.lost), ("left out, no loss", done.dropped)):
+    for heading, rows in ((_LOST, done.lost), (_DROPPED, done.dropped)):
         if rows:
             out.print(f"\n[bold]{heading}[/]")
         for key, value, reason in rows:
-            said = key if value is None else f"{key}: {_yaml(value)}"
-            out.print(f"  {said:<44} {reason}", markup=False)
+            setting = key if value is None else f"{key}: {_yaml(value)}"
+            out.print(f"  {setting:<44} {reason}", markup=False)

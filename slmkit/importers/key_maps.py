@@ -1,8 +1,8 @@
-"""What the keys of LLaMA-Factory, axolotl, TRL and Unsloth are called here, and why some have no counterpart.
+"""Maps config keys of LLaMA-Factory, axolotl, TRL and Unsloth to slmkit keys, or to the reason for having none.
 
-A table a tool: its key -> ours ("lora.r"; "prepare.max_rows" is a key of the recipe that prepares the data), what it
-does where its file is silent, and why some keys cannot be carried. A key in no table is listed as unknown.
-Sources: the tools' own schemas: LLaMA-Factory hparams/*_args.py, axolotl utils/schemas/*.py, trl 1.16's configs and
+One table per tool: the slmkit key of each of its keys ("lora.r"; "prepare.max_rows" is a key of the recipe that
+prepares the data), the tool's own defaults, and the reasons. A key in no table is reported as unknown.
+Sources: the tools' schemas: LLaMA-Factory hparams/*_args.py, axolotl utils/schemas/*.py, trl 1.16's configs and
 ModelConfig, unsloth_cli/config.py.
 """
 
@@ -15,31 +15,31 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool's words: keys only it uses, ours for them, its own defaults, and what has no counterpart."""
+    """The keys of one tool: those only it has, their slmkit names, its defaults, and those without an equivalent."""
 
     name: str
-    signs: frozenset[str]
-    carried: Mapping[str, str]
-    defaults: Mapping[str, Any]  # ours -> what the tool does where the file says nothing
-    dropped: Mapping[str, str] = field(default_factory=dict)  # nothing is lost by leaving these out
-    lost: Mapping[str, str] = field(default_factory=dict)  # these change what is trained
+    distinctive: frozenset[str]  # keys by which its files are recognized
+    carried: Mapping[str, str]  # its key -> slmkit key
+    defaults: Mapping[str, Any]  # slmkit key -> the tool's default
+    dropped: Mapping[str, str] = field(default_factory=dict)  # key -> reason; no effect on the trained model
+    lost: Mapping[str, str] = field(default_factory=dict)  # key -> reason; changes the trained model
 
 
-_FOLDER = "a run's folder is named by what was asked: runs/<recipe>/<key>/"
-_SAVING = "ten checkpoints a run; the same command resumes from the newest"
-_EVALUATION = "the validation rows are measured up to ten times a run"
-_CURVES = "curves stand in the run's report.html"
-_SPEED = "changes speed, not the result"
-_LENGTHS = "rows of like length share a micro-batch here, with little padding"
-_PACKING = "only sft packs rows, best fit first, and no document sees another"
-_PROCESSES = "how many processes is an option of the command: --num-processes N"
-_HARDWARE = "chosen by what the hardware computes in"
-_ADAMW = "the optimizer here is AdamW, its moments in float32"
-_TEMPLATE = "the model's own chat template is used, in training as in answering"
-_UPLOAD = "nothing is uploaded"
-_ASSISTANT = "the loss is on the assistant's words only"
+_FOLDER = "slmkit names the run folder: runs/<recipe>/<key>/"
+_SAVING = "slmkit saves ten checkpoints per run and resumes from the newest"
+_EVALUATION = "slmkit evaluates on the validation rows up to ten times per run"
+_CURVES = "loss curves are in the run's report.html"
+_SPEED = "affects speed, not the result"
+_LENGTHS = "slmkit always batches rows of similar length, so padding is small"
+_PACKING = "only sft packs rows (best fit first, no attention across rows)"
+_PROCESSES = "use the command-line options --num-processes N and --fsdp"
+_HARDWARE = "slmkit picks the precision the hardware supports"
+_ADAMW = "slmkit trains with AdamW, with float32 moments"
+_TEMPLATE = "slmkit always uses the model's own chat template"
+_UPLOAD = "slmkit does not upload models"
+_ASSISTANT = "slmkit computes the loss on assistant tokens only"
 
-# Reasons that hold whatever the tool; those in CHANGES are differences in what is trained, the rest is bookkeeping.
+# Reasons for the same key in any tool. Those in CHANGES affect the trained model; the rest is bookkeeping.
 DROPPED: dict[str, str] = {
     **dict.fromkeys(("output_dir", "overwrite_output_dir", "run_name", "dataset_prepared_path"), _FOLDER),
     **dict.fromkeys(
@@ -63,15 +63,15 @@ DROPPED: dict[str, str] = {
     **dict.fromkeys(("template", "chat_template", "chat_template_path", "special_tokens", "eos_token"), _TEMPLATE),
     **dict.fromkeys(("train_on_inputs", "train_on_prompt", "completion_only_loss", "assistant_only_loss"), _ASSISTANT),
     "train_on_completions": _ASSISTANT,
-    "dataset_text_field": "the shape of the rows is found, and told, when they are prepared",
-    "trust_remote_code": "code from a model's repository is not run",
-    "model_revision": "a hub id is loaded at its newest revision",
-    "load_in_8bit": "frozen weights are kept in 4 bits or whole, not in 8",
-    "loss_watchdog_threshold": "the first loss that is not finite stops the run",
-    "loss_watchdog_patience": "the first loss that is not finite stops the run",
-    "neftune_noise_alpha": "no noise is added to embeddings",
-    "loraplus_lr_ratio": "A and B of an adapter have one learning rate",
-    "early_stopping_patience": "training goes to its end here",
+    "dataset_text_field": "slmkit detects the format of the rows and reports it in `prepare`",
+    "trust_remote_code": "slmkit does not run code from a model repository",
+    "model_revision": "slmkit loads the newest revision of a hub model",
+    "load_in_8bit": "slmkit loads frozen weights in 4 bits or unquantized, not in 8 bits",
+    "loss_watchdog_threshold": "slmkit stops at the first loss that is not finite",
+    "loss_watchdog_patience": "slmkit stops at the first loss that is not finite",
+    "neftune_noise_alpha": "slmkit does not add noise to embeddings (NEFTune)",
+    "loraplus_lr_ratio": "slmkit trains A and B of an adapter at one learning rate (no LoRA+)",
+    "early_stopping_patience": "set early_stopping_patience in the recipe of a stage that has it",
 }
 CHANGES = {_ADAMW, _TEMPLATE, _ASSISTANT} | {
     DROPPED[key]
@@ -80,7 +80,7 @@ CHANGES = {_ADAMW, _TEMPLATE, _ASSISTANT} | {
         "early_stopping_patience",
     )
 }  # fmt: skip
-# What a tool may ask for that is done here in any case.
+# Settings that ask for what slmkit always does.
 AS_ASKED = {
     "train_on_inputs": False,
     "train_on_prompt": False,
@@ -89,7 +89,7 @@ AS_ASKED = {
     "completion_only_loss": True,
 }
 
-# Transformers' names, which LLaMA-Factory and TRL share with slmkit.
+# Names from transformers, which LLaMA-Factory, TRL and slmkit share.
 _TRANSFORMERS = {
     **{
         key: key
@@ -105,7 +105,9 @@ _TRANSFORMERS = {
 
 LLAMA_FACTORY = Tool(
     name="LLaMA-Factory",
-    signs=frozenset({"stage", "finetuning_type", "cutoff_len", "template", "lora_rank", "lora_target", "pref_loss"}),
+    distinctive=frozenset(
+        {"stage", "finetuning_type", "cutoff_len", "template", "lora_rank", "lora_target", "pref_loss"}
+    ),
     carried={
         **_TRANSFORMERS,
         "model_name_or_path": "model",
@@ -131,12 +133,14 @@ LLAMA_FACTORY = Tool(
         "max_length": 2048,
         "lora.r": 8,
     },
-    dropped={"dataset_dir": "data names its file"},
-    lost={"pref_ftx": "a preference loss has no supervised part here"},
+    dropped={"dataset_dir": "set `data` to the file instead"},
+    lost={"pref_ftx": "slmkit adds no supervised loss to a preference loss"},
 )
 AXOLOTL = Tool(
     name="axolotl",
-    signs=frozenset({"base_model", "sequence_len", "micro_batch_size", "datasets", "num_epochs", "sample_packing"}),
+    distinctive=frozenset(
+        {"base_model", "sequence_len", "micro_batch_size", "datasets", "num_epochs", "sample_packing"}
+    ),
     carried={
         "base_model": "model",
         "datasets": "data",
@@ -174,15 +178,15 @@ AXOLOTL = Tool(
         "max_length": 512,
     },
     dropped={
-        "model_type": "the class follows from the model's config.json",
-        "tokenizer_type": "the class follows from the model's files",
-        "remove_unused_columns": "the columns of the data are matched when it is prepared",
+        "model_type": "slmkit reads the model class from config.json",
+        "tokenizer_type": "slmkit reads the tokenizer class from the model's files",
+        "remove_unused_columns": "slmkit selects columns in `prepare`",
     },
-    lost={"lora_model_dir": "to train an adapter further, name its run as `model`"},
+    lost={"lora_model_dir": "to continue training an adapter, set `model` to its run"},
 )
 TRL = Tool(
     name="TRL",
-    signs=frozenset(
+    distinctive=frozenset(
         {"use_peft", "dataset_name", "dataset_mixer", "lora_task_type", "max_seq_length", "dataset_splits"}
     ),
     carried={
@@ -211,24 +215,24 @@ TRL = Tool(
     },
     defaults={"num_train_epochs": 3.0, "warmup_ratio": 0.0, "max_length": 1024},
     dropped={
-        "dataset_config": "data names its file",
-        "dataset_train_split": "data names its file",
-        "dataset_splits": "data names its file",
-        "bnb_4bit_quant_type": "4-bit weights are NF4 with nested quantization",
-        "use_bnb_nested_quant": "4-bit weights are NF4 with nested quantization",
-        "lora_task_type": "the stage says it",
+        "dataset_config": "set `data` to the file instead",
+        "dataset_train_split": "set `data` to the file instead",
+        "dataset_splits": "set `data` to the file instead",
+        "bnb_4bit_quant_type": "slmkit always uses NF4 with nested quantization",
+        "use_bnb_nested_quant": "slmkit always uses NF4 with nested quantization",
+        "lora_task_type": "follows from the stage",
     },
     lost={
-        "dataset_test_split": "a tenth of the rows validates, or the validation.jsonl beside train.jsonl",
-        "dataset_mixer": "one file or folder of rows: join the sets, or name the second as `replay`",
-        "max_prompt_length": "a row over max_length is refused, never cut, so there is one length",
-        "reward_funcs": "name metrics as `rewards`, or your own file: ./mine.py:my_metric",
+        "dataset_test_split": "slmkit validates on a tenth of the rows, or on validation.jsonl beside train.jsonl",
+        "dataset_mixer": "slmkit reads one file or folder: join the data sets, or set `replay` to the second",
+        "max_prompt_length": "slmkit has one limit, max_length, and never truncates a row to fit",
+        "reward_funcs": "set `rewards` to metrics of slmkit or of your own file: ./mine.py:my_metric",
     },
 )
 _TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 UNSLOTH = Tool(
     name="Unsloth",
-    signs=frozenset({"training.max_seq_length", "training.training_type", "lora.use_loftq", "data.format_type"}),
+    distinctive=frozenset({"training.max_seq_length", "training.training_type", "lora.use_loftq", "data.format_type"}),
     carried={
         "model": "model",
         "data.dataset": "data",
@@ -263,15 +267,15 @@ UNSLOTH = Tool(
         "lora.target_modules": _TARGETS,
     },
     dropped={
-        "data.format_type": "the shape of the rows is found, and told, when they are prepared",
-        "lora.use_loftq": "an adapter starts from random A and zero B",
-        **{f"lora.finetune_{part}": "text models only: target_modules says what is trained" for part in (
+        "data.format_type": "slmkit detects the format of the rows and reports it in `prepare`",
+        "lora.use_loftq": "slmkit initializes adapters with random A and zero B (no LoftQ)",
+        **{f"lora.finetune_{part}": "slmkit trains text models only; use target_modules to select layers" for part in (
             "vision_layers", "language_layers", "attention_modules", "mlp_modules"
         )},
-        "lora.vision_all_linear": "text models only: target_modules says what is trained",
+        "lora.vision_all_linear": "slmkit trains text models only; use target_modules to select layers",
         **dict.fromkeys(("logging.enable_wandb", "logging.wandb_project", "logging.wandb_token"), _CURVES),
         **dict.fromkeys(("logging.enable_tensorboard", "logging.tensorboard_dir"), _CURVES),
-        "logging.hf_token": "the hub's token is read from the environment",
+        "logging.hf_token": "slmkit reads the hub token from the environment",
     },
 )  # fmt: skip
 TOOLS = (LLAMA_FACTORY, AXOLOTL, TRL, UNSLOTH)

@@ -1,9 +1,9 @@
-"""A config of another tool as the keys of a slmkit stage: each of its keys is carried, or listed with the reason."""
+"""Translates another tool's config to the keys of a slmkit stage; each key is carried over or listed with a reason."""
 
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,29 +14,32 @@ from slmkit.importers.key_maps import AS_ASKED, AXOLOTL, CHANGES, DROPPED, LLAMA
 from slmkit.recipe.lookup import load_stage
 from slmkit.recipe.signature import parameters
 
-_PREFERENCE_LOSSES = ("sigmoid", "hinge", "ipo", "robust")  # that have the same name here
+_PREFERENCE_LOSSES = ("sigmoid", "hinge", "ipo", "robust")  # same name in LLaMA-Factory and slmkit
+_METHODS = ("sft", "dpo", "kto", "orpo", "reward", "grpo")
 _TRL_RATES = {"sft": 2e-5, "dpo": 1e-6, "kto": 1e-6, "reward": 1e-4, "grpo": 1e-6, "orpo": 1e-6}
 
 
 @dataclass
 class Translated:
-    """What came of one file: the stage, its keys with where each comes from, and what was left behind."""
+    """The translation of one file: the stage, its keys with their origins, and what was left out."""
 
     tool: str
     stage: str
     values: dict[str, tuple[Any, str]] = field(default_factory=dict)  # "lora.r" -> (32, "lora_r")
     prepare: dict[str, tuple[Any, str]] = field(default_factory=dict)  # keys of the recipe that prepares the data
     seed: int | None = None
-    stage_from: list[str] = field(default_factory=list)  # the keys that say the stage
-    unmet: set[str] = field(default_factory=set)  # keys of ours that the file asked for in a way there is not here
-    lost: list[tuple[str, Any, str]] = field(default_factory=list)  # changes what is trained: key, value, reason
-    dropped: list[tuple[str, Any, str]] = field(default_factory=list)  # bookkeeping, or done here in any case
+    stage_from: list[str] = field(default_factory=list)  # the keys that decide the stage
+    unmet: set[str] = field(default_factory=set)  # slmkit keys whose value in the file slmkit does not support
+    lost: list[tuple[str, Any, str]] = field(default_factory=list)  # key, value, reason; changes the trained model
+    dropped: list[tuple[str, Any, str]] = field(
+        default_factory=list
+    )  # key, value, reason; no effect on the trained model
 
 
 def translate(config: Mapping[str, Any], *, folder: Path, stage: str | None = None) -> Translated:
-    """The keys of one file; `folder` is where it lies, `stage` settles what a TRL file leaves to its command.
+    """Translates one file; `folder` is the file's, `stage` the training method if the file does not name it.
 
-    Raises: SlmkitError where the tool cannot be told, or where a method has no counterpart here.
+    Raises: SlmkitError if the tool cannot be recognized, or if slmkit has no such method.
     """
     flat = _flat(config)
     tool = detect(flat)
@@ -57,17 +60,18 @@ def translate(config: Mapping[str, Any], *, folder: Path, stage: str | None = No
 
 
 def detect(flat: Mapping[str, Any]) -> Tool:
-    """The tool whose own words a file uses most."""
-    counts = sorted(((len(tool.signs & flat.keys()), tool.name, tool) for tool in TOOLS), reverse=True)
+    """The tool whose distinctive keys the file uses most."""
+    counts = sorted(((len(tool.distinctive & flat.keys()), tool.name, tool) for tool in TOOLS), reverse=True)
     if counts[0][0] == 0:
         names = ", ".join(tool.name for tool in TOOLS)
-        fix = f"a YAML for training by {names}"
-        raise SlmkitError("the file has no key by which its tool is known", where=", ".join(list(flat)[:6]), fix=fix)
+        fix = f"give a training config of {names}"
+        where = f"keys {', '.join(list(flat)[:6])}"
+        raise SlmkitError("cannot recognize which tool the file is for", where=where, fix=fix)
     return counts[0][2]
 
 
 def _method(tool: Tool, flat: Mapping[str, Any], done: Translated, stage: str | None) -> set[str]:
-    """Sets stage and adapter, which several keys say together; returns these keys."""
+    """Sets the stage and the adapter, which several keys decide together; returns those keys."""
     used: set[str] = set()
 
     def take(key: str, default: Any = None) -> Any:
@@ -98,17 +102,15 @@ def _method(tool: Tool, flat: Mapping[str, Any], done: Translated, stage: str | 
         in_4bit, dora = bool(take("training.load_in_4bit", True)), False
         rslora = take("lora.use_rslora", False)
     if kind not in ("lora", "full"):
-        raise SlmkitError(
-            f"{tool.name}'s adapter {kind!r} has no counterpart", fix="lora, qlora, dora, rslora or full"
-        )
+        raise _no_equivalent(tool, "adapter", kind, ("lora", "qlora", "dora", "rslora", "full"))
     adapter = "dora" if dora else "rslora" if rslora else "qlora" if in_4bit and kind == "lora" else kind
-    said = sorted(used - {*done.stage_from, "lora_target_linear"})
-    done.values["adapter"] = (adapter, ", ".join(said) or f"{tool.name}'s default")
+    adapter_keys = sorted(used - {*done.stage_from, "lora_target_linear"})
+    done.values["adapter"] = (adapter, ", ".join(adapter_keys) or f"{tool.name}'s default")
     if in_4bit and adapter in ("dora", "rslora"):
         done.values["load_in_4bit"] = (True, "load_in_4bit")
     if in_4bit and kind == "full":
         done.lost.append(
-            ("load_in_4bit", True, "4-bit weights cannot be trained whole: adapter full keeps them as they are")
+            ("load_in_4bit", True, "full fine-tuning cannot train 4-bit weights, so they are not quantized")
         )
     return used
 
@@ -131,23 +133,26 @@ def _stage(tool: Tool, flat: Mapping[str, Any], done: Translated, take: Any) -> 
     signs = {"desirable_weight": "kto", "num_generations": "grpo", "reward_funcs": "grpo", "loss_type": "dpo"}
     signs |= {"center_rewards_coefficient": "reward", "beta": "dpo", "precompute_ref_log_probs": "dpo"}
     sign = next((key for key in signs if key in flat), None)
-    why = f"taken as {signs[sign]} for its key {sign}" if sign else "taken as sft: it has no key of another method"
-    done.dropped.append(("(method)", None, f"a TRL file leaves it to the command: {why}; --stage says otherwise"))
+    why = f"read as {signs[sign]} because of the key {sign}" if sign else "read as sft, without keys of another method"
+    done.dropped.append(("(method)", None, f"a TRL file does not name it: {why}; --stage overrides"))
     return signs[sign] if sign else "sft"
 
 
 def _known_stage(tool: Tool, named: str) -> str:
-    if named not in ("sft", "dpo", "kto", "orpo", "reward", "grpo"):
-        raise SlmkitError(
-            f"{tool.name}'s method {named!r} has no counterpart", fix="sft, dpo, kto, orpo, reward, grpo"
-        )
+    if named not in _METHODS:
+        raise _no_equivalent(tool, "method", named, _METHODS)
     return named
 
 
 def _loss(tool: Tool, loss: Any) -> str:
     if loss not in _PREFERENCE_LOSSES:
-        raise SlmkitError(f"{tool.name}'s loss {loss!r} has no counterpart", fix=", ".join(_PREFERENCE_LOSSES))
+        raise _no_equivalent(tool, "loss", loss, _PREFERENCE_LOSSES)
     return str(loss)
+
+
+def _no_equivalent(tool: Tool, what: str, value: Any, known: Sequence[str]) -> SlmkitError:
+    fix = f"use one of {', '.join(known)}"
+    return SlmkitError(f"slmkit has no equivalent of the {what} {value!r}", where=f"{tool.name} config", fix=fix)
 
 
 def _carry(
@@ -159,12 +164,12 @@ def _carry(
     folder: Path,
     known: Mapping[str, Any],
 ) -> None:
-    """One key that has a counterpart: its value as ours, or the reason why this value has none."""
+    """A key with an equivalent: its value translated, or the reason this value cannot be."""
     if ours == "--seed":
         if isinstance(value, int):
             done.seed = value
         else:
-            done.lost.append((key, value, "a seed is a whole number"))
+            done.lost.append((key, value, "the seed must be an integer"))
         return
     if ours == "data":
         rows, reason = find_rows(key, value, folder=folder, dataset_dir=str(flat.get("dataset_dir") or "data"))
@@ -176,16 +181,14 @@ def _carry(
     first, _, inner = ours.partition(".")
     if first == "prepare":
         if inner == "validation_size" and not (isinstance(value, int | float) and 0 <= value < 1):
-            done.lost.append((key, value, "a share of the rows here, below 1"))
+            done.lost.append((key, value, "slmkit expects a fraction of the rows, below 1"))
         elif done.stage == "sft":
             done.prepare[inner] = (value, key)
         else:
-            done.lost.append(
-                (key, value, f"{done.stage} reads train.jsonl and validation.jsonl of a folder as they are")
-            )
+            done.lost.append((key, value, f"{done.stage} reads train.jsonl and validation.jsonl unchanged"))
         return
     if first == "lora" and done.values["adapter"][0] == "full":
-        done.dropped.append((key, value, "all weights are trained, without an adapter"))
+        done.dropped.append((key, value, "full fine-tuning has no adapter"))
         return
     if first not in known:
         done.lost.append((key, value, DROPPED.get(key, f"stage {done.stage} has no {first}")))
@@ -198,7 +201,7 @@ def _carry(
 
 
 def _converted(ours: str, key: str, value: Any, flat: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
-    """A value in our words. Raises: ValueError with the reason where there are none."""
+    """The value for slmkit. Raises: ValueError with the reason if there is none."""
     if ours == "lora.target_modules":
         names = _names(value)
         return "all-linear" if names in (["all"], ["all-linear"], ["all_linear"]) else names
@@ -207,39 +210,39 @@ def _converted(ours: str, key: str, value: Any, flat: Mapping[str, Any], known: 
     if ours == "warmup_ratio" and key.endswith("warmup_steps") and not (isinstance(value, float) and value < 1):
         steps = flat.get("max_steps") or flat.get("training.max_steps") or 0
         if not isinstance(value, int | float) or not isinstance(steps, int | float):
-            raise ValueError("steps are whole numbers")
+            raise ValueError("warm-up steps and max_steps must be numbers")
         if value == 0:
             return 0.0
         if steps <= 0:
-            raise ValueError("warm-up is a share of the steps here (warmup_ratio), and how many there are is not said")
+            raise ValueError("slmkit sets warmup_ratio, a fraction of the steps, and the file does not set max_steps")
         return round(value / steps, 4)
     if ours == "max_steps" and value == 0:
-        return -1  # Unsloth's way to say: by epochs
+        return -1  # in Unsloth, 0 means: train by epochs
     if ours == "gradient_checkpointing" and not isinstance(value, bool):
         return {"true": True, "none": False, "false": False}.get(str(value), "auto")
     if ours == "loss_type" and isinstance(value, list):
         if len(value) != 1:
-            raise ValueError("one loss at a time")
+            raise ValueError("slmkit trains with one loss")
         value = value[0]
     if ours == "learning_rate":
         return float(value)
     allowed = [one for one in typing.get_args(known[ours].annotation) if isinstance(one, str)] if ours in known else []
     if allowed and isinstance(value, str) and value not in allowed:
-        raise ValueError(f"there are {', '.join(allowed)}; {known[ours].default}, slmkit's default, stands instead")
+        raise ValueError(f"slmkit has {', '.join(allowed)}; its default is {known[ours].default}")
     return value
 
 
 def _drop(done: Translated, key: str, value: Any, tool: Tool, known: Mapping[str, Any]) -> None:
-    """One key without a counterpart: bookkeeping, a difference, or a key nobody here knows."""
+    """A key without an equivalent: bookkeeping, a difference in the trained model, or an unknown key."""
     leaf = key.rpartition(".")[2]
     if leaf in known and "." not in key and leaf not in ("data", "model", "lora", "adapter", "attn_implementation"):
-        done.values[leaf] = (value, key)  # a stage that has the key under the tool's own name
+        done.values[leaf] = (value, key)  # the stage has a key of the same name
         return
     reason = tool.lost.get(key) or tool.dropped.get(key) or DROPPED.get(leaf)
     if reason is None:
-        done.lost.append((key, value, "not known here"))
+        done.lost.append((key, value, "unknown key"))
     elif _as_asked(leaf, value):
-        done.dropped.append((key, value, f"{reason}, as asked"))
+        done.dropped.append((key, value, f"{reason}, as the file asks"))
     elif leaf in AS_ASKED or key in tool.lost or _matters(leaf, value, reason):
         done.lost.append((key, value, reason))
     else:
@@ -247,27 +250,27 @@ def _drop(done: Translated, key: str, value: Any, tool: Tool, known: Mapping[str
 
 
 def _matters(leaf: str, value: Any, reason: str) -> bool:
-    """Whether leaving the key out changes what is trained."""
+    """Whether leaving the key out changes the trained model."""
     if leaf.startswith("finetune_"):
         return value is False and leaf != "finetune_vision_layers"
     return reason in CHANGES and value is not False
 
 
 def _as_asked(leaf: str, value: Any) -> bool:
-    """Whether what the key asks for is what happens here anyway."""
+    """Whether the key asks for what slmkit does anyway."""
     if leaf in AS_ASKED:
         return bool(value == AS_ASKED[leaf])
     return leaf in ("optim", "optimizer") and str(value).startswith("adamw_torch")
 
 
 def _fill_defaults(done: Translated, tool: Tool, known: Mapping[str, Any]) -> None:
-    """What the tool does where its file is silent, wherever slmkit would do otherwise."""
+    """Sets the tool's defaults for keys the file does not set, where slmkit's defaults differ."""
     defaults = dict(tool.defaults)
     if tool is TRL:
         defaults["learning_rate"] = _TRL_RATES[done.stage]
         defaults |= {"lora.lora_dropout": 0.05}
         if done.values["adapter"][0] != "full" and "lora.target_modules" not in done.values:
-            reason = "absent: PEFT then takes q_proj and v_proj of most models, slmkit all linear layers"
+            reason = "not set: PEFT would adapt q_proj and v_proj of most models, slmkit adapts all linear layers"
             done.lost.append(("lora_target_modules", None, reason))
     if tool is LLAMA_FACTORY and "lora.lora_alpha" not in done.values:
         defaults["lora.lora_alpha"] = 2 * done.values.get("lora.r", (8, ""))[0]
@@ -275,7 +278,7 @@ def _fill_defaults(done: Translated, tool: Tool, known: Mapping[str, Any]) -> No
         first, _, inner = ours.partition(".")
         if ours in done.values or ours in done.unmet or first not in known:
             continue
-        if ours == "max_length" and done.stage == "grpo":  # TRL has none there
+        if ours == "max_length" and done.stage == "grpo":  # TRL's GRPO has no max_length
             continue
         if first == "lora" and done.values["adapter"][0] == "full":
             continue
@@ -289,7 +292,7 @@ def _names(value: Any) -> list[str]:
 
 
 def _flat(value: Mapping[str, Any], at: str = "") -> dict[str, Any]:
-    """Sections as dotted keys, where a file has some: Unsloth's do; in other files a mapping is a value."""
+    """Unsloth's sections as dotted keys; in other files a mapping is a value."""
     rows: dict[str, Any] = {}
     for key, inner in value.items():
         if isinstance(inner, Mapping) and key in ("data", "training", "lora", "logging") and not at:

@@ -1,4 +1,4 @@
-"""slmkit doctor: the versions it compares with."""
+"""slmkit doctor: the tested versions."""
 
 from slmkit.cli.doctor import pinned
 

@@ -1,4 +1,4 @@
-"""--json: one JSON value on standard output, whoever else writes, and whatever happens."""
+"""--json: one JSON value on standard output, whatever else is printed or fails."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def noisy(project: Path) -> Path:
 
 
 def slmkit(*words: str) -> Finished:
-    """In a process of its own: what is promised holds for its file descriptors."""
+    """Runs the command in its own process, to test its file descriptors."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-m", "slmkit", *words]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -44,24 +44,24 @@ def slmkit(*words: str) -> Finished:
 
 
 @pytest.mark.parametrize("words", [["run", "noisy"], ["run", "noisy", "--verbose"], ["check", "noisy"]])
-def test_all_else_that_writes_is_heard_on_standard_error(noisy: Path, words: list[str]) -> None:
-    told = slmkit(*words, "--json")
-    assert told.code == 0, told.err
-    assert len(told.out.splitlines()) == 1
-    assert "loaded" in told.err
-    assert "by" not in told.json
+def test_everything_else_goes_to_standard_error(noisy: Path, words: list[str]) -> None:
+    done = slmkit(*words, "--json")
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == 1
+    assert "loaded" in done.err
+    assert "by" not in done.json
     if words[0] == "run":
-        assert "from a subprocess" in told.err
-        assert json.loads(told.out, parse_constant=pytest.fail)["metrics"] == {"nothing": None, "half": 0.5}
+        assert "from a subprocess" in done.err
+        assert json.loads(done.out, parse_constant=pytest.fail)["metrics"] == {"nothing": None, "half": 0.5}
 
 
-def test_an_error_of_a_stage_is_json_too_and_keeps_its_traceback(noisy: Path) -> None:
-    told = slmkit("run", "noisy", "fails=true", "--json")
-    assert told.code == 1
-    assert told.json["error"]["what"] == "KeyError: 'of the stage'"
-    assert told.json["exit_code"] == 1
-    assert "Traceback" in told.err
+def test_an_exception_in_a_stage_is_json_with_its_traceback_on_standard_error(noisy: Path) -> None:
+    done = slmkit("run", "noisy", "fails=true", "--json")
+    assert done.code == 1
+    assert done.json["error"]["what"] == "KeyError: 'of the stage'"
+    assert done.json["exit_code"] == 1
+    assert "Traceback" in done.err
 
 
-def test_help_is_for_people(noisy: Path) -> None:
+def test_help_ignores_json(noisy: Path) -> None:
     assert "--dry-run" in slmkit("run", "--help", "--json").out

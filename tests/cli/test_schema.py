@@ -1,3 +1,5 @@
+"""slmkit schema: the JSON schema accepts every shipped recipe and rejects mistakes."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -35,9 +37,9 @@ def test_every_shipped_recipe_is_valid(validator: Draft202012Validator) -> None:
         {"stage": "sft", "expect": {"validation_loss": 1}},
     ],
 )
-def test_an_editor_marks_a_mistake(validator: Draft202012Validator, wrong: dict[str, Any]) -> None:
+def test_a_mistake_is_not_valid(validator: Draft202012Validator, wrong: dict[str, Any]) -> None:
     assert not validator.is_valid(wrong)
 
 
-def test_the_schema_is_json_with_and_without_asking(slmkit: Callable[..., Finished]) -> None:
+def test_the_schema_is_json_with_and_without_the_option(slmkit: Callable[..., Finished]) -> None:
     assert slmkit("schema", "--json").json == slmkit("schema").json

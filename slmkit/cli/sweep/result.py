@@ -1,4 +1,4 @@
-"""What a sweep leaves: the table of trials, a chart a key, the report, and the command of the best."""
+"""The result of a sweep: the table of trials, one chart per key, the report, and the command of the best trial."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from slmkit import charts
 from slmkit.cli.summary import summary
-from slmkit.cli.sweep.space import Search, text, told
+from slmkit.cli.sweep.space import Search, assignments, text
 from slmkit.console import out, print_rows
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError
 from slmkit.files import write_json
@@ -18,23 +18,23 @@ from slmkit.report import write_report
 from slmkit.runs.plan import Plan
 from slmkit.runs.record import environment, now
 from slmkit.runs.run import Run
-from slmkit.runs.store import RUNS, files_of
+from slmkit.runs.store import RUNS, file_sizes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from optuna.trial import FrozenTrial
 
-_MOST_SHOWN = 20  # trials listed in the terminal; the report lists all
+_MAX_PRINTED = 20  # trials in the terminal; the report lists all
 
 
-def table(search: Search, tried: list[FrozenTrial]) -> list[dict[str, Any]]:
-    """The table: a trial a row, the best first; then those that failed, and those stopped early."""
+def trial_rows(search: Search, trials: list[FrozenTrial]) -> list[dict[str, Any]]:
+    """One row per trial: the best first, then the failed ones, then those stopped early."""
     ends = {"COMPLETE": "done", "PRUNED": "stopped early", "FAIL": "failed"}
     rows = []
-    for number, trial in enumerate(tried, start=1):
+    for number, trial in enumerate(trials, start=1):
         value = trial.value if trial.state.name == "COMPLETE" else None
-        row = {"trial": number, **trial.user_attrs["given"], search.metric: value, "ended": ends[trial.state.name]}
+        row = {"trial": number, **trial.user_attrs["values"], search.metric: value, "ended": ends[trial.state.name]}
         rows.append({**row, "dir": trial.user_attrs["dir"], "why": trial.user_attrs.get("error", "")})
     sign = -1 if search.maximize else 1
     return sorted(rows, key=lambda row: (row["ended"], sign * (row[search.metric] or 0), row["trial"]))
@@ -43,28 +43,29 @@ def table(search: Search, tried: list[FrozenTrial]) -> list[dict[str, Any]]:
 def finish(
     search: Search, run: Run, rows: list[dict[str, Any]], as_written: float | None, seconds: float
 ) -> dict[str, Any]:
-    """Writes the table, a chart a key, result.json and the report; what --json prints."""
+    """Writes the table, the charts, result.json and the report; returns what --json prints."""
     best = rows[0]
     if best["ended"] != "done":
         why = next((row["why"] for row in rows if row["why"]), "all were stopped early")
-        raise FailedError(f"none of {len(rows)} trials came to an end: {why}", where=str(run.dir), fix="other bounds")
+        what, fix = f"none of {len(rows)} trials finished: {why}", "change the values to search"
+        raise FailedError(what, where=str(run.dir), fix=fix)
     values, value = {key: best[key] for key in search.space}, best[search.metric]
     wins = as_written is None or (value > as_written if search.maximize else value < as_written)
-    against = "" if as_written is None else f"; as written {as_written:.4g}"
-    said = f"{told(values)} is the best of {len(rows)} tried: {search.metric} {value:.4g}{against}."
+    scores = f"{search.metric} {value:.4g}" + ("" if as_written is None else f", as written {as_written:.4g}")
+    verdict = f"The best of {len(rows)} trials is {assignments(values)}: {scores}."
     if not wins:
-        said = f"None of {len(rows)} tried beats the recipe as written: {search.metric} {value:.4g}{against}."
+        verdict = f"None of {len(rows)} trials beats the recipe as written: {scores}."
     _write_tables(search, run, rows)
-    made = [("best", search.plan(values))]
+    runs = [("best", search.plan(values))]
     metrics = {search.metric: value}
     if as_written is not None:
-        made.append(("as_written", search.plan({})))
+        runs.append(("as_written", search.plan({})))
         metrics[f"{search.metric}_as_written"] = as_written
     metrics |= {"trials": len(rows), "stopped_early": _count(rows, "stopped early"), "failed": _count(rows, "failed")}
-    record_search(search, run.dir, made)
-    outcome = {"metrics": metrics, "verdict": {"text": said, "positive": wins}, "expect": [], "seconds": seconds}
+    record_search(search, run.dir, runs)
+    outcome = {"metrics": metrics, "verdict": {"text": verdict, "positive": wins}, "expect": [], "seconds": seconds}
     record = {"status": "done", **outcome, "expect_lifted": False, "finished": now(), "environment": environment()}
-    write_json(run.dir / "result.json", {**record, "files": files_of(run.dir)})
+    write_json(run.dir / "result.json", {**record, "files": file_sizes(run.dir)})
     report = write_report(run.dir)
     best_run = {"values": values, search.metric: value, "dir": best["dir"], "command": search.command(values)}
     names = {"recipe": search.name, "dir": str(run.dir), "report": str(report)}
@@ -82,13 +83,13 @@ def _count(rows: list[dict[str, Any]], ended: str) -> int:
     return sum(row["ended"] == ended for row in rows)
 
 
-def record_search(search: Search, folder: Path, made: list[tuple[str, Plan]]) -> None:
-    """recipe.json: what was searched, and the runs that the result names."""
+def record_search(search: Search, folder: Path, runs: list[tuple[str, Plan]]) -> None:
+    """Writes recipe.json: the search space, and the runs that the result names."""
     space = {key: str(dimension) for key, dimension in search.space.items()}
     goal = {"maximize" if search.maximize else "minimize": search.metric, "trials": search.num_trials}
     inputs = [
-        {"parameter": what, "name": search.name, "kind": "recipe", "key": plan.target.key, "dir": str(plan.target.dir)}
-        for what, plan in made
+        {"parameter": role, "name": search.name, "kind": "recipe", "key": plan.target.key, "dir": str(plan.target.dir)}
+        for role, plan in runs
     ]
     record: dict[str, Any] = {
         "name": folder.parent.relative_to(RUNS).as_posix(),
@@ -104,7 +105,7 @@ def record_search(search: Search, folder: Path, made: list[tuple[str, Plan]]) ->
 def print_result(search: Search, rows: list[dict[str, Any]], result: dict[str, Any], folder: Path) -> None:
     columns = ("trial", *search.space, search.metric, "")
     lines: list[list[str | Text]] = [[Text(column, "dim") for column in columns]]
-    for row in rows[:_MOST_SHOWN]:
+    for row in rows[:_MAX_PRINTED]:
         value = "" if row[search.metric] is None else f"{row[search.metric]:.4g}"
         ended = "" if row["ended"] == "done" else f"{row['ended']} {row['why']}".strip()
         lines.append([str(row["trial"]), *(text(row[key]) for key in search.space), value, ended])
@@ -113,4 +114,4 @@ def print_result(search: Search, rows: list[dict[str, Any]], result: dict[str, A
     out.print()
     out.print(summary(folder))
     out.print(f"\nbest    {result['best']['command']}", markup=False)
-    out.print("It was chosen on validation rows: measure it on gold before you believe it.", style="dim")
+    out.print("It was chosen on validation rows, so its score is optimistic: evaluate it on gold.", style="dim")

@@ -1,7 +1,7 @@
-"""What a sweep may vary: `key=[a, b, c]` tries each of these, `key=low..high` anything between. All else stays fixed.
+"""The search space of a sweep: `key=[a, b, c]` is a choice, `key=low..high` a range; other values are fixed.
 
-In a recipe the same stands under `sweep:`. A range of whole numbers gives whole numbers; one over a factor of ten or
-more is searched on a logarithmic scale.
+A recipe writes the same under `sweep:`. A range between whole numbers gives whole numbers; a range that spans a factor
+of ten or more is searched on a logarithmic scale.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 _RANGE = re.compile(r"\s*([-+\w.]+?)\s*\.\.\s*([-+\w.]+)\s*")
-_MOST_COMBINATIONS = 100_000  # more are not listed
+_MAX_COMBINATIONS = 100_000  # larger spaces are sampled instead of listed
 
 
 @dataclass(frozen=True)
 class Choices:
-    """Any of these values, which may be of any kind."""
+    """One of these values, of any type."""
 
     values: tuple[Any, ...]
 
@@ -44,7 +44,7 @@ class Choices:
         return json.loads(trial.suggest_categorical(key, [self.param(value) for value in self.values]))
 
     def param(self, value: Any) -> str:
-        """The value as the study keeps it."""
+        """The value as Optuna stores it."""
         return json.dumps(value)
 
     def __str__(self) -> str:
@@ -53,13 +53,13 @@ class Choices:
 
 @dataclass(frozen=True)
 class Range:
-    """Any number from low to high; three digits are kept of one that is not whole."""
+    """A number from low to high; fractional ones are rounded to three significant digits."""
 
     low: float
     high: float
 
     @property
-    def is_whole(self) -> bool:
+    def is_integer(self) -> bool:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     @property
@@ -72,11 +72,11 @@ class Range:
         return [self.low, self.high]
 
     def param(self, value: float) -> float:
-        """The value as the study keeps it."""
+        """The value as Optuna stores it."""
         return value
 
     def suggest(self, trial: Trial, key: str) -> Any:
-        if self.is_whole:
+        if self.is_integer:
             return trial.suggest_int(key, int(self.low), int(self.high), log=self.is_logarithmic)
         drawn = trial.suggest_float(key, self.low, self.high, log=self.is_logarithmic)
         return min(max(float(f"{drawn:.3g}"), self.low), self.high)
@@ -91,7 +91,7 @@ Space = dict[str, Choices | Range]
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched, by which metric, and what stays fixed."""
+    """One sweep: the search space, the fixed values, and the metric."""
 
     name: str
     space: Space
@@ -104,27 +104,27 @@ class Search:
 
     def plan(self, values: Mapping[str, Any]) -> Plan:
         """The run of one trial."""
-        return make_plan(self.name, given={**self.fixed, **values}, profile=self.profile, seed=self.seed)
+        return make_plan(self.name, overrides={**self.fixed, **values}, profile=self.profile, seed=self.seed)
 
     def command(self, values: Mapping[str, Any]) -> str:
-        """What to type for that run; it is then found."""
+        """The command of that run, which finds its result."""
         words = [f"{key}={text(value)}" for key, value in {**self.fixed, **values}.items()]
         return "slmkit " + shlex.join(["run", self.name, *words, "--profile", self.profile, "--seed", str(self.seed)])
 
 
-def read_space(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Space, dict[str, Any]]:
-    """What is searched, and what the command line fixes: its values come before the recipe's `sweep:`."""
+def read_space(recipe: Recipe, values: Mapping[str, Any]) -> tuple[Space, dict[str, Any]]:
+    """The search space and the fixed values; the command line overrides the recipe's `sweep:`."""
     space: Space = {}
     fixed: dict[str, Any] = {}
-    for key, value in {**dict(leaves(recipe.get("sweep") or {})), **given}.items():
-        where = f"command line: {key}={value}" if key in given else place_in_recipe(recipe, key)
-        found = read_dimension(key, value, where)
-        if found is None and key not in given:
-            raise SlmkitError(f"sweep.{key} is {value!r}", where=where, fix="give [a, b, c] or low..high")
-        if found is None:
+    for key, value in {**dict(leaves(recipe.get("sweep") or {})), **values}.items():
+        where = f"command line: {key}={value}" if key in values else place_in_recipe(recipe, key)
+        dimension = read_dimension(key, value, where)
+        if dimension is None and key not in values:
+            raise SlmkitError(f"sweep.{key} is {value!r}", where=where, fix="write [a, b, c] or low..high")
+        if dimension is None:
             fixed[key] = value
         else:
-            space[key] = found
+            space[key] = dimension
     return space, fixed
 
 
@@ -134,38 +134,38 @@ def place_in_recipe(recipe: Recipe, key: str) -> str:
 
 
 def read_dimension(key: str, value: Any, where: str) -> Choices | Range | None:
-    """The values a key may take, or None for one fixed value."""
+    """The values to search for a key, or None for a fixed value."""
     if isinstance(value, list):
         if not value:
-            raise SlmkitError(f"{key} has nothing to choose from", where=where, fix=f"{key}=[a, b, c]")
-        return Choices(tuple({json.dumps(one): one for one in value}.values()))  # each once
+            raise SlmkitError(f"{key} has no values to choose from", where=where, fix=f"write {key}=[a, b, c]")
+        return Choices(tuple({json.dumps(one): one for one in value}.values()))  # without repeats
     found = _RANGE.fullmatch(value) if isinstance(value, str) else None
     ends = [read_value(end) for end in found.groups()] if found else []
     if not ends or not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends):
         return None
     low, high = ends
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise SlmkitError(f"{key} has no number in {value}", where=where, fix="low..high, the lower first")
+        raise SlmkitError(f"{key}: the range {value} is empty", where=where, fix="write low..high, the lower first")
     if isinstance(low, int) and isinstance(high, int):
         return Range(low, high)
     return Range(float(low), float(high))
 
 
-def combinations(space: Space, *, seed: int, most: int = 0) -> list[dict[str, Any]] | None:
-    """Every combination, in an order that the seed draws, of a space of choices alone or of at most `most`.
+def combinations(space: Space, *, seed: int, num_trials: int = 0) -> list[dict[str, Any]] | None:
+    """Every combination of a finite space, shuffled with the seed; None if the space is to be sampled.
 
-    None of any other: numbers between bounds are drawn.
+    A space of choices alone is listed, and one with whole-number ranges if it has at most num_trials combinations.
     """
     choices: list[Sequence[Any]] = []
     for dimension in space.values():
         if isinstance(dimension, Choices):
             choices.append(dimension.values)
-        elif dimension.is_whole:
+        elif dimension.is_integer:
             choices.append(range(int(dimension.low), int(dimension.high) + 1))
         else:
             return None
     only_choices = all(isinstance(dimension, Choices) for dimension in space.values())
-    if math.prod(map(len, choices)) > (_MOST_COMBINATIONS if only_choices else most):
+    if math.prod(map(len, choices)) > (_MAX_COMBINATIONS if only_choices else num_trials):
         return None
     found = [dict(zip(space, values, strict=True)) for values in itertools.product(*choices)]
     random.Random(seed).shuffle(found)
@@ -173,10 +173,10 @@ def combinations(space: Space, *, seed: int, most: int = 0) -> list[dict[str, An
 
 
 def text(value: Any) -> str:
-    """A value as it is typed on the command line."""
+    """A value as written on the command line."""
     return value if isinstance(value, str) and read_value(value) == value else json.dumps(value)
 
 
-def told(values: Mapping[str, Any]) -> str:
-    """Values as a person reads them in one line."""
+def assignments(values: Mapping[str, Any]) -> str:
+    """Values in one line: "learning_rate=0.001  lora.r=8"."""
     return "  ".join(f"{key}={text(value)}" for key, value in values.items())

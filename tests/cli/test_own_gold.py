@@ -1,3 +1,5 @@
+"""The user's own data: gold is frozen once, found again by every verb, and `slmkit new` writes a project."""
+
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,17 +11,17 @@ WORDS = ["pay", "card", "lost", "fee", "cash", "bank", "send", "late", "app", "c
 ROWS = "text,label\n" + "".join(f"my {WORDS[i % 10]} thing {i} is {WORDS[i // 10]},kind {i % 4}\n" for i in range(100))
 
 
-def test_gold_is_frozen_on_first_sight_and_kept(slmkit: Slmkit, project: Path) -> None:
+def test_a_dry_run_of_the_loop_freezes_nothing(slmkit: Slmkit, project: Path) -> None:
     write(project / "tickets.csv", ROWS)
     first = slmkit("prepare", "data=tickets.csv", "gold=tickets.csv", "--dry-run")
-    assert first.code == 3  # `prepare` alone freezes nothing: it wants a frozen folder
-    told = slmkit("loop", "data=tickets.csv", "--dry-run")
-    assert "freeze     gold/tickets" in told.out
+    assert first.code == 3  # `prepare` does not freeze: it needs a frozen folder
+    done = slmkit("loop", "data=tickets.csv", "--dry-run")
+    assert ["freeze", "gold/tickets"] in [line.split()[:2] for line in done.out.splitlines()]
     assert not (project / "gold").exists()
 
 
-def test_the_loop_of_another_file_of_the_same_name_is_refused(slmkit: Slmkit, project: Path) -> None:
-    from slmkit.cli.own_data import freeze_gold_of
+def test_another_file_of_the_same_name_does_not_replace_its_gold(slmkit: Slmkit, project: Path) -> None:
+    from slmkit.cli.own_gold import freeze_gold_of
 
     write(project / "tickets.csv", ROWS)
     frozen = freeze_gold_of({"data": "tickets.csv"})
@@ -34,8 +36,8 @@ def test_the_loop_of_another_file_of_the_same_name_is_refused(slmkit: Slmkit, pr
     assert "gold/tickets" in refused.err
 
 
-def test_a_file_whose_name_says_nothing_takes_its_folders(project: Path) -> None:
-    from slmkit.cli.own_data import gold_name
+def test_a_file_with_a_generic_name_gets_its_folders_name(project: Path) -> None:
+    from slmkit.cli.own_gold import gold_name
 
     assert gold_name(write(project / "Bank 77/train.csv", ROWS)) == "bank-77-train"
     assert gold_name(write(project / "My Tickets.csv", ROWS)) == "my-tickets"
@@ -64,18 +66,18 @@ def test_new_writes_a_project_that_binds_and_can_be_edited(
 
 
 @pytest.mark.parametrize("verb", ["train", "eval", "compare"])
-def test_a_verb_on_ones_own_data_takes_the_gold_of_these_data(slmkit: Slmkit, project: Path, verb: str) -> None:
+def test_every_verb_finds_the_gold_of_the_data(slmkit: Slmkit, project: Path, verb: str) -> None:
     write(project / "tickets.csv", ROWS)
     assert slmkit("gold", "freeze", "data=tickets.csv").code == 0
     planned, loop = (
         {row["name"]: row["dir"] for row in slmkit(word, "data=tickets.csv", "--dry-run", "--json").json["steps"]}
         for word in (verb, "loop")
     )
-    assert planned["loop/prepare"] == loop["loop/prepare"]  # which leaves that gold out
+    assert planned["loop/prepare"] == loop["loop/prepare"]  # the same rows, without that gold
     assert f"loop/{verb}" in planned
 
 
-def test_new_refuses_a_folder_that_is_there_and_a_key_it_does_not_take(slmkit: Slmkit, project: Path) -> None:
+def test_new_refuses_an_existing_folder_and_an_unknown_key(slmkit: Slmkit, project: Path) -> None:
     write(project / "tickets.csv", ROWS)
     write(project / "mine/keep.txt", "keep")
     assert slmkit("new", "mine", "data=tickets.csv").code == 3
@@ -84,14 +86,14 @@ def test_new_refuses_a_folder_that_is_there_and_a_key_it_does_not_take(slmkit: S
     assert (project / "mine/keep.txt").read_text() == "keep"
 
 
-def test_a_dry_run_reads_the_data_and_refuses_what_a_run_would(slmkit: Slmkit, project: Path) -> None:
+def test_a_dry_run_reads_the_data_and_refuses_what_a_run_refuses(slmkit: Slmkit, project: Path) -> None:
     write(project / "whole/train.csv", ROWS)
     write(project / "head.csv", "text,label\n")
     write(project / "open.csv", ROWS + 'one more "thing,"and no end\n')
-    told = slmkit("loop", "data=whole", "--dry-run", "--json")
-    assert told.code == 0, told.err
-    assert [step["name"] for step in told.json["steps"]] == ["loop/prepare", "loop/train", "loop/compare"]
-    assert "freeze     gold/whole" in told.err
+    done = slmkit("loop", "data=whole", "--dry-run", "--json")
+    assert done.code == 0, done.err
+    assert [step["name"] for step in done.json["steps"]] == ["loop/prepare", "loop/train", "loop/compare"]
+    assert "gold/whole" in done.err
     for name in ("head.csv", "open.csv"):
         refused = slmkit("loop", f"data={name}", "--dry-run")
         assert refused.code == 3, refused.out
@@ -99,8 +101,8 @@ def test_a_dry_run_reads_the_data_and_refuses_what_a_run_would(slmkit: Slmkit, p
     assert not (project / "gold").exists()
 
 
-def test_new_tells_as_json_what_it_wrote_and_shows_brackets_as_they_are(slmkit: Slmkit, project: Path) -> None:
+def test_new_lists_its_files_as_json_and_prints_brackets_unchanged(slmkit: Slmkit, project: Path) -> None:
     write(project / "tickets.csv", ROWS)
-    told = slmkit("new", "mine", "data=tickets.csv", "--json").json
-    assert told["project"] == "mine" and "mine/recipes/loop/train.yaml" in told["files"]
-    assert "wrote my[x]proj/." in slmkit("new", "my[x]proj", "data=tickets.csv").out
+    done = slmkit("new", "mine", "data=tickets.csv", "--json").json
+    assert done["project"] == "mine" and "mine/recipes/loop/train.yaml" in done["files"]
+    assert "my[x]proj/" in slmkit("new", "my[x]proj", "data=tickets.csv").out

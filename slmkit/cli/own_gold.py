@@ -1,0 +1,110 @@
+"""Gold sets of the user's own data: how they are named, found, and frozen the first time a file is used."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmkit.cli.arguments import Columns, existing_path, read_keys
+from slmkit.console import console, out
+from slmkit.errors import SlmkitError
+from slmkit.recipe import lookup
+from slmkit.recipe.lookup import as_path
+
+if TYPE_CHECKING:
+    from slmkit.gold.gold_set import Gold
+
+READING_KEYS = ("text_column", "label_column", "encoding")  # keys of `prepare` that also decide what gold reads
+_GENERIC_NAMES = ("train", "data", "dataset", "all", "examples", "rows")  # of files: the folder's name is added
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezeKeys(Columns):
+    """What decides a gold set: the data, questions in a file of their own, and how the files are read."""
+
+    data: str
+    gold: str | None = None
+    encoding: str | None = None
+
+
+def freeze_gold_of(
+    values: dict[str, Any], *, name: str | None = None, dry_run_folder: Path | None = None
+) -> dict[str, Any]:
+    """The command line's values with `gold` set to a frozen folder; it is frozen now if the data are new.
+
+    name: the gold set's name, by default made from the data file's. dry_run_folder: a temporary folder; a dry run
+    freezes new data there instead of in gold/.
+    """
+    known = {field.name for field in fields(FreezeKeys)}
+    keys = read_keys("loop", {key: value for key, value in values.items() if key in known}, FreezeKeys)
+    if lookup.find("recipes", keys.data):
+        return _with_shipped_gold(values, keys.data)
+    path = existing_path("data", keys.data)
+    gold_path = existing_path("gold", keys.gold) if keys.gold else None
+    folder = Path("gold") / (name or gold_name(path))
+    if dry_run_folder and not folder.exists() and not (gold_path and (gold_path / "card.yaml").is_file()):
+        frozen = freeze_file(path, gold_path, dry_run_folder / folder, values, quiet=True)
+        out.print(f"{'freeze':<10} {folder}  (new data: {path}; run keys below will change)", markup=False)
+    else:
+        frozen = freeze_file(path, gold_path, folder, values)
+    return {**values, "gold": str(frozen.folder)}
+
+
+def freeze_file(path: Path, gold: Path | None, folder: Path, values: dict[str, Any], *, quiet: bool = False) -> Gold:
+    """Freezes the gold set of a data file in a folder, or reads the one frozen there before."""
+    from slmkit.gold.freeze import freeze_once
+
+    def print_note(text: str) -> None:
+        if not quiet:
+            console.print(f"  {text}", markup=False)
+
+    reading = {key: values[key] for key in READING_KEYS if key in values}
+    return freeze_once(path, folder=folder, gold=gold, on_note=print_note, **reading)
+
+
+def known_gold_of(data: Any) -> str | None:
+    """The gold set that belongs to some data, shipped or frozen before; None if there is none yet."""
+    name = str(data)
+    if lookup.find("recipes", name):
+        return _shipped_gold(name)
+    folder = Path("gold") / gold_name(as_path(name))
+    return str(folder) if (folder / "card.yaml").is_file() else None
+
+
+def gold_name(data: Path) -> str:
+    """The name of a data file's gold set: the file's stem, preceded by its folder's name if the stem is generic."""
+    path = data.resolve()
+    stem = path.stem if path.is_file() else path.name
+    if path.is_file() and stem.lower() in _GENERIC_NAMES:
+        stem = f"{path.parent.name}-{stem}"
+    return re.sub(r"[\W_]+", "-", stem.lower()).strip("-") or "own-data"
+
+
+def find_gold(name: str) -> Path:
+    """The folder of a gold set given by name ("tickets") or as a path."""
+    for folder in (as_path(name), *(root / "gold" / name for root in lookup.roots())):
+        if (folder / "card.yaml").is_file():
+            return folder
+        if (folder / "examples.jsonl").is_file():
+            fix = "restore card.yaml: it holds the hash that proves the examples are unchanged"
+            raise SlmkitError("the gold set has no card.yaml", where=str(folder), fix=fix)
+    fix = lookup.suggest(name, lookup.gold_folders(), "`slmkit gold freeze data=FILE` makes one")
+    raise SlmkitError(f"no gold set {name!r}", where="command line", fix=fix)
+
+
+def _with_shipped_gold(values: dict[str, Any], recipe: str) -> dict[str, Any]:
+    """Values for data=world/skills: a task of the micro-world that ships with its own gold set."""
+    if "gold" in values:
+        return values
+    gold = _shipped_gold(recipe)
+    if gold is None:
+        fix = "name one: gold=FOLDER"
+        raise SlmkitError(f"recipe {recipe!r} has no gold set", where=f"command line: data={recipe}", fix=fix)
+    return {**values, "gold": gold}
+
+
+def _shipped_gold(recipe: str) -> str | None:
+    folder = Path("gold") / recipe.rpartition("/")[2]
+    return str(folder) if any((root / folder / "card.yaml").is_file() for root in lookup.roots()) else None
