@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from slmkit.console import console, quiet_libraries
 from slmkit.data.cleaning.label_errors import label_suspects
 from slmkit.data.cleaning.mask_pii import find_pii
@@ -97,14 +99,15 @@ def _prepared(path: Path, options: dict[str, Any] | None) -> dict[str, Any]:
             refusal = f"refused, exit {error.exit_code}: {error.what}; fix: {error.fix}"
             return {"shape": "–", "in": "–", "out": "–", "changes": "", "notes": _cell(refusal)}
         notes = [json.loads(line)["text"] for line in run.path("notes.jsonl").read_text().splitlines()]
+        card = YAML(typ="safe").load(run.path("card.yaml").read_text(encoding="utf-8"))
         tables = {
             name: [json.loads(line) for line in run.path(f"{name}.jsonl").read_text().splitlines()]
             for name in ("dropped", "changed")
         }
     counts = Counter(row["reason"] for row in tables["dropped"])
     counts.update(f"changed by {row['step']}" for row in tables["changed"])
-    read = next(note for note in notes if note.startswith(f"{path.name}: "))
-    others = [note for note in notes if note is not read and " rows to train on" not in note]
+    read = next(note for note in notes if note.startswith(f"{path.name}: {card['shape']}"))
+    others = [note for note in notes if note is not read and " training rows, " not in note]
     return {
         "shape": read.removeprefix(f"{path.name}: "),
         "in": int(run.metrics["num_rows_in"]),  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slmkit.files import sha256_of, to_yaml, write_atomically
+from slmkit.files import sha256_of, to_yaml, write_atomically, write_folder_atomically
 
 
 def test_a_write_that_fails_midway_leaves_the_old_file(tmp_path: Path) -> None:
@@ -33,3 +33,17 @@ def test_one_hash_covers_several_files_in_their_order(tmp_path: Path) -> None:
 
 def test_yaml_keeps_the_order_of_keys() -> None:
     assert to_yaml({"b": 1, "a": [1, "x"]}) == "b: 1\na:\n- 1\n- x\n"
+
+
+def test_a_folder_is_written_whole_and_replaced_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    write_folder_atomically(folder, {"a.txt": "old", "b.txt": "kept"})
+    with pytest.raises(OSError):
+        write_folder_atomically(folder, {"a.txt": "new"})
+    assert (folder / "a.txt").read_text() == "old"
+    write_folder_atomically(folder, {"a.txt": "new"}, replace=True)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.txt": "new", "b.txt": "kept"}
+    with pytest.raises(OSError):
+        write_folder_atomically(folder, {"no/such/folder.txt": "x"}, replace=True)
+    assert (folder / "a.txt").read_text() == "new"
+    assert list(tmp_path.iterdir()) == [folder]
