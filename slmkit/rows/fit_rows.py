@@ -1,4 +1,4 @@
-"""Rows held against a model before an hour is spent: its chat template, the loss mask, and their length in tokens."""
+"""Checks rows against a model before training: its chat template, the loss mask, and the length in tokens."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from slmkit.types import ModelRef
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_BATCH_ROWS = 1_000  # an encoding holds far more than ids: 200,000 chats at once took 10 GB
-_TEMPLATE_ROWS = 200  # rows whose masks are checked; template faults show on the first of a kind
-_MENDED_BY_TRAINING = ("untrained token",)  # where modules_to_save names the embedding, which only training knows
-_NO_LIMIT = 1_000_000  # transformers writes 1e30 where a tokenizer names none
+_BATCH_ROWS = 1_000  # encodings are much larger than ids: 200,000 chats at once took 10 GB
+_TEMPLATE_ROWS = 200  # rows whose masks are checked; a template fault shows in the first row of its kind
+_FIXED_BY_TRAINING = ("untrained token",)  # if modules_to_save has the embedding, which only the training stage knows
+_NO_LIMIT = 1_000_000  # transformers writes 1e30 if a tokenizer has no limit
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a model makes of some rows, and the rows that fit it."""
+    """The rows that fit a model, and what its template makes of them."""
 
     done: CleanedRows
-    lengths: list[int]  # tokens of each row, before anything was left out
+    lengths: list[int]  # tokens per row, before any row was dropped
     max_length: int
     report: TemplateReport | None  # None for plain text, which has no template
     notes: list[str] = field(default_factory=list)
 
     @property
     def mask(self) -> list[dict[str, Any]]:
-        """The first row a token a line: its text, whether it carries loss, and whether it is a special token."""
+        """The first row's tokens: text, whether it carries loss, and whether it is a special token."""
         return self.report.mask if self.report else []
 
     @property
@@ -63,9 +63,9 @@ def fit_template(
     on_overflow: OnOverflow,
     thinking: Thinking | None,
 ) -> Fit:
-    """The rows that fit the model's template and length, chats or plain texts.
+    """The rows, chats or plain texts, that fit the model's template and length.
 
-    Raises: RefusedError where training on them would be spoilt: no loss, an end that is not learnt, too many too long.
+    Raises: RefusedError if training on them would fail: no loss, an end of turn without loss, too many long rows.
     """
     from transformers import AutoTokenizer
 
@@ -76,16 +76,16 @@ def fit_template(
         chats = _chats(rows[:_TEMPLATE_ROWS], instruction)
         report = check_template(tokenizer, chats, thinking=thinking, embedding_norms=embedding_norms(model))
         for fault in report.faults:
-            if fault.severity == "error" and fault.name not in _MENDED_BY_TRAINING:
+            if fault.severity == "error" and fault.name not in _FIXED_BY_TRAINING:
                 raise fault.as_refusal()
             notes.append(f"{fault.name}: {fault.text}; {fault.fix}")
-        trained = "".join(piece for piece, on in report.pieces if on)
-        share = f"{report.trained_share:.0%} of the tokens carry loss, first {trained!r}"
+        labelled = "".join(piece for piece, on in report.pieces if on)
+        share = f"{report.trained_share:.0%} of the tokens carry loss, in the first row {labelled!r}"
         notes.append(f"template {report.template_hash}: {share}")
     lengths = _count(tokenizer, [with_instruction(row.values, instruction) for row in rows])
     if report is None and max_length == "auto" and on_overflow != "split":
         notes.append(
-            f"{length_percentiles(lengths)}; texts stay whole (on_overflow=split cuts them to the model's context)"
+            f"{length_percentiles(lengths)}; texts are kept whole (on_overflow=split cuts them to the model's context)"
         )
         return Fit(CleanedRows(list(rows)), lengths, max(lengths), report, notes)
     most = find_max_length(lengths, max_length, min(tokenizer.model_max_length, _NO_LIMIT))
@@ -95,7 +95,7 @@ def fit_template(
 
 
 def with_instruction(values: Mapping[str, Any], instruction: str) -> dict[str, Any]:
-    """The values of a row with the instruction as system message, where it is a chat that has none."""
+    """The row's values, with the instruction as system message if it is a chat without one."""
     messages = values.get("messages")
     if instruction and messages and messages[0]["role"] != "system":
         return {**values, "messages": [{"role": "system", "content": instruction}, *messages]}
@@ -107,9 +107,9 @@ def _chats(rows: Sequence[CanonicalRow], instruction: str) -> list[Chat]:
 
 
 def _count(tokenizer: PreTrainedTokenizerBase, values: Sequence[Mapping[str, Any]]) -> list[int]:
-    """The tokens of each row, chats as the template renders them; some rows at a time, on all cores."""
-    backend = tokenizer.backend_tokenizer  # its encoding lets go of the interpreter lock
-    backend.no_truncation()  # a tokenizer.json may hold either, and it would count
+    """The number of tokens per row, of chats as the template renders them; in batches, on all cores."""
+    backend = tokenizer.backend_tokenizer  # its encoding releases the interpreter lock
+    backend.no_truncation()  # a tokenizer.json may enable either, which would change the counts
     backend.no_padding()
 
     def count(start: int) -> list[int]:
@@ -132,7 +132,7 @@ def _overflowed(
     tokenizer: PreTrainedTokenizerBase,
     instruction: str,
 ) -> CleanedRows:
-    """The rows with those above `most` tokens split or left out, as asked."""
+    """The rows, with those above `most` tokens split or dropped."""
     split: dict[int, list[CanonicalRow]] = {}
     if on_overflow == "split":
 
@@ -153,14 +153,14 @@ def _overflowed(
 
 def _why(most: int, asked: int | Literal["auto"], found: Lengths) -> str:
     if asked != "auto":
-        return f"{found}; max_length={most}" + ("" if most == asked else ", all that the model takes")
+        return f"{found}; max_length={most}" + ("" if most == asked else ", the model's limit")
     if most < found.p99:
-        return f"{found}; max_length={most}, all that the model takes"
-    reason = "the longest row" if most >= found.max else "99 % of the rows: the longest is more than twice as long"
-    return f"{found}; max_length={most} holds {reason}"
+        return f"{found}; max_length={most}, the model's limit"
+    covered = "the longest row" if most >= found.max else "99 % of the rows (the longest is more than twice as long)"
+    return f"{found}; max_length={most} covers {covered}"
 
 
 def _counted(done: CleanedRows) -> str:
-    left = f"; leaves out {len(done.dropped):,} rows" if done.dropped else ""
-    split = f"; {len(done.changed):,} longer rows were split (changed.jsonl)" if done.changed else ""
-    return left + split
+    dropped = f"; {len(done.dropped):,} longer rows dropped" if done.dropped else ""
+    split = f"; {len(done.changed):,} longer rows split (changed.jsonl)" if done.changed else ""
+    return dropped + split

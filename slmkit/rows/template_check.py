@@ -1,8 +1,8 @@
-"""Shows what a chat template makes of training rows, and finds the faults that spoil a run without an error.
+"""Shows what a chat template makes of training rows, and finds the faults that ruin a training run silently.
 
-The masks that training will use (labels.py) are held against an independent truth: where each message's own words
-stand in the rendered text. Nothing outside the assistant's words and the token that ends its turn may carry loss, and
-all of these must. The faults are those users met (PITFALLS: rows 1, 2, 5 to 10).
+The loss masks of training (loss_mask.py) are compared with an independent truth: the position of each message's words
+in the rendered text. The assistant's words and the token that ends its turn must carry loss, and nothing else may. The
+faults are those that users have met.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Thinking = Literal["off", "on", "mixed"]
-_MARKER = re.compile(r"<\|[^\s<>|]{1,40}\|>|<(?:start|end)_of_turn>|\[/?INST\]")  # what templates write as one token
-_LEAST_TRAINED_SHARE = 0.01
+_MARKER = re.compile(r"<\|[^\s<>|]{1,40}\|>|<(?:start|end)_of_turn>|\[/?INST\]")  # meant to be one token
+_MIN_TRAINED_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing a template does to the rows; an error ends the run before it starts."""
+    """A fault of a template; an error is refused before training starts."""
 
     severity: Literal["error", "warning"]
     name: str
@@ -41,19 +41,19 @@ class Fault:
 
 @dataclass(frozen=True)
 class TemplateReport:
-    """What training would see of these rows."""
+    """The rows as training would see them, and the faults found."""
 
     faults: list[Fault]
     template_hash: str
     pieces: list[tuple[str, bool]]  # the first row's tokens as text, and whether each carries loss
-    lengths: list[int]  # tokens of each row
-    trained: list[int]  # of these, how many carry loss
-    prompt_ids: list[int] = field(default_factory=list)  # the first row's prompt, for a check where it is served
+    lengths: list[int]  # tokens per row
+    trained: list[int]  # labelled tokens per row
+    prompt_ids: list[int] = field(default_factory=list)  # of the first row, to compare with where it is served
     specials: list[bool] = field(default_factory=list)  # which of the pieces are special tokens
 
     @property
     def mask(self) -> list[dict[str, str | bool]]:
-        """The pieces as rows of a table; a special token that carries loss is an end the model learns."""
+        """The pieces as rows of a table."""
         return [
             {"token": piece, "trained": on, "special": special}
             for (piece, on), special in zip(self.pieces, self.specials, strict=True)
@@ -72,20 +72,21 @@ def check_template(
     expected_hash: str | None = None,
     embedding_norms: Sequence[float] | None = None,
 ) -> TemplateReport:
-    """The faults of a tokenizer's template on these chats, errors first; a hundred chats are plenty.
+    """The faults of a tokenizer's template on these chats, errors first; a hundred chats are enough.
 
-    `thinking` declares for a reasoning template whether the rows hold thoughts. `expected_hash` is the template that
-    was trained with. `embedding_norms` (one a token of the base model) show special tokens it never learnt.
+    `thinking` declares, for a reasoning template, whether the answers contain thoughts. `expected_hash` is the hash of
+    the template used in training. `embedding_norms`, one per token, reveal special tokens that the base never learned.
     """
     faults: list[Fault] = []
     if not tokenizer.chat_template:
         where = str(tokenizer.name_or_path)
-        fix = "take the instruct version of the model, or add chat_template.jinja beside the tokenizer"
-        return TemplateReport([Fault("error", "no template", "there is no chat template", where, fix)], "", [], [], [])
+        fix = "use the instruct version of the model, or add a chat_template.jinja to the tokenizer's folder"
+        text = "the tokenizer has no chat template"
+        return TemplateReport([Fault("error", "no template", text, where, fix)], "", [], [], [])
     found_hash = template_hash(tokenizer.chat_template)
     if expected_hash and expected_hash != found_hash:
-        text = f"the chat template is {found_hash}, but {expected_hash} was trained with"
-        fix = "use the tokenizer saved with the trained model"
+        text = f"the chat template is {found_hash}, but training used {expected_hash}"
+        fix = "use the tokenizer that was saved with the trained model"
         faults.append(Fault("error", "another template", text, str(tokenizer.name_or_path), fix))
     faults += _thinking(tokenizer, chats, thinking)
     pieces: list[tuple[str, bool]] = []
@@ -107,33 +108,35 @@ def check_template(
         if not pieces:
             pieces = [(tokenizer.decode([i]), flag) for i, flag in zip(row.input_ids, on, strict=True)]
             specials = [i in tokenizer.all_special_ids for i in row.input_ids]
-    usual = statistics.median(on / whole for on, whole in zip(trained, lengths, strict=True)) if lengths else 1.0
-    if usual < _LEAST_TRAINED_SHARE:  # not of all tokens: one huge row, which may be left out, would decide
-        text = f"only {usual:.2%} of the tokens of half the rows carry loss"
-        fix = "shorten the prompts: most of the work would be spent on tokens that teach nothing"
+    median = statistics.median(on / whole for on, whole in zip(trained, lengths, strict=True)) if lengths else 1.0
+    if median < _MIN_TRAINED_SHARE:  # per row: over all tokens, one huge row would decide
+        text = f"in half the rows, at most {median:.2%} of the tokens carry loss"
+        fix = "shorten the prompts: most of the compute would go to tokens without loss"
         faults.append(Fault("error", "little trained", text, chats[0].where, fix))
     if pieces:
         faults += _token_faults(tokenizer, chats[0], used, embedding_norms)
     prompt_ids = _prompt_ids(tokenizer, chats) if pieces else []
-    return TemplateReport(_summed(faults), found_hash, pieces, lengths, trained, prompt_ids, specials)
+    return TemplateReport(_merged(faults), found_hash, pieces, lengths, trained, prompt_ids, specials)
 
 
 def _mask_faults(
     tokenizer: PreTrainedTokenizerBase, chat: Chat, text: str, input_ids: list[int], on: list[bool]
 ) -> list[Fault]:
-    """Where the mask differs from the assistant's own words and the token that ends them."""
+    """Where the loss mask differs from the assistant's words and the token that ends its turn."""
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     if encoded["input_ids"] != input_ids:
         fix = "let the template write every special token, and tokenize its text with add_special_tokens=False"
-        return [Fault("error", "rendering", "the rendered text gives other tokens than the row", chat.where, fix)]
+        text_ = "tokenizing the rendered text gives other tokens than the template"
+        return [Fault("error", "rendering", text_, chat.where, fix)]
     spans = content_spans(tokenizer, chat.messages, text)
     faults = []
     owner: list[int | None] = [None] * len(text)  # which message each character of the text belongs to
     for turn, span in enumerate(spans):
         if span is None:
             name = chat.messages[turn]["role"]
-            fix = "look at the rendered text: the template changes or leaves out what this turn says"
-            faults.append(Fault("warning", "lost turn", f"the {name} turn is not in the rendering", chat.where, fix))
+            fix = "inspect the rendered text: the template changes or drops this turn's content"
+            text_ = f"the {name} turn is missing from the rendered text"
+            faults.append(Fault("warning", "lost turn", text_, chat.where, fix))
             continue
         owner[span[0] : span[1]] = [turn] * (span[1] - span[0])
     special = set(tokenizer.all_special_ids)
@@ -158,16 +161,18 @@ def _mask_faults(
     for turn, message in enumerate(chat.messages):
         if message["role"] == "assistant" and spans[turn] is not None and not ended.get(turn, False):
             fix = "put the end-of-turn token inside {% generation %}, or name another eos_token"
-            text_ = "an answer's end-of-turn token carries no loss: the model would not learn to stop"
+            text_ = "an answer's end-of-turn token carries no loss, so the model would not learn to stop"
             faults.append(Fault("error", "end not learnt", text_, chat.where, fix))
     return faults
 
 
 def _template_trained(chat: Chat, piece: str, text: str) -> Fault:
     if "<think>" in text and ("think" in piece or piece in ("<", ">", "</")):
-        fix = "declare thinking=on with thoughts in the rows, or train with a template that writes none"
-        return Fault("error", "thinking trained", "the template adds thoughts that the answers lack", chat.where, fix)
-    fix = "leave what the template writes outside {% generation %}"
+        fix = "add thoughts to the rows and set thinking=on, or use a template that writes none"
+        return Fault(
+            "error", "thinking trained", "the template adds thoughts that are not in the answers", chat.where, fix
+        )
+    fix = "move the template's own text out of {% generation %}"
     return Fault("warning", "template trained", f"loss falls on the template's own {piece!r}", chat.where, fix)
 
 
@@ -179,10 +184,11 @@ def _start_faults(tokenizer: PreTrainedTokenizerBase, chat: Chat, input_ids: lis
     while count < len(input_ids) and input_ids[count] == bos:
         count += 1
     if count > 1:
-        fix = "remove one from the chat template: a doubled one shifts every answer"
-        return [Fault("error", "doubled start", f"{tokenizer.bos_token} stands {count} times", chat.where, fix)]
+        fix = "remove one from the chat template: with two, every answer changes"
+        text = f"the row starts with {tokenizer.bos_token} {count} times"
+        return [Fault("error", "doubled start", text, chat.where, fix)]
     if count == 0 and tokenizer("a")["input_ids"][0] == bos:
-        fix = "begin the chat template with {{ bos_token }}"
+        fix = "start the chat template with {{ bos_token }}"
         return [Fault("warning", "no start", f"{tokenizer.bos_token} is missing at the start", chat.where, fix)]
     return []
 
@@ -191,14 +197,14 @@ def _thinking(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], thinkin
     if "<think>" not in str(tokenizer.chat_template):
         return []
     turns = [message for chat in chats for message in chat.messages if message["role"] == "assistant"]
-    holding = sum("<think>" in str(turn.get("content")) or bool(turn.get("reasoning_content")) for turn in turns)
+    num_thinking = sum("<think>" in str(turn.get("content")) or bool(turn.get("reasoning_content")) for turn in turns)
     where = chats[0].where if chats else str(tokenizer.name_or_path)
-    seen = "on" if holding == len(turns) else "mixed" if holding else "off"
+    seen = "on" if num_thinking == len(turns) else "mixed" if num_thinking else "off"
     if thinking is None:
-        text = f"a reasoning template, and {holding} of {len(turns)} answers hold thoughts"
-        return [Fault("error", "thinking undeclared", text, where, f"set thinking={seen} if that is meant")]
+        text = f"reasoning template: {num_thinking} of {len(turns)} answers contain thoughts"
+        return [Fault("error", "thinking undeclared", text, where, f"set thinking={seen} if that is intended")]
     if thinking != seen:
-        text = f"thinking={thinking}, but {holding} of {len(turns)} answers hold thoughts"
+        text = f"thinking={thinking}, but {num_thinking} of {len(turns)} answers contain thoughts"
         return [Fault("error", "thinking", text, where, f"set thinking={seen}, or change the rows")]
     return []
 
@@ -209,7 +215,7 @@ def _token_faults(
     used: set[int],
     embedding_norms: Sequence[float] | None,
 ) -> list[Fault]:
-    """Markers that are not one token, an end token that padding hides, special tokens the base never learnt."""
+    """Markers that are not one token, an end token hidden by padding, special tokens that the base never learned."""
     faults = []
     where = str(tokenizer.name_or_path)
     (text,) = render_text(tokenizer, [chat.messages], add_generation_prompt=False)
@@ -217,12 +223,12 @@ def _token_faults(
     for marker in dict.fromkeys(_MARKER.findall(text)):
         ids = tokenizer(marker, add_special_tokens=False)["input_ids"]
         if len(ids) > 1 and marker not in said and not marker.endswith("INST]"):
-            fix = "take the tokenizer that belongs to this template, or the template of this tokenizer"
-            text_ = f"the template's {marker} is {len(ids)} tokens here, not one: this base model does not know it"
+            fix = "use the tokenizer of this template, or the template of this tokenizer"
+            text_ = f"the template's {marker} is {len(ids)} tokens, not one, so the base model does not know it"
             faults.append(Fault("error", "unknown marker", text_, where, fix))
     if tokenizer.pad_token_id is not None and tokenizer.pad_token_id == tokenizer.eos_token_id:
         fix = "set another pad_token in tokenizer_config.json, such as a reserved token"
-        text_ = f"padding and end are the same token {tokenizer.eos_token}: masked as padding, the end is not learnt"
+        text_ = f"pad_token and eos_token are both {tokenizer.eos_token}: masked as padding, the end is not learned"
         faults.append(Fault("warning", "pad is end", text_, where, fix))
     if embedding_norms is not None:
         ordered = sorted(embedding_norms)
@@ -230,29 +236,29 @@ def _token_faults(
         for i in sorted(used & set(tokenizer.all_special_ids)):
             if i >= len(embedding_norms) or embedding_norms[i] < low:
                 token = tokenizer.convert_ids_to_tokens(i)
-                fix = 'train it too: lora: {modules_to_save: ["embed_tokens", "lm_head"]}, or take the instruct model'
-                text_ = f"the base model never learnt {token} (its embedding is far shorter than the others)"
+                fix = 'train it too: lora: {modules_to_save: ["embed_tokens", "lm_head"]}, or use the instruct model'
+                text_ = f"the base model never learned {token}: its embedding is far shorter than the others"
                 faults.append(Fault("error", "untrained token", text_, where, fix))
     return faults
 
 
 def _prompt_ids(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat]) -> list[int]:
     messages = chats[0].messages
-    asked = next((i for i, message in enumerate(messages) if message["role"] == "assistant"), len(messages))
-    (text,) = render_text(tokenizer, [messages[:asked]])
+    end = next((i for i, message in enumerate(messages) if message["role"] == "assistant"), len(messages))
+    (text,) = render_text(tokenizer, [messages[:end]])
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def _summed(faults: Sequence[Fault]) -> list[Fault]:
-    """One fault of a name, with the number of rows that have it and where it first is; errors first."""
+def _merged(faults: Sequence[Fault]) -> list[Fault]:
+    """Equal faults merged into the first, with the number of rows; errors first."""
     rows: dict[tuple[str, str], set[str]] = {}
     first: dict[tuple[str, str], Fault] = {}
     for fault in faults:
         key = (fault.name, fault.text)
         first.setdefault(key, fault)
         rows.setdefault(key, set()).add(fault.where)
-    summed = [
+    merged = [
         replace(fault, text=f"{fault.text} ({len(rows[key]):,} rows)") if len(rows[key]) > 1 else fault
         for key, fault in first.items()
     ]
-    return sorted(summed, key=lambda fault: fault.severity != "error")
+    return sorted(merged, key=lambda fault: fault.severity != "error")

@@ -1,4 +1,4 @@
-"""Masks equal a hand-written expectation on ten public template families; each planted fault is caught by its name."""
+"""Loss masks are right on ten public template families, and every planted fault is caught by name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MISTRAL = (
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{{ '[INST] ' + m.content + ' [/INST]' }}"
     "{% else %}{{ ' ' + m.content + eos_token }}{% endif %}{% endfor %}"
 )
-# template (a file name: the one that TRL ships), special tokens, bos, eos; the last names what ends an answer
+# template (a file name: one that TRL ships), special tokens, bos, eos; eos ends an answer
 FAMILIES = {
     "llama3": ("llama3.jinja", ["<|start_header_id|>", "<|end_header_id|>"], "<|begin_of_text|>", "<|eot_id|>"),
     "qwen2.5": ("qwen2_5.jinja", ["<|im_start|>"], None, "<|im_end|>"),
@@ -63,7 +63,7 @@ def nano():
 
 @pytest.fixture
 def family(nano):
-    """A tokenizer that knows the special tokens of a family and renders by its template."""
+    """A tokenizer with the special tokens and the template of a family."""
 
     def make(name):
         import trl
@@ -103,14 +103,14 @@ def test_the_mask_is_the_answers_and_their_end(family, name):
 
 
 @pytest.mark.parametrize(("name", "said"), [("mistral", " Yes, it is."), ("qwen3", "Yes, it is.")])
-def test_spaces_after_the_prompt_are_the_answers_and_added_thoughts_are_not(family, name, said):
+def test_spaces_after_the_prompt_belong_to_the_answer_and_added_thoughts_do_not(family, name, said):
     tokenizer = family(name)
     text = tokenizer.apply_chat_template(TURNS[:2], tokenize=False)
     _, span = content_spans(tokenizer, TURNS[:2], text)
     assert text[slice(*span)] == said
 
 
-def test_thoughts_are_trained_where_the_answers_hold_them(family):
+def test_thoughts_in_the_answers_carry_loss(family):
     turns = [TURNS[0], {"role": "assistant", "content": "<think>\nIt is noon.\n</think>\n\nYes."}]
     report = check_template(family("qwen3"), chats(turns), thinking="on")
     trained = "".join(piece for piece, on in report.pieces if on)
@@ -119,16 +119,16 @@ def test_thoughts_are_trained_where_the_answers_hold_them(family):
     assert not report.faults
 
 
-def test_1_an_end_that_is_not_learnt_is_caught(family):
+def test_an_end_of_turn_without_loss_is_caught(family):
     tokenizer = family("chatml")
     tokenizer.chat_template = CHATML.replace("<|im_end|>\n", "\n")
-    assert "learn to stop" in errors(tokenizer)["refused"].text
+    assert "row a" in errors(tokenizer)["refused"].where
     padded = family("chatml")
     padded.pad_token = padded.eos_token
     assert "pad is end" in {fault.name for fault in check_template(padded, chats(TURNS)).faults}
 
 
-def test_2_another_template_than_trained_with_is_caught(family):
+def test_a_template_other_than_in_training_is_caught(family):
     tokenizer = family("chatml")
     trained_with = template_hash(tokenizer.chat_template)
     assert not errors(tokenizer, expected_hash=trained_with)
@@ -136,18 +136,18 @@ def test_2_another_template_than_trained_with_is_caught(family):
     assert "another template" in errors(tokenizer, expected_hash=trained_with)
 
 
-def test_5_loss_on_nothing_is_caught(family):
+def test_loss_on_nothing_is_caught(family):
     assert "row a" in errors(family("chatml"), TURNS[:1])["refused"].text
     long = [{"role": "user", "content": "word " * 3000}, {"role": "assistant", "content": "Yes."}]
     assert "little trained" in errors(family("chatml"), long)
-    report = check_template(family("chatml"), chats(TURNS) * 2 + chats(long))  # one such row, which may be left out
+    report = check_template(family("chatml"), chats(TURNS) * 2 + chats(long))  # one such row is tolerated
     assert "little trained" not in {fault.name for fault in report.faults}
     empty = family("chatml")
     empty.chat_template = CHATML.replace("{% endfor %}", "{% generation %}{% endgeneration %}{% endfor %}")
     assert errors(empty)
 
 
-def test_6_loss_on_the_prompt_is_caught(family):
+def test_loss_on_the_prompt_is_caught(family):
     tokenizer = family("chatml")
     tokenizer.chat_template = CHATML.replace(
         "{% for m in messages %}", "{% for m in messages %}{% generation %}"
@@ -155,7 +155,7 @@ def test_6_loss_on_the_prompt_is_caught(family):
     assert "prompt trained" in errors(tokenizer)
 
 
-def test_6_half_an_answer_without_loss_is_caught(family):
+def test_half_an_answer_without_loss_is_caught(family):
     tokenizer = family("chatml")
     tokenizer.chat_template = CHATML.replace(
         "m.content + '<|im_end|>\n' }}",
@@ -164,14 +164,13 @@ def test_6_half_an_answer_without_loss_is_caught(family):
     assert "answer not trained" in errors(tokenizer, TURNS[:2])
 
 
-def test_8_a_doubled_start_is_caught(family):
+def test_a_doubled_start_is_caught(family):
     tokenizer = family("olmo")
     tokenizer.chat_template = "{{ bos_token }}" + tokenizer.chat_template
-    found = errors(tokenizer)
-    assert "stands 2 times" in found["doubled start"].text
+    assert f"{tokenizer.bos_token} 2" in errors(tokenizer)["doubled start"].text
 
 
-def test_9_markers_the_base_model_does_not_know_are_caught(nano, family):
+def test_markers_that_the_base_model_does_not_know_are_caught(nano, family):
     unknown = deepcopy(nano)
     unknown.chat_template = CHATML.replace("<|im_end|>", "<|end|>")
     assert "<|im_start|>" in errors(unknown)["unknown marker"].text
@@ -184,12 +183,12 @@ def test_9_markers_the_base_model_does_not_know_are_caught(nano, family):
     assert "modules_to_save" in found.fix
 
 
-def test_10_undeclared_or_contradicted_thinking_is_caught(family):
+def test_undeclared_or_contradicted_thinking_is_caught(family):
     assert "thinking=off" in errors(family("qwen3"))["thinking undeclared"].fix
-    assert "0 of 2 answers hold thoughts" in errors(family("qwen3"), thinking="on")["thinking"].text
+    assert "0 of 2" in errors(family("qwen3"), thinking="on")["thinking"].text
 
 
-def test_10_empty_thoughts_of_a_template_with_marks_are_caught(family):
+def test_empty_thoughts_of_a_template_with_marks_are_caught(family):
     import trl
 
     tokenizer = family("qwen3")
@@ -197,7 +196,7 @@ def test_10_empty_thoughts_of_a_template_with_marks_are_caught(family):
     assert "thinking trained" in errors(tokenizer, thinking="off")
 
 
-def test_a_template_that_refuses_the_messages_says_so(family):
+def test_a_template_that_refuses_the_messages_is_quoted(family):
     found = errors(family("gemma3"), [TURNS[0], TURNS[0], TURNS[1]])["refused"]
     assert "alternate" in found.text
     assert found.where == "train.jsonl:1"
