@@ -1,1 +1,1 @@
-"""Which base model to take: model cards, hard constraints, memory and speed bounds, and measurements."""
+"""Chooses a base model: model cards, hard constraints, bounds on memory and speed, and measurements."""

@@ -1,7 +1,7 @@
-"""Which base model to take: hard constraints leave some candidates, the smallest of them wins, evidence breaks ties.
+"""Hard constraints on a base model: the smallest model that meets all of them wins, and measurements break ties.
 
-Every constraint is a function that says why a card fails it, or None. What a card does not state fails the constraint
-that asks for it: unknown is not a yes.
+Every constraint is a function that returns why a card fails it, or None. A card fails a constraint on a fact it does
+not state.
 """
 
 from __future__ import annotations
@@ -14,42 +14,42 @@ from slmkit.selection.footprint import Footprint, Method, Precision, answering, 
 from slmkit.selection.model_card import Card
 from slmkit.selection.roofline import Gpu, decode_tokens_per_second
 
-USABLE = 0.9  # of the memory: the rest is the driver's, and fragments
+USABLE = 0.9  # fraction of the memory; the rest is for the driver and fragmentation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Constraints:
-    """What the model has to meet; the defaults ask for nothing."""
+    """The constraints; the defaults allow every model."""
 
     architecture: Literal["decoder", "encoder", "encoder-decoder", "any"] = "any"
     role: Literal["base", "instruct", "any"] = "any"
     licence: Literal["open", "commercial", "any"] = "any"
-    gated: bool = True  # False: no account may be needed
+    gated: bool = True  # False: no models that need an account
     languages: tuple[str, ...] = ()
-    context_length: int = 1  # tokens of a row, its answer included
+    context_length: int = 1  # tokens of a row with its answer
     thinking: Literal["never", "possible", "any"] = "any"
     gguf: bool = False
     released_since: str | None = None
     min_parameters: int = 0
     max_parameters: int | None = None
     memory_gb: float | None = None
-    on_cpu: bool = False  # then malloc keeps freed memory too
+    on_cpu: bool = False  # then memory that malloc keeps after free counts too
     training: Method | Literal["none"] = "none"
     precision: Precision = "bfloat16"
     batch_size: int = 1
-    loss_share: float = 0.5  # of a training row's tokens that carry loss
+    loss_share: float = 0.5  # fraction of a training row's tokens that carry loss
     gpu: Gpu | None = None
     min_tokens_per_second: float = 0.0
-    measured_tokens: Mapping[str, int] = field(default_factory=dict)  # card -> context_length in its own tokens
+    measured_tokens: Mapping[str, int] = field(default_factory=dict)  # by card: context_length of its tokenizer
 
     def tokens(self, card: Card) -> int:
-        """The context this card needs."""
+        """The context length needed, in this card's tokens."""
         return self.measured_tokens.get(card.name, self.context_length)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A card with the first constraint it fails and why; `failed` is "" where it fails none."""
+    """A card with the first constraint it fails and the reason; `failed` is "" if it meets all."""
 
     card: Card
     failed: str = ""
@@ -57,29 +57,29 @@ class Candidate:
 
 
 def judge(cards: Sequence[Card], constraints: Constraints) -> list[Candidate]:
-    """One candidate a card, in the same order."""
+    """One candidate per card, in the same order."""
     return [_candidate(card, constraints) for card in cards]
 
 
 def choose_model(candidates: Sequence[Candidate], scores: Mapping[str, float] | None = None) -> Card | None:
-    """The smallest that passes; of equals the best measured, then the newest, then the first by name."""
+    """The smallest that passes; ties are broken by score, then release date, then name."""
     passing = [candidate.card for candidate in candidates if not candidate.failed]
     return min(passing, key=lambda card: _rank(card, scores or {}), default=None)
 
 
 def ladder(candidates: Sequence[Candidate], scores: Mapping[str, float] | None = None) -> list[Card]:
-    """All that pass, the choice first: what to try next when it is not good enough."""
+    """All that pass, the choice first, then what to try if it is not good enough."""
     passing = [candidate.card for candidate in candidates if not candidate.failed]
     return sorted(passing, key=lambda card: _rank(card, scores or {}))
 
 
 def marks(card: Card, constraints: Constraints) -> dict[str, bool]:
-    """Of every constraint, whether the card meets it."""
+    """Whether the card meets each constraint."""
     return {name: check(card, constraints) is None for name, check in CHECKS.items()}
 
 
 def train_footprint(card: Card, constraints: Constraints) -> Footprint | None:
-    """The peak of training as asked, activations recomputed; None where nothing is to be trained."""
+    """The peak memory of training with gradient checkpointing; None without training, or if the shape is unknown."""
     if constraints.training == "none" or not card.has_shape:
         return None
     return training(
@@ -94,7 +94,7 @@ def train_footprint(card: Card, constraints: Constraints) -> Footprint | None:
 
 
 def answer_footprint(card: Card, constraints: Constraints) -> Footprint | None:
-    """What answering needs, where the shape is known."""
+    """The memory to answer; None if the shape is unknown."""
     if not card.has_shape:
         return None
     return answering(
@@ -106,7 +106,7 @@ def answer_footprint(card: Card, constraints: Constraints) -> Footprint | None:
 
 
 def tokens_per_second(card: Card, constraints: Constraints) -> float | None:
-    """The most that the named GPU allows, rows together; None where no GPU is named or the shape is not known."""
+    """The upper bound on the named GPU over the whole batch; None without a GPU, or if the shape is unknown."""
     if constraints.gpu is None or not card.has_shape:
         return None
     return decode_tokens_per_second(
@@ -138,14 +138,14 @@ def _architecture(card: Card, asked: Constraints) -> str | None:
 def _role(card: Card, asked: Constraints) -> str | None:
     if asked.role in ("any", card.role):
         return None
-    return f"it is {_a(card.role)} model" if card.role else "not known whether base or instruct"
+    return f"it is {_a(card.role)} model" if card.role else "base or instruct is unknown"
 
 
 def _licence(card: Card, asked: Constraints) -> str | None:
     if asked.licence == "any" or card.commercial == "yes":
         return None
     if card.commercial is None:
-        return f"what {card.licence} allows is not known" if card.licence else "its licence is not known"
+        return f"the terms of its licence {card.licence} are unknown" if card.licence else "its licence is unknown"
     if card.commercial == "conditions" and asked.licence == "commercial":
         return None
     return f"{card.licence} forbids {card.forbids}"
@@ -154,16 +154,16 @@ def _licence(card: Card, asked: Constraints) -> str | None:
 def _gated(card: Card, asked: Constraints) -> str | None:
     if asked.gated or card.gated is False:
         return None
-    return "it needs an account that has agreed to its terms" if card.gated else "not known whether it is gated"
+    return "it is gated: you must accept its terms with an account" if card.gated else "whether it is gated is unknown"
 
 
 def _languages(card: Card, asked: Constraints) -> str | None:
     if not asked.languages:
         return None
     if card.languages is None:
-        return "its languages are not known"
+        return "its languages are unknown"
     missing = [language for language in asked.languages if language not in card.languages]
-    return f"its card does not name {', '.join(missing)}" if missing else None
+    return f"its card does not list {', '.join(missing)}" if missing else None
 
 
 def _context(card: Card, asked: Constraints) -> str | None:
@@ -171,9 +171,11 @@ def _context(card: Card, asked: Constraints) -> str | None:
     if tokens <= 1:
         return None
     if card.context_length is None:
-        return "its context length is not known"
+        return "its context length is unknown"
     return (
-        f"its context is {card.context_length:,} tokens, {tokens:,} needed" if card.context_length < tokens else None
+        f"its context length is {card.context_length:,} tokens; {tokens:,} are needed"
+        if card.context_length < tokens
+        else None
     )
 
 
@@ -181,33 +183,37 @@ def _thinking(card: Card, asked: Constraints) -> str | None:
     if asked.thinking == "any":
         return None
     if card.thinking is None:
-        return "not known whether it thinks"
+        return "whether it has a thinking mode is unknown"
     if asked.thinking == "never":
-        return "it always thinks before it answers" if card.thinking == "always" else None
+        return "it always thinks before answering" if card.thinking == "always" else None
     return "it has no thinking mode" if card.thinking == "none" else None
 
 
 def _gguf(card: Card, asked: Constraints) -> str | None:
     if not asked.gguf or card.gguf:
         return None
-    return "not known to run in llama.cpp"
+    return "it is not known to run in llama.cpp"
 
 
 def _released(card: Card, asked: Constraints) -> str | None:
     if asked.released_since is None:
         return None
     if card.released is None:
-        return "its release date is not known"
-    return f"released {card.released}" if card.released < asked.released_since else None
+        return "its release date is unknown"
+    return f"it was released {card.released}" if card.released < asked.released_since else None
 
 
 def _size(card: Card, asked: Constraints) -> str | None:
     if card.num_parameters is None:
-        return "its size is not known"
+        return "its size is unknown"
     if card.num_parameters < asked.min_parameters:
-        return f"{card.num_parameters / 1e6:,.0f} M parameters, at least {asked.min_parameters / 1e6:,.0f} M asked"
+        return (
+            f"it has {card.num_parameters / 1e6:,.0f} M parameters; the minimum is {asked.min_parameters / 1e6:,.0f} M"
+        )
     if asked.max_parameters is not None and card.num_parameters > asked.max_parameters:
-        return f"{card.num_parameters / 1e6:,.0f} M parameters, at most {asked.max_parameters / 1e6:,.0f} M asked"
+        return (
+            f"it has {card.num_parameters / 1e6:,.0f} M parameters; the maximum is {asked.max_parameters / 1e6:,.0f} M"
+        )
     return None
 
 
@@ -226,8 +232,8 @@ def _speed(card: Card, asked: Constraints) -> str | None:
         return None
     most = tokens_per_second(card, asked)
     if most is None:
-        return "its shape is not known, so neither is its speed"
-    return f"at most {most:,.0f} tokens/s" if most < asked.min_tokens_per_second else None
+        return "its speed is unknown, since its shape is"
+    return f"it reaches at most {most:,.0f} tokens/s" if most < asked.min_tokens_per_second else None
 
 
 CHECKS: dict[str, Callable[[Card, Constraints], str | None]] = {
@@ -249,10 +255,10 @@ CHECKS: dict[str, Callable[[Card, Constraints], str | None]] = {
 
 def _too_big(need: Footprint | None, memory_gb: float, what: str) -> str | None:
     if need is None:
-        return "its shape is not known, so neither is its memory"
+        return "its memory is unknown, since its shape is"
     if need.total <= USABLE * memory_gb * 1e9:
         return None
-    return f"{what} needs {need.total / 1e9:.1f} GB, {USABLE * memory_gb:.1f} of {memory_gb:g} GB are usable"
+    return f"{what} needs {need.total / 1e9:.1f} GB; {USABLE * memory_gb:.1f} of {memory_gb:g} GB are usable"
 
 
 def _a(word: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The decision record of a pick: Markdown that a team keeps beside its code."""
+"""The decision record of a pick: Markdown for a team to keep with its code."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from slmkit.selection.constraints import (
     tokens_per_second,
     train_footprint,
 )
+from slmkit.selection.evidence import Evidence
 from slmkit.selection.footprint import Footprint
-from slmkit.selection.measure import Evidence
 from slmkit.selection.model_card import Card
 from slmkit.selection.roofline import ASSUMED_SHARE, Gpu, training_hours
 
@@ -24,7 +24,7 @@ _MOST_RUNGS = 4
 
 @dataclass(frozen=True)
 class Cost:
-    """What hours and price are worked out from: a named GPU, the tokens to train on, and what an hour costs."""
+    """The basis of training hours and price: a named GPU, the tokens to train on, and the price per hour."""
 
     gpu_name: str | None = None
     gpu: Gpu | None = None
@@ -41,9 +41,9 @@ def decision_record(
     how_counted: str,
     evidence: Mapping[str, Evidence],
 ) -> str:
-    """The record: the choice, what was asked, what comes next, and why each other model is out.
+    """The record: the choice, the constraints, what to try next, and why each other model is excluded.
 
-    passing is in order, the choice first. how_counted: where the context asked for comes from.
+    passing: in order, the choice first. how_counted: where the context length comes from.
     """
     blocks = [_choice(passing, asked, cost, evidence), _asked(asked, cost, how_counted)]
     if passing:
@@ -54,10 +54,10 @@ def decision_record(
 
 def _choice(passing: Sequence[Card], asked: Constraints, cost: Cost, evidence: Mapping[str, Evidence]) -> str:
     if not passing:
-        return "# Base model: none\n\nNo card meets all that was asked."
+        return "# Base model: none\n\nNo model card meets all constraints."
     choice = passing[0]
     lines = [f"# Base model: {choice.name}", ""]
-    lines += [f"The smallest of {len(passing)} models that meet all that was asked.", ""]
+    lines += [f"The smallest of {len(passing)} models that meet all constraints.", ""]
     lines += [f"- hub id: `{choice.hub_id or choice.asset}`", f"- parameters: {choice.num_parameters:,}"]
     lines.append(
         f"- licence: {choice.licence or 'unknown'}" + (f"; forbids {choice.forbids}" if choice.forbids else "")
@@ -69,40 +69,40 @@ def _choice(passing: Sequence[Card], asked: Constraints, cost: Cost, evidence: M
     if found:
         lines += ["", "Measured on this machine:", "", *(f"- {name}: {value}" for name, value in found.facts.items())]
     else:
-        lines.append("- not measured: its quality, fertility and speed on your data")
+        lines.append("- not measured: quality, tokens per word and speed on your data")
     return "\n".join(lines)
 
 
 def _facts(card: Card, asked: Constraints, cost: Cost) -> list[str]:
-    """What it takes: memory, and on a named GPU the speed bound, hours and price."""
+    """Memory, and on a named GPU the speed bound, training hours and price."""
     facts = []
     if answer := answer_footprint(card, asked):
-        facts.append(f"to answer in {asked.precision}: {_gb(answer)}")
+        facts.append(f"memory to answer in {asked.precision}: {_gb(answer)}")
     if train := train_footprint(card, asked):
-        facts.append(f"to train ({asked.training}): {_gb(train)} at its peak")
+        facts.append(f"peak memory to train ({asked.training}): {_gb(train)}")
     if most := tokens_per_second(card, asked):
-        facts.append(f"at most {most:,.0f} tokens/s on {cost.gpu_name}, by its bandwidth and arithmetic")
+        facts.append(f"at most {most:,.0f} tokens/s on {cost.gpu_name}, limited by its bandwidth and arithmetic")
     if cost.gpu and cost.tokens and asked.training != "none":
         hours = training_hours(card, cost.gpu, tokens=cost.tokens, method=asked.training)
         price = (
-            f", {hours * cost.price_per_hour:.2f} at {cost.price_per_hour:g} an hour" if cost.price_per_hour else ""
+            f", {hours * cost.price_per_hour:.2f} at {cost.price_per_hour:g} per hour" if cost.price_per_hour else ""
         )
         facts.append(
-            f"about {hours:.2f} h to train on {cost.tokens / 1e6:,.1f} M tokens, assuming {ASSUMED_SHARE:.0%} "
+            f"training time: about {hours:.2f} h for {cost.tokens / 1e6:,.1f} M tokens, assuming {ASSUMED_SHARE:.0%} "
             f"of the peak of {cost.gpu_name}{price}"
         )
     return facts
 
 
 def _asked(asked: Constraints, cost: Cost, how_counted: str) -> str:
-    """The constraints as a table; those that ask for nothing are left out."""
-    told = {
+    """The constraints as a table, without those that allow everything."""
+    values = {
         "architecture": asked.architecture,
         "role": asked.role,
         "licence": asked.licence,
         "gated models": "" if asked.gated else "no",
         "languages": ", ".join(asked.languages),
-        "context": f"{asked.context_length:,} tokens" + (f" ({how_counted})" if how_counted else ""),
+        "context length": f"{asked.context_length:,} tokens" + (f" ({how_counted})" if how_counted else ""),
         "thinking": asked.thinking,
         "llama.cpp": "yes" if asked.gguf else "",
         "released since": asked.released_since or "",
@@ -111,11 +111,11 @@ def _asked(asked: Constraints, cost: Cost, how_counted: str) -> str:
         "memory": _memory(asked, cost),
         "training": asked.training,
         "precision": asked.precision,
-        "rows at once": str(asked.batch_size),
-        "tokens a second": f"{asked.min_tokens_per_second:g}" if asked.min_tokens_per_second else "",
+        "batch size": str(asked.batch_size),
+        "tokens per second": f"{asked.min_tokens_per_second:g}" if asked.min_tokens_per_second else "",
     }
-    rows = "\n".join(f"| {name} | {value} |" for name, value in told.items() if value not in ("", "any"))
-    return f"## What was asked\n\n| constraint | value |\n|---|---|\n{rows}"
+    rows = "\n".join(f"| {name} | {value} |" for name, value in values.items() if value not in ("", "any"))
+    return f"## Constraints\n\n| constraint | value |\n|---|---|\n{rows}"
 
 
 def _memory(asked: Constraints, cost: Cost) -> str:
@@ -125,7 +125,7 @@ def _memory(asked: Constraints, cost: Cost) -> str:
 
 
 def _rungs(passing: Sequence[Card], asked: Constraints, evidence: Mapping[str, Evidence]) -> str:
-    """The choice, and what to try after it: the next sizes up."""
+    """The choice and the next sizes up."""
     rungs: list[Card] = []
     for card in passing:
         if not rungs or (card.num_parameters or 0) > 1.2 * (rungs[-1].num_parameters or 0):
@@ -136,34 +136,35 @@ def _rungs(passing: Sequence[Card], asked: Constraints, evidence: Mapping[str, E
         for card in rungs[:_MOST_RUNGS]
     )
     return (
-        "## If it is not good enough\n\nA constraint says what can be used, not how well. Measure on your gold set, "
-        "then go one row down.\n\n"
+        "## If it is not good enough\n\nConstraints say which models you can use, not how good they are. Measure on "
+        "your gold set; if the score is too low, try the next row.\n\n"
         f"| model | parameters | to answer | to train | measured |\n|---|--:|--:|--:|---|\n{rows}"
     )
 
 
 def _measured(found: Evidence | None) -> str:
-    """The best score and what the probe learnt, in the width of a table."""
+    """The best score and the probe, short enough for a table."""
     if found is None:
         return "no"
-    told = [str(found.best)] if found.best else []
-    told += [f"probe {found.probe.before:.2f} to {found.probe.after:.2f} bits a byte"] if found.probe else []
-    return ", ".join(told) or "no score"
+    parts = [str(found.best)] if found.best else []
+    parts += [f"probe {found.probe.before:.2f} to {found.probe.after:.2f} bits per byte"] if found.probe else []
+    return ", ".join(parts) or "no score"
 
 
 def _gb(need: Footprint | None) -> str:
     if need is None:
-        return "not worked out"
+        return "unknown"
     return f"{need.total / 1e9:.2f} GB" if need.total >= 1e8 else f"{need.total / 1e6:.1f} MB"
 
 
 def _excluded(candidates: Sequence[Candidate]) -> str:
-    out = [candidate for candidate in candidates if candidate.failed]
-    counts = Counter(candidate.failed for candidate in out)
-    told = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-    rows = "\n".join(f"| {c.card.name} | {c.failed} | {c.reason} |" for c in out)
+    excluded = [candidate for candidate in candidates if candidate.failed]
+    counts = Counter(candidate.failed for candidate in excluded)
+    by_constraint = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+    rows = "\n".join(f"| {c.card.name} | {c.failed} | {c.reason} |" for c in excluded)
     return (
-        f"## Excluded: {len(out)} of {len(candidates)}\n\nBy the first constraint each fails: {told or 'none'}.\n\n"
+        f"## Excluded: {len(excluded)} of {len(candidates)}\n\nModels by the first constraint they fail: "
+        f"{by_constraint or 'none'}.\n\n"
         f"| model | constraint | why |\n|---|---|---|\n{rows}"
     )
 
@@ -171,6 +172,7 @@ def _excluded(candidates: Sequence[Candidate]) -> str:
 def _closing(passing: Sequence[Card]) -> str:
     steps = "".join(f"\n    slmkit {verb} model={passing[0].name}" for verb in ("train", "compare")) if passing else ""
     return (
-        "## How to read this\n\nFacts are those of the cards in configs/models, each with its sources and the day it "
-        f"was read. What a card does not state counts as not met. Memory is worked out, not measured.\n{steps}"
+        "## Sources\n\nFacts come from the cards in configs/models, which name their sources and the date they were "
+        "read. If a card does not state a fact, constraints on it count as not met. Memory is computed, not "
+        f"measured.\n{steps}"
     )

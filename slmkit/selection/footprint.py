@@ -1,6 +1,6 @@
-"""How much memory a model needs to answer and to train, in bytes, worked out from its card before anything is loaded.
+"""The memory to answer and to train, in bytes, computed from a model card before anything is loaded.
 
-memory.py asks the same of a model that is loaded; here there is none. Symbols: D width, H heads, K key-value heads,
+models/memory.py does the same for a loaded model. Symbols: D width, H heads, K key-value heads,
 C head width, I MLP width, V vocabulary, L layers, T tokens, B rows, r rank.
 """
 
@@ -16,17 +16,17 @@ Method = Literal["lora", "qlora", "full"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "nf4")
 METHODS: tuple[Method, ...] = ("lora", "qlora", "full")
 
-# 4 bits, and 0.127 more for block constants that are quantised themselves: Dettmers et al. 2023,
+# 4 bits, plus 0.127 for block constants, which are quantised too: Dettmers et al. 2023,
 # https://arxiv.org/abs/2305.14314, section 3.
 _NF4_BYTES = (4 + 0.127) / 8
-_LARGEST_IN_HEAP = 32 * 2**20  # bytes: glibc's DEFAULT_MMAP_THRESHOLD_MAX, malloc(3); larger blocks are given back
+_LARGEST_IN_HEAP = 32 * 2**20  # bytes: glibc's DEFAULT_MMAP_THRESHOLD_MAX, malloc(3); free returns larger blocks
 _FUSED_QKV = ("gpt_neox", "phi3")
 _UNGATED = ("gpt_neox", "phi")
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """What memory is for, in bytes."""
+    """Memory in bytes, by purpose."""
 
     weights: int
     states: int = 0  # gradients and the two moments of AdamW
@@ -59,17 +59,17 @@ def training(
     loss_share: float = 0.5,
     on_cpu: bool = False,
 ) -> Footprint:
-    """The peak of a training step on batch_size rows of max_length tokens, when backward begins.
+    """The peak of a training step on batch_size rows of max_length tokens, at the start of the backward pass.
 
-    A trained weight has its gradient and AdamW's two moments in float32, 12 bytes, beside the weight itself: an
-    adapter's weights are float32 too; full training in bfloat16 is mixed, its master weights are float32.
-    Logits: three float32 copies (logits, log-probabilities, their gradient) of the tokens with a label, which are
-    the loss_share of all: slmkit's trainer computes no others.
-    on_cpu: glibc keeps the holes that freed blocks leave between those still in use, and its heap shrinks only at the
-    end. By malloc's own count (mallinfo2) they were, after a step or two, about as large as all that a step keeps in
-    the heap, 0.6 to 1.6 times; blocks of 32 MiB and more come from mmap and leave none. With recomputed layers, which
-    keep little, 250 to 300 MB of holes stood against 60 to 100 MB predicted: see benchmarks/memory.md. Under
-    MALLOC_MMAP_THRESHOLD_=65536 the holes were gone; threads' arenas and libraries' workspace had no part in them.
+    A trained weight needs 12 bytes for its gradient and AdamW's two moments in float32, besides the weight itself. The
+    weights of an adapter are float32; full training in bfloat16 is mixed precision with float32 master weights.
+    Logits: three float32 copies (logits, log-probabilities, their gradient) for the tokens with a label, a fraction
+    loss_share of all; slmkit's trainer computes no others.
+    on_cpu: glibc's heap is fragmented by freed blocks, and shrinks only at its end. By malloc's own count (mallinfo2)
+    the fragmentation after a step or two is about as large as all that a step keeps in the heap, 0.6 to 1.6 times;
+    blocks of 32 MiB and more come from mmap and leave none. With gradient checkpointing, 250 to 300 MB were measured
+    and 60 to 100 MB predicted: see benchmarks/memory.md. With MALLOC_MMAP_THRESHOLD_=65536 there was none, so thread
+    arenas and library workspaces are not the cause.
     Source: Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054, section 3.1.
     """
     tokens = max_length * batch_size
@@ -105,7 +105,7 @@ def weights_bytes(card: Card, precision: Precision) -> int:
 
 
 def kv_cache_bytes(card: Card, *, context_length: int, batch_size: int = 1, bytes_per_value: int = 2) -> int:
-    """Keys and values: 2 * K * C for each token, row and layer; a layer with a window keeps no more than that.
+    """Keys and values: 2 * K * C per token, row and layer; a layer with a sliding window keeps at most the window.
 
     Example: 30 layers, K=3, C=64, T=4096 in bfloat16 -> 94,371,840 (90 MiB).
     Source: Ainslie et al. 2023, https://arxiv.org/abs/2305.13245; windows: Beltagy et al. 2020, 2004.05150.
@@ -118,7 +118,7 @@ def kv_cache_bytes(card: Card, *, context_length: int, batch_size: int = 1, byte
 
 
 def lora_parameters(card: Card, r: int = 16) -> int:
-    """Weights of an adapter of rank r on every matrix but the embedding and the head: r * (rows + columns) each.
+    """Weights of an adapter of rank r on every matrix except embedding and head: r * (rows + columns) each.
 
     Source: Hu et al. 2021, https://arxiv.org/abs/2106.09685, section 4.1.
     """
@@ -126,12 +126,12 @@ def lora_parameters(card: Card, r: int = 16) -> int:
 
 
 def activation_values(card: Card, *, method: Method, r: int = 16) -> int:
-    """Values that one layer keeps for backward for each token, with attention that does not keep its H * T scores.
+    """Values per token that one layer keeps for the backward pass, if attention does not keep its H * T scores.
 
     The two inputs of the norms and their two outputs: 4 D (6 where the norms train). Queries, keys and values as the
     attention reads them, and its output: C * (2 H + 2 K). Gate, its activation, up, their product: 4 I. An adapter
-    keeps r for each matrix. torch's profiler found these tensors, and no others of their size, alive at the peak of a
-    step of the 135M shape.
+    keeps r per matrix. torch's profiler shows these tensors, and no others of their size, at the peak of a step of the
+    135M shape.
     Source: the terms of Korthikanti et al. 2022, https://arxiv.org/abs/2205.05198, section 4.1, for today's layers.
     """
     assert card.hidden_size and card.num_attention_heads and card.num_key_value_heads
@@ -149,7 +149,7 @@ def _parameters(card: Card) -> int:
 
 
 def _matrices(card: Card) -> list[tuple[int, int]]:
-    """Rows and columns of every weight matrix of the layers."""
+    """Rows and columns of every weight matrix in the layers."""
     assert card.hidden_size and card.num_attention_heads and card.num_key_value_heads
     assert card.head_dim and card.intermediate_size and card.num_hidden_layers
     D, I = card.hidden_size, card.intermediate_size  # noqa: E741

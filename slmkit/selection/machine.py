@@ -1,4 +1,4 @@
-"""What this machine has, asked without importing torch: memory, and models that need no download."""
+"""What this machine has, without importing torch: memory, and models that need no download."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from slmkit.selection.model_card import Card
 
 
 def machine_memory() -> tuple[float, bool]:
-    """Gigabytes of the first GPU and True, or of this machine's free memory and False."""
+    """The memory in GB: of the first GPU and True, or free on this machine and False."""
     command = shutil.which("nvidia-smi")
     if command:
-        asked = [command, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-        told = subprocess.run(asked, capture_output=True, text=True, timeout=5, check=False)
-        if told.returncode == 0 and told.stdout.strip():
-            return float(told.stdout.split()[0]) * 2**20 / 1e9, True
+        query = [command, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+        done = subprocess.run(query, capture_output=True, text=True, timeout=5, check=False)
+        if done.returncode == 0 and done.stdout.strip():
+            return float(done.stdout.split()[0]) * 2**20 / 1e9, True
     import psutil
 
     return psutil.virtual_memory().available / 1e9, False
 
 
 def machine() -> str:
-    """The processor that models run on here, as figures of speed and memory belong to it."""
+    """The processor that models run on, since measured speed and memory depend on it."""
     memory_gb, on_gpu = machine_memory()
     if on_gpu:
         return f"GPU of {memory_gb:.0f} GB"
@@ -36,18 +36,18 @@ def machine() -> str:
 
 
 def is_here(card: Card) -> bool:
-    """Whether the model loads without a download: embedded, or whole in the hub's cache."""
+    """Whether the model loads without a download: it is embedded, or complete in the hub cache."""
     if card.folder:
         return True
     if not all(_cached(card, file) for file in ("config.json", "tokenizer.json")):
         return False
-    index = _cached(card, "model.safetensors.index.json")  # of weights in several files
+    index = _cached(card, "model.safetensors.index.json")  # for weights in several files
     files = set(json.loads(index.read_text("utf-8"))["weight_map"].values()) if index else {"model.safetensors"}
     return all(_cached(card, file) for file in files)
 
 
 def revision(card: Card) -> str:
-    """Which version of the model is on this machine: the hub's commit, or a hash of an embedded one's files."""
+    """The version of the model on this machine: the hub commit, or a hash of the files of an embedded model."""
     if card.folder is None:
         config = _cached(card, "config.json")  # …/snapshots/<commit>/config.json
         return config.parent.name if config else "not here"
@@ -58,12 +58,12 @@ def revision(card: Card) -> str:
 
 
 def tokenizer_file(card: Card) -> Path | None:
-    """The card's tokenizer.json on this machine."""
+    """The model's tokenizer.json on this machine; None if there is none."""
     return card.folder / "tokenizer.json" if card.folder else _cached(card, "tokenizer.json")
 
 
 def token_counter(path: Path) -> Tokens:
-    """Counts the tokens of texts by a tokenizer.json."""
+    """A function that counts tokens with a tokenizer.json."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(path))

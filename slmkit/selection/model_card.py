@@ -1,6 +1,6 @@
-"""Model cards: what is known of a base model, one YAML file a model, and its parameter count worked out of its shape.
+"""Model cards: facts about a base model, one YAML file per model, and its parameter count computed from its shape.
 
-A card states only what its `sources` say. A key that is absent is unknown, and unknown is never taken for a yes.
+A card states only what its `sources` say. A missing key means unknown, and unknown never counts as yes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_va
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One model of configs/models; names are those of its config.json where it has them."""
+    """One model of configs/models; keys are named as in its config.json if it has them."""
 
     name: str
     hub_id: str | None = None
@@ -29,7 +29,7 @@ class Card:
     role: Literal["base", "instruct"] | None = None
     pair: str | None = None  # the card of its base or instruct version
     model_type: str | None = None
-    parameters: int | None = None  # as published; `num_parameters` also works it out
+    parameters: int | None = None  # as published; `num_parameters` also computes it
     num_hidden_layers: int | None = None
     hidden_size: int | None = None
     num_attention_heads: int | None = None
@@ -39,10 +39,10 @@ class Card:
     vocab_size: int | None = None  # rows of the embedding, padding included
     tie_word_embeddings: bool | None = None
     context_length: int | None = None
-    sliding_window: int | None = None  # tokens the layers that are not full_attention_layers look back
+    sliding_window: int | None = None  # tokens that the layers without full attention see
     full_attention_layers: int | None = None  # None: all
-    conv_kernel: int | None = None  # of the layers of a hybrid that are not attention
-    licence: str | None = None  # an SPDX identifier, LicenseRef-… for one that SPDX does not list
+    conv_kernel: int | None = None  # of the convolution layers of a hybrid
+    licence: str | None = None  # an SPDX identifier, or LicenseRef-… if SPDX does not list it
     commercial: Literal["yes", "conditions", "no"] | None = None
     forbids: str | None = None
     languages: tuple[str, ...] | None = None  # two-letter codes
@@ -61,17 +61,17 @@ class Card:
 
     @cached_property
     def num_parameters(self) -> int | None:
-        """As published, else worked out of the shape; None where neither is known."""
+        """As published, else computed from the shape; None if neither is known."""
         return self.parameters or count_parameters(self)
 
     @property
     def has_shape(self) -> bool:
-        """Whether memory and speed can be worked out."""
+        """Whether memory and speed can be computed."""
         return all(getattr(self, key) is not None for key in _SHAPE)
 
     @property
     def attention_layers(self) -> int:
-        """Layers that keep keys and values of every token, or of a window."""
+        """The number of layers with a key-value cache, of all tokens or of a window."""
         assert self.num_hidden_layers is not None
         if self.architecture == "hybrid" and self.full_attention_layers is not None:
             return self.full_attention_layers
@@ -79,7 +79,7 @@ class Card:
 
 
 def read_cards(folder: Path) -> list[Card]:
-    """The cards of a folder, sorted by name. Raises SlmkitError naming the file and the key that is wrong."""
+    """The cards in a folder, sorted by file name. Raises SlmkitError with the file and the wrong key."""
     return [read_card(path) for path in sorted(folder.glob("*.yaml"))]
 
 
@@ -95,7 +95,9 @@ def read_card(path: Path) -> Card:
     known = {field.name for field in fields(Card)}
     for key in values:
         if key not in known:
-            raise SlmkitError(f"a model card has no key {key!r}", where=str(path), fix=f"one of {', '.join(known)}")
+            raise SlmkitError(
+                f"unknown key {key!r} in a model card", where=str(path), fix=f"one of {', '.join(known)}"
+            )
     for key in ("languages", "sources"):
         if key in values:
             values[key] = tuple(values[key])
@@ -111,14 +113,14 @@ def _shape_of_asset(folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Traits:
-    """What a layer of this model type has besides its matrices."""
+    """What a layer of this model type has besides its weight matrices."""
 
-    norms: int = 2  # a layer
+    norms: int = 2  # per layer
     norm_bias: bool = False  # LayerNorm rather than RMSNorm
     qkv_bias: bool = False
     bias: bool = False  # on the other matrices of a layer
     gated: bool = True  # the MLP has three matrices
-    qk_norm: Literal["", "head", "all"] = ""  # one norm for each head's width, or for all heads' together
+    qk_norm: Literal["", "head", "all"] = ""  # one norm over each head, or over all heads together
     head_bias: bool = False
 
 
@@ -137,25 +139,25 @@ _TRAITS = {
 
 
 def count_parameters(card: Card) -> int | None:
-    """The number of weights that the shape implies, each once; None where the shape is not known.
+    """The number of weights by the shape, shared ones counted once; None if the shape is unknown.
 
-    Embedding V * D, again for an untied head; a layer's attention D * C * (2 * H + 2 * K) and MLP 3 * D * I (2 where
-    it is not gated), and its norms and biases.
+    Embedding V * D, again for an untied head; per layer attention D * C * (2 * H + 2 * K), MLP 3 * D * I (2 * D * I if
+    not gated), norms and biases.
     Example: SmolLM2-135M: 49152 * 576 + 30 * (576 * 64 * 24 + 3 * 576 * 1536 + 2 * 576) + 576 = 134,515,008.
-    Source: the modules of huggingface/transformers, which tests/models/test_card.py builds and counts.
+    Source: the modules of huggingface/transformers, which tests/selection/test_model_card.py builds and counts.
     """
     traits = _TRAITS.get(card.model_type or "")
     if traits is None or not card.has_shape:
         return None
     layers, D, H, K, C, I, V = (getattr(card, key) for key in _SHAPE[:7])  # noqa: E741
-    vector = 2 * D if traits.norm_bias else D  # of one norm
+    vector = 2 * D if traits.norm_bias else D  # weights of one norm
     attention = D * C * (2 * H + 2 * K)
     attention += (H + 2 * K) * C if traits.qkv_bias else 0
     attention += D if traits.bias else 0
     attention += {"": 0, "head": 2 * C, "all": (H + K) * C}[traits.qk_norm]
     mlp = (3 if traits.gated else 2) * D * I + (I + D if traits.bias else 0)
     total = V * D + card.attention_layers * attention + layers * (mlp + traits.norms * vector) + vector
-    total += (layers - card.attention_layers) * D * (4 * D + (card.conv_kernel or 0))  # in, out and the convolution
+    total += (layers - card.attention_layers) * D * (4 * D + (card.conv_kernel or 0))  # in, out and convolution
     if not card.tie_word_embeddings:
         total += V * D + (V if traits.head_bias else 0)
     return int(total)

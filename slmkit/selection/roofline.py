@@ -1,7 +1,7 @@
-"""How fast a model can be at most, and what a fine-tune costs at least: bounds from a GPU's data sheet, not forecasts.
+"""Bounds from a GPU's data sheet, not forecasts: the highest decoding speed, and the time of a fine-tune.
 
-Source: Williams, Waterman and Patterson 2009, https://doi.org/10.1145/1498765.1498785: work is bound by arithmetic or
-by memory traffic, whichever takes longer.
+Source: Williams, Waterman and Patterson 2009, https://doi.org/10.1145/1498765.1498785: time is limited by arithmetic
+or by memory traffic, whichever takes longer.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from slmkit.selection.footprint import Method, Precision, kv_cache_bytes, weights_bytes
 from slmkit.selection.model_card import Card
 
-ASSUMED_SHARE = 0.4  # of peak arithmetic that training reaches: an assumption to plan with, not a measurement
+ASSUMED_SHARE = 0.4  # of peak arithmetic that training reaches: an assumption, not a measurement
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU as its makers state it."""
+    """A GPU by its data sheet."""
 
     memory_gb: float
-    bandwidth_gb: float  # a second
+    bandwidth_gb: float  # per second
     tflops: float  # dense, 16 bit
 
 
@@ -39,10 +39,10 @@ GPUS = {
 def decode_tokens_per_second(
     card: Card, gpu: Gpu, *, context_length: int, batch_size: int = 1, precision: Precision = "bfloat16"
 ) -> float:
-    """The most tokens a second that batch_size rows can be answered at together.
+    """The upper bound of tokens per second, over all batch_size rows.
 
-    Each step reads all weights and the cache once, and computes 2 * N for each row.
-    Example: 134,515,008 weights in bfloat16 on an A10G, a short context: 600e9 / 269e6 = 2,230 tokens a second.
+    Each step reads all weights and the cache once, and computes 2 * N operations per row.
+    Example: 134,515,008 weights in bfloat16 on an A10G, a short context: 600e9 / 269e6 = 2,230 tokens per second.
     """
     assert card.num_parameters is not None
     cache = kv_cache_bytes(card, context_length=context_length, batch_size=batch_size)
@@ -52,9 +52,9 @@ def decode_tokens_per_second(
 
 
 def training_hours(card: Card, gpu: Gpu, *, tokens: float, method: Method = "lora") -> float:
-    """Hours to train on so many tokens at ASSUMED_SHARE of the GPU's peak.
+    """Hours to train on this number of tokens at ASSUMED_SHARE of the GPU's peak.
 
-    Forward 2 N operations a token, backward 4 N; an adapter needs no gradient of the frozen weights: 2 N.
+    Forward 2 N operations per token, backward 4 N; with an adapter 2 N, since frozen weights need no gradient.
     Example: 1.7e9 weights, 1e6 tokens, LoRA on an A10G: 4 * 1.7e9 * 1e6 / (0.4 * 70e12) = 243 s = 0.07 h.
     Source: Kaplan et al. 2020, https://arxiv.org/abs/2001.08361, section 2.1.
     """

@@ -1,4 +1,4 @@
-"""The memory and speed formulas against their worked examples and against what must hold of them."""
+"""The memory and speed formulas agree with their worked examples, with autograd, and with each other."""
 
 import pytest
 from project_files import REPOSITORY
@@ -20,7 +20,7 @@ def test_the_worked_examples_of_the_docstrings_hold() -> None:
     assert hours == pytest.approx(4 * 134_515_008 * 1e6 / (0.4 * 70e12) / 3600)
 
 
-def test_an_adapter_of_rank_16_on_all_matrices_has_the_weights_worked_out_by_hand() -> None:
+def test_an_adapter_of_rank_16_has_the_weights_counted_by_hand() -> None:
     # A layer: q 576+576, k and v 192+576, o 576+576, gate and up 1536+576, down 576+1536.
     layer = 16 * (1152 + 768 + 768 + 1152 + 3 * 2112)
     assert lora_parameters(SMALL, 16) == 30 * layer
@@ -51,8 +51,8 @@ def test_answering_is_weights_and_cache() -> None:
     assert found.total == weights_bytes(SMALL, "bfloat16") + 3 * kv_cache_bytes(SMALL, context_length=100)
 
 
-def test_what_a_lora_step_keeps_for_backward_is_predicted() -> None:
-    """The tensors that autograd saves in one forward pass, each storage once, weights and tables left out."""
+def test_the_activations_of_a_lora_step_are_predicted() -> None:
+    """Compared with the tensors that autograd saves in one forward pass: each storage once, without weights."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -82,8 +82,8 @@ def test_what_a_lora_step_keeps_for_backward_is_predicted() -> None:
     assert sum(saved.values()) == pytest.approx(predicted, rel=0.1)
 
 
-def test_on_a_cpu_the_heap_has_holes_but_for_blocks_that_mmap_gives() -> None:
-    # A copy of the logits of 128 labelled tokens is 25 MB and in the heap, one of 256 is 50 MB and is not.
+def test_on_a_cpu_only_blocks_below_the_mmap_threshold_fragment_the_heap() -> None:
+    # The logits of 128 labelled tokens take 25 MB and are in the heap; those of 256 take 50 MB and come from mmap.
     short, long = (training(SMALL, max_length=length, on_cpu=True) for length in (256, 512))
     assert short.heap == short.activations + short.logits
     assert long.heap == long.activations

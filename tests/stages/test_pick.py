@@ -1,6 +1,7 @@
-"""The pick stage writes a decision record, a checklist and a chart, from real data and from given numbers."""
+"""The pick stage writes a decision record, a checklist and charts, from data and from given numbers."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ def _rows(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / "candidates.jsonl").read_text().splitlines()]
 
 
-def test_an_8_gb_card_with_a_4k_context_gets_a_record(slmkit: Slmkit) -> None:
+def test_an_8_gb_gpu_with_a_4k_context_gets_a_decision_record(slmkit: Slmkit) -> None:
     done, folder = _run(slmkit, "memory_gb=8", "context_length=4096", "training=qlora", "languages=[en]")
     assert done.code == 0
     rows = _rows(folder)
@@ -34,7 +35,7 @@ def test_an_8_gb_card_with_a_4k_context_gets_a_record(slmkit: Slmkit) -> None:
     assert (folder / "figures" / "memory.svg").exists()
 
 
-def test_rows_tell_context_and_language(slmkit: Slmkit, project: Path) -> None:
+def test_rows_give_the_context_length_and_the_language(slmkit: Slmkit, project: Path) -> None:
     lines = ["text,label"]
     lines += [
         f"Wie lange dauert es bis die Karte Nummer {i} bei mir ist und ich sie nutzen kann?,k" for i in range(20)
@@ -44,19 +45,19 @@ def test_rows_tell_context_and_language(slmkit: Slmkit, project: Path) -> None:
     assert done.code == 0
     record = (folder / "pick.md").read_text()
     assert "| languages | de |" in record
-    assert "does not name de" in record
+    assert any(row["failed"] == "languages" and " de" in row["reason"] for row in _rows(folder))
 
 
-def test_what_cannot_be_met_ends_with_the_nearest_way_out(slmkit: Slmkit) -> None:
+def test_if_no_model_passes_the_closest_one_is_named(slmkit: Slmkit) -> None:
     done = slmkit("pick", "memory_gb=0.2", "context_length=512")
     assert done.code == 2
-    assert "smollm2-135m-instruct comes nearest and fails answering memory, training memory" in done.out
+    assert "smollm2-135m-instruct" in done.out and "answering memory, training memory" in done.out
 
 
 def test_an_unknown_gpu_is_refused_before_anything_runs(slmkit: Slmkit) -> None:
     done = slmkit("pick", "gpu=rtx9999")
     assert done.code == 3
-    assert "unknown gpu 'rtx9999'" in done.err
+    assert "'rtx9999'" in done.err and "with.gpu" in done.err
 
 
 def test_banking77_and_xquad_are_decided_in_seconds(slmkit: Slmkit, shared_data: Path) -> None:
@@ -65,14 +66,18 @@ def test_banking77_and_xquad_are_decided_in_seconds(slmkit: Slmkit, shared_data:
         done, folder = _run(slmkit, f"data={shared_data / data}", "gpu=t4")
         assert done.code == 0
         assert "| languages | en |" in (folder / "pick.md").read_text()
-        assert time.monotonic() - start < 15  # 5 s where nothing else runs
+        assert time.monotonic() - start < 15  # 5 s on an idle machine
 
 
-def test_the_embedded_tokenizer_counts_the_rows(slmkit: Slmkit, project: Path) -> None:
+def test_the_tokenizers_on_this_machine_count_the_rows(slmkit: Slmkit, project: Path) -> None:
     (project / "mine.jsonl").write_text('{"input": "Where is my card?", "target": "On its way."}\n' * 3)
     done, folder = _run(slmkit, "data=mine.jsonl", "embedded=true", "memory_gb=8", "role=any", "licence=any")
     assert done.code == 0
-    assert "tokenizers are on this machine" in (folder / "notes.jsonl").read_text()
+    assert any(re.search(r"\b[1-9]\d* tokenizers\b", text) for text in _notes(folder))
+
+
+def _notes(folder: Path) -> list[str]:
+    return [json.loads(line)["text"] for line in (folder / "notes.jsonl").read_text().splitlines()]
 
 
 EMBEDDED = ("embedded=true", "max_parameters=2e6", "role=any", "licence=any", "languages=[]", "context_length=256")
@@ -83,7 +88,7 @@ def _evidence(folder: Path) -> dict[str, dict[str, Any]]:
     return {row["model"]: row for row in map(json.loads, (folder / "evidence.jsonl").read_text().splitlines())}
 
 
-def test_embedded_models_are_measured_whole_and_once_a_revision(slmkit: Slmkit) -> None:
+def test_embedded_models_are_measured_once_per_revision(slmkit: Slmkit) -> None:
     values = (*EMBEDDED, *QUICK, "gold=gold/tickets", "data=world/tickets")
     done, folder = _run(slmkit, *values, "memory_gb=8")
     assert done.code == 0
@@ -97,7 +102,7 @@ def test_embedded_models_are_measured_whole_and_once_a_revision(slmkit: Slmkit) 
         assert row["probe"]["steps"] == 4
         assert row["probe"]["after"] < row["probe"]["before"]  # it learns the rows
         assert min(row["tokens_per_second"], row["answer_memory_bytes"], row["probe_memory_bytes"]) > 0
-    assert first["nano"]["stop_rate"] > first["nano-base"]["stop_rate"]  # a base model does not know when to stop
+    assert first["nano"]["stop_rate"] > first["nano-base"]["stop_rate"]  # a base model has not learnt when to stop
     assert "- probe: " in (folder / "pick.md").read_text()
     assert (folder / "figures" / "quality.svg").exists()
 
@@ -105,10 +110,10 @@ def test_embedded_models_are_measured_whole_and_once_a_revision(slmkit: Slmkit) 
     assert again.code == 0
     assert other != folder
     assert _evidence(other) == first
-    assert "2 of them were measured before" in (other / "notes.jsonl").read_text()
+    assert any(text.startswith("2 ") and "earlier" in text for text in _notes(other))
 
 
-def test_rows_alone_measure_all_but_the_score(slmkit: Slmkit, project: Path) -> None:
+def test_rows_without_a_gold_set_measure_everything_but_the_score(slmkit: Slmkit, project: Path) -> None:
     rows = [{"input": f"Where is card {i}?", "target": "On its way."} for i in range(20)]
     (project / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     done, folder = _run(slmkit, *EMBEDDED, *QUICK, "memory_gb=8", "measure=true", "data=mine.jsonl")
@@ -117,10 +122,10 @@ def test_rows_alone_measure_all_but_the_score(slmkit: Slmkit, project: Path) -> 
     assert row["zero_shot"] is None
     assert row["probe"]["steps"] == 4
     assert "- zero-shot: not measured" in (folder / "pick.md").read_text()
-    assert "no dev score" in (folder / "notes.jsonl").read_text()
+    assert any("gold=FOLDER" in text for text in _notes(folder))
 
 
-def test_measuring_needs_something_to_measure_on(slmkit: Slmkit) -> None:
+def test_measuring_needs_data_or_a_gold_set(slmkit: Slmkit) -> None:
     done = slmkit("pick", "measure=true", "memory_gb=8")
     assert done.code == 3
-    assert "nothing to measure on" in done.err
+    assert "with.measure" in done.err
