@@ -1,4 +1,4 @@
-"""Answers are cached across runs: if one arm of a comparison changes, only that arm is asked again.
+"""Answers are cached across runs: if one system of a comparison changes, only that one is asked again.
 
 There is one file per system and task in a folder beside the runs, named by a hash of all that its answers depend on.
 """

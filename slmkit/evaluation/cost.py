@@ -1,4 +1,4 @@
-"""The price of an arm: 1,000 answers in money, with the cost of its training spread over the answers it will give."""
+"""The cost of a system: 1,000 answers in money, with the cost of its training spread over the answers it will give."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def model_of(part: SystemPart) -> ModelRef | None:
 
 
 def train_seconds(part: SystemPart) -> float:
-    """The training time of the arm's model in seconds, over all sessions; 0 for a model that no run trained.
+    """The training time of the system's model in seconds, over all sessions; 0 for a model that no run trained.
 
     For a merge, or a preference training on top of another training, it is the sum of all trainings involved.
     """

@@ -170,9 +170,10 @@ def _excluded(candidates: Sequence[Candidate]) -> str:
 
 
 def _closing(passing: Sequence[Card]) -> str:
-    steps = "".join(f"\n    slmkit {verb} model={passing[0].name}" for verb in ("train", "compare")) if passing else ""
+    verbs = ("train", "compare") if passing else ()
+    steps = "".join(f"\n    slmkit {verb} model={passing[0].name}" for verb in verbs)
     return (
         "## Sources\n\nFacts come from the cards in configs/models, which name their sources and the date they were "
-        "read. If a card does not state a fact, constraints on it count as not met. Memory is computed, not "
-        f"measured.\n{steps}"
+        "read. If a card does not state a fact, constraints on it count as not met. Memory is computed, not measured."
+        + (f"\n\n## Next\n{steps}" if steps else "")
     )
