@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.recipe import lookup
-
-_Keys = TypeVar("_Keys")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """Keys of every command that reads a table: its text column and its label column."""
-
-    text_column: str | None = None
-    label_column: str | None = None
 
 
 def parse(arguments: list[str] | None, default: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -44,39 +30,3 @@ def parse(arguments: list[str] | None, default: str | None = None) -> tuple[str,
     if recipe is None:
         raise SlmkitError("no recipe given", where="command line", fix="`slmkit ls recipes` lists the recipes")
     return recipe, values
-
-
-def read_keys(command: str, values: Mapping[str, Any], keys: type[_Keys]) -> _Keys:
-    """The key=value pairs of a command that runs no recipe, checked against the dataclass that declares its keys."""
-    from pydantic_core import ValidationError
-
-    from slmkit.recipe.validate import expected_text, quoting_hint, validate
-
-    known = [field.name for field in fields(keys)]  # type: ignore[arg-type]
-    for key, value in values.items():
-        if key not in known:
-            fix = lookup.suggest(key, known)
-            raise SlmkitError(f"`slmkit {command}` has no key {key!r}", where=f"command line: {key}={value}", fix=fix)
-    try:
-        return keys(**validate(keys, values))
-    except ValidationError as error:
-        key = str(error.errors()[0]["loc"][0])
-        if key not in values:
-            fix = f"add it: slmkit {command} {key}=…"
-            raise SlmkitError(f"the key {key!r} is missing", where="command line", fix=fix) from None
-        where = f"command line: {key}={values[key]}"
-        expected = expected_text(one["msg"] for one in error.errors() if one["loc"][0] == key)
-        fix = f"give {expected}{quoting_hint(values[key], expected, key)}"
-        raise SlmkitError(f"{key} is {values[key]!r}", where=where, fix=fix) from None
-
-
-def existing_path(key: str, value: str) -> Path:
-    """The file or folder a key names, relative to the working directory or to what ships with slmkit."""
-    from slmkit.recipe.lookup import as_path
-
-    path = as_path(value)
-    for root in (Path(), *lookup.roots()):
-        if (root / path).exists():
-            return root / path
-    where = f"command line: {key}={value}"
-    raise SlmkitError(f"no file or folder {value!r}", where=where, fix=lookup.suggest_file(str(path)))

@@ -13,5 +13,4 @@ def compare(arguments: Arguments = None, *, options: Options, processes: Process
     Runs recipes/loop/compare.yaml. `slmkit show loop/compare` lists the keys you can change.
     """
     recipe, values = parse(arguments, default="loop/compare")
-    freeze = "data" in values and recipe == "loop/compare"
-    return run_recipe(recipe, values, options, launch=processes.launch, freeze=freeze)
+    return run_recipe(recipe, values, options, launch=processes.launch)

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from slmkit.cli.arguments import Columns, existing_path, parse, read_keys
+from slmkit.cli.arguments import parse
 from slmkit.cli.options import AsJson
-from slmkit.cli.own_gold import FreezeKeys, find_gold, freeze_gold_of
 from slmkit.console import console, out
-from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_REFUSED, SlmkitError
+from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_REFUSED, SlmkitError, shown
+from slmkit.gold.own_gold import FreezeKeys, find_gold, freeze_gold_of
+from slmkit.recipe.read_keys import Columns, existing_path, read_keys
 
 gold = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 GoldName = Annotated[str, typer.Argument(metavar="GOLD", help="Gold set: its name or folder.")]
@@ -85,7 +86,7 @@ def gold_check(
         print(json.dumps({**_facts(folder), "findings": rows, "exit_code": code}, ensure_ascii=False))
         return code
     frozen = read_gold(folder)
-    out.print(f"{folder}: {len(frozen.examples):,} examples, {len(frozen.dev):,} for development", markup=False)
+    out.print(f"{shown(folder)}: {len(frozen.examples):,} examples, {len(frozen.dev):,} for development", markup=False)
     marks = {"error": "[red]✗[/]", "warning": "[yellow]![/]", "note": "[dim]·[/]"}
     for finding in findings:
         out.print(f"{marks[finding.severity]} {finding.check}: ", end="")
@@ -128,7 +129,7 @@ def gold_add(
         return
     before = result.gold.card["history"][-1]
     hashes = f"sha256 {before['sha256'][:12]} -> {sha256[:12]}"
-    out.print(f"{result.gold.folder}: {before['count']:,} -> {count:,} examples, {hashes}", markup=False)
+    out.print(f"{shown(result.gold.folder)}: {before['count']:,} -> {count:,} examples, {hashes}", markup=False)
     for reason, where in result.left_out:
         out.print(f"left out, {reason}: {where}", markup=False)
     out.print("Scores before and after are comparable only on shared examples: run eval and compare again.")

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
-from slmkit.cli.arguments import Columns, existing_path, read_keys
-from slmkit.cli.own_gold import find_gold
 from slmkit.console import out
 from slmkit.errors import RefusedError, SlmkitError
+from slmkit.gold.own_gold import find_gold
+from slmkit.recipe.read_keys import Columns, existing_path, read_keys
 from slmkit.types import PositiveInt
 
 

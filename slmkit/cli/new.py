@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from slmkit.cli.arguments import existing_path, parse, read_keys
+from slmkit.cli.arguments import parse
 from slmkit.cli.options import AsJson
-from slmkit.cli.own_gold import READING_KEYS, FreezeKeys, freeze_file, gold_name
 from slmkit.console import console, out
 from slmkit.errors import SlmkitError
+from slmkit.gold.own_gold import READING_KEYS, FreezeKeys, freeze_file, gold_name
 from slmkit.recipe import lookup
+from slmkit.recipe.read_keys import existing_path, read_keys
 from slmkit.recipe.yaml_lines import read_yaml
 
 

@@ -37,7 +37,7 @@ def pick(
     if measure:
         values["measure"] = True
     if values.get("measure") is True and "data" in values and "gold" not in values:
-        from slmkit.cli.own_gold import find_gold, known_gold_of
+        from slmkit.gold.own_gold import find_gold, known_gold_of
 
         gold = known_gold_of(values["data"])
         if gold and (find_gold(gold) / "dev.jsonl").is_file():

@@ -24,8 +24,4 @@ def prepare(
     Runs recipes/loop/prepare.yaml. `slmkit show loop/prepare` lists the keys you can change.
     """
     recipe, values = parse(arguments, default="loop/prepare")
-    if "data" in values and "gold" not in values and recipe == "loop/prepare":
-        from slmkit.cli.own_gold import known_gold_of
-
-        values["gold"] = known_gold_of(values["data"])
     return run_recipe(recipe, values, options, show_mask=show_mask)

@@ -24,11 +24,10 @@ def run_recipe(
     *,
     launch: Launch = Launch(),  # noqa: B008 - frozen
     breaks: bool = False,
-    freeze: bool = False,
     show_mask: bool = False,
 ) -> int:
-    """Plans and runs a recipe, prints the result, and returns the exit code; freeze: first freeze gold of new data."""
-    from slmkit.cli.own_gold import freeze_gold_of
+    """Plans and runs a recipe, prints the result, and returns the exit code."""
+    from slmkit.gold.own_gold import with_gold
     from slmkit.runs.plan import make_plan
 
     profile, seed = print_profile(options), options.seed
@@ -38,10 +37,10 @@ def run_recipe(
         raise SlmkitError(what, where=f"command line: {key}={value}", fix="remove --break or the values")
     if options.dry_run:
         with tempfile.TemporaryDirectory() as folder:
-            values = freeze_gold_of(values, dry_run_folder=Path(folder)) if freeze else values
+            values = with_gold(name, values, dry_run_folder=Path(folder))
             plan = make_plan(name, overrides=values, profile=profile, seed=seed, breaks=breaks)
             return print_plan(plan, launch, options)
-    values = freeze_gold_of(values) if freeze else values
+    values = with_gold(name, values)
     plan = make_plan(name, overrides=values, profile=profile, seed=seed, breaks=breaks)
     if not options.verbose:
         quiet_libraries()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from slmkit.cli.arguments import parse
 from slmkit.cli.options import Arguments, Options, Processes
 from slmkit.cli.run_recipe import run_recipe
-from slmkit.recipe.lookup import find
 
 
 def train(arguments: Arguments = None, *, options: Options, processes: Processes) -> int:
@@ -14,10 +13,4 @@ def train(arguments: Arguments = None, *, options: Options, processes: Processes
     Runs recipes/loop/train.yaml. `slmkit show loop/train` lists the keys you can change.
     """
     recipe, values = parse(arguments, default="loop/train")
-    freeze = "data" in values and recipe == "loop/train"
-    if freeze and ("gold" in values or find("recipes", str(values["data"]))):
-        from slmkit.cli.own_gold import known_gold_of
-
-        values.setdefault("gold", known_gold_of(values["data"]))
-        freeze = False
-    return run_recipe(recipe, values, options, launch=processes.launch, freeze=freeze)
+    return run_recipe(recipe, values, options, launch=processes.launch)

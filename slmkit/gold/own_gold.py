@@ -7,16 +7,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmkit.cli.arguments import Columns, existing_path, read_keys
 from slmkit.console import console, out
 from slmkit.errors import SlmkitError
 from slmkit.recipe import lookup
 from slmkit.recipe.lookup import as_path
+from slmkit.recipe.read_keys import Columns, existing_path, read_keys
 
 if TYPE_CHECKING:
     from slmkit.gold.gold_set import Gold
 
 READING_KEYS = ("text_column", "label_column", "encoding")  # keys of `prepare` that also decide what gold reads
+_LOOP = ("loop/prepare", "loop/train", "loop/eval", "loop/compare")
 _GENERIC_NAMES = ("train", "data", "dataset", "all", "examples", "rows")  # of files: the folder's name is added
 
 
@@ -27,6 +28,21 @@ class FreezeKeys(Columns):
     data: str
     gold: str | None = None
     encoding: str | None = None
+
+
+def with_gold(recipe: str, values: dict[str, Any], *, dry_run_folder: Path | None = None) -> dict[str, Any]:
+    """The values for a recipe of the loop, with `gold` set to the gold set that belongs to `data`.
+
+    Comparing, evaluating and training freeze it if the data are new; preparing does not. Other recipes, and values
+    without `data`, are left as they are. dry_run_folder: see freeze_gold_of.
+    """
+    name = lookup.find_recipe(recipe)[0]
+    if "data" not in values or name not in _LOOP:
+        return values
+    is_shipped = bool(lookup.find("recipes", str(values["data"])))
+    if name == "loop/prepare" or (name == "loop/train" and ("gold" in values or is_shipped)):
+        return {"gold": known_gold_of(values["data"]), **values}
+    return freeze_gold_of(values, dry_run_folder=dry_run_folder)
 
 
 def freeze_gold_of(

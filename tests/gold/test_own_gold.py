@@ -21,7 +21,7 @@ def test_a_dry_run_of_the_loop_freezes_nothing(slmkit: Slmkit, project: Path) ->
 
 
 def test_another_file_of_the_same_name_does_not_replace_its_gold(slmkit: Slmkit, project: Path) -> None:
-    from slmkit.cli.own_gold import freeze_gold_of
+    from slmkit.gold.own_gold import freeze_gold_of
 
     write(project / "tickets.csv", ROWS)
     frozen = freeze_gold_of({"data": "tickets.csv"})
@@ -37,7 +37,7 @@ def test_another_file_of_the_same_name_does_not_replace_its_gold(slmkit: Slmkit,
 
 
 def test_a_file_with_a_generic_name_gets_its_folders_name(project: Path) -> None:
-    from slmkit.cli.own_gold import gold_name
+    from slmkit.gold.own_gold import gold_name
 
     assert gold_name(write(project / "Bank 77/train.csv", ROWS)) == "bank-77-train"
     assert gold_name(write(project / "My Tickets.csv", ROWS)) == "my-tickets"

@@ -1,0 +1,185 @@
+"""The Python API: what the command line does, from a notebook or a script, along the same path.
+
+result = slmkit.run("loop/compare", data="my.csv", model="nano")
+result.verdict, result.metrics, result.table("arms"), result.path
+
+gold = slmkit.read_gold("tickets")
+answers = slmkit.ask("prompt", gold, limit=50, model="nano", num_shots=4)
+slmkit.score(answers, gold)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmkit.errors import SlmkitError
+from slmkit.types import Answer, Score
+
+if TYPE_CHECKING:
+    from slmkit.gold.gold_set import Gold
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The conclusion of a run in one sentence; `positive` is False where the command line exits with 2."""
+
+    text: str
+    positive: bool
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run."""
+
+    path: Path  # the run's folder
+    metrics: Mapping[str, float | Score]
+    verdict: Verdict | None  # None for stages that reach no conclusion, such as training
+    claims_hold: bool  # whether every `expect` of the recipe holds; changed values lift the claims
+
+    @property
+    def report(self) -> Path:
+        """The page of the run, one HTML file."""
+        return self.path / "report.html"
+
+    @property
+    def tables(self) -> list[str]:
+        """The names that `table` takes."""
+        return sorted(path.stem for path in self.path.glob("*.jsonl") if not path.name.startswith("."))
+
+    @property
+    def figures(self) -> list[Path]:
+        """The charts of the run, as SVG files."""
+        return sorted((self.path / "figures").glob("*.svg"))
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """The rows of a table; `pandas.DataFrame(result.table("arms"))` makes a data frame of them.
+
+        Raises: SlmkitError if the run has no table of that name.
+        """
+        path = self.path / f"{name}.jsonl"
+        if not path.is_file():
+            from slmkit.recipe.lookup import suggest
+
+            raise SlmkitError(f"no table {name!r}", where=str(self.path), fix=suggest(name, self.tables))
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the report."""
+        from html import escape
+
+        page = escape(self.report.read_text(encoding="utf-8"))
+        return f'<iframe srcdoc="{page}" sandbox="allow-scripts" width="100%" height="600"></iframe>'
+
+
+def run(
+    recipe: str,
+    values: Mapping[str, Any] | None = None,
+    /,
+    *,
+    profile: str = "auto",
+    seed: int = 0,
+    force: bool = False,
+    verbose: bool = False,
+    **keys: Any,
+) -> Result:
+    """Runs a recipe and those it reads, or finds the finished run, as `slmkit run RECIPE KEY=VALUE` does.
+
+    recipe: a name ("loop/train") or the path of a YAML file. keys: any key of the recipe, such as learning_rate=1e-4;
+    dotted keys go into `values`: {"systems.rag.top_k": 5}. profile, seed, force and verbose: the options of the
+    command line. Progress goes to standard error.
+
+    Raises:
+        SlmkitError: a mistake in the call, a recipe or the data.
+        RefusedError: a check refused before work was spent, such as a leak of gold questions.
+        FailedError: a failure while running, such as a full disk.
+    """
+    from slmkit.console import quiet_libraries
+    from slmkit.gold.own_gold import with_gold
+    from slmkit.recipe.load_recipe import load_profile
+    from slmkit.runs.execute import execute
+    from slmkit.runs.plan import make_plan
+
+    overrides = {key: _plain(value) for key, value in {**(values or {}), **keys}.items()}
+    name = load_profile(profile)[0]
+    plan = make_plan(recipe, overrides=with_gold(recipe, overrides), profile=name, seed=seed)
+    if not verbose:
+        quiet_libraries()
+    outcome = execute(plan, force=force, verbose=verbose)
+    verdict = outcome.result["verdict"]
+    return Result(
+        path=outcome.dir,
+        metrics={name: _score(value) for name, value in outcome.result["metrics"].items()},
+        verdict=Verdict(verdict["text"], verdict["positive"]) if verdict else None,
+        claims_hold=all(claim["ok"] for claim in outcome.result["expect"]),
+    )
+
+
+def read_gold(name: str | Path) -> Gold:
+    """A frozen gold set by name ("tickets") or folder: its examples, dev examples, task and card.
+
+    Raises: SlmkitError if there is none, or if its files have changed since it was frozen.
+    """
+    from slmkit.gold.gold_set import read_gold as read
+    from slmkit.gold.own_gold import find_gold
+
+    return read(find_gold(str(name)))
+
+
+def ask(system: str, gold: Gold, *, limit: int | None = None, **options: Any) -> list[Answer]:
+    """A system's answers to the first `limit` examples of a gold set, in their order; None asks all.
+
+    system: a name of `slmkit ls systems`, or "./mine.py:my_system"; options: its keys, as in a recipe. A recipe as an
+    input (`model="loop/train"`) stands for its newest finished run. Nothing is cached.
+
+    Raises: SlmkitError for an unknown system, an unknown or wrong option, or an input that does not exist.
+    """
+    return list(_part("systems", system, options)(gold.task).answer(gold.examples[:limit]))
+
+
+def score(answers: Sequence[Answer], gold: Gold, *, metric: str | None = None, **options: Any) -> Score:
+    """The mean score of some answers with its 95 % interval; an answer with an error scores 0.
+
+    metric: a name of `slmkit ls metrics`, or "./mine.py:my_metric"; None takes the gold set's own. options: its keys.
+
+    Raises: SlmkitError for an answer to a question that is not in the gold set, or an unknown metric or option.
+    """
+    from slmkit.evaluation.score import default_metric, score_answers, shared_documents
+    from slmkit.statistics.intervals import mean_score
+
+    examples = {example.id: example for example in gold.examples}
+    if unknown := [answer.example_id for answer in answers if answer.example_id not in examples]:
+        what = f"the gold set has no example {unknown[0]!r}"
+        raise SlmkitError(what, where=str(gold.folder), fix="score answers with the gold set that was asked")
+    asked = [examples[answer.example_id] for answer in answers]
+    function = _part("metrics", metric, options) if metric else default_metric(gold)
+    return mean_score(score_answers(function, asked, answers), clusters=shared_documents(asked))
+
+
+def _part(folder: str, name: str, options: Mapping[str, Any]) -> Any:
+    from slmkit.recipe.bind import bind_part
+    from slmkit.recipe.call import resolve
+    from slmkit.runs.store import find_run
+
+    return resolve(bind_part(folder, name, {key: _plain(value) for key, value in options.items()}), find_run)
+
+
+def _plain(value: Any) -> Any:
+    """A value as YAML would give it: paths as text, tuples as lists."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return value
+
+
+def _score(value: Any) -> float | Score:
+    return Score(**value) if isinstance(value, dict) else value
