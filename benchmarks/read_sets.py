@@ -24,7 +24,7 @@ from slmkit.data.documents import read_passages
 from slmkit.data.read import read_rows
 from slmkit.data.repair_encoding import repair_encoding
 from slmkit.errors import SlmkitError
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.prepare import prepare
 
 # Path and options, with columns where the header does not tell them; None: a corpus, read as documents.

@@ -1,4 +1,4 @@
-"""The models that ship in the package: whole, small, and able to do what their cards say."""
+"""The models that ship in the package are complete and small, and do what their cards say."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def score(model, family, metric, count=60):
     gold = read_gold(REPOSITORY / "gold" / family)
     examples = [e for e in gold.examples if e.slice.get("wording") != "new"][:count]
     answers = prompt(gold.task, model=ModelRef(model, str(ASSETS / model))).answer(examples)
-    assert all(answer.stopped for answer in answers), "an answer did not end"
+    assert all(answer.stopped for answer in answers), "an answer was cut off"
     return sum(metric(example, answer) for example, answer in zip(examples, answers, strict=True)) / len(examples)
 
 
-def test_the_assets_weigh_at_most_26_mb_and_lie_in_the_package():
+def test_the_assets_are_in_the_package_and_at_most_26_mb():
     assert slmkit.__file__ == str(ASSETS.parent / "__init__.py")
     assert {"nano", "nano-base"} <= set(MODELS)
     assert sum(file.stat().st_size for file in ASSETS.rglob("*")) <= 26e6
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_an_asset_is_half_precision_with_the_tokenizer_that_is_built_today(name):
+def test_an_asset_is_in_half_precision_with_the_current_tokenizer(name):
     loaded = load_model(ModelRef(name, str(ASSETS / name)))
     built = tokenizer()
     assert loaded.tokenizer.get_vocab() == built.get_vocab()
@@ -47,7 +47,7 @@ def test_an_asset_is_half_precision_with_the_tokenizer_that_is_built_today(name)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_an_asset_carries_its_lineage_and_a_card_without_open_ends(name):
+def test_an_asset_has_its_lineage_and_a_finished_card(name):
     lineage = json.loads((ASSETS / name / "lineage.json").read_text())
     assert lineage["tokens"] > 0
     card = (ASSETS / name / "README.md").read_text()
@@ -55,9 +55,9 @@ def test_an_asset_carries_its_lineage_and_a_card_without_open_ends(name):
     assert not re.search(r"TODO|XX|\?\?", card)
 
 
-def test_nano_reads_notes_about_people_it_never_met():
+def test_nano_answers_questions_on_notes_with_unseen_names():
     assert score("nano", "reading", exact_match) >= 0.8
 
 
-def test_nano_does_not_know_the_house_codes():
+def test_nano_does_not_know_the_ticket_codes():
     assert score("nano", "tickets", lambda e, a: field(e, a, name="code")) <= 0.1

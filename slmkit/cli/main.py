@@ -77,17 +77,23 @@ def _user_error(error: BaseException) -> SlmkitError | None:
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return FailedError("interrupted", fix="run the same command again to resume")
     if isinstance(error, TyperException):
-        return SlmkitError(error.format_message(), where="command line", fix=_usage_fix(error.format_message()))
+        return _usage_error(error.format_message())
     return file_error(error) if isinstance(error, OSError) else None
 
 
-def _usage_fix(message: str) -> str:
-    """What to type instead of an option that does not exist; other tools spell recipe keys as options."""
-    fix = "`slmkit --help` lists the commands, `slmkit COMMAND --help` the options of one"
-    option = re.match(r"No such option: --([a-z][\w-]*)$", message)
-    if option and sys.argv[1] in _KEY_VALUE_COMMANDS:
-        return f"to set a recipe key, write {option[1].replace('-', '_')}=VALUE; {fix}"
-    return fix
+def _usage_error(message: str) -> SlmkitError:
+    """typer's message about the command line as what and fix; other tools spell recipe keys as options."""
+    message = re.sub(r" \(Possible options: (.*)\)$", r" Did you mean \1?", message)
+    what, _, suggestion = message.partition(" Did you mean ")
+    option = re.match(r"No such option: --([a-z][\w-]*)", what)
+    if suggestion:
+        fix = f"did you mean {suggestion}"
+    elif option and sys.argv[1] in _KEY_VALUE_COMMANDS:
+        fix = f"to set a recipe key, write {option[1].replace('-', '_')}=VALUE"
+    else:
+        command = [word for word in sys.argv[1 : 3 if sys.argv[1] == "gold" else 2] if word.isalpha()]
+        fix = f"see `{' '.join(['slmkit', *command, '--help'])}`"
+    return SlmkitError(what[:1].lower() + what[1:].rstrip("."), where="command line", fix=fix)
 
 
 def _print_error(error: SlmkitError, *, as_json: bool) -> None:

@@ -156,7 +156,8 @@ def _as_json(done: Translated, name: str, written: list[Path]) -> dict[str, Any]
 
 
 def _print(done: Translated) -> None:
-    out.print(f"{done.tool}, stage {done.stage}: {len(done.values) + len(done.prepare)} values carried", markup=False)
+    count = len(done.values) + len(done.prepare)
+    out.print(f"{done.tool}, stage {done.stage}: {count} values carried over", markup=False)
     for heading, rows in ((_LOST, done.lost), (_DROPPED, done.dropped)):
         if rows:
             out.print(f"\n[bold]{heading}[/]")

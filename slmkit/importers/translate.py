@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
 from slmkit.importers.data_files import find_rows
-from slmkit.importers.key_maps import AS_ASKED, AXOLOTL, CHANGES, DROPPED, LLAMA_FACTORY, TOOLS, TRL, UNSLOTH, Tool
+from slmkit.importers.key_maps import AS_ASKED, CHANGES, DROPPED, LLAMA_FACTORY, TOOLS, TRL, Tool
+from slmkit.importers.method import read_method
 from slmkit.recipe.lookup import load_stage
 from slmkit.recipe.signature import parameters
 
-_PREFERENCE_LOSSES = ("sigmoid", "hinge", "ipo", "robust")  # same name in LLaMA-Factory and slmkit
-_METHODS = ("sft", "dpo", "kto", "orpo", "reward", "grpo")
 _TRL_RATES = {"sft": 2e-5, "dpo": 1e-6, "kto": 1e-6, "reward": 1e-4, "grpo": 1e-6, "orpo": 1e-6}
 
 
@@ -25,15 +24,13 @@ class Translated:
 
     tool: str
     stage: str
-    values: dict[str, tuple[Any, str]] = field(default_factory=dict)  # "lora.r" -> (32, "lora_r")
+    stage_from: list[str]  # the keys that decide the stage
+    values: dict[str, tuple[Any, str]]  # slmkit key -> value and origin: "lora.r" -> (32, "lora_r")
+    lost: list[tuple[str, Any, str]]  # key, value, reason; changes the trained model
+    dropped: list[tuple[str, Any, str]]  # key, value, reason; no effect on the trained model
     prepare: dict[str, tuple[Any, str]] = field(default_factory=dict)  # keys of the recipe that prepares the data
     seed: int | None = None
-    stage_from: list[str] = field(default_factory=list)  # the keys that decide the stage
-    unmet: set[str] = field(default_factory=set)  # slmkit keys whose value in the file slmkit does not support
-    lost: list[tuple[str, Any, str]] = field(default_factory=list)  # key, value, reason; changes the trained model
-    dropped: list[tuple[str, Any, str]] = field(
-        default_factory=list
-    )  # key, value, reason; no effect on the trained model
+    unsupported: set[str] = field(default_factory=set)  # slmkit keys for which the file has an unsupported value
 
 
 def translate(config: Mapping[str, Any], *, folder: Path, stage: str | None = None) -> Translated:
@@ -43,11 +40,11 @@ def translate(config: Mapping[str, Any], *, folder: Path, stage: str | None = No
     """
     flat = _flat(config)
     tool = detect(flat)
-    done = Translated(tool.name, "")
-    used = _method(tool, flat, done, stage)
+    method = read_method(tool, flat, stage)
+    done = Translated(tool.name, method.stage, method.stage_from, method.values, method.lost, method.dropped)
     known = parameters(load_stage(done.stage))
     for key, value in flat.items():
-        if key in used:
+        if key in method.used:
             continue
         if value is None or value in ("", []):
             done.dropped.append((key, value, "empty"))
@@ -68,91 +65,6 @@ def detect(flat: Mapping[str, Any]) -> Tool:
         where = f"keys {', '.join(list(flat)[:6])}"
         raise SlmkitError("cannot recognize which tool the file is for", where=where, fix=fix)
     return counts[0][2]
-
-
-def _method(tool: Tool, flat: Mapping[str, Any], done: Translated, stage: str | None) -> set[str]:
-    """Sets the stage and the adapter, which several keys decide together; returns those keys."""
-    used: set[str] = set()
-
-    def take(key: str, default: Any = None) -> Any:
-        if key in flat:
-            used.add(key)
-        value = flat.get(key)
-        return default if value is None else value
-
-    done.stage = stage or _stage(tool, flat, done, take)
-    done.stage_from = sorted(used)
-    in_4bit = bool(take("load_in_4bit", False))
-    if tool is LLAMA_FACTORY:
-        kind, bits = take("finetuning_type", "lora"), take("quantization_bit")
-        in_4bit = in_4bit or bits == 4
-        if bits not in (None, 4):
-            done.lost.append(("quantization_bit", bits, DROPPED["load_in_8bit"]))
-        dora, rslora = take("use_dora", False), take("use_rslora", False)
-    elif tool is AXOLOTL:
-        kind = take("adapter", "full")
-        kind, in_4bit = ("lora", True) if kind == "qlora" else (kind, in_4bit)
-        dora, rslora = take("peft_use_dora", False), take("peft_use_rslora", False)
-        if take("lora_target_linear", False):
-            done.values["lora.target_modules"] = ("all-linear", "lora_target_linear")
-    elif tool is TRL:
-        kind, dora, rslora = "lora" if take("use_peft", False) else "full", take("use_dora"), take("use_rslora")
-    else:
-        kind = take("training.training_type", "lora")
-        in_4bit, dora = bool(take("training.load_in_4bit", True)), False
-        rslora = take("lora.use_rslora", False)
-    if kind not in ("lora", "full"):
-        raise _no_equivalent(tool, "adapter", kind, ("lora", "qlora", "dora", "rslora", "full"))
-    adapter = "dora" if dora else "rslora" if rslora else "qlora" if in_4bit and kind == "lora" else kind
-    adapter_keys = sorted(used - {*done.stage_from, "lora_target_linear"})
-    done.values["adapter"] = (adapter, ", ".join(adapter_keys) or f"{tool.name}'s default")
-    if in_4bit and adapter in ("dora", "rslora"):
-        done.values["load_in_4bit"] = (True, "load_in_4bit")
-    if in_4bit and kind == "full":
-        done.lost.append(
-            ("load_in_4bit", True, "full fine-tuning cannot train 4-bit weights, so they are not quantized")
-        )
-    return used
-
-
-def _stage(tool: Tool, flat: Mapping[str, Any], done: Translated, take: Any) -> str:
-    if tool is LLAMA_FACTORY:
-        named, loss = take("stage", "sft"), take("pref_loss", "sigmoid")
-        if named == "dpo" and loss != "orpo":
-            done.values["loss_type"] = (_loss(tool, loss), "pref_loss")
-        return _known_stage(
-            tool, "orpo" if named == "dpo" and loss == "orpo" else "reward" if named == "rm" else named
-        )
-    if tool is AXOLOTL:
-        named = take("rl") or ("reward" if take("reward_model", False) else "sft")
-        if named == "ipo":
-            done.values["loss_type"] = ("ipo", "rl")
-        return _known_stage(tool, "dpo" if named == "ipo" else named)
-    if tool is UNSLOTH:
-        return "sft"
-    signs = {"desirable_weight": "kto", "num_generations": "grpo", "reward_funcs": "grpo", "loss_type": "dpo"}
-    signs |= {"center_rewards_coefficient": "reward", "beta": "dpo", "precompute_ref_log_probs": "dpo"}
-    sign = next((key for key in signs if key in flat), None)
-    why = f"read as {signs[sign]} because of the key {sign}" if sign else "read as sft, without keys of another method"
-    done.dropped.append(("(method)", None, f"a TRL file does not name it: {why}; --stage overrides"))
-    return signs[sign] if sign else "sft"
-
-
-def _known_stage(tool: Tool, named: str) -> str:
-    if named not in _METHODS:
-        raise _no_equivalent(tool, "method", named, _METHODS)
-    return named
-
-
-def _loss(tool: Tool, loss: Any) -> str:
-    if loss not in _PREFERENCE_LOSSES:
-        raise _no_equivalent(tool, "loss", loss, _PREFERENCE_LOSSES)
-    return str(loss)
-
-
-def _no_equivalent(tool: Tool, what: str, value: Any, known: Sequence[str]) -> SlmkitError:
-    fix = f"use one of {', '.join(known)}"
-    return SlmkitError(f"slmkit has no equivalent of the {what} {value!r}", where=f"{tool.name} config", fix=fix)
 
 
 def _carry(
@@ -197,7 +109,7 @@ def _carry(
         done.values[ours] = (_converted(ours, key, value, flat, known), key)
     except ValueError as reason:
         done.lost.append((key, value, str(reason)))
-        done.unmet.add(ours)
+        done.unsupported.add(ours)
 
 
 def _converted(ours: str, key: str, value: Any, flat: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
@@ -276,7 +188,7 @@ def _fill_defaults(done: Translated, tool: Tool, known: Mapping[str, Any]) -> No
         defaults["lora.lora_alpha"] = 2 * done.values.get("lora.r", (8, ""))[0]
     for ours, value in defaults.items():
         first, _, inner = ours.partition(".")
-        if ours in done.values or ours in done.unmet or first not in known:
+        if ours in done.values or ours in done.unsupported or first not in known:
             continue
         if ours == "max_length" and done.stage == "grpo":  # TRL's GRPO has no max_length
             continue

@@ -15,7 +15,7 @@ from slmkit.gold.gold_set import read_gold
 from slmkit.micro_world.corpus import DOCUMENTS, text_pieces
 from slmkit.models.load import Device, Dtype, Loaded, load_model
 from slmkit.models.model_folder import model_folder, read_base
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt
 from slmkit.types import Input, Model, ModelRef, PositiveInt

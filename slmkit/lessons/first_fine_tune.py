@@ -18,7 +18,7 @@ from slmkit.evaluation.lesson_arms import arm_rows, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype, load_model
 from slmkit.models.model_folder import model_folder
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt
 from slmkit.types import Input, Model, ModelRef, PositiveInt

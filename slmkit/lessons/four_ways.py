@@ -10,7 +10,7 @@ from slmkit import charts
 from slmkit.evaluation.lesson_arms import LessonArm, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.systems import ChatOptions, FewShot
 from slmkit.systems.prompt import prompt
 from slmkit.systems.rag import rag

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from slmkit.charts import PALETTE, panels
 from slmkit.micro_world.gold_sets import draw
 from slmkit.models.load import Device, load_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import Model
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmkit.charts import PALETTE, clear_to, panels
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

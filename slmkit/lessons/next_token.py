@@ -14,7 +14,7 @@ from slmkit.gold.gold_set import read_gold
 from slmkit.inference.generate import stop_ids
 from slmkit.micro_world.gold_sets import draw
 from slmkit.models.load import Device, Loaded, load_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import Example, Input, Model, PositiveInt
 
 if TYPE_CHECKING:

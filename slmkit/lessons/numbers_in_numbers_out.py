@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from slmkit.charts import PALETTE, clear_to, panels
 from slmkit.gold.gold_set import read_gold
 from slmkit.micro_world.gold_sets import draw
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import Input, Model, PositiveInt
 
 if TYPE_CHECKING:

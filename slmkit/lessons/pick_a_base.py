@@ -14,7 +14,7 @@ from slmkit import charts
 from slmkit.errors import SlmkitError
 from slmkit.models.load import Device, Dtype, load_model
 from slmkit.models.model_folder import model_folder
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.selection.constraints import USABLE, Constraints, choose_model, judge
 from slmkit.selection.footprint import answering
 from slmkit.selection.model_card import Card, read_cards

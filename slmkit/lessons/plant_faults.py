@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import Input
 
 Row = dict[str, Any]

@@ -14,7 +14,7 @@ from slmkit import charts
 from slmkit.evaluation.lesson_arms import LessonArm, arm_rows, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.statistics.paired_tests import paired_difference
 from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt

@@ -19,7 +19,7 @@ from slmkit.evaluation.lesson_arms import LessonArm, ask_arms
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.retrievers.bm25 import bm25
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.systems import ChatOptions
 from slmkit.systems.prompt import prompt
 from slmkit.systems.rag import rag

@@ -15,7 +15,7 @@ from slmkit.evaluation.score import default_metric
 from slmkit.gold.gold_set import read_gold
 from slmkit.inference.generate import Sampling, generate
 from slmkit.models.load import Device, load_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import Answer, Input, Model, PositiveInt
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from slmkit import charts
 from slmkit.evaluation.lesson_arms import LessonArm, ask_arms
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype, Loaded, load_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.systems import ChatOptions, FewShot
 from slmkit.systems.prompt import prompt
 from slmkit.types import Input, Model, NonNegativeInt, PositiveInt

@@ -14,7 +14,7 @@ from slmkit.charts import PALETTE, clear_to, panels
 from slmkit.evaluation.score import accuracy, default_metric
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Loaded, load_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import Answer, Example, Input, Model, PositiveInt
 
 if TYPE_CHECKING:

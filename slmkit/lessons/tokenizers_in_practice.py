@@ -15,7 +15,7 @@ from slmkit.charts import PALETTE, panels
 from slmkit.evaluation.score import accuracy
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Loaded, load_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import Example, Input, Model, PositiveInt, Score
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from slmkit.evaluation.score import accuracy
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, load_model
 from slmkit.models.model_folder import model_folder, read_base
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import Input, Model, ModelRef, PositiveInt, Score
 
 if TYPE_CHECKING:

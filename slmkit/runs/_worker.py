@@ -19,7 +19,7 @@ from slmkit.runs.execute import call_stage
 from slmkit.runs.launch import ERROR_FILE, KINDS, Launch
 from slmkit.runs.plan import Plan, make_plan
 from slmkit.runs.record import write_result
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 
 
 def work(request: dict[str, object]) -> None:

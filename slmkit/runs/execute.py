@@ -29,7 +29,7 @@ from slmkit.runs.launch import Launch, check_launch, launch_processes
 from slmkit.runs.plan import Plan, Step
 from slmkit.runs.readable_errors import readable_errors
 from slmkit.runs.record import begin_session, check_claims, recipe_record, refresh_result, write_result
-from slmkit.runs.run import OnLog, Run
+from slmkit.runs.run_folder import OnLog, Run
 from slmkit.runs.store import ANSWERS, RUNS, clear_run, locked, read_json, read_result
 
 

@@ -20,7 +20,7 @@ from slmkit.recipe.call import plain
 from slmkit.recipe.curriculum import read_curriculum
 from slmkit.report import write_report
 from slmkit.runs.plan import Plan, Step
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.runs.store import file_sizes, read_result
 from slmkit.types import Score
 

@@ -12,7 +12,7 @@ from slmkit.data.canonical_row import CanonicalRow, user_and_assistant
 from slmkit.evaluation.score import default_metric
 from slmkit.gold.gold_set import Gold
 from slmkit.models.load import release_shared_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.selection.evidence import Evidence, earlier_evidence, read_evidence
 from slmkit.selection.machine import is_here, machine, revision
 from slmkit.selection.measure import evidence_key, measure_candidate

@@ -9,7 +9,7 @@ from slmkit.evaluation.lm_eval import Measured, backend, check_installed, run_ta
 from slmkit.models.check_model import check_model
 from slmkit.models.load import Device, Dtype, load_model
 from slmkit.models.model_hashes import identity
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.statistics.intervals import mean_score
 from slmkit.statistics.paired_tests import holm, paired_difference
 from slmkit.types import Input, Model, NonNegativeInt, PositiveInt

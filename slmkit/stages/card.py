@@ -13,7 +13,7 @@ from slmkit.metrics.line_fields import field as field_match
 from slmkit.metrics.match import exact_match
 from slmkit.micro_world.gold_sets import draw
 from slmkit.models.load import release_shared_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.statistics.intervals import mean_score
 from slmkit.types import Answer, Example, Input, Model, ModelRef, Score, System
 

@@ -18,7 +18,7 @@ from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_rows,
 from slmkit.evaluation.verdict import Verdict, conclude, flipped_slices
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.systems import NotApplicable, choose_by
 from slmkit.types import Answer, Example, Fraction, Input, MetricPart, NonNegativeFloat, PositiveInt, SystemPart
 

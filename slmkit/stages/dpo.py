@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
 from slmkit.training.prepare_preference import check_preferences, prepare_preferences
 from slmkit.training.save_and_check import save_and_check

@@ -11,7 +11,7 @@ from slmkit.evaluation.score import answer_row, default_metric, score_answers, s
 from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_scores
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.statistics.intervals import mean_score
 from slmkit.systems import choose_by
 from slmkit.types import Fraction, Input, MetricPart, PositiveInt, Score, SystemPart

@@ -12,7 +12,7 @@ from slmkit.evaluation.score import Metric, answer_row, default_metric, score_an
 from slmkit.evaluation.set_metrics import check_metrics, metric_name
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.statistics.intervals import mean_score
 from slmkit.statistics.paired_tests import Difference, holm, paired_difference
 from slmkit.types import Answer, Input, MetricPart, PositiveInt, Score, SystemPart

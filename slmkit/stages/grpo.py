@@ -7,7 +7,7 @@ from typing import Any
 
 from slmkit.errors import FailedError, SlmkitError
 from slmkit.rows.read_rows import train_file
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
 from slmkit.training.prepare_prompts import prepare_prompts, read_prompts
 from slmkit.training.save_and_check import save_and_check

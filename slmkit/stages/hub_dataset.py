@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slmkit.data.hub import describe, open_split, rows_of
 from slmkit.errors import SlmkitError
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import PositiveInt
 
 

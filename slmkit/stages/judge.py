@@ -27,7 +27,7 @@ from slmkit.evaluation.judging import (
 )
 from slmkit.evaluation.score import shared_documents
 from slmkit.models.load import release_shared_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.statistics.intervals import mean_score
 from slmkit.types import Answer, Example, Input, PositiveInt, SystemPart, Task
 

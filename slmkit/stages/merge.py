@@ -15,7 +15,7 @@ from slmkit.models.lora import clean_saved_model
 from slmkit.models.model_folder import model_folder, read_base
 from slmkit.rows.loss_mask import label_chats, read_chats
 from slmkit.rows.read_rows import train_file
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.training.predictions import Predictions, predict
 from slmkit.training.prepare_prompts import read_prompts
 from slmkit.types import Fraction, Input, Model, ModelRef, PositiveInt

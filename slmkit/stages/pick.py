@@ -12,7 +12,7 @@ from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.read_canonical import read_canonical
 from slmkit.errors import SlmkitError
 from slmkit.gold.gold_set import read_gold
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.selection.checklist import checklist, mark_rows, nearest
 from slmkit.selection.constraints import (
     Candidate,

@@ -14,7 +14,7 @@ from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.cleaning.clean_rows import Leaks, clean_rows
 from slmkit.data.cleaning.filters import Filters
 from slmkit.data.cleaning.label_report import label_report
-from slmkit.data.cleaning.steps import CleanedRows, Step, would_change
+from slmkit.data.cleaning.steps import CleanedRows, Step, unused_step_notes
 from slmkit.data.documents import own_documents, passages_of_rows, read_passages
 from slmkit.data.lengths import OnOverflow
 from slmkit.data.read import Row, read_rows
@@ -29,7 +29,7 @@ from slmkit.models.check_model import check_model
 from slmkit.models.load import load_tokenizer
 from slmkit.rows.fit_rows import Fit, fit_template, with_instruction
 from slmkit.rows.template_check import Thinking
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import Input, Keys, Model, NonNegativeInt, Passage, PositiveInt
 
 _STEPS: list[Step] = ["duplicates", "near_duplicates"]
@@ -129,9 +129,11 @@ def prepare(
     _report_rows(run, found, done, train=train, validation=validation, passages=passages)
     if found.kind == "classification":
         _report_labels(run, done.rows, find_suspects=find_label_suspects)
-    _report_unused_steps(run, found, active)
+    for note in unused_step_notes(found.rows, active):
+        run.note(note)
     _report_missing_passages(run, frozen, passages)
-    run.figure("lengths", _lengths_figure(fit.lengths if fit else [], done.rows))
+    lengths = fit.lengths if fit else [(row.input + row.target).count(" ") + 2 for row in done.rows]
+    run.figure("lengths", charts.histogram(lengths, xlabel=f"{'tokens' if fit else 'words'} per row"))
     if run.is_main:
         _write_card(run, data, found, done, frozen, train=train, validation=validation, steps=active, licence=licence)
 
@@ -261,26 +263,12 @@ def _report_labels(run: Run, rows: Sequence[CanonicalRow], *, find_suspects: boo
         run.note(note)
 
 
-def _report_unused_steps(run: Run, found: CanonicalData, steps: Sequence[Step]) -> None:
-    """Reports what the text steps that are not in use would change."""
-    contents = {"repair_encoding": "mojibake", "clean_html": "HTML", "mask_pii": "personal data"}
-    for step, share in would_change(found.rows).items():
-        if share and step not in steps:
-            run.note(f"{share:.1%} of the rows contain {contents[step]}; to clean them, add the step {step}")
-
-
 def _report_missing_passages(run: Run, gold: Gold | None, passages: Sequence[Passage]) -> None:
     """Reports how many passages that gold asks about are missing, so that no retriever can find them."""
     relevant = {id for example in gold.examples for id in example.relevant} if gold else set()
     missing = len(relevant - {passage.id for passage in passages})
     if missing:
         run.note(f"{missing:,} of the {len(relevant):,} passages that gold refers to are not among the documents")
-
-
-def _lengths_figure(lengths: Sequence[int], rows: Sequence[CanonicalRow]) -> Any:
-    if lengths:
-        return charts.histogram(lengths, xlabel="tokens per row")
-    return charts.histogram([(row.input + row.target).count(" ") + 2 for row in rows], xlabel="words per row")
 
 
 def _write_card(

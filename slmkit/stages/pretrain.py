@@ -12,7 +12,7 @@ from slmkit.files import write_json
 from slmkit.micro_world.ability import ABILITIES, ability
 from slmkit.micro_world.corpus import MIXES, Encoder, rows
 from slmkit.micro_world.initial_model import Shape, initial_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.training.checkpoints import rewind_log
 from slmkit.training.pretraining import Pretraining
 from slmkit.types import Fraction, LearningRate, Model, ModelRef, NonNegativeFloat, NonNegativeInt, PositiveFloat

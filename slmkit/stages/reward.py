@@ -9,7 +9,7 @@ from typing import Any
 from slmkit.models.chat_template import render
 from slmkit.models.reward_head import with_score_head
 from slmkit.rows.preference_rows import Pair
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
 from slmkit.training.predictions import Predictions
 from slmkit.training.prepare_model import prepare_model

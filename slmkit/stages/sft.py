@@ -17,7 +17,7 @@ from slmkit.rows.loss_mask import Chat, Row, label_chats, read_chats
 from slmkit.rows.packing import check_apart, pack
 from slmkit.rows.read_rows import train_file, validation_file
 from slmkit.rows.text_rows import DEFAULT_LENGTH, Text, holds_texts, label_texts, read_texts
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
 from slmkit.training.fsdp import is_fsdp_requested, local_share, shard_model
 from slmkit.training.predictions import predict

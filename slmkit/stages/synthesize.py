@@ -16,7 +16,7 @@ from slmkit.evaluation.answer_file import AnswerFile
 from slmkit.evaluation.ask import ask
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.text.identity import normalise
 from slmkit.types import Example, Input, PositiveInt, SystemPart, Task
 

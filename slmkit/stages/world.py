@@ -9,7 +9,7 @@ from slmkit.micro_world.corpus import chats, texts
 from slmkit.micro_world.engine import share
 from slmkit.micro_world.families import FAMILIES
 from slmkit.micro_world.gold_sets import documents, draw
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import Example, PositiveInt
 
 TRAINED = {"chats": chats, "texts": texts}  # the training data of the embedded models

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 class Recorder(Protocol):
-    """What training needs of a run; `slmkit.runs.run.Run` has it."""
+    """What training needs of a run; `slmkit.runs.run_folder.Run` has it."""
 
     dir: Path
     seed: int

@@ -74,14 +74,14 @@ def test_break_succeeds_only_if_the_named_check_fails(slmkit: Slmkit) -> None:
 
 @pytest.mark.usefixtures("rows")
 def test_the_page_of_a_lesson_has_what_the_terminal_prints(slmkit: Slmkit) -> None:
-    told = slmkit("learn", "rows", "--json").json
-    html = Path(told["report"]).read_text()
+    done = slmkit("learn", "rows", "--json").json
+    html = Path(done["report"]).read_text()
     order = ["How many rows do you get", "exactly 10", "slmkit run rows --break", "loop/01-pick-a-base"]
     assert sorted(order, key=html.index) == order
     assert "num_examples: 9" in html  # as YAML writes it
     assert "10 10 10 10 10" in " ".join(html.replace(",", " ").split())  # the five seeds
     assert "&lt;b&gt;Invented&lt;/b&gt; rows." in html
-    assert told["lesson"] == "rows" and told["expect"][0]["ok"]
+    assert done["lesson"] == "rows" and done["expect"][0]["ok"]
 
 
 def test_a_changed_question_reaches_the_page_of_a_finished_run(slmkit: Slmkit, rows: Path) -> None:

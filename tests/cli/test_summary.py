@@ -7,7 +7,7 @@ from rich.console import Console
 
 from slmkit.cli.summary import summary
 from slmkit.files import write_json
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 
 
 def shown(run_dir, **options) -> list[str]:

@@ -56,8 +56,8 @@ def _recipes(project: Path) -> None:
 
 
 def test_a_list_is_a_choice_two_dots_a_range_and_other_values_are_fixed() -> None:
-    given = {"a": [1, 2], "b": "1e-5..1e-3", "c": "4..32", "d": "../data", "e": 3, "lora.r": [8]}
-    space, fixed = read_space(recipe({"lora": {"r": [4, 16]}, "a": "1..2"}), given)
+    values = {"a": [1, 2], "b": "1e-5..1e-3", "c": "4..32", "d": "../data", "e": 3, "lora.r": [8]}
+    space, fixed = read_space(recipe({"lora": {"r": [4, 16]}, "a": "1..2"}), values)
     assert space == {"a": Choices((1, 2)), "b": Range(1e-5, 1e-3), "c": Range(4, 32), "lora.r": Choices((8,))}
     assert fixed == {"d": "../data", "e": 3}
     assert space["b"].is_logarithmic  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from slmkit.errors import RefusedError
 from slmkit.files import PACKAGE
 from slmkit.gold.freeze import freeze_gold
 from slmkit.gold.guard import Questions, refuse_gold, rows_in_gold
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
 from slmkit.types import Example, ModelRef, Task
 

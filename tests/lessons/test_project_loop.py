@@ -8,7 +8,7 @@ from slmkit.files import write_json
 from slmkit.lessons.fix_worst_slice import slice_scores
 from slmkit.lessons.plant_faults import is_in, misfiled, plant_faults
 from slmkit.lessons.project_loop import gate
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.types import Answer, Example
 
 

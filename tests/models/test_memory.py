@@ -14,7 +14,7 @@ from slmkit.console import console
 from slmkit.errors import FailedError, RefusedError
 from slmkit.models import memory
 from slmkit.models.memory import plan_micro_batch
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.dpo import dpo
 from slmkit.stages.sft import sft
 from slmkit.training import prepare_model

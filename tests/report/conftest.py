@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slmkit.files import write_json
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 
 HOSTILE = [
     "<script>document.title = 'owned'</script>",

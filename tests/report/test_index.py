@@ -1,5 +1,5 @@
 from slmkit.report import write_index, write_report
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 
 
 def test_the_index_lists_every_run_newest_first(make_run, parse, tmp_path):

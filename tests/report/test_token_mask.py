@@ -2,7 +2,7 @@
 
 from slmkit.report import write_report
 from slmkit.report.token_mask import colored_mask, mask_spans, plain_mask
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 
 ROWS = [
     {"token": "<|user|>", "trained": False, "special": True},

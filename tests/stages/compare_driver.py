@@ -19,7 +19,7 @@ from slmkit.console import console, quiet_libraries
 from slmkit.evaluation.answer_file import AnswerFile
 from slmkit.recipe import lookup
 from slmkit.recipe.call import Part
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.compare import compare
 from slmkit.types import ModelRef
 

@@ -1,7 +1,7 @@
-"""Trains in a child process that dies at a chosen moment, then again to the end; run by test_resume.
+"""Trains in a child process that is killed at a chosen moment, then again to the end; run by test_resume.py.
 
-The heavy imports happen once; each training is a process of its own (fork), killed with SIGKILL from inside at an
-exact point, which is as sudden as `kill -9` and hits the same moment on every machine.
+The slow imports happen once; each training is a fork that kills itself with SIGKILL, as sudden as `kill -9`, and at the
+same moment on every machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import slmkit.stages.grpo
 import slmkit.stages.sft
 from slmkit.console import console, quiet_libraries
 from slmkit.recipe.signature import call_arguments
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.dpo import dpo
 from slmkit.stages.grpo import grpo
 from slmkit.stages.sft import sft
@@ -34,7 +34,7 @@ NANO = Path(slmkit.__file__).parent / "assets" / "nano"
 
 
 def vowels(example: Example, answer: Answer) -> float:
-    """A reward that differs from answer to answer even for an untrained model."""
+    """A reward that differs between the answers of an untrained model."""
     return sum(letter in "aeiou" for letter in answer.text) / max(1, len(answer.text))
 
 
@@ -67,7 +67,7 @@ def between_checkpoints() -> None:
 
     def dying(self: Run, step: int, **values: float) -> None:
         log(self, step, **values)
-        if self.checkpoint is not None and step == 7:  # in the second epoch, off the checkpoints' steps
+        if self.checkpoint is not None and step == 5:  # in the second epoch, before the step's checkpoint
             die()
 
     Run.log = dying  # type: ignore[method-assign]
@@ -79,7 +79,7 @@ def while_writing_a_checkpoint() -> None:
     def dying(*args: object, **kwargs: object) -> None:
         calls[0] += 1
         save(*args, **kwargs)
-        if calls[0] == 7:  # four files a checkpoint: in the middle of the second
+        if calls[0] == 7:  # four files per checkpoint: in the middle of the second
             die()
 
     torch.save = dying
@@ -98,15 +98,15 @@ MOMENTS: dict[str, Callable[[], None]] = {
 }
 
 
-def train(method: str, folder: Path, data: Path, moment: str | None) -> int:
-    """One training in a child; returns its wait status."""
+def train(method: str, folder: Path, data: Path, steps: int, moment: str | None) -> int:
+    """Trains in a child process; returns its wait status."""
     child = os.fork()
     if child == 0:
         torch.set_num_threads(1)
         if moment:
             MOMENTS[moment]()
         stage, keys = METHODS[method]
-        keys |= {"data": data, "model": ModelRef("nano", str(NANO)), "max_steps": 10, "device": "cpu"}
+        keys |= {"data": data, "model": ModelRef("nano", str(NANO)), "max_steps": steps, "device": "cpu"}
         try:
             stage(Run(folder), **call_arguments(stage, keys))
         except BaseException as error:
@@ -119,8 +119,8 @@ def train(method: str, folder: Path, data: Path, moment: str | None) -> int:
 if __name__ == "__main__":
     quiet_libraries()
     console.quiet = True
-    method, root, data = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    assert train(method, root / "whole", data, None) == 0
+    method, root, data, steps = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+    assert train(method, root / "whole", data, steps, None) == 0
     for moment in MOMENTS:
-        assert train(method, root / moment, data, moment) == signal.SIGKILL, f"{moment}: not killed"
-        assert train(method, root / moment, data, None) == 0, f"{moment}: not finished"
+        assert train(method, root / moment, data, steps, moment) == signal.SIGKILL, f"{moment}: not killed"
+        assert train(method, root / moment, data, steps, None) == 0, f"{moment}: not finished"

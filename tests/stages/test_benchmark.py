@@ -12,7 +12,7 @@ from slmkit.evaluation.lm_eval import Measured
 from slmkit.files import PACKAGE
 from slmkit.models.load import load_model
 from slmkit.models.model_hashes import identity
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages import benchmark as stage
 from slmkit.types import ModelRef
 

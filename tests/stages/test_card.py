@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from project_files import read_jsonl
 
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages import card as stage
 from slmkit.stages.card import LINES, card
 from slmkit.types import ModelRef, Score

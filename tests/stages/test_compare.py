@@ -16,7 +16,7 @@ from slmkit.gold.freeze import freeze_gold
 from slmkit.gold.gold_set import read_gold
 from slmkit.recipe import lookup
 from slmkit.recipe.call import Part
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages import compare as stage
 from slmkit.stages import eval as eval_stage
 from slmkit.types import Example, ModelRef, Score, Task

@@ -8,7 +8,7 @@ from slmkit.gold.freeze import freeze_gold
 from slmkit.gold.gold_set import read_gold
 from slmkit.recipe import lookup
 from slmkit.recipe.call import Part
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.forgetting import check, forgetting
 from slmkit.statistics.intervals import mean_score
 from slmkit.statistics.paired_tests import holm, paired_difference

@@ -11,7 +11,7 @@ from slmkit.evaluation.judging import Ruling, agreement
 from slmkit.files import PACKAGE
 from slmkit.recipe import lookup
 from slmkit.recipe.call import Part
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages import judge as stage
 from slmkit.statistics.intervals import mean_score
 from slmkit.types import Answer, ModelRef

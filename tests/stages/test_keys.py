@@ -1,7 +1,7 @@
-"""Every key of every training stage changes something: what TRL is handed, the model, a note, or a refusal.
+"""Every key of every training stage changes something: the arguments of TRL's trainer, the model, a note or an error.
 
-Nothing trains here: each stage runs up to the trainer that it would make, once plain and once with one key changed.
-A new key needs a value in CHANGED; a key that nothing reads leaves all as it was, and fails.
+Nothing is trained: each stage runs up to the creation of its trainer, once as it is and once with one key changed. A
+new key needs a value in CHANGED. A key that nothing reads changes nothing, which fails the test.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from slmkit.console import console
 from slmkit.errors import SlmkitError
 from slmkit.models.lora import Lora
 from slmkit.recipe.signature import call_arguments, parameters
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.training import sft_trainer
 from slmkit.training.config import Training
 from slmkit.types import Answer, Example, ModelRef
@@ -80,7 +80,7 @@ CHANGED: dict[str, Any] = {
 CHANGED_LORA = {
     "r": 4, "lora_alpha": 8, "lora_dropout": 0.1, "target_modules": ["q_proj"], "modules_to_save": ["norm"],
 }  # fmt: skip
-BESIDE = {  # what must be set before a key can matter
+REQUIRES = {  # other keys that must be set for a key to have an effect
     "metric_for_best_model": {"load_best_model_at_end": True},
     "replay_ratio": {"replay": "more"},
     "warmup_ratio": {"max_steps": 10},
@@ -89,19 +89,19 @@ BESIDE = {  # what must be set before a key can matter
 
 
 class Reached(Exception):
-    """The stage has made its trainer."""
+    """The stage has created its trainer."""
 
 
 @pytest.fixture
 def reach(tmp_path, monkeypatch):
-    """Runs a stage to its trainer and returns all that can be seen there; refusals count as seen."""
+    """Runs a stage up to its trainer and returns what can be observed: trainer arguments, notes, or the error."""
     monkeypatch.setattr(console, "quiet", True)
     files = {name: rows(tmp_path, name) for name in ("data", "more", "gold")}
     seen: dict[str, Any] = {}
 
-    class Handed:
+    class RecordedTrainer:
         def __init__(self, **kwargs: Any) -> None:
-            seen["handed"] = {name: shown(value) for name, value in sorted(kwargs.items())}
+            seen["arguments"] = {name: comparable(value) for name, value in sorted(kwargs.items())}
 
     def stop_at_trainer(run: Run, make_trainer: Any, *, steps: int, best_checkpoint: Any = None) -> None:
         seen["best_checkpoint"] = repr(best_checkpoint)
@@ -111,37 +111,39 @@ def reach(tmp_path, monkeypatch):
     def call(method: str, keys: dict[str, Any]) -> dict[str, Any]:
         module = importlib.import_module(f"slmkit.stages.{method}")
         monkeypatch.setattr(module, "train_model", stop_at_trainer)
-        monkeypatch.setattr(sft_trainer if method == "sft" else module, "guarded", lambda trainer_class: Handed)
+        monkeypatch.setattr(
+            sft_trainer if method == "sft" else module, "guarded", lambda trainer_class: RecordedTrainer
+        )
         stage = getattr(module, method)
         folder = tmp_path / "run"
         (folder / "notes.jsonl").unlink(missing_ok=True)
         seen.clear()
-        given = {"data": "data", "model": NANO, "device": "cpu", **keys}
-        given |= {name: files[given[name]] for name in ("data", "replay") if given.get(name)}
+        values = {"data": "data", "model": NANO, "device": "cpu", **keys}
+        values |= {name: files[values[name]] for name in ("data", "replay") if values.get(name)}
         try:
-            module.check(**call_arguments(stage, given))
-            stage(Run(folder), **call_arguments(stage, given))
+            module.check(**call_arguments(stage, values))
+            stage(Run(folder), **call_arguments(stage, values))
         except Reached:
             seen["notes"] = (folder / "notes.jsonl").read_text()
         except SlmkitError as error:
-            seen["refused"] = str(error)
+            seen["error"] = str(error)
         return dict(seen)
 
     return call
 
 
 def rows(folder: Path, name: str) -> Path:
-    """Three rows that serve as chats, and as pairs."""
-    asked = {"data": "which cup?", "more": "which box?", "gold": gold_question()}[name]
-    made = []
+    """Three rows that can be used as chats and as pairs."""
+    prompt = {"data": "which cup?", "more": "which box?", "gold": gold_question()}[name]
+    written = []
     for i, colour in enumerate(("red", "blue", "green")):
-        question = asked if name == "gold" else f"{asked} {i}"
+        question = prompt if name == "gold" else f"{prompt} {i}"
         messages = [{"role": "user", "content": question}, {"role": "assistant", "content": colour}]
-        made.append({"messages": messages, "prompt": question, "chosen": colour, "rejected": "a cup"})
+        written.append({"messages": messages, "prompt": question, "chosen": colour, "rejected": "a cup"})
     folder = folder / name
     folder.mkdir()
     for file in ("train", "validation"):
-        (folder / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
+        (folder / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in written))
     return folder
 
 
@@ -151,10 +153,10 @@ def gold_question() -> str:
     return next(iter(gold_questions().set_of))
 
 
-def shown(value: Any) -> Any:
-    """What can be told of something handed to a trainer."""
+def comparable(value: Any) -> Any:
+    """A trainer's argument in a form that can be compared."""
     if hasattr(value, "to_dict") and hasattr(value, "output_dir"):  # a config of TRL
-        return {name: str(given) for name, given in value.to_dict().items()}
+        return {name: str(setting) for name, setting in value.to_dict().items()}
     if hasattr(value, "named_parameters"):
         weights = [(name, str(p.dtype), tuple(p.shape), p.requires_grad) for name, p in value.named_parameters()]
         return str(getattr(value, "peft_config", None)), weights
@@ -177,22 +179,24 @@ def keys_of(method: str) -> list[str]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_key_of_a_training_stage_changes_something(reach, method):
-    deaf = []
-    plain: dict[str, dict[str, Any]] = {}
+    without_effect = []
+    unchanged: dict[str, dict[str, Any]] = {}
     for key in keys_of(method):
-        beside = {**required(method), **BESIDE.get(key, {})}
-        if repr(beside) not in plain:
-            plain[repr(beside)] = reach(method, beside)
+        others = {**required(method), **REQUIRES.get(key, {})}
+        if repr(others) not in unchanged:
+            unchanged[repr(others)] = reach(method, others)
         changes = [{key: "more"}] if key in ("data", "replay") else [{key: CHANGED.get(key)}]
         if key == "lora":
             changes = [{"lora": dataclasses.replace(Lora(), **{name: value})} for name, value in CHANGED_LORA.items()]
-        deaf += [change for change in changes if reach(method, {**beside, **change}) == plain[repr(beside)]]
-    assert not deaf
+        without_effect += [
+            change for change in changes if reach(method, {**others, **change}) == unchanged[repr(others)]
+        ]
+    assert not without_effect
 
 
-def test_a_key_that_is_not_changed_changes_nothing(reach):
+def test_a_key_set_to_its_default_changes_nothing(reach):
     before = reach("dpo", {})
-    assert "handed" in before
+    assert "arguments" in before
     assert reach("dpo", {"beta": 0.1}) == before
 
 

@@ -12,7 +12,7 @@ from project_files import read_jsonl
 import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError, SlmkitError
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.merge import check, merge
 from slmkit.stages.sft import sft
 from slmkit.training.config import Training

@@ -16,7 +16,7 @@ from slmkit.data.cleaning.filters import Filters
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.gold.freeze import freeze_once
 from slmkit.models.load import load_tokenizer
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.prepare import check, prepare
 from slmkit.text.identity import normalise
 from slmkit.types import ModelRef

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from slmkit.errors import SlmkitError
 from slmkit.models.load import load_model
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages import pretrain as stage
 from slmkit.stages.pretrain import Phase, Shape, check, pretrain
 from slmkit.training.muon import orthogonal

@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 from slmkit.data.synthetic_rows import INSTRUCTIONS
 from slmkit.errors import SlmkitError
 from slmkit.gold.freeze import freeze_once
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.prepare import prepare
 from slmkit.stages.synthesize import check, synthesize
 from slmkit.types import Answer

@@ -7,7 +7,7 @@ from project_files import read_jsonl
 
 from slmkit.errors import SlmkitError
 from slmkit.micro_world.families import FAMILIES
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.world import check, world
 
 

@@ -7,7 +7,7 @@ from slmkit.errors import SlmkitError
 from slmkit.gold.freeze import freeze_gold
 from slmkit.metrics.likelihood import perplexity
 from slmkit.recipe.call import Part
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.compare import compare
 from slmkit.systems import NotApplicable
 from slmkit.systems.embedding_classifier import embedding_classifier

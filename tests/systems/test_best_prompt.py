@@ -9,7 +9,7 @@ from slmkit.errors import SlmkitError
 from slmkit.gold.freeze import freeze_gold
 from slmkit.metrics.match import contains, exact_match
 from slmkit.recipe.call import Part
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.compare import compare
 from slmkit.stages.eval import eval
 from slmkit.systems import _chat

@@ -15,7 +15,7 @@ from project_files import build, read_jsonl
 from slmkit.errors import FailedError, SlmkitError
 from slmkit.gold.freeze import freeze_gold
 from slmkit.recipe.call import Part
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.compare import compare
 from slmkit.systems import _post_json
 from slmkit.systems.openai_endpoint import openai_endpoint

@@ -17,7 +17,7 @@ import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError, RefusedError
 from slmkit.models import memory
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.sft import sft
 from slmkit.training import prepare_model
 from slmkit.types import ModelRef

@@ -15,7 +15,7 @@ import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError
 from slmkit.models.lora import Lora
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.stages.distill import distill
 from slmkit.stages.dpo import dpo
 from slmkit.stages.grpo import grpo

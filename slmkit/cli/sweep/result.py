@@ -17,7 +17,7 @@ from slmkit.files import write_json
 from slmkit.report import write_report
 from slmkit.runs.plan import Plan
 from slmkit.runs.record import environment, now
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.runs.store import RUNS, file_sizes
 
 if TYPE_CHECKING:

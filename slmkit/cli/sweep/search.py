@@ -29,7 +29,7 @@ from slmkit.recipe.lookup import suggest
 from slmkit.report.read_run import read_rows
 from slmkit.runs.execute import execute, preflight
 from slmkit.runs.plan import Plan, make_plan
-from slmkit.runs.run import Run
+from slmkit.runs.run_folder import Run
 from slmkit.runs.store import RUNS, locked
 
 if TYPE_CHECKING:

@@ -88,6 +88,16 @@ def would_change(rows: Sequence[CanonicalRow]) -> dict[str, float]:
     return {step: count / max(1, len(sample)) for step, count in counts.items()}
 
 
+def unused_step_notes(rows: Sequence[CanonicalRow], steps: Sequence[Step]) -> list[str]:
+    """What the text steps that are not in use would change, for the user."""
+    contents = {"repair_encoding": "mojibake", "clean_html": "HTML", "mask_pii": "personal data"}
+    return [
+        f"{share:.1%} of the rows contain {contents[step]}; to clean them, add the step {step}"
+        for step, share in would_change(rows).items()
+        if share and step not in steps
+    ]
+
+
 def dropped_row(row: CanonicalRow, reason: str) -> DroppedRow:
     """The record of a dropped row."""
     return DroppedRow(reason, str(row.file), row.line, row.input[:200])
