@@ -1,7 +1,7 @@
 """Trains in a child process that is killed at a chosen moment, then again to the end; run by test_resume.py.
 
-The slow imports happen once; each training is a fork that kills itself with SIGKILL, as sudden as `kill -9`, and at the
-same moment on every machine.
+The slow imports happen once; each training is a fork that kills itself with SIGKILL, as sudden as `kill -9`, and at
+the same moment on every machine.
 """
 
 from __future__ import annotations
