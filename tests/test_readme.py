@@ -24,11 +24,12 @@ def files(project: Path) -> None:
     write(project / "my.csv", "text,intent\n" + rows)
     write(project / "test.csv", "text,intent\n" + rows.replace("question", "another"))
     write(project / "axolotl.yml", "base_model: org/model\nmicro_batch_size: 2\nsequence_len: 512\n")
+    write(project / "mine.py", "def same_length(example, answer, *, tolerance: int = 0): return 1.0\n")
     write(project / "handbook/page.md", "# Things\n\nThing one is blue.\n")
 
 
 def test_the_pages_have_commands() -> None:
-    assert len(COMMANDS) >= 40
+    assert len(COMMANDS) >= 30
     assert len(README.splitlines()) <= 100
 
 

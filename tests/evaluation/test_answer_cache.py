@@ -1,5 +1,6 @@
 """Answers are reused across runs only for the same question to the same system, asked in the same way."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -129,3 +130,13 @@ def test_a_truncated_cache_file_is_ignored(asked, tmp_path):
 
 def test_a_system_without_a_key_has_no_cache(tmp_path):
     assert open_cache(tmp_path, Part("systems", "echo", Echo, {}), TASK, refresh=False) is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"input": "reworded"}, {"target": "another"}, {"relevant": ("p1",)}, {"aliases": ("also right",)}]
+)
+def test_a_question_that_changed_in_any_way_is_asked_again(asked, change):
+    questions = examples(2)
+    assert asked(questions=questions)[0] == ["e0", "e1"]
+    assert asked(questions=[replace(questions[0], **change), questions[1]])[0] == ["e0"]
+    assert asked(questions=questions)[0] == []

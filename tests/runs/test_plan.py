@@ -205,3 +205,27 @@ def test_a_part_has_a_key_of_its_own_options_and_inputs(project: Path) -> None:
     assert keys()["systems.plain"] == before["systems.plain"]
     write(project / "own.py", SYSTEMS.replace("): ...", "): return None", 1))
     assert keys()["systems.plain"] != before["systems.plain"]
+
+
+def test_the_key_of_a_run_follows_the_code_of_the_parts_in_its_parts(project: Path) -> None:
+    parts = "from slmkit.types import MetricPart\ndef inner(example, answer): return 1.0\n"
+    write(project / "parts.py", parts + "def outer(task, *, metric: MetricPart): ...\n")
+    write(project / "own.py", SYSTEMS)
+    both = "systems: {one: {use: './parts.py:outer', metric: './parts.py:inner'}}"
+    write(project / "recipes/asks.yaml", f"stage: ./own.py:ask\nwith: {{{both}}}\n")
+    before = make_plan("asks", profile="tiny").target.key
+    for old, new in [("1.0", "0.0"), ("metric: MetricPart): ...", "metric: MetricPart): return 1")]:
+        text = (project / "parts.py").read_text()
+        write(project / "parts.py", text.replace(old, new))
+        assert make_plan("asks", profile="tiny").target.key != before, new
+        write(project / "parts.py", text)
+    assert make_plan("asks", profile="tiny").target.key == before
+
+
+def test_the_command_line_has_priority_over_the_profile_inside_parts_too(project: Path) -> None:
+    write(project / "own.py", SYSTEMS)
+    write(project / "recipes/asks.yaml", "stage: ./own.py:ask\nwith: {systems: {plain: {use: './own.py:system'}}}\n")
+    write(project / "configs/profiles/tiny.yaml", "device: from-profile\nlimit: 7\n")
+    for overrides, device, limit in [({}, "from-profile", 7), ({"device": "given", "limit": 9}, "given", 9)]:
+        arguments = make_plan("asks", overrides=overrides, profile="tiny").target.call.arguments
+        assert (arguments["systems"]["plain"].arguments["device"], arguments["limit"]) == (device, limit)
