@@ -13,6 +13,7 @@ import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError, RefusedError, SlmkitError
 from slmkit.metrics.reward_model import reward_model
+from slmkit.models.load import load_model
 from slmkit.recipe.signature import call_arguments
 from slmkit.rows.preference_rows import read_pairs
 from slmkit.runs.run_folder import Run
@@ -70,6 +71,28 @@ def test_preferences_widen_the_margin(tmp_path, pairs, module, stage, adapter):
     assert run.metrics["reward_margin"] > margins[0]
     assert run.metrics["validation_loss"] < run.metrics["validation_loss_before"]
     assert (run.dir / "model" / "adapter_config.json").exists() == (adapter == "lora")
+    # The margin widens for swapped pairs too; this does not.
+    asked = read_jsonl(pairs / "validation.jsonl")
+    assert preference(ModelRef("trained", str(run.dir)), asked) > preference(NANO, asked) + 0.1
+
+
+def preference(model: ModelRef, rows: list[dict[str, str]]) -> float:
+    """By how many nats per answer a model prefers the chosen answers, by the forward pass of transformers."""
+    import torch
+
+    loaded = load_model(model, device="cpu")
+
+    def log_probability(prompt: str, answer: str) -> float:
+        chat = [{"role": "user", "content": prompt}]
+        opening = loaded.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
+        input_ids = torch.tensor([opening + loaded.tokenizer(answer, add_special_tokens=False)["input_ids"]])
+        with torch.inference_mode():
+            log_probs = loaded.model(input_ids).logits[0, :-1].log_softmax(-1)  # (T - 1, V)
+        picked = log_probs.gather(1, input_ids[0, 1:, None])[:, 0]
+        return float(picked[len(opening) - 1 :].sum())
+
+    leads = [log_probability(r["prompt"], r["chosen"]) - log_probability(r["prompt"], r["rejected"]) for r in rows]
+    return sum(leads) / len(leads)
 
 
 @pytest.mark.parametrize("adapter", ["lora", "qlora", "full"])
