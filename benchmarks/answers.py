@@ -88,7 +88,7 @@ def labels(loaded: Any, options: argparse.Namespace) -> None:
     from slmkit.models.chat_template import render
 
     if options.data is None:
-        sys.exit("give banking77's folder: python benchmarks/answers.py labels ../shared/data/banking77")
+        sys.exit("pass banking77's folder: python benchmarks/answers.py labels ../shared/data/banking77")
     with open(options.data / "test.csv", newline="", encoding="utf-8") as file:
         texts = [row["text"].lower() for row in csv.DictReader(file)]
     names = [name.replace("_", " ") for name in json.loads((options.data / "categories.json").read_text("utf-8"))]

@@ -156,7 +156,7 @@ def score(answers: Sequence[Answer], gold: Gold, *, metric: str | None = None, *
     examples = {example.id: example for example in gold.examples}
     if unknown := [answer.example_id for answer in answers if answer.example_id not in examples]:
         what = f"the gold set has no example {unknown[0]!r}"
-        raise SlmkitError(what, where=str(gold.folder), fix="score answers with the gold set that was asked")
+        raise SlmkitError(what, where=str(gold.folder), fix="score the answers with the gold set they are for")
     asked = [examples[answer.example_id] for answer in answers]
     function = _part("metrics", metric, options) if metric else default_metric(gold)
     return mean_score(score_answers(function, asked, answers), clusters=shared_documents(asked))

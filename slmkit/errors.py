@@ -53,7 +53,7 @@ _FIXES = {
     **dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions; `ls -l` shows its owner"),
     errno.EROFS: "work in a writable folder",
     **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a file is where a folder is needed: move or rename it"),
-    errno.EISDIR: "name a file: this is a folder",
+    errno.EISDIR: "this is a folder: use the path of a file",
     errno.ENAMETOOLONG: "use a shorter name",
     errno.ELOOP: "the symbolic link points to itself: replace it",
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free disk space"),

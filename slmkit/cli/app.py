@@ -50,7 +50,7 @@ class LazyCommands(TyperGroup):
 
 app = typer.Typer(
     cls=LazyCommands,
-    help="Pick, prepare, train, evaluate and compare small language models, with evidence.",
+    help="Choose, fine-tune, evaluate and compare small language models, with measured evidence.",
     epilog="`slmkit COMMAND --help` explains a command and its options.",
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -15,7 +15,7 @@ def parse(arguments: list[str] | None, default: str | None = None) -> tuple[str,
     for i, argument in enumerate(arguments or []):
         key, equals, text = argument.partition("=")
         if equals and key in values:
-            raise SlmkitError(f"{key} is given twice", where=f"command line: {argument}", fix="give it once")
+            raise SlmkitError(f"{key} is given twice", where=f"command line: {argument}", fix="pass it once")
         if equals and not text:
             fix = f"write {key}=VALUE; {key}=null for none, {key}='\"\"' for an empty string"
             raise SlmkitError(f"{key} has no value", where=f"command line: {argument}", fix=fix)

@@ -25,7 +25,12 @@ Arguments = Annotated[
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Folder or key of a run, or the name of its recipe.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Profile = Annotated[
-    str, typer.Option("--profile", metavar="NAME", help="Machine size: a file of configs/profiles; auto detects CUDA.")
+    str,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Machine profile, a file of configs/profiles; auto is gpu with CUDA, else tiny.",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Random seed of every stage.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and print the plan; run nothing.")]
@@ -55,7 +60,9 @@ class Processes:
     machine: Annotated[
         str | None,
         typer.Option(
-            "--machine", metavar="RANK/COUNT@HOST:PORT", help="Which of several machines this is, and where they meet."
+            "--machine",
+            metavar="RANK/COUNT@HOST:PORT",
+            help="Rank of this machine, number of machines, and where they meet.",
         ),
     ] = None
 

@@ -32,7 +32,7 @@ def pick(
     is_asking = is_interactive(arguments, answers, as_json=options.as_json)
     answered = ask() if is_asking else read_answers(answers or [])
     for key in values.keys() & answered.keys():
-        raise SlmkitError(f"{key} is given twice", where=f"--answer {key}", fix="give it once")
+        raise SlmkitError(f"{key} is given twice", where=f"--answer {key}", fix="pass it once")
     values |= answered
     if measure:
         values["measure"] = True

@@ -51,7 +51,7 @@ def ask() -> dict[str, Any]:
                 values[question.key] = question.read(line)
                 break
             except ValueError as error:
-                console.print(f"  give {error}", markup=False)
+                console.print(f"  enter {error}", markup=False)
     arguments = " ".join(shlex.quote(f"{key}={_typed(value)}") for key, value in values.items())
     console.print(f"To skip the questions: slmkit pick {arguments or '--answer licence=commercial'}", markup=False)
     return values
@@ -64,14 +64,16 @@ def read_answers(answers: list[str]) -> dict[str, Any]:
     for answer in answers:
         key, equals, text = answer.partition("=")
         if key in values:
-            raise SlmkitError(f"{key} is answered twice", where=f"--answer {answer}", fix="give it once")
+            raise SlmkitError(f"{key} is answered twice", where=f"--answer {answer}", fix="pass it once")
         if not equals:
             fix = f"write KEY=VALUE, for example --answer {QUESTIONS[1].key}=open"
             raise SlmkitError(f"{answer!r} is not KEY=VALUE", where=f"--answer {answer}", fix=fix)
         try:
             values[key] = questions[key].read(text) if key in questions else read_value(text)
         except ValueError as error:
-            raise SlmkitError(f"{key} is {text!r}", where=f"--answer {answer}", fix=f"give {error}") from None
+            raise SlmkitError(
+                f"invalid value for {key}: {text!r}", where=f"--answer {answer}", fix=f"use {error}"
+            ) from None
     return values
 
 
@@ -79,13 +81,13 @@ def _file(text: str) -> str:
     if find("recipes", text):
         return text
     if not Path(text).expanduser().exists():
-        raise ValueError(f"a file or folder that exists: {text} does not")
+        raise ValueError(f"an existing file or folder; {text} does not exist")
     return str(Path(text).expanduser())
 
 
 def _licence(text: str) -> str:
     if text not in ("open", "commercial", "any"):
-        raise ValueError("one of open, commercial, any")
+        raise ValueError("open, commercial or any")
     return text
 
 

@@ -17,7 +17,7 @@ def show_mask(run_dir: Path) -> None:
         raise SlmkitError(
             "there is no loss mask: the rows are not chats, or no model was named",
             where=str(run_dir),
-            fix="name the model to train: model=NAME",
+            fix="set the model to train: model=NAME",
         )
     out.print()
     if out.is_terminal:

@@ -58,5 +58,7 @@ def _header(values: list[str], where: str) -> list[str]:
     names = [value.strip() or f"column_{i}" for i, value in enumerate(values, 1)]
     for name in names:
         if names.count(name) > 1:
-            raise SlmkitError(f"two columns are named {name!r}", where=where, fix="give each column its own name")
+            raise SlmkitError(
+                f"two columns are named {name!r}", where=where, fix="use a different name for each column"
+            )
     return names

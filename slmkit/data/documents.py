@@ -53,7 +53,7 @@ def read_passages(
             raise SlmkitError(
                 f"no text column in the documents; columns: {', '.join(row.values)}",
                 where=row.where,
-                fix='give a folder of documents, or rows with "id" and "text"',
+                fix='use a folder of documents, or rows with "id" and "text"',
             )
         name = str(
             next((row.values[name] for name in _NAME_COLUMNS if row.values.get(name)), f"{path.stem}:{row.line}")

@@ -63,7 +63,7 @@ def find_encoding(path: Path, *, encoding: str = "auto", on_note: Callable[[str]
             f" (first: line {line}, byte {byte:#04x}); the invalid bytes were read as Windows-1252"
         )
         return Encoding(utf8, "windows-1252")
-    fix = "save it as UTF-8, or name its encoding: encoding=cp1252"
+    fix = "save it as UTF-8, or set its encoding: encoding=cp1252"
     found = _detect(sample)
     if found is None:
         what = f"{path.name} is not UTF-8 (byte {byte:#04x}) and no other encoding fits"

@@ -76,7 +76,7 @@ def _training_tables(tables: list[Path], folder: Path, note: OnNote) -> list[Pat
     if len(kinds) > 1 or (len(chosen) > 1 and kinds <= {".csv", ".tsv"}):
         names = ", ".join(p.name for p in chosen[:6])
         raise SlmkitError(
-            f"several tables in this folder: {names}", where=str(folder), fix=f"name one: data={chosen[0]}"
+            f"several tables in this folder: {names}", where=str(folder), fix=f"choose one: data={chosen[0]}"
         )
     if len(chosen) < len(tables):
         inside = {p: p.relative_to(folder).as_posix() for p in tables}
@@ -98,4 +98,4 @@ def _nearest_file(path: Path) -> str:
 
     folder = path.parent if path.parent.is_dir() else Path()
     near = difflib.get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1, cutoff=0.5)
-    return f"did you mean {folder / near[0]}?" if near else "give the path of an existing file or folder"
+    return f"did you mean {folder / near[0]}?" if near else "use the path of an existing file or folder"

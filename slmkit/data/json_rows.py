@@ -87,7 +87,7 @@ class _Walk:
             raise self.fault("JSON is nested too deeply", "write one object per row") from None
         except json.JSONDecodeError as error:
             self.line += self.text.count("\n", self.at, error.pos)
-            raise self.fault(f"not valid JSON: {error.msg}", "fix the file at this line, or write it again") from None
+            raise self.fault(f"not valid JSON: {error.msg}", "fix this line, or export the file again") from None
         except ValueError as error:
             raise self.fault(str(error), "remove one of them") from None
         self._move(end)

@@ -51,13 +51,13 @@ def _read_file(file: Path, root: Path, encoding: str, note: OnNote) -> Iterator[
         what = f"cannot read {suffix} files" if suffix else "the file name has no suffix, so its format is unknown"
         raise SlmkitError(what, where=str(file), fix=f"supported file types: {SUFFIXES}")
     if file.stat().st_size == 0:
-        raise SlmkitError("the file is empty", where=f"{file}:1", fix="give a file with at least one row of data")
+        raise SlmkitError("the file is empty", where=f"{file}:1", fix="use a file with at least one row of data")
     is_empty = True
     for values, line in _values(file, suffix, root, encoding, note):
         is_empty = False
         yield Row(values, file, line)
     if is_empty:
-        raise SlmkitError("the file has no rows", where=f"{file}:1", fix="give a file with at least one row of data")
+        raise SlmkitError("the file has no rows", where=f"{file}:1", fix="use a file with at least one row of data")
 
 
 def _values(file: Path, suffix: str, root: Path, encoding: str, note: OnNote) -> Iterator[tuple[dict[str, Any], int]]:
@@ -125,5 +125,5 @@ def _arrow_rows(file: Path) -> Iterator[tuple[dict[str, Any], int]]:
         raise SlmkitError(
             f"not a valid {file.suffix[1:].title()} file: {str(error).splitlines()[0]}",
             where=f"{file}:{number + 1}",
-            fix="write the file again",
+            fix="export the file again",
         ) from None

@@ -108,7 +108,7 @@ def read_canonical(
         raise SlmkitError(
             f"none of the {counts.rows:,} rows is usable, read as {shape}; first reason: {dropped[0].reason}",
             where=f"{dropped[0].file}:{dropped[0].line}",
-            fix="fill this column, or name others: text_column=NAME label_column=NAME",
+            fix="fill this column, or choose other columns: text_column=NAME label_column=NAME",
         )
     is_synthetic = shape.kind == "text" and text_as == "questions"
     if is_synthetic:
@@ -160,7 +160,7 @@ def _questions(texts: list[CanonicalRow], note: OnNote, name: str) -> list[Canon
         raise SlmkitError(
             "no gap-fill question can be generated from this text",
             where=texts[0].where,
-            fix="give longer documents, a file with questions and answers, or text_as=text",
+            fix="use longer documents, a file with questions and answers, or text_as=text",
         )
     note(f"{name}: plain text without answers; generated {len(found):,} gap-fill questions (synthetic)")
     return found

@@ -70,8 +70,9 @@ def run_tasks(
     manager = TaskManager(include_path=str(folder) if folder else None, include_defaults=folder is None)
     for task in tasks:
         if task not in manager.all_tasks:
-            known = ", ".join(sorted(manager.all_tasks)[:10]) or "none"
-            raise SlmkitError(f"unknown task {task!r}", where=str(folder or "lm_eval"), fix=f"one of {known}")
+            known = ", ".join(sorted(manager.all_tasks)[:10])
+            fix = f"use one of {known}" if known else "add the YAML file of a task to the folder"
+            raise SlmkitError(f"unknown task {task!r}", where=str(folder or "lm_eval"), fix=fix)
     model: Any = HFLM(
         pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=batch_size, max_length=loaded.context_length
     )
@@ -109,7 +110,7 @@ def _of_task(
     for metric, by in dict.fromkeys((metric, row["filter"]) for row in rows for metric in row["metrics"]):
         name, value = f"{metric},{by}" if several else metric, values[f"{metric},{by}"]
         if not isinstance(value, Real) or not isfinite(value):
-            on_note(f"{task} {name} is left out: its value is {value!r}")
+            on_note(f"{task} {name} is skipped because its value is {value!r}")
             continue
         matching = [row for row in rows if row["filter"] == by and metric in row["metrics"]]
         scores = [float(row[metric]) for row in matching if isinstance(row[metric], Real)]

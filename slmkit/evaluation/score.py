@@ -142,7 +142,7 @@ def default_metric(gold: Gold) -> Metric:
             raise SlmkitError(
                 f"a gold card cannot name the metric {name!r}",
                 where=str(gold.folder / "card.yaml"),
-                fix=f"one of {', '.join(_NAMED)}; set any other as `metric` in the recipe",
+                fix=f"use one of {', '.join(_NAMED)}, or set any other as `metric` in the recipe",
             )
         return _NAMED[name]
     if gold.task.kind == "extraction":

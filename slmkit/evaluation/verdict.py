@@ -214,23 +214,23 @@ def _sentence(
         return (
             f"Not enough data to choose between {chosen.name} ({chosen.mean:.3f}) and {best.name} ({best.mean:.3f}, "
             f"n={len(best.scores)}): the difference is {_interval(loss)}{corrected}. About {more:,} more items would "
-            f"decide; until then take {chosen.name}, which is cheaper."
+            f"decide; until then use {chosen.name}, which is cheaper."
         )
     if loss is not None:
         noise = ", no larger than between repeat runs" if loss.p_value < ALPHA else ""
         worse = "worse" if noise else "significantly worse"
         return (
-            f"Take {chosen.name}: it {score} and is the cheapest system that is not {worse} than the best, "
+            f"Use {chosen.name}. It {score} and is the cheapest system that is not {worse} than the best, "
             f"{best.name} ({best.mean:.3f}); the difference is {_interval(loss)}{noise}."
         )
     second = max((arm for arm in arms if arm is not best), key=lambda arm: arm.mean)
     lead = pairs[best.name, second.name]
     if lead.p_value < ALPHA:
         return (
-            f"Take {chosen.name}: it {score}, more than any other system; "
-            f"it leads the next best, {second.name}, by {_interval(lead)}."
+            f"Use {chosen.name}. It {score}, the highest of all systems, and beats the runner-up, {second.name}, "
+            f"by {_interval(lead)}."
         )
-    return f"Take {chosen.name}: it {score}; no system scores higher, and those with a similar score cost more."
+    return f"Use {chosen.name}. It {score}; no system scores higher, and those with a similar score cost more."
 
 
 def _interval(difference: Difference) -> str:

@@ -78,7 +78,7 @@ def add_to_gold(
     if not added:
         counts = Counter(reason for reason, _ in left_out)
         why = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
-        raise RefusedError(f"no new example: {why}", where=str(file), fix="give rows that are not in the set yet")
+        raise RefusedError(f"no new example: {why}", where=str(file), fix="add rows that are not in the set yet")
     _refreeze(gold, list(added.values()), file)
     return Added(read_gold(folder), list(added.values()), left_out)
 

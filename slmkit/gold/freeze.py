@@ -45,7 +45,9 @@ def freeze_gold(
         raise SlmkitError("this gold set is already frozen", where=str(folder), fix="choose another name")
     ids = Counter(example.id for example in examples)
     if repeated := [id for id, count in ids.items() if count > 1]:
-        raise SlmkitError(f"two examples have the id {repeated[0]!r}", where=str(folder), fix="give each its own id")
+        raise SlmkitError(
+            f"two examples have the id {repeated[0]!r}", where=str(folder), fix="use a unique id for each example"
+        )
     text = as_lines(examples)
     card = {
         "name": task.name,
@@ -96,7 +98,7 @@ def freeze_once(
         raise SlmkitError(
             f"{rows.shape}: these rows are not questions with one correct answer",
             where=rows.rows[0].where,
-            fix="give gold=FILE with inputs and answers",
+            fix="set gold=FILE to a file with inputs and answers",
         )
     parts = [read_canonical(path, on_note=note, **columns) for path in held_out]  # type: ignore[arg-type]
     candidates, removed = _examples([row for part in parts for row in part.rows] if parts else rows.rows, rows.kind)
@@ -105,7 +107,7 @@ def freeze_once(
         raise SlmkitError(
             f"{len(rows.rows)} usable rows are too few to hold some out",
             where=str(data),
-            fix=f"give at least {_FEWEST_ROWS} rows",
+            fix=f"provide at least {_FEWEST_ROWS} rows",
         )
     dev = _dev_examples(rows, examples, size // 2)
     labels = sorted({*rows.labels, *(e.target for e in examples)}) if rows.kind == "classification" else []
@@ -138,7 +140,7 @@ def _read_frozen(folder: Path, sources: Sequence[Path], columns: Mapping[str, An
         raise SlmkitError(
             f"this gold set was frozen from {known}, not from {current}",
             where=str(folder / "card.yaml"),
-            fix="choose another name for the new data, or give its own gold set: gold=FOLDER",
+            fix="choose another name for the new data, or set gold=FOLDER to its own gold set",
         )
     read_as = gold.card.get("read_as")
     if read_as is not None and (columns["text_column"] or columns["label_column"]):

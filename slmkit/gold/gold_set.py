@@ -44,7 +44,7 @@ def read_gold(folder: Path) -> Gold:
     for required in (folder / "card.yaml", path):
         if not required.is_file():
             raise SlmkitError(
-                f"not a gold set: {required.name} is missing", where=str(folder), fix="name a folder such as gold/NAME"
+                f"not a gold set: {required.name} is missing", where=str(folder), fix="use a folder such as gold/NAME"
             )
     card = read_card(folder)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -95,7 +95,9 @@ def read_examples(path: Path) -> list[Example]:
                     f"not a valid example: {error}", where=where, fix="each line needs id, input and target"
                 ) from None
             if example.id in examples:
-                raise SlmkitError(f"two examples have the id {example.id!r}", where=where, fix="give each its own id")
+                raise SlmkitError(
+                    f"two examples have the id {example.id!r}", where=where, fix="use a unique id for each example"
+                )
             examples[example.id] = example
     return list(examples.values())
 

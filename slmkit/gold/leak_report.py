@@ -81,7 +81,7 @@ def _in_rows(gold: Gold, rows: Sequence[CanonicalRow], use: str) -> list[Finding
     if found:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in Counter(leak.kind for leak in found).most_common())
         fix = "prepare drops them" if use == "training" else "remove them"
-        text = f"{len(found):,} of {len(rows):,} {use} rows leak gold ({kinds}); {fix}"
+        text = f"{len(found):,} of {len(rows):,} {use} rows overlap the gold set ({kinds}); {fix}"
         findings.append(Finding("warning", "leak", text, rows[found[0].row].where))
     leaking = {leak.row for leak in found}
     rest = [row for i, row in enumerate(rows) if i not in leaking]
@@ -95,7 +95,7 @@ def _in_rows(gold: Gold, rows: Sequence[CanonicalRow], use: str) -> list[Finding
         )
         findings.append(Finding("note", "leak", text, rest[row].where))
     if not findings:
-        findings.append(Finding("note", "leak", f"none of {len(rows):,} {use} rows leaks gold"))
+        findings.append(Finding("note", "leak", f"none of {len(rows):,} {use} rows overlaps the gold set"))
     return findings
 
 

@@ -116,7 +116,7 @@ def _with_shipped_gold(values: dict[str, Any], recipe: str) -> dict[str, Any]:
         return values
     gold = _shipped_gold(recipe)
     if gold is None:
-        fix = "name one: gold=FOLDER"
+        fix = "set one: gold=FOLDER"
         raise SlmkitError(f"recipe {recipe!r} has no gold set", where=f"command line: data={recipe}", fix=fix)
     return {**values, "gold": gold}
 

@@ -46,7 +46,7 @@ def import_config(file: str, *, recipe: str | None, stage: str | None, dry_run: 
         write_atomically(one, content)
     mistakes = [] if dry_run else _mistakes(done, written)
     if as_json:
-        summary = {**_as_json(done, name, list(written)), "mend": mistakes, "dry_run": dry_run}
+        summary = {**_as_json(done, name, list(written)), "to_fix": mistakes, "dry_run": dry_run}
         print(json.dumps(summary, ensure_ascii=False))
         return
     _print(done)
@@ -84,7 +84,7 @@ def _recipe_name(text: str) -> str:
     path = path.with_suffix("") if path.suffix in (".yaml", ".yml") else path
     parts = path.parts[1:] if path.parts[:1] == ("recipes",) else path.parts
     if path.is_absolute() or ".." in parts or not parts:
-        raise SlmkitError(f"{text!r} is not a recipe name", where="--out", fix="give NAME for recipes/NAME.yaml")
+        raise SlmkitError(f"{text!r} is not a recipe name", where="--out", fix="use NAME for recipes/NAME.yaml")
     return "/".join(parts)
 
 
@@ -97,7 +97,7 @@ def _recipe(done: Translated, path: Path, data_recipe: str) -> str:
     values = dict(sorted(values.items(), key=lambda item: order.get(item[0].partition(".")[0], len(order))))
     lines = [f"title: Imported from the {done.tool} config {path.name}", _stage_line(done), "with:"]
     if "data" not in values:
-        lines.append("  # data: set it to a folder with train.jsonl or a .jsonl file, or give data=FILE")
+        lines.append("  # data: set it to a folder with train.jsonl or a .jsonl file, or pass data=FILE")
     group = ""
     for key, (value, origin) in values.items():
         first, _, inner = key.partition(".")
@@ -123,7 +123,7 @@ def _stage_line(done: Translated) -> str:
 def _prepare_recipe(done: Translated, path: Path) -> str:
     lines = [f"title: Prepare the data of {path.name}", "stage: prepare", "with:"]
     if "data" not in done.prepare:
-        lines.append("  # data: set it to a .csv, .jsonl, .json or .parquet file or a folder, or give data=FILE")
+        lines.append("  # data: set it to a .csv, .jsonl, .json or .parquet file or a folder, or pass data=FILE")
     lines += [
         f"{f'  {key}: {_yaml(value)}':<{_COMMENT_AT}} # {origin}" for key, (value, origin) in done.prepare.items()
     ]

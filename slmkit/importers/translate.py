@@ -61,7 +61,7 @@ def detect(flat: Mapping[str, Any]) -> Tool:
     counts = sorted(((len(tool.distinctive & flat.keys()), tool.name, tool) for tool in TOOLS), reverse=True)
     if counts[0][0] == 0:
         names = ", ".join(tool.name for tool in TOOLS)
-        fix = f"give a training config of {names}"
+        fix = f"use a training config of {names}"
         where = f"keys {', '.join(list(flat)[:6])}"
         raise SlmkitError("cannot recognize which tool the file is for", where=where, fix=fix)
     return counts[0][2]

@@ -49,7 +49,7 @@ def read_rows(data: Path) -> list[Row]:
     """The rows of a run's data.jsonl."""
     path = data / "data.jsonl"
     if not path.is_file():
-        raise SlmkitError("data.jsonl is missing", where=str(data), fix="name a run of the `world` stage")
+        raise SlmkitError("data.jsonl is missing", where=str(data), fix="use a run of the `world` stage")
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 

@@ -1,6 +1,6 @@
 """The loop of a project: train, see where the model fails, change one thing, train again, ship only what is better.
 
-The recipes named by `first`, `knobs` and `mended` train the versions. Here all answer the same test questions, and
+The recipes named by `first`, `knobs` and `fixed` train the versions. Here all answer the same test questions, and
 the release gate decides.
 """
 
@@ -29,7 +29,7 @@ def project_loop(
     *,
     first: Model,
     knobs: Model,
-    mended: Model,
+    fixed: Model,
     gold: Input,
     bar: float = 0.75,
     limit: PositiveInt | None = None,
@@ -41,7 +41,7 @@ def project_loop(
     bar: the lowest score that ships.
     """
     ask = partial(prompt, chat=ChatOptions(device=device, dtype=dtype, show_labels=False))
-    systems = {"version 1": first, "higher rank, more epochs": knobs, "version 2, fixed data": mended}
+    systems = {"version 1": first, "higher rank, more epochs": knobs, "version 2, fixed data": fixed}
     asked = {name: partial(ask, model=ref) for name, ref in systems.items()}
     arms = ask_arms(run, read_gold(gold), asked, limit=limit)
     before, with_knobs, after = arms.values()
@@ -59,7 +59,7 @@ def project_loop(
         knobs_gain=with_knobs.score.value - before.score.value,
         data_over_knobs=after.score.value - with_knobs.score.value,
         worst_slice_with_knobs=slices["higher rank, more epochs"][worst],
-        worst_slice_mended=slices["version 2, fixed data"][worst],
+        worst_slice_fixed=slices["version 2, fixed data"][worst],
         ships_version_1=float(gate(before, before, bar)),
         ships_version_2=float(gate(after, before, bar)),
     )

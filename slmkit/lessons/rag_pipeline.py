@@ -118,7 +118,7 @@ def read_notes(folder: Path) -> dict[str, str]:
     path = folder / "documents.jsonl"
     if not path.is_file():
         raise SlmkitError(
-            "documents.jsonl is missing", where=str(folder), fix="name a folder that has one, such as gold/fresh"
+            "documents.jsonl is missing", where=str(folder), fix="use a folder that has one, such as gold/fresh"
         )
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return {row["id"]: row["text"] for row in rows}

@@ -75,7 +75,7 @@ def _module(path: Path | None, hub_id: str | None) -> Any:
 
     where = f"evaluate module {hub_id or path}"
     if path is not None and not (path / f"{path.name}.py" if path.is_dir() else path).is_file():
-        fix = f"the folder {path.name}/ needs a script {path.stem}.py; or give the path of the script"
+        fix = f"the folder {path.name}/ needs a script {path.stem}.py; or set the path of the script"
         raise SlmkitError(f"no module {path.name!r}", where=where, fix=fix)
     try:
         module = evaluate.load(hub_id or str(path), keep_in_memory=True, seed=0)

@@ -35,7 +35,7 @@ def _files_of_folder(ref: ModelRef, folder: Path) -> set[str]:
         raise SlmkitError(
             f"the folder of model {ref.name!r} has no {' or '.join(needed)}",
             where=str(folder),
-            fix="name a folder saved by transformers or peft, a run that trained a model, or a hub id",
+            fix="use a folder saved by transformers or peft, a run that trained a model, or a hub id",
         )
     if not any(name.endswith((".safetensors", ".bin")) for name in files):
         raise SlmkitError(

@@ -51,7 +51,7 @@ def _explanation(error: Exception, ref: ModelRef) -> SlmkitError | None:
     }:
         return FailedError(
             f"model {ref.path!r} is not on this machine, and the hub cannot be reached",
-            fix="model=nano needs no network; or download the model elsewhere and name its folder",
+            fix="use model=nano (needs no network), or download the model elsewhere and set `model` to its folder",
         )
     if isinstance(error, (OSError, ValueError)):
         return SlmkitError(f"model {ref.name!r} cannot be loaded: {text.splitlines()[0]}", fix="use another `model`")

@@ -106,7 +106,7 @@ def _check_names(model: PreTrainedModel, lora: Lora) -> None:
                 raise SlmkitError(
                     f"the model has no module {name!r}",
                     where=f"lora.{key}",
-                    fix=f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(module_names))}",
+                    fix=f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(sorted(module_names))}",
                 )
     if "lm_head" in targets:
         raise SlmkitError(

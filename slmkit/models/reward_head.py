@@ -38,7 +38,7 @@ def load_scorer(ref: ModelRef) -> tuple[Any, Any]:
 
     folder = model_folder(ref)
     if folder is None or not _scores(folder):
-        fix = "name a run of the reward stage, such as methods/reward"
+        fix = "use a run of the reward stage, such as methods/reward"
         raise SlmkitError(f"{ref.name!r} is not a reward model", where=str(folder or ref.path), fix=fix)
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
     if (folder / "adapter_config.json").exists():

@@ -25,7 +25,7 @@ def check_unsloth(ref: ModelRef, adapter: Adapter, attn_implementation: str) -> 
         raise SlmkitError(
             f"the unsloth backend does not support adapter {adapter!r}",
             where="backend, adapter",
-            fix=f"one of {', '.join(_ADAPTERS)}",
+            fix=f"use one of {', '.join(_ADAPTERS)}",
         )
     if attn_implementation != "auto":
         what = f"the unsloth backend has its own kernels, so attn_implementation cannot be {attn_implementation!r}"

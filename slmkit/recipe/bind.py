@@ -138,7 +138,7 @@ class _Binder:
 
     def _missing_part_name(self, kind: str, folder: str, path: KeyPath) -> SlmkitError:
         """Without `use`, the key itself may be misspelt: `systems.rga.top_k` beside a system `rag`."""
-        fix = f"add `use: NAME`, one of {', '.join(lookup.part_files(folder))}"
+        fix = f"add `use: NAME`, where NAME is one of {', '.join(lookup.part_files(folder))}"
         parent = self.layer.at(path[:-1])
         siblings = parent.items() if isinstance(parent, dict) and len(path) > 2 else ()
         names = [str(key) for key, part in siblings if key != path[-1] and isinstance(part, str | dict)]

@@ -42,12 +42,14 @@ def binding_error(
         line = layer.where(path) if path != ("with",) else _stage_line(layer)
         return SlmkitError(f"{what} needs a value for {loc[-1]!r}", where=line, fix=f"add `{loc[-1]}: VALUE`")
     dotted = ".".join(str(step) for step in loc)
-    fix = f"give {expected_text(one['msg'] for one in details if _existing_keys(value, one['loc']) == loc)}"
+    fix = f"use {expected_text(one['msg'] for one in details if _existing_keys(value, one['loc']) == loc)}"
     if loc[0] not in values:
-        return SlmkitError(f"the default of {dotted} is {first['input']!r}", where=source_location(function), fix=fix)
+        return SlmkitError(
+            f"invalid default for {dotted}: {first['input']!r}", where=source_location(function), fix=fix
+        )
     location = where((*path, *loc))
     fix += quoting_hint(first["input"], fix, dotted if location.startswith("command line") else "")
-    return SlmkitError(f"{dotted} is {first['input']!r}", where=location, fix=fix)
+    return SlmkitError(f"invalid value for {dotted}: {first['input']!r}", where=location, fix=fix)
 
 
 def _unknown_key(loc: KeyPath, known: Mapping[str, Any], *, what: str, where: str) -> SlmkitError:

@@ -107,7 +107,9 @@ def read_lesson(recipe: Recipe) -> Lesson | None:
     for key, (is_valid, form) in _FIELDS.items():
         if key in value and not is_valid(value[key]):
             raise SlmkitError(
-                f"lesson.{key} is {value[key]!r}", where=recipe.layer.where(("lesson", key)), fix=f"give {form}"
+                f"invalid value for lesson.{key}: {value[key]!r}",
+                where=recipe.layer.where(("lesson", key)),
+                fix=f"use {form}",
             )
     for key in value:
         if key not in _FIELDS:

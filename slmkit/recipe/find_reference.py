@@ -33,7 +33,7 @@ def find_model(name: str, where: str) -> Reference:
         return Reference("model", name, folder, is_model=True)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and " " not in name:
         return Reference("model", name, is_model=True)
-    options = "give a card of configs/models, a folder, or a hub id org/name"
+    options = "use the name of a card in configs/models, a folder, or a hub id (org/name)"
     fix = lookup.suggest(name, lookup.names("configs/models"), options)
     raise SlmkitError(f"unknown model {name!r}", where=where, fix=fix)
 

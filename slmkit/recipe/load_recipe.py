@@ -101,7 +101,7 @@ def _check_names(layer: Layer, path: KeyPath, known: tuple[str, ...], what: str)
             raise SlmkitError(f"unknown key {key!r} in {what}", where=where, fix=lookup.suggest(str(key), known))
         kind = _KINDS.get(key)
         if value is not None and kind and not isinstance(value, kind):
-            raise SlmkitError(f"{key!r} cannot be {value!r}", where=where, fix=f"give {_KIND_NAMES[kind]}")
+            raise SlmkitError(f"invalid value for {key}: {value!r}", where=where, fix=f"use {_KIND_NAMES[kind]}")
 
 
 def _mapping(layer: Layer, path: KeyPath) -> dict[Any, Any]:
@@ -112,8 +112,8 @@ def _mapping(layer: Layer, path: KeyPath) -> dict[Any, Any]:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            what = f"{'.'.join(map(str, path))} cannot be {value!r}"
-            raise SlmkitError(what, where=layer.where(path), fix=f"give {_KIND_NAMES[dict]}")
+            what = f"invalid value for {'.'.join(map(str, path))}: {value!r}"
+            raise SlmkitError(what, where=layer.where(path), fix=f"use {_KIND_NAMES[dict]}")
     found: dict[Any, Any] = value
     return found
 
@@ -141,16 +141,20 @@ def _check_bounds(layer: Layer, path: KeyPath) -> None:
     for name, bounds in _mapping(layer, path).items():
         where = layer.where((*path, name))
         if not isinstance(name, str):
-            raise SlmkitError(f"the metric name {name!r} is not text", where=where, fix="give the name of a metric")
+            raise SlmkitError(f"the metric name {name!r} is not text", where=where, fix="use the name of a metric")
         is_pair = isinstance(bounds, list) and len(bounds) == 2
         if not is_pair or any(isinstance(end, bool) or not isinstance(end, int | float | None) for end in bounds):
-            raise SlmkitError(f"expect.{name} is {bounds!r}", where=where, fix="give [LOW, HIGH]; null means no bound")
+            raise SlmkitError(
+                f"invalid bounds for expect.{name}: {bounds!r}",
+                where=where,
+                fix="use [LOW, HIGH]; null means no bound",
+            )
         low, high = bounds
         if low is not None and high is not None and low > high:
             raise SlmkitError(
                 f"expect.{name} is {bounds!r}: the lower bound is above the upper bound",
                 where=where,
-                fix=f"give [{high}, {low}]",
+                fix=f"use [{high}, {low}]",
             )
 
 

@@ -42,8 +42,8 @@ def read_keys(command: str, values: Mapping[str, Any], keys: type[_Keys]) -> _Ke
             raise SlmkitError(f"the key {key!r} is missing", where="command line", fix=fix) from None
         where = f"command line: {key}={values[key]}"
         expected = expected_text(one["msg"] for one in error.errors() if one["loc"][0] == key)
-        fix = f"give {expected}{quoting_hint(values[key], expected, key)}"
-        raise SlmkitError(f"{key} is {values[key]!r}", where=where, fix=fix) from None
+        fix = f"use {expected}{quoting_hint(values[key], expected, key)}"
+        raise SlmkitError(f"invalid value for {key}: {values[key]!r}", where=where, fix=fix) from None
 
 
 def existing_path(key: str, value: str) -> Path:

@@ -81,6 +81,6 @@ class _Rerank:
             reason = str(error).partition("\n")[0]
             raise SlmkitError(
                 f"cannot load cross_encoder {self.cross_encoder!r}: {reason}",
-                fix="name a folder with a sequence classifier and its tokenizer, or a hub id in the local cache",
+                fix="use a folder with a sequence classifier and its tokenizer, or a hub id in the local cache",
             ) from None
         return tokenizer, model.eval().to("cuda" if torch.cuda.is_available() else "cpu")

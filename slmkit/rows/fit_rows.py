@@ -80,7 +80,7 @@ def fit_template(
                 raise fault.as_refusal()
             notes.append(f"{fault.name}: {fault.text}; {fault.fix}")
         labelled = "".join(piece for piece, on in report.pieces if on)
-        share = f"{report.trained_share:.0%} of the tokens carry loss, in the first row {labelled!r}"
+        share = f"the loss covers {report.trained_share:.0%} of the tokens; in the first row these are {labelled!r}"
         notes.append(f"template {report.template_hash}: {share}")
     lengths = _count(tokenizer, [with_instruction(row.values, instruction) for row in rows])
     if report is None and max_length == "auto" and on_overflow != "split":

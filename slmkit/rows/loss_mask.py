@@ -168,7 +168,7 @@ def _row(chat: Chat, input_ids: list[int], mask: list[int], special_ids: set[int
         raise RefusedError(
             f"row {chat.id} has no token that carries loss",
             where=chat.where,
-            fix="give each chat an assistant turn that is not empty",
+            fix="add a non-empty assistant turn to each chat",
         )
     return row
 

@@ -16,7 +16,7 @@ def train_file(path: Path) -> Path:
     """The train.jsonl of a folder, or the file itself."""
     file = path / "train.jsonl" if path.is_dir() else path
     if not file.exists():
-        fix = "name the run of a prepare stage, a folder with a train.jsonl, or a .jsonl file"
+        fix = "use the run of a prepare stage, a folder with a train.jsonl, or a .jsonl file"
         raise SlmkitError("train.jsonl not found", where=str(path), fix=fix)
     return file
 

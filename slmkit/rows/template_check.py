@@ -160,7 +160,7 @@ def _mask_faults(
             faults.append(_template_trained(chat, text[start:stop], text))
     for turn, message in enumerate(chat.messages):
         if message["role"] == "assistant" and spans[turn] is not None and not ended.get(turn, False):
-            fix = "put the end-of-turn token inside {% generation %}, or name another eos_token"
+            fix = "put the end-of-turn token inside {% generation %}, or set another eos_token"
             text_ = "an answer's end-of-turn token carries no loss, so the model would not learn to stop"
             faults.append(Fault("error", "end not learnt", text_, chat.where, fix))
     return faults
@@ -228,7 +228,9 @@ def _token_faults(
             faults.append(Fault("error", "unknown marker", text_, where, fix))
     if tokenizer.pad_token_id is not None and tokenizer.pad_token_id == tokenizer.eos_token_id:
         fix = "set another pad_token in tokenizer_config.json, such as a reserved token"
-        text_ = f"pad_token and eos_token are both {tokenizer.eos_token}: masked as padding, the end is not learned"
+        text_ = (
+            f"pad_token and eos_token are both {tokenizer.eos_token}; masking the padding also masks the end of turn"
+        )
         faults.append(Fault("warning", "pad is end", text_, where, fix))
     if embedding_norms is not None:
         ordered = sorted(embedding_norms)

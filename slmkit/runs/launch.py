@@ -58,8 +58,8 @@ def read_launch(num_processes: int, *, fsdp: bool, machine: str | None) -> Launc
     if machine is not None:
         found = re.fullmatch(r"(\d+)/(\d+)@([^\s:]+:\d+)", machine)
         if found is None or not int(found[1]) < int(found[2]):
-            fix = "RANK/COUNT@HOST:PORT: 0/2@10.0.0.1:29500 on machine 0 of two, 1/2@10.0.0.1:29500 on machine 1"
-            raise SlmkitError(f"--machine is {machine!r}", where="command line", fix=fix)
+            fix = "use RANK/COUNT@HOST:PORT: 0/2@10.0.0.1:29500 on machine 0 of two, 1/2@10.0.0.1:29500 on machine 1"
+            raise SlmkitError(f"invalid value for --machine: {machine!r}", where="command line", fix=fix)
         launch = Launch(num_processes, fsdp, int(found[1]), int(found[2]), found[3])
     if fsdp and launch.world_size == 1:
         raise SlmkitError("--fsdp needs at least two processes", where="command line", fix="add --num-processes 2")

@@ -134,8 +134,8 @@ class _Builder:
             where, fix = shown(self.files[ancestors[-1]]), "remove one of these links"
             if key := next((key for key, value in self.overrides.items() if value == reference), None):
                 where = f"command line: {key}={reference}"
-                fix = f"{key} reaches every recipe that has it; set it in one place: system.{key}={reference}"
-            raise SlmkitError(f"the recipes form a circle: {circle}", where=where, fix=fix)
+                fix = f"{key} applies to every recipe with that key; set it in one place: system.{key}={reference}"
+            raise SlmkitError(f"circular dependency between recipes: {circle}", where=where, fix=fix)
         for step in self.steps:
             if step.name == name:
                 return step

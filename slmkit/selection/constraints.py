@@ -232,7 +232,7 @@ def _speed(card: Card, asked: Constraints) -> str | None:
         return None
     most = tokens_per_second(card, asked)
     if most is None:
-        return "its speed is unknown, since its shape is"
+        return "its speed cannot be estimated: the card does not give its layer sizes"
     return f"it reaches at most {most:,.0f} tokens/s" if most < asked.min_tokens_per_second else None
 
 
@@ -255,7 +255,7 @@ CHECKS: dict[str, Callable[[Card, Constraints], str | None]] = {
 
 def _too_big(need: Footprint | None, memory_gb: float, what: str) -> str | None:
     if need is None:
-        return "its memory is unknown, since its shape is"
+        return "its memory cannot be estimated: the card does not give its layer sizes"
     if need.total <= USABLE * memory_gb * 1e9:
         return None
     return f"{what} needs {need.total / 1e9:.1f} GB; {USABLE * memory_gb:.1f} of {memory_gb:g} GB are usable"

@@ -42,9 +42,11 @@ def measure_candidates(
     run.note(f"measuring the {len(here)} of {len(cards)} passing models that are on this machine")
     rows = _without_gold(run, gold, rows[:: max(1, -(-len(rows) // _MOST_ROWS))])
     if not gold:
-        run.note("no dev score without gold: create a set with `slmkit gold freeze data=FILE` and add gold=FOLDER")
+        run.note("no dev score without a gold set: create one with `slmkit gold freeze data=FILE` and add gold=FOLDER")
     if not any(row.target for row in rows):
-        run.note("no few-shot score and no probe: no row outside gold has an answer; add data=FILE with answers")
+        run.note(
+            "few-shot score and probe fine-tune skipped: they need labelled rows outside the gold set; add data=FILE"
+        )
     task = gold.task if gold else Task("own data", "generation", "")
     dev = gold.dev[:limit] if gold else []
     settings = [limit, num_shots, probe_steps, probe_minutes, run.seed, machine()]

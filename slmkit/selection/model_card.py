@@ -96,7 +96,7 @@ def read_card(path: Path) -> Card:
     for key in values:
         if key not in known:
             raise SlmkitError(
-                f"unknown key {key!r} in a model card", where=str(path), fix=f"one of {', '.join(known)}"
+                f"unknown key {key!r} in a model card", where=str(path), fix=f"use one of {', '.join(known)}"
             )
     for key in ("languages", "sources"):
         if key in values:

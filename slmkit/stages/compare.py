@@ -39,19 +39,19 @@ def compare(
     price_per_hour: NonNegativeFloat = 1.0,
     answers_per_training: PositiveInt = 100_000,
 ) -> None:
-    """Asks several systems the same gold questions and takes the cheapest one not significantly worse than the best.
+    """Asks several systems the same gold questions and picks the cheapest one not significantly worse than the best.
 
     metric: None: the metric named in the gold card, else exact_match for labels and short answers, json_fields for
     extraction, f1 for long answers. more_metrics: additional metrics for the table `more`; None: macro F1 and
     calibration for labels, JSON validity and slot F1 for extraction, else F1, plus abstention rates if some questions
     have no answer.
-    margin: there is enough data if a loss larger than this is either ruled out or significant. bar: the score that
-    the chosen system must reach, else the exit code is 2.
+    margin: the smallest score difference that matters. There is enough data once a drop larger than this is either
+    ruled out or significant. bar: the score that the chosen system must reach; otherwise the exit code is 2.
     reference: the system that differences are measured from; None: the best prompted model without training.
     ladder: asks the systems in the given order and stops at the first that reaches the bar.
     repeats: {few-shot again: few-shot} declares a system as a repeat run of another, with another seed or training.
     It is not compared; it shows how much a score varies between runs, and smaller losses are ignored.
-    price_per_hour: of the machine; the cost of a training is spread over answers_per_training answers. Name the
+    price_per_hour: of the machine; the cost of training is spread over answers_per_training answers. Name the
     systems from simple to complex: if costs are similar, the first is chosen.
     """
     frozen = read_gold(gold)
@@ -125,7 +125,7 @@ def check(
     compared = [name for name in systems if name not in (repeats or {})]
     if reference is not None and reference not in compared:
         raise SlmkitError(
-            f"reference {reference!r} is not one of the systems compared", fix=f"one of {', '.join(compared)}"
+            f"reference {reference!r} is not one of the systems compared", fix=f"use one of {', '.join(compared)}"
         )
     if ladder and bar is None:
         raise SlmkitError("ladder=true needs a bar to stop at", fix="add bar=0.9, the score that is good enough")
@@ -133,7 +133,7 @@ def check(
         if not {name, of} <= set(systems) or name == of or of in (repeats or {}):
             raise SlmkitError(
                 f"{name!r} cannot be a repeat run of {of!r}",
-                fix=f"name two of {', '.join(systems)}; the second must not be a repeat run itself",
+                fix=f"choose two of {', '.join(systems)}; the second must not be a repeat run itself",
             )
     check_metrics(metric, more_metrics)
     if gold.exists():

@@ -81,7 +81,9 @@ def check(
     check_model(teacher, needs_chat_template=False)
     if teacher.path == model.path:
         raise SlmkitError(
-            f"teacher and student are the same model, {teacher.name!r}", where="teacher", fix="name a better model"
+            f"teacher and student are the same model, {teacher.name!r}",
+            where="teacher",
+            fix="use a better model as the teacher",
         )
     if data.exists():
         read_prompts(train_file(data), limit=100)

@@ -106,11 +106,13 @@ def check(
     """Tries the metrics and builds both systems, so that a missing model is found before any work."""
     check_metrics(metric, None)
     if not keep:
-        raise SlmkitError("keep names no gold set", where="with.keep", fix="keep: [gold/reading]")
+        raise SlmkitError("`keep` is empty", where="with.keep", fix="list at least one gold set: keep: [gold/reading]")
     sets = [read_gold(folder) for folder in (gold, *keep) if folder.exists()]
     if len({one.task.name for one in sets}) < len(sets):
         twice = next(one.task.name for i, one in enumerate(sets) if one.task.name in [s.task.name for s in sets[:i]])
-        raise SlmkitError(f"gold set {twice!r} is named twice", where="with.gold, with.keep", fix="name each set once")
+        raise SlmkitError(
+            f"gold set {twice!r} is listed twice", where="with.gold, with.keep", fix="list each set once"
+        )
     for one in sets:
         default_metric(one)  # raises if the card names an unknown metric
         for system in (before, after):

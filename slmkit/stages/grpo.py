@@ -99,7 +99,7 @@ def check(
         raise SlmkitError(
             f"{len(rewards)} rewards but {len(reward_weights)} weights",
             where="reward_weights",
-            fix="give one weight per reward",
+            fix="set one weight per reward",
         )
     answers = training.rows_per_step
     if num_generations < 2 or answers % num_generations:

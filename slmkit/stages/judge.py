@@ -94,7 +94,7 @@ def judge(
         raise RefusedError(
             f"the judge agrees too little with people: kappa {found.score}; the interval must be above {min_kappa:g}",
             where=str(labels),
-            fix="use a better judge or a clearer criterion, label more answers, or leave out `bar`",
+            fix="use a better judge or a clearer criterion, label more answers, or remove `bar`",
         )
     what = f"{system} against {against}" if against else system
     backing = f"kappa with human labels {found.score}" if known else "not validated: there are no human labels"
@@ -118,7 +118,9 @@ def check(
     """Refuses a bar with fewer than 30 human labels, and systems that are not in the run."""
     if system == against:
         raise SlmkitError(
-            f"{system!r} is compared with itself", where="against", fix="name another system in `against`"
+            f"a system cannot be compared with itself: {system!r}",
+            where="against",
+            fix="set `against` to another system",
         )
     judge(judge_task(pairs=against is not None, criterion=criterion))
     known = _labels(labels, system, against) if labels else {}
@@ -128,14 +130,14 @@ def check(
             raise SlmkitError(
                 f"{system} and {against} answered no example in common",
                 where=str(answers),
-                fix="name two systems of one comparison, or leave out `against`",
+                fix="choose two systems of one comparison, or remove `against`",
             )
         known = {id: label for id, label in known.items() if id in ids}
     if bar is not None and len(known) < FEWEST_LABELS:
         raise RefusedError(
             f"a bar needs at least {FEWEST_LABELS} human labels to validate the judge; there are {len(known)}",
             where=str(labels or "labels"),
-            fix='give labels=FILE with {"id", "label"} lines for answers of this run, or leave out `bar`',
+            fix='set labels=FILE with {"id", "label"} lines for answers of this run, or remove `bar`',
         )
 
 
@@ -173,12 +175,12 @@ def _rows(answers: Path, system: str) -> dict[str, Row]:
     """The answers of one system, by example id."""
     path = answers / "answers.jsonl"
     if not path.is_file():
-        raise SlmkitError("there is no answers.jsonl", where=str(answers), fix="name a run of compare or eval")
+        raise SlmkitError("there is no answers.jsonl", where=str(answers), fix="use a run of compare or eval")
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     found = {row["example_id"]: row for row in rows if row["system"] == system}
     if not found:
         names = ", ".join(dict.fromkeys(row["system"] for row in rows))
-        raise SlmkitError(f"no answers of {system!r}", where=str(path), fix=f"one of {names}")
+        raise SlmkitError(f"no answers of {system!r}", where=str(path), fix=f"use one of {names}")
     return found
 
 
@@ -209,6 +211,6 @@ def _labels(path: Path, system: str, against: str | None) -> dict[str, str]:
             ) from None
         if label not in allowed:
             words = ", ".join(str(word) for word in allowed)
-            raise SlmkitError(f"unknown label {label!r}", where=f"{path}:{number}", fix=f"one of {words}")
+            raise SlmkitError(f"unknown label {label!r}", where=f"{path}:{number}", fix=f"use one of {words}")
         found[id] = label
     return found

@@ -76,7 +76,7 @@ def check(*, model: Model, data: Input, num_prompts: int = 50, **_: Any) -> None
     check_model(model)
     folder = model_folder(model)
     if folder is not None and not (folder / "adapter_config.json").exists():
-        fix = "name the run or folder of an adapter; a plain model needs no merging"
+        fix = "use the run or folder of an adapter; a plain model needs no merging"
         raise SlmkitError(f"model {model.name!r} is not an adapter", where="model", fix=fix)
     if data.exists():
         read_prompts(train_file(data), limit=num_prompts)

@@ -167,13 +167,13 @@ def check(
         fix = 'write 2024-06, or "2024" in quotes'
         raise SlmkitError(f"released_since is not a date: {released_since!r}", where="with.released_since", fix=fix)
     if gpu is not None and gpu not in GPUS:
-        fix = f"one of {', '.join(GPUS)}; for any other GPU set memory_gb"
+        fix = f"use one of {', '.join(GPUS)}; for any other GPU set memory_gb"
         raise SlmkitError(f"unknown gpu {gpu!r}", where="with.gpu", fix=fix)
     if min_tokens_per_second and gpu is None:
-        where, fix = "with.min_tokens_per_second", f"add gpu= one of {', '.join(GPUS)}"
+        where, fix = "with.min_tokens_per_second", f"set gpu= to one of {', '.join(GPUS)}"
         raise SlmkitError("the speed can be estimated only for a named GPU", where=where, fix=fix)
     if not read_cards(cards):
-        raise SlmkitError("there are no model cards here", where=str(cards), fix="cards=configs/models")
+        raise SlmkitError("there are no model cards here", where=str(cards), fix="use cards=configs/models")
 
 
 def _memory(run: Run, gpu: str | None, memory_gb: float | None, precision: str, training: str) -> dict[str, Any]:

@@ -76,11 +76,11 @@ def prepare(
     `instruction` is the system message; the default is that of the gold card. `text_as` decides what plain text
     becomes: gap-fill questions, or text to continue.
 
-    With a `model`, the rows are checked against its chat template and measured in its tokens: a template with which
-    nothing, or no end of an answer, would be trained is refused. `on_overflow` decides what happens to rows above
-    max_length: the run fails if they are more than 1 % (error), they are dropped (drop), or they are split between
-    exchanges or paragraphs (split). chunk_size and chunk_overlap are in words or, with chunk_by=tokens, in tokens of
-    the model.
+    With a `model`, the rows are checked against its chat template and measured in its tokens. A template is refused if
+    it would leave every token, or the end-of-turn token, out of the loss. `on_overflow` decides what happens to rows
+    above max_length: the run fails if they are more than 1 % (error), they are dropped (drop), or they are split
+    between exchanges or paragraphs (split). chunk_size and chunk_overlap are in words or, with chunk_by=tokens, in
+    tokens of the model.
     """
     with run.progress("read", unit="rows") as bar:
         found = read_canonical(
@@ -205,7 +205,7 @@ def _clean(
         raise SlmkitError(
             f"no rows left to train on: dropped {counted_reasons(dropped)}",
             where=str(data),
-            fix="give other data, or a gold set that does not contain all of it",
+            fix="use other data, or a gold set that does not contain all of it",
         )
     return CleanedRows(done.rows, dropped, done.changed)
 

@@ -56,10 +56,10 @@ def pretrain(
 ) -> None:
     """Train a model from random weights (`shape`) or from `model`, phase by phase, on the micro-world.
 
-    Muon updates the matrices, AdamW the embeddings and norms. The learning rate warms up, stays constant, and in the
-    last phase, after the share `hold` of it, falls to 3 %. dtype: what products are computed in; the weights stay
-    float32, and bfloat16 is twice as fast if the hardware supports it. compile: a quarter faster on a CPU; needs a C++
-    compiler.
+    Muon updates the matrices, AdamW the embeddings and norms. The learning rate warms up, then stays constant; in the
+    last phase, once the fraction `hold` of it is done, it decays to 3% of its peak. dtype: what products are computed
+    in; the weights stay float32, and bfloat16 is twice as fast if the hardware supports it. compile: a quarter faster
+    on a CPU; needs a C++ compiler.
 
     Writes model/ in half precision, and its origin in lineage.json.
     """
@@ -113,22 +113,24 @@ def check(
         raise SlmkitError(
             "compile is true, but there is no C++ compiler",
             where="with.compile",
-            fix="compile=false, which is a quarter slower",
+            fix="use compile=false, which is a quarter slower",
         )
     if (model is None) == (shape is None):
         raise SlmkitError(
-            "pretrain needs either a model or a shape to start from", where="with.model, with.shape", fix="give one"
+            "pretrain needs either a model or a shape to start from",
+            where="with.model, with.shape",
+            fix="set one of them",
         )
     for number, phase in enumerate(phases):
         if phase.mix not in MIXES:
             raise SlmkitError(
-                f"unknown mix {phase.mix!r}", where=f"with.phases[{number}].mix", fix=f"one of {', '.join(MIXES)}"
+                f"unknown mix {phase.mix!r}", where=f"with.phases[{number}].mix", fix=f"use one of {', '.join(MIXES)}"
             )
         if phase.gate not in (None, *ABILITIES):
             raise SlmkitError(
                 f"unknown gate {phase.gate!r}",
                 where=f"with.phases[{number}].gate",
-                fix=f"one of {', '.join(ABILITIES)}",
+                fix=f"use one of {', '.join(ABILITIES)}",
             )
 
 

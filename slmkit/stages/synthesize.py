@@ -119,7 +119,7 @@ def _seeds(
         raise SlmkitError(
             f"{found.shape}: no row has one question and one answer",
             where=found.rows[0].where,
-            fix="give rows with an input and a target, or use method=questions for documents",
+            fix="use rows with an input and a target, or method=questions for documents",
         )
     return list({row.id: row for row in usable}.values()), found.kind == "classification"
 

@@ -14,7 +14,7 @@ def read_rows(folder: Path) -> list[Example]:
     path = folder / "train.jsonl" if folder.is_dir() else folder
     if not path.exists():
         raise SlmkitError(
-            f"no {path.name} found", where=str(path), fix="name a prepare recipe or the folder of its run"
+            f"no {path.name} found", where=str(path), fix="use a prepare recipe or the folder of its run"
         )
     rows = []
     with open(path, encoding="utf-8") as file:

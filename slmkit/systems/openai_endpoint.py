@@ -46,7 +46,9 @@ def openai_endpoint(
     num_shots, shots, examples, instruction, show_labels: as in `prompt`.
     """
     if not _is_http(url):
-        raise SlmkitError(f"url is {url!r}", where="url", fix="give http://HOST:PORT/v1 or https://HOST/v1")
+        raise SlmkitError(
+            f"invalid value for url: {url!r}", where="url", fix="use http://HOST:PORT/v1 or https://HOST/v1"
+        )
     return _Endpoint(
         url=url.rstrip("/") + "/chat/completions",
         model_name=model_name,
@@ -145,7 +147,7 @@ class _Endpoint:
             raise FailedError(
                 "the recipe sets token prices, but the server's replies have no token counts (`usage`)",
                 where=self.url,
-                fix="use a server that reports usage, or remove the prices: the cost is then the time",
+                fix="use a server that reports token usage, or remove the prices to compute the cost from time",
             )
         return int(prompt or 0), int(completion or 0)
 

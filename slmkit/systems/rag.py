@@ -82,5 +82,6 @@ def _check_notes(notes: str) -> None:
         shown = ""
     if "PASSAGES" not in shown or "QUESTION" not in shown:
         raise SlmkitError(
-            f"notes is {notes!r}", fix="use both {passages} and {input} and no other placeholder; write {{ for a brace"
+            f"invalid value for notes: {notes!r}",
+            fix="use both {passages} and {input} and no other placeholder; write {{ for a brace",
         )

@@ -48,7 +48,7 @@ class BestCheckpoint:
             raise SlmkitError(
                 f"the evaluation has no metric {self.metric.removeprefix('validation_')!r}",
                 where="metric_for_best_model",
-                fix=f"one of {', '.join(names)}",
+                fix=f"use one of {', '.join(names)}",
             )
 
     def _evaluations(self, log: Log) -> list[tuple[int, float]]:

@@ -282,10 +282,10 @@ def test_a_wrong_file_or_name_is_refused(slmkit: Slmkit, project: Path, words: l
 def test_an_invalid_value_is_reported_at_import(slmkit: Slmkit, project: Path) -> None:
     write(project / "wrong.yml", LLAMA_FACTORY.replace("learning_rate: 1.0e-4", "learning_rate: -1"))
     done = slmkit("import", "wrong.yml", "--json")
-    [fault] = done.json["mend"]
+    [fault] = done.json["to_fix"]
     assert fault.startswith("recipes/wrong.yaml:")
-    assert "learning_rate is -1" in fault
-    assert slmkit("import", "lf.yml", "--json").json["mend"] == []
+    assert "learning_rate: -1" in fault
+    assert slmkit("import", "lf.yml", "--json").json["to_fix"] == []
 
 
 @pytest.mark.parametrize("content", ["{", "[1]"])

@@ -131,19 +131,19 @@ def test_references_become_paths_and_models() -> None:
         ({"learning_ratee": 1}, "'learning_ratee'", "r.yaml:5: with.learning_ratee", "'learning_rate'"),
         ({"group": {"rr": 4}}, "'rr'", "r.yaml:5: with.group.rr", "'r'"),
         ({"group": {"r": "x"}}, "'x'", "with.group.r", "integer"),
-        ({"group": {"r": 0}}, "group.r is 0", "r.yaml:5: with.group.r", "at least 1"),
-        ({"share": 1.5}, "share is 1.5", "r.yaml:5: with.share", "at most 1, or 'auto'"),
+        ({"group": {"r": 0}}, "group.r: 0", "r.yaml:5: with.group.r", "at least 1"),
+        ({"share": 1.5}, "share: 1.5", "r.yaml:5: with.share", "at most 1, or 'auto'"),
         ({"learning_rate": "fast"}, "'fast'", "with.learning_rate", "number, or 'auto'"),
         ({"max_steps": "x"}, "'x'", "r.yaml:5: with.max_steps", "integer"),
         ({"max_step": 3}, "'max_step'", "r.yaml:5: with.max_step", "'max_steps'"),
         ({"inner": {"s": 3}}, "'s'", "with.inner.s", "r, target_modules"),
-        ({"limit": True}, "limit is True", "with.limit", "integer"),
-        ({"limit": "3"}, "limit is '3'", "with.limit", "integer"),
-        ({"names": ["a", 1]}, "names.1 is 1", "with.names.1", "string"),
+        ({"limit": True}, "limit: True", "with.limit", "integer"),
+        ({"limit": "3"}, "limit: '3'", "with.limit", "integer"),
+        ({"names": ["a", 1]}, "names.1: 1", "with.names.1", "string"),
         ({"metric": "exact_mach"}, "'exact_mach'", "with.metric", "'exact_match'"),
         ({"systems": {"a": {"num_shots": 3}}}, "system", "with.systems.a", "use: NAME"),
         ({"systems": {"a": {"use": "prompt", "num_shot": 3}}}, "'num_shot'", "with.systems.a", "'num_shots'"),
-        ({"data": 3}, "data is 3", "r.yaml:3: with.data", "file, folder or recipe"),
+        ({"data": 3}, "data: 3", "r.yaml:3: with.data", "file, folder or recipe"),
         ({"data": "row.jsonl"}, "'row.jsonl'", "with.data", "'rows.jsonl'"),
         ({"model": "nanoo"}, "'nanoo'", "with.model", "'nano'"),
     ],
@@ -197,7 +197,7 @@ def test_a_wrong_value_of_the_profile_is_located_in_the_profile(
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
 def test_infinity_and_nan_are_refused(value: float) -> None:
-    with pytest.raises(SlmkitError, match=f"learning_rate is {value}") as error:
+    with pytest.raises(SlmkitError, match=f"learning_rate: {value}") as error:
         call(data="rows.jsonl", model="nano", learning_rate=value)
     assert "finite" in error.value.fix
 

@@ -164,7 +164,7 @@ def test_mistakes_are_found_before_any_work(tmp_path, answers):
     keys = {"judge": reading(), "answers": answers}
     with pytest.raises(SlmkitError, match="'tuend'") as wrong:
         stage.check(**keys, system="tuend")
-    assert wrong.value.fix == "one of tuned, prompt"
+    assert wrong.value.fix == "use one of tuned, prompt"
     with pytest.raises(SlmkitError, match="'tuned'"):
         stage.check(**keys, system="tuned", against="tuned")
     odd = by_people(tmp_path, {"g1": "good"})

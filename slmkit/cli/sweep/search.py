@@ -62,7 +62,7 @@ def run_sweep(
     """Checks the whole space, then runs the recipe as written and num_trials trials; exit code 2 if none is better."""
     profile, seed = print_profile(options), options.seed
     if minimize and maximize:
-        raise SlmkitError("--minimize and --maximize are both given", where="command line", fix="give one of them")
+        raise SlmkitError("--minimize and --maximize are both given", where="command line", fix="use only one of them")
     space, fixed = read_space(load_recipe(name, profile=profile), values)
     if not space:
         raise _nothing_to_search(name, fixed)
@@ -98,7 +98,7 @@ def run_sweep(
 
 
 def _nothing_to_search(name: str, fixed: Mapping[str, Any]) -> SlmkitError:
-    fix = "give a range, learning_rate=1e-4..1e-2, or a choice, lora.r=[4,8,16]; or add `sweep:` to the recipe"
+    fix = "pass a range (learning_rate=1e-4..1e-2) or a choice (lora.r=[4,8,16]), or add `sweep:` to the recipe"
     for key, value in fixed.items():
         if isinstance(value, str) and ".." in value:
             return SlmkitError(f"{key}={value} is not a range of two numbers", where="command line", fix=fix)
@@ -124,7 +124,7 @@ def _check(search: Search) -> Plan:
     corner = search.plan(first)
     if corner.target.call.arguments.get("gold") is not None:
         raise RefusedError(
-            f"{search.name!r} measures on gold; tuning on gold makes its scores too good",
+            f"{search.name!r} is scored on the gold set; tuning on it would inflate the scores",
             where=f"stage {corner.target.call.recipe.stage!r}",
             fix="sweep the recipe that trains, with a metric of its validation rows",
         )
@@ -263,7 +263,9 @@ def _measured(search: Search, result: dict[str, Any]) -> float:
     value = metrics[search.metric]
     number = float(value["value"] if isinstance(value, dict) else value)
     if not math.isfinite(number):
-        raise FailedError(f"{search.metric} is {number}", where=search.name, fix="change the values to search")
+        raise FailedError(
+            f"{search.metric} is not finite: {number}", where=search.name, fix="change the values to search"
+        )
     return number
 
 

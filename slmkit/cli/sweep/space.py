@@ -120,7 +120,9 @@ def read_space(recipe: Recipe, values: Mapping[str, Any]) -> tuple[Space, dict[s
         where = f"command line: {key}={value}" if key in values else place_in_recipe(recipe, key)
         dimension = read_dimension(key, value, where)
         if dimension is None and key not in values:
-            raise SlmkitError(f"sweep.{key} is {value!r}", where=where, fix="write [a, b, c] or low..high")
+            raise SlmkitError(
+                f"invalid value for sweep.{key}: {value!r}", where=where, fix="write [a, b, c] or low..high"
+            )
         if dimension is None:
             fixed[key] = value
         else:

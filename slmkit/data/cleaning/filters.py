@@ -61,7 +61,7 @@ class Filters:
                 raise SlmkitError(
                     f"the step {step!r} needs labels, but these rows have free-text answers",
                     where="with.steps",
-                    fix=f"remove {step} from steps, or name the label column: label_column=NAME",
+                    fix=f"remove {step} from steps, or set the label column: label_column=NAME",
                 )
 
 
