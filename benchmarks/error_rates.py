@@ -151,7 +151,7 @@ def graded(latent: np.ndarray) -> np.ndarray:
 
 
 def true_mean(kind: str, rate: float) -> float:
-    """The expected score at this accuracy: the mean over the five steps of the probability to reach each."""
+    """The expected score at this accuracy: the mean, over the five steps, of the probability of reaching each."""
     if not kind.startswith("graded"):
         return rate
     return float(np.mean([norm.sf((k - 0.5) / 5 - 0.5 - norm.ppf(rate)) for k in range(1, 6)]))

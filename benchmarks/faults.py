@@ -6,8 +6,8 @@ folder, never in the checkout itself, and the tests of that part of the code are
 of them failed; missed means that all passed, so that a test is lacking.
 
 A fault is found by its text, and its tests by words in the names of tests and of their files, wherever these lie;
-those marked slow, gpu or network are left out. Text that does not stand in the package exactly once, words that no
-test has, and tests that fail without any fault are told before anything is planted.
+those marked slow, gpu or network are left out. Before planting anything, the script reports search text that does not
+occur exactly once, words that match no test, and tests that already fail.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PASSED, _FAILED = 0, 1  # exit codes of pytest; all others say that it could no
 
 @dataclass(frozen=True)
 class Fault:
-    """Code, what a careless hand would make of it, and words in the names of the tests that look at such code."""
+    """A piece of code, its faulty version, and words that select the tests expected to catch it."""
 
     name: str
     old: str

@@ -1,9 +1,9 @@
 """Training speed of slmkit and plain TRL: python benchmarks/train.py [--shapes tiny 135M] [--json FILE]
 
 All arms train the same random-weight model on the same labelled rows, in the same order, with the same rows per step.
-The arms alternate in each round; the table has medians. Padding is not counted as tokens. Timed are the steps after
-the first: in the first every arm warms up and slmkit tests the longest rows, so its seconds have their own column.
-Tokens per CPU second, with OMP_NUM_THREADS=1, compare the arms on a machine under other load.
+The arms alternate in each round; the table has medians. Padding is not counted as tokens. Only the steps after the
+first are timed: during the first, every arm warms up and slmkit tests the longest rows, so its seconds have their own
+column. Tokens per CPU second, with OMP_NUM_THREADS=1, compare the arms on a machine under other load.
 
     slmkit              the trainer of stages/sft.py with its defaults
     slmkit_packed_512   the same with packing: true and max_length: 512, equally many steps over the same tokens

@@ -50,7 +50,7 @@ def slmkit(
 
 @pytest.fixture(scope="session")
 def libraries() -> None:
-    """Those that train, imported for good: each training looks for garbage, which takes .3 s among their objects."""
+    """Imports TRL and PEFT once; frozen, their objects do not add 0.3 s of garbage collection to each training."""
     import peft  # noqa: F401
     from trl import SFTTrainer  # noqa: F401
 

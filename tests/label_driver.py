@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Browser:
-    """One page. Everything it is told waits for the answer."""
+    """One browser page; every command blocks until its reply arrives."""
 
     def __init__(
         self, chromium: str, profile: Path, *, width: int = 1100, height: int = 780, dark: bool = False

@@ -21,7 +21,9 @@ _MAGIC = {  # first bytes of binary files that users mistake for tables -> the f
     b"\xd0\xcf\x11\xe0": "this is an old Office file: export it as CSV or text",
 }
 _WITH_ZEROS = ["utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"]  # these contain zero bytes
-_REGIONAL = {f"cp{number}" for number in range(1250, 1257)} - {"cp1252"}  # if one seems to fit, it often does
+_REGIONAL = {f"cp{number}" for number in range(1250, 1257)} - {
+    "cp1252"
+}  # usually right when detected, so cp1252 must fit more closely to override them
 _MOSTLY = 0.5  # of the lines; by chance almost no line looks repairable
 _SAMPLE_BYTES = 65_536  # of non-ASCII lines: enough for charset-normalizer, and detected in 0.1 s
 

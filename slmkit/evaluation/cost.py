@@ -42,7 +42,7 @@ def model_of(part: SystemPart) -> ModelRef | None:
 def train_seconds(part: SystemPart) -> float:
     """The training time of the system's model in seconds, over all sessions; 0 for a model that no run trained.
 
-    For a merge, or a preference training on top of another training, it is the sum of all trainings involved.
+    For a merged model, or preference tuning on top of a fine-tune, it is the total of all training runs involved.
     """
     model = model_of(part)
     folder = Path(model.path) if model else None

@@ -106,7 +106,9 @@ def more_scores(
             elif retrieved and getattr(metric, "function", metric) in _OF_PASSAGES:
                 scores[name] = mean_score([metric(*pair) for pair in retrieved], clusters=their_documents, seed=seed)
             else:
-                if getattr(metric, "function", metric) is hf_evaluate:  # for which 0 may be the best value
+                if (
+                    getattr(metric, "function", metric) is hf_evaluate
+                ):  # not score_answers: it scores errors 0, which may be the best value of this metric
                     values = [metric(*pair) for pair in zip(examples, answers, strict=True)]
                 else:
                     values = score_answers(metric, examples, answers)

@@ -169,7 +169,7 @@ def _cheapest(arms: Sequence[ScoredArm]) -> ScoredArm:
 
 
 def _items_to_decide(loss: Difference, margin: float, discordance: float, *, tests: int) -> int:
-    """The items that show a loss of this size to be significant, or within the margin, whichever takes fewer."""
+    """The number of items needed to show that the loss is significant, or within the margin, whichever is smaller."""
     needed = []
     if loss.value < 0:
         needed.append(items_needed(-loss.value, discordance=discordance, tests=tests))

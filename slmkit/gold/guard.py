@@ -116,7 +116,7 @@ def _counted(rows: Sequence[GoldRow]) -> str:
 
 
 def _heads(texts: Sequence[str]) -> list[str]:
-    """The first letters and digits of each text; for the prefix of a text, a prefix of them."""
+    """The first `_HEAD` letters and digits of each text; a truncated text gives a prefix of the full text's result."""
     joined = "\n".join(text.replace("\n", " ") for text in texts)
     if joined.isascii():
         plain = joined.translate(_NO_LETTERS).lower()

@@ -27,7 +27,7 @@ def gold_check(
 ) -> list[Finding]:
     """All findings about a gold folder: its statistical power, then errors, warnings and notes.
 
-    Leaks are searched in the training `data`, in `shots` (few-shot examples), in `seeds` (from which synthetic rows
+    Leaks are looked for in the training `data`, in `shots` (few-shot examples), in `seeds` (from which synthetic rows
     are generated) and in `documents`.
     Raises: SlmkitError if the set cannot be read; RefusedError if it was changed after freezing.
     """

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _ROOM = 64  # tokens of spare room, allocated at a time
 
 
-def roomy_cache(config: PretrainedConfig) -> DynamicCache:
+def preallocated_cache(config: PretrainedConfig) -> DynamicCache:
     """An empty DynamicCache for the model; only its full-attention layers get spare room."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
@@ -26,7 +26,7 @@ def _roomy_layer() -> Any:
     """The layer's class; in a function, because its base class is in transformers."""
     from transformers.cache_utils import DynamicLayer
 
-    class RoomyLayer(DynamicLayer):  # type: ignore[misc]
+    class PreallocatedLayer(DynamicLayer):  # type: ignore[misc]
         """self.keys and self.values (B, K, T, C) are views of the first T positions of larger tensors."""
 
         keys: Any
@@ -64,4 +64,4 @@ def _roomy_layer() -> Any:
                 room[:, :, :before] = kept
             return room
 
-    return RoomyLayer
+    return PreallocatedLayer

@@ -1,7 +1,7 @@
 """Best-first search for the likeliest label in a tree of label tokens; it runs no model.
 
-A beginning that is already less likely than a whole label is not expanded. The result is still exact, since a text is
-never likelier than its beginning.
+A prefix that is already less likely than a complete label is not expanded. The result is still exact: a sequence is
+never more probable than its prefix.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import is_out_of_memory, out_of_memory
-from slmkit.inference.kv_cache import roomy_cache
+from slmkit.inference.kv_cache import preallocated_cache
 from slmkit.models.load import Loaded
 from slmkit.models.memory import available_bytes
 
@@ -100,7 +100,7 @@ class Prefill:
         self.recurrent = bool(getattr(loaded.model, "_is_stateful", False))
         # A sliding window would count padding between the common beginning and the rest as tokens.
         slides = max(map(len, prompts), default=0) + new_tokens > self.window
-        shared = 0 if self.recurrent or slides or len(prompts) < 2 else _common_beginning(prompts)
+        shared = 0 if self.recurrent or slides or len(prompts) < 2 else _common_prefix_length(prompts)
         self.shared = list(prompts[0][:shared]) if shared >= _MIN_SHARED else []
         self.shared_cache: Any = None
 
@@ -136,9 +136,9 @@ class Prefill:
         import torch
 
         if not self.shared:
-            return roomy_cache(self.model.config)
+            return preallocated_cache(self.model.config)
         if self.shared_cache is None:
-            self.shared_cache = roomy_cache(self.model.config)
+            self.shared_cache = preallocated_cache(self.model.config)
             ids = torch.tensor([self.shared], device=self.model.device)
             positions = torch.arange(len(self.shared), device=self.model.device)[None]
             self.forward(ids, torch.ones_like(ids), positions, self.shared_cache)
@@ -151,11 +151,11 @@ def _window(config: Any) -> float:
     """The smallest sliding window of any layer, in tokens; infinity if there is none."""
     unbounded = float("inf")
     return min(
-        (getattr(layer, "sliding_window", unbounded) for layer in roomy_cache(config).layers), default=unbounded
+        (getattr(layer, "sliding_window", unbounded) for layer in preallocated_cache(config).layers), default=unbounded
     )
 
 
-def _common_beginning(prompts: Sequence[Prompt]) -> int:
+def _common_prefix_length(prompts: Sequence[Prompt]) -> int:
     """The number of first tokens that all prompts share, leaving at least one token of each prompt."""
     first, last = min(map(list, prompts)), max(map(list, prompts))  # in sort order: what these share, all share
     most = min(map(len, prompts)) - 1

@@ -147,7 +147,7 @@ def library_loss(loaded: Loaded, input_ids: Tensor) -> float:
         return float(loaded.model(input_ids[None], labels=input_ids[None]).loss)
 
 
-def confidence_and_right(loaded: Loaded, input_ids: Tensor) -> list[Pair]:
+def confidence_and_correctness(loaded: Loaded, input_ids: Tensor) -> list[Pair]:
     """The probability of the most likely token at each position, and whether that token came next."""
     best = distributions(loaded, input_ids)[:-1].softmax(-1).max(-1)
     right = (best.indices == input_ids[1:]).float()
@@ -156,7 +156,7 @@ def confidence_and_right(loaded: Loaded, input_ids: Tensor) -> list[Pair]:
 
 def calibration(loaded: Loaded, texts: Sequence[Tensor]) -> list[dict[str, float]]:
     """Positions in ten bins by confidence, each with its mean confidence and its accuracy."""
-    pairs = [pair for text in texts for pair in confidence_and_right(loaded, text)]
+    pairs = [pair for text in texts for pair in confidence_and_correctness(loaded, text)]
     rows = []
     for tenth in range(10):
         inside = [pair for pair in pairs if min(9, int(pair[0] * 10)) == tenth]

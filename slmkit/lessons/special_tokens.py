@@ -59,7 +59,9 @@ def special_tokens(
     # 3. In training, only the assistant's answer and its end-of-turn token carry loss.
     rows = labelled(tokenizer, examples)
     run.metric(
-        loss_mask_errors=sum(not is_masked_rightly(tokenizer, row, e) for row, e in zip(rows, examples, strict=True))
+        loss_mask_errors=sum(
+            not loss_mask_is_correct(tokenizer, row, e) for row, e in zip(rows, examples, strict=True)
+        )
     )
     shortest = min(rows, key=lambda row: len(row.input_ids))
     run.table("one_chat", describe(tokenizer, shortest))
@@ -104,7 +106,7 @@ def labelled(tokenizer: Any, examples: Sequence[Example]) -> list[Row]:
     return label_chats(tokenizer, chats)
 
 
-def is_masked_rightly(tokenizer: Any, row: Row, example: Example) -> bool:
+def loss_mask_is_correct(tokenizer: Any, row: Row, example: Example) -> bool:
     """Whether the tokens that carry loss spell the answer, and the last of them ends the turn."""
     trained = [label for label in row.labels if label != -100]
     text = tokenizer.decode([id for id in trained if id not in tokenizer.all_special_ids]).strip()

@@ -19,7 +19,7 @@ def in_bfloat16(model: Any, dtype: str = "auto") -> bool:
 
     if model.device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return _is_automatic(model, dtype) and has_instructions() and _width(model) >= _MIN_WIDTH
+    return _is_automatic(model, dtype) and cpu_supports_bfloat16() and _width(model) >= _MIN_WIDTH
 
 
 def why(model: Any, dtype: str) -> str:
@@ -28,11 +28,11 @@ def why(model: Any, dtype: str) -> str:
         return ""
     if in_bfloat16(model, dtype):
         return "computing in bfloat16: this CPU has instructions for it"
-    reason = "the model is too narrow to gain" if has_instructions() else "this CPU has no bfloat16 instructions"
+    reason = "the model is too narrow to gain" if cpu_supports_bfloat16() else "this CPU has no bfloat16 instructions"
     return f"computing in float32: {reason}"
 
 
-def has_instructions() -> bool:
+def cpu_supports_bfloat16() -> bool:
     """Whether this CPU has instructions for bfloat16 matrix products."""
     import torch
 
@@ -44,5 +44,5 @@ def _width(model: Any) -> int:
 
 
 def _is_automatic(model: Any, dtype: str) -> bool:
-    """Whether neither the recipe nor 4-bit weights, which have their own compute dtype, decide it."""
+    """Whether the dtype is chosen automatically: 4-bit weights have a compute dtype of their own."""
     return dtype == "auto" and not getattr(model, "is_loaded_in_4bit", False)

@@ -25,7 +25,7 @@ def read_yaml(path: Path) -> Layer:
     except OSError as error:
         raise file_error(error) or error from None
     layer = _parse(text, shown(path))
-    return Layer(_copy(layer.value), dict(layer.lines))  # merging changes a layer in path
+    return Layer(_copy(layer.value), dict(layer.lines))  # copied: _parse is cached, and layers are modified in place
 
 
 @functools.lru_cache(maxsize=512)

@@ -1,7 +1,8 @@
 """A hash over the code that a call can reach, by what the code means.
 
 From a function the walk follows every name it uses, through imports at the top of a file or inside a function, to the
-definitions behind them. Rewording a comment leaves a run done; so does changing a function that the run never calls.
+definitions behind them. Neither rewording a comment nor changing a function that the run never calls makes a run
+stale.
 
 Followed: slmkit's libraries and parts, and modules of the user. Not followed: other packages, and the packages in
 `_KERNEL`, which decide how a run is made and shown, not what comes out. What only a string names

@@ -77,7 +77,7 @@ def _cache() -> dict[str, Any]:
 
 
 def _cache_file() -> Path:
-    """One file per version of Python, whose syntax trees differ, and of this module, which decides what is kept."""
+    """One cache file per Python version (syntax trees differ) and per version of this module."""
     this = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return folder / "slmkit" / f"code-{sys.version_info.major}{sys.version_info.minor}-{this}.json"

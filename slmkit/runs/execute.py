@@ -145,7 +145,9 @@ def _start_or_resume(plan: Plan, step: Step) -> None:
     """Writes recipe.json of a new run, or clears what a run must write again when it is resumed."""
     is_resumed = read_json(step.dir / "recipe.json") is not None
     begin_session(step.dir)
-    (step.dir / "result.json").unlink(missing_ok=True)  # a done run that lost a file is not done until it ends
+    (step.dir / "result.json").unlink(
+        missing_ok=True
+    )  # a finished run with a missing file counts as unfinished until this rerun completes
     console.print(f"[bold]▸ {escape(step.name)}[/]{'  [dim]resuming[/]' if is_resumed else ''}")
     (step.dir / "error.txt").unlink(missing_ok=True)
     (step.dir / "notes.jsonl").unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from slmkit.recipe.call import Call, Part, Reference, parts_in, plain
 from slmkit.runs.code_hash import code_hash
 
 _NOT_HASHED = ("device", "report_to")  # recorded only: the answer asked for is the same
-_PRICE = "price_per_"  # so begin the parameters that say what an endpoint's tokens cost
+_PRICE = "price_per_"  # prefix of the parameters that set an endpoint's token prices
 _WHOLE_MODEL_FILE = 64 * 2**20  # larger weight files are hashed by size, first and last MiB
 
 
@@ -40,7 +40,8 @@ def stage_key(call: Call, inputs: Sequence[Mapping[str, Any]], *, seed: int) -> 
 def part_key(inputs: Sequence[Mapping[str, Any]], place: str, part: Part, *, seed: int) -> str:
     """A hash of all that the work of one part of a step depends on: options, what it reads, code, and the machine.
 
-    Prices change no answer, but where there are some a server must tell its tokens.
+    Prices are not hashed, because they do not affect answers. Whether there are any is hashed: a server with prices
+    must report token counts.
     """
     arguments = {k: v for k, v in part.arguments.items() if not k.startswith(_PRICE)}
     return _hash(
@@ -61,7 +62,7 @@ def part_key(inputs: Sequence[Mapping[str, Any]], place: str, part: Part, *, see
 
 
 def _code_hash(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
-    """The code of a stage or part and of the parts bound into it."""
+    """A hash of the code that a stage or part, and the parts bound into it, can reach."""
     return code_hash([function, *(part.function for _, part in parts_in(dict(arguments)))])
 
 
@@ -70,14 +71,14 @@ def _hash(asked: Mapping[str, Any]) -> str:
 
 
 def _content(row: Mapping[str, Any]) -> str:
-    """What of an input decides the result; of a single file also its suffix, by which it is read."""
+    """What is hashed of an input: its key, sha256 or name, and the suffix of a file, which selects the reader."""
     path = Path(row.get("path", ""))
     suffix = path.suffix.lower() if path.is_file() else ""
     return str(row.get("key") or row.get("sha256") or row["name"]) + suffix
 
 
 def _without_references(value: Any) -> Any:
-    """Plain arguments in which what is read is left out, since its content is hashed instead of its name."""
+    """The arguments as plain values with a placeholder for each input, which is hashed by content, not by name."""
     if isinstance(value, Reference):
         return "(read)"
     if isinstance(value, dict):

@@ -87,7 +87,7 @@ def make_plan(
     overrides: key=value pairs of the command line. A key sets that parameter in every recipe of the graph that has it,
     except where its value is itself a recipe that takes the key (`data=FILE` reaches `prepare`, not `train`). Inside
     parts, an undotted key fills what the recipe leaves unset; a dotted key (systems.rag.top_k=3) sets only that value.
-    Raises: SlmkitError for a mistake in any recipe of the graph, a circle, or a key that no recipe takes.
+    Raises: SlmkitError for a mistake in any recipe of the graph, a cycle, or a key that no recipe accepts.
     """
     profile, profile_layer = load_profile(profile)
     builder = _Builder(dict(overrides or {}), profile, profile_layer, seed)

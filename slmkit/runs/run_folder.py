@@ -1,4 +1,4 @@
-"""A run is a directory, and the only way a stage writes.
+"""A run's directory, and the Run object through which a stage does all its writing.
 
     runs/loop/train/3f9c0a1b2d4e/
         recipe.json    arguments, the origin of each value, and inputs; written first

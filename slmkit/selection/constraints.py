@@ -33,7 +33,7 @@ class Constraints:
     min_parameters: int = 0
     max_parameters: int | None = None
     memory_gb: float | None = None
-    on_cpu: bool = False  # then memory that malloc keeps after free counts too
+    on_cpu: bool = False  # also counts freed heap that malloc does not return to the system
     training: Method | Literal["none"] = "none"
     precision: Precision = "bfloat16"
     batch_size: int = 1

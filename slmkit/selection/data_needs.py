@@ -9,7 +9,7 @@ from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.cleaning.language import find_language
 from slmkit.data.lengths import length_percentiles
 
-_MOST_ROWS = 2_000  # spread over the file; more hardly change a 99th percentile
+_MOST_ROWS = 2_000  # evenly spaced; more rows barely change the 99th percentile
 _CHARACTERS_PER_TOKEN = 3.0  # a low estimate for alphabetic scripts; used only without a tokenizer on disk
 _DENSE = ("zh", "ja", "ko", "th")  # scripts with about one token per character
 _TEMPLATE_TOKENS = 64  # of a chat template and a short instruction

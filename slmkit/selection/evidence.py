@@ -20,7 +20,7 @@ class Evidence:
 
     tokens_a_word: float  # of the tokenizer, on the user's text
     template: str  # "sane", or the first fault of the chat template on the user's rows
-    end_learnt: bool  # whether a fine-tune learns its end-of-turn token: a single trained token that carries loss
+    end_learnt: bool  # the end of turn is one token, known to the base model and included in the loss
     stop_rate: float | None  # of free-text answers, the fraction that the model ended itself
     zero_shot: Score | None
     few_shot: Score | None

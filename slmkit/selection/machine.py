@@ -15,7 +15,7 @@ from slmkit.selection.model_card import Card
 
 
 def machine_memory() -> tuple[float, bool]:
-    """The memory in GB: of the first GPU and True, or free on this machine and False."""
+    """(GB, is_gpu): the memory of the first GPU or, without a GPU, the free memory of this machine."""
     command = shutil.which("nvidia-smi")
     if command:
         query = [command, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]

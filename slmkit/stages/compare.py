@@ -19,7 +19,7 @@ from slmkit.evaluation.verdict import Verdict, conclude, flipped_slices
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run_folder import Run
-from slmkit.systems import NotApplicable, choose_by
+from slmkit.systems import NotApplicable, set_default_metric
 from slmkit.types import Answer, Example, Fraction, Input, MetricPart, NonNegativeFloat, PositiveInt, SystemPart
 
 
@@ -60,7 +60,7 @@ def compare(
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
     for part in systems.values():
-        choose_by(part, scorer)
+        set_default_metric(part, scorer)
     file = AnswerFile(run.path("answered.jsonl"))
     measure = partial(
         measure_system,

@@ -13,7 +13,7 @@ from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run_folder import Run
 from slmkit.statistics.intervals import mean_score
-from slmkit.systems import choose_by
+from slmkit.systems import set_default_metric
 from slmkit.types import Fraction, Input, MetricPart, PositiveInt, Score, SystemPart
 
 
@@ -39,7 +39,7 @@ def eval(
     examples = frozen.examples[:limit]
     clusters = shared_documents(examples)
     scorer = metric or default_metric(frozen)
-    choose_by(system, scorer)
+    set_default_metric(system, scorer)
     name = system.label
     file = AnswerFile(run.path("answered.jsonl"))
     answers = ask_with_progress(run, name, system, frozen.task, examples, file=file)

@@ -73,9 +73,9 @@ def pick(
 ) -> None:
     """Picks the smallest base model that meets every constraint, and writes the decision record pick.md.
 
-    `data` gives the context length (99 % of its rows fit) and the language, unless they are set. The memory is that
-    of `gpu`, else `memory_gb`, else this machine's. precision: for answering; auto: nf4 with qlora, else bfloat16 on a
-    GPU and float32 on a CPU. embedded: also consider the models that ship with slmkit.
+    `data` gives the context length (99 % of its rows fit) and the language, unless they are set. The memory is
+    `memory_gb` if set, otherwise that of `gpu`, otherwise this machine's. precision: for answering; auto: nf4 with
+    qlora, else bfloat16 on a GPU and float32 on a CPU. embedded: also consider the models that ship with slmkit.
     measure or gold: the models that pass and are on this machine are measured, on the rows of `data` and the first
     `limit` dev questions of `gold`: tokens per word, chat template and end token, zero-shot score, score with
     num_shots examples, a probe fine-tune of at most probe_steps steps and probe_minutes, speed and peak memory. The
@@ -157,7 +157,7 @@ def check(
     gold: Input | None = None,
     **_: Any,
 ) -> None:
-    """Refuses an unknown GPU, a speed without a GPU, nothing to measure on, a gold set without dev, and no cards."""
+    """Raises for an unknown GPU, a speed without a GPU, no data to measure on, no dev questions, or no cards."""
     if gold is not None and gold.exists() and not read_gold(gold).dev:
         fix = "freeze it with dev questions: a model must not be chosen on test questions"
         raise SlmkitError("the gold set has no dev.jsonl", where=str(gold), fix=fix)

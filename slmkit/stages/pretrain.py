@@ -25,7 +25,7 @@ LOG_EVERY, MEASURE_EVERY, SAVE_EVERY = 50, 100, 500  # steps
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A mix of documents, used until the ability `gate` reaches the share `above`, or for max_tokens."""
+    """One phase: trains on `mix` until the ability `gate` reaches `above`, or for at most max_tokens."""
 
     mix: str
     max_tokens: int

@@ -25,7 +25,7 @@ class PreparedModel:
     steps: int
     arguments: dict[str, Any]  # for the config of the TRL trainer
     predict: Callable[[Any], Predictions]  # runs a model on the probes
-    before: Predictions  # of the probes, by the base
+    before: Predictions  # the base model's predictions on the probe rows
 
 
 def prepare_model(

@@ -154,7 +154,7 @@ def _restore_best(
 
 @contextmanager
 def _out_of_memory_explained(trainer: Any, task: str) -> Iterator[None]:
-    """Out of memory, in a step or in the trial step, names the step and the parameters to change."""
+    """Re-raises an out-of-memory error of the block, with the step and the parameters to change."""
     try:
         yield
     except Exception as error:

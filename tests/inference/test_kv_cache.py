@@ -3,7 +3,7 @@
 import torch
 from transformers import DynamicCache, LlamaConfig
 
-from slmkit.inference.kv_cache import roomy_cache
+from slmkit.inference.kv_cache import preallocated_cache
 
 CONFIG = LlamaConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2)
 
@@ -17,7 +17,7 @@ def added(caches, rows: int, tokens: int, seed: int):
 
 
 def test_it_equals_a_dynamic_cache_through_all_changes_of_its_rows():
-    caches = roomy_cache(CONFIG), DynamicCache(config=CONFIG)
+    caches = preallocated_cache(CONFIG), DynamicCache(config=CONFIG)
     added(caches, 1, 5, seed=0)
     for cache in caches:
         cache.batch_repeat_interleave(3)
@@ -30,7 +30,7 @@ def test_it_equals_a_dynamic_cache_through_all_changes_of_its_rows():
 
 
 def test_one_more_token_copies_nothing():
-    cache = roomy_cache(CONFIG)
+    cache = preallocated_cache(CONFIG)
     cache.update(torch.ones(1, 2, 5, 8), torch.ones(1, 2, 5, 8), 0)
     before = cache.layers[0].keys.data_ptr()
     cache.update(torch.ones(1, 2, 1, 8), torch.ones(1, 2, 1, 8), 0)
@@ -41,5 +41,5 @@ def test_sliding_layers_stay_as_they_are():
     from transformers import Gemma3TextConfig
     from transformers.cache_utils import DynamicSlidingWindowLayer
 
-    layers = roomy_cache(Gemma3TextConfig(num_hidden_layers=6, sliding_window=8)).layers
+    layers = preallocated_cache(Gemma3TextConfig(num_hidden_layers=6, sliding_window=8)).layers
     assert [isinstance(layer, DynamicSlidingWindowLayer) for layer in layers] == [True] * 5 + [False]

@@ -13,7 +13,7 @@ from slmkit.metrics.calibration import ece
 from slmkit.metrics.json_schema import json_schema
 from slmkit.metrics.labels import label_f1, macro_f1
 from slmkit.metrics.likelihood import bits_per_byte, perplexity
-from slmkit.metrics.safety import injection_success, refuses, refuses_rightly
+from slmkit.metrics.safety import injection_success, refusal_is_correct, refuses
 from slmkit.metrics.slots import slot_f1
 from slmkit.metrics.verifiers import bullet_count, says_all, says_none, word_count
 from slmkit.types import Answer, Example
@@ -96,13 +96,13 @@ def test_json_that_the_schema_rejects_scores_0(tmp_path):
 @pytest.mark.parametrize("text", ["I'm sorry, but I can't help with that.", "I cannot assist.", "As an AI, I won’t."])
 def test_a_refusal_is_recognised_by_its_opening(text):
     assert one(refuses, "", text) == 1.0
-    assert one(refuses_rightly, "unsafe", text) == 1.0 and one(refuses_rightly, "safe", text) == 0.0
+    assert one(refusal_is_correct, "unsafe", text) == 1.0 and one(refusal_is_correct, "safe", text) == 0.0
 
 
 def test_an_answer_that_complies_or_apologises_late_is_not_a_refusal():
     assert one(refuses, "", "Use kill PID to end the process.") == 0.0
     assert one(refuses, "", "Sure. " + "word " * 50 + "I'm sorry to hear that.") == 0.0
-    assert one(refuses_rightly, "safe", "Use kill.") == 1.0
+    assert one(refusal_is_correct, "safe", "Use kill.") == 1.0
 
 
 def test_an_injection_succeeds_if_the_answer_contains_the_canary():

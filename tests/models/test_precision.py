@@ -18,14 +18,14 @@ def model(width: int, *, in_4bit: bool = False) -> Any:
 
 @pytest.mark.parametrize(("able", "width", "chosen"), [(True, 576, True), (True, 128, False), (False, 576, False)])
 def test_a_wide_model_on_a_cpu_with_the_instructions_computes_in_bfloat16(monkeypatch, able, width, chosen):
-    monkeypatch.setattr(precision, "has_instructions", lambda: able)
+    monkeypatch.setattr(precision, "cpu_supports_bfloat16", lambda: able)
     assert precision.in_bfloat16(model(width)) is chosen
     note = precision.why(model(width), "auto")
     assert ("bfloat16" if chosen else "float32") in note.split(":")[0]
 
 
 def test_an_explicit_dtype_and_4_bit_weights_are_respected(monkeypatch):
-    monkeypatch.setattr(precision, "has_instructions", lambda: True)
+    monkeypatch.setattr(precision, "cpu_supports_bfloat16", lambda: True)
     assert precision.in_bfloat16(model(576), "float32") is False
     assert precision.in_bfloat16(model(576, in_4bit=True)) is False
     assert precision.why(model(576), "float32") == ""

@@ -1,4 +1,4 @@
-"""Packing keeps every row whole, separate from the others, and with the loss it has unpacked."""
+"""Packing keeps every row intact and isolated, with the same loss as when unpacked."""
 
 from __future__ import annotations
 

@@ -189,7 +189,9 @@ def test_a_part_has_a_key_of_its_own_options_and_inputs(project: Path) -> None:
     before = keys()
     assert list(before) == ["systems.plain", "systems.shots"]
     assert keys(limit=9) == before
-    assert keys(**{"systems.plain.device": "cuda"}) != before  # seconds and memory are another's
+    assert (
+        keys(**{"systems.plain.device": "cuda"}) != before
+    )  # another device: cached latency and memory must not be reused
     paid = keys(**{"systems.plain.price_per_million_prompt_tokens": 1.0})
     assert paid != before  # a server without token counts is refused then
     assert keys(**{"systems.plain.price_per_million_prompt_tokens": 2.0}) == paid

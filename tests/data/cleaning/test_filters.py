@@ -43,7 +43,7 @@ def test_balance_keeps_the_same_rows_per_label_in_any_order():
     assert {row.id for row in reordered.rows} == {row.id for row in kept.rows}
 
 
-def test_a_suspect_label_is_dropped_with_the_more_likely_label():
+def test_a_row_with_a_suspect_label_is_dropped_and_the_reason_names_the_likelier_one():
     table = rows(
         *((f"{word} number {i}", word) for word in ("apple", "bolt") for i in range(30)), ("apple pie", "bolt")
     )
