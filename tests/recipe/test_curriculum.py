@@ -73,9 +73,9 @@ def test_the_lessons_follow_each_other() -> None:
     ("lesson", "offending"),
     [
         ("{question: q, explore: [a]}", "'idea'"),
-        ("{idea: i, question: q, explore: [a, b, c, d]}", r"lesson\.explore is \['a', 'b', 'c', 'd'\]"),
-        ("{idea: i, question: '', explore: [a]}", r"lesson\.question is ''"),
-        ("{idea: i, question: q, explore: [a], scores: {m: [1, 2]}}", r"lesson\.scores is"),
+        ("{idea: i, question: q, explore: [a, b, c, d]}", r"lesson\.explore.* \['a', 'b', 'c', 'd'\]"),
+        ("{idea: i, question: '', explore: [a]}", r"lesson\.question.* ''"),
+        ("{idea: i, question: q, explore: [a], scores: {m: [1, 2]}}", r"lesson\.scores"),
         ("{idea: i, question: q, explore: [a], level: 3}", "'level'"),
     ],
 )
