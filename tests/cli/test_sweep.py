@@ -141,7 +141,7 @@ def test_the_command_line_overrides_the_search_space_of_a_recipe(slmkit: Slmkit,
 @pytest.mark.parametrize("command", [("sweep", "own"), ("check", "own")])
 @pytest.mark.parametrize(
     ("space", "what"),
-    [("[]", "x"), ("3..1", "3..1"), ("5", "sweep.x is 5")],
+    [("[]", "x"), ("3..1", "3..1"), ("5", "sweep.x: 5")],
 )
 def test_a_wrong_search_space_in_a_recipe_is_refused_with_its_line(
     slmkit: Slmkit, project: Path, command: tuple[str, ...], space: str, what: str
