@@ -65,7 +65,7 @@ FAULTS = (
         ("f1", "overlap"),
     ),
     Fault(
-        "what is unlike gold counts as a leak, and what is like it does not",
+        "rows unlike the gold set count as leaks, and rows like it do not",
         "return distance if distance <= allowed else None",
         "return distance if distance > allowed else None",
         ("leak",),

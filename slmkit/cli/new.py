@@ -80,7 +80,7 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def _rewrite(recipe: str, changes: dict[str, Any]) -> str:
-    """A shipped loop recipe with its data and gold replaced; other lines and comments are kept."""
+    """A shipped loop recipe with its data and gold set replaced; other lines and comments are kept."""
     from io import StringIO
 
     from ruamel.yaml import YAML

@@ -87,7 +87,7 @@ def passages_of_rows(rows: Sequence[CanonicalRow], *, train: Sequence[CanonicalR
 
 
 def passage_id(text: str) -> str:
-    """The id of a passage that is part of a data row: a hash of its text, so that prepare and gold use the same id."""
+    """The id of a passage that is part of a data row: a hash of its text, the same in prepare and the gold set."""
     return f"passage-{text_hash(text)}"
 
 

@@ -149,7 +149,7 @@ class _Counts:
         held_out = [section for section in self.sections if is_held_out(section)]
         if held_out and len(held_out) < len(self.sections):
             sizes = ", ".join(f"{section} {count:,}" for section, count in self.sections.items() if section)
-            note(f"{name} contains several splits, all read together: {sizes}; use {held_out[0]!r} as gold")
+            note(f"{name} contains several splits, all read together: {sizes}; use {held_out[0]!r} as the gold set")
         if self.synthetic:
             note(f"{self.synthetic:,} of {self.rows:,} rows were written by a model (synthetic)")
 

@@ -43,6 +43,6 @@ def row_metrics(
 
 
 def counted_reasons(dropped: Sequence[DroppedRow]) -> str:
-    """The reasons with their counts: "12 duplicate, 3 in gold"."""
+    """The reasons with their counts: "12 duplicate, 3 in the gold set"."""
     reasons = Counter(row.reason for row in dropped).most_common()
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons) or "none"

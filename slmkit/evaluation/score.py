@@ -115,7 +115,7 @@ def shared_documents(examples: Sequence[Example]) -> list[str] | None:
 
 
 def retrieval_scores(examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, float]:
-    """Mean recall, MRR and nDCG of the retrieved passages; empty if nothing is retrieved or gold names no passages."""
+    """Mean recall, MRR and nDCG of the retrieved passages; empty without retrieval or named passages."""
     pairs = [(example, answer) for example, answer in zip(examples, answers, strict=True) if example.relevant]
     if not any(answer.passages for _, answer in pairs):
         return {}

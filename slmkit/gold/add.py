@@ -70,7 +70,9 @@ def add_to_gold(
             left_out.append(("ambiguous: two answers in this file", row.where))
         elif earlier is not None:
             is_same = row.target in (earlier.target, *earlier.aliases)
-            left_out.append(("already in gold" if is_same else "in gold with a different answer", row.where))
+            left_out.append(
+                ("already in the gold set" if is_same else "in the gold set with a different answer", row.where)
+            )
         elif i in in_data:
             left_out.append(("in the training data", row.where))
         else:

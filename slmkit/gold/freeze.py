@@ -80,9 +80,9 @@ def freeze_once(
 ) -> Gold:
     """The gold set of the user's own data: frozen into `folder` the first time, read from there afterwards.
 
-    If `gold` is a frozen folder, that set is used; if it is a file, all its usable rows become gold. Without `gold`,
-    the test or validation file of a data folder becomes gold; else `size` rows of the data, at most a fifth. Up to
-    size / 2 other rows, at most a tenth, become the dev set. Rows are chosen by the hash of their text.
+    If `gold` is a frozen folder, that set is used; if it is a file, all its usable rows become the gold set. Without
+    `gold`, it is the test or validation file of a data folder; otherwise `size` rows of the data, at most a fifth. Up
+    to size / 2 other rows, at most a tenth, become the dev set. Rows are chosen by the hash of their text.
     Raises: SlmkitError if `folder` was frozen from other files.
     """
     note = on_note or (lambda text: None)

@@ -44,7 +44,7 @@ class Questions:
 
 @dataclass(frozen=True)
 class GoldRow:
-    """A row of a training file that is in gold."""
+    """A row of a training file that is in a gold set."""
 
     line: int
     id: str
@@ -94,7 +94,7 @@ def refuse_leaky_system(system: str, learns_from: Path, gold: Gold) -> None:
 
 
 def rows_in_gold(file: Path, gold: Questions) -> Iterator[GoldRow]:
-    """The rows of a .jsonl file with an input that is in gold."""
+    """The rows of a .jsonl file with an input that is in a gold set."""
     with open(file, encoding="utf-8") as lines:
         numbered = enumerate(lines, 1)
         while batch := list(itertools.islice(numbered, _BATCH_ROWS)):

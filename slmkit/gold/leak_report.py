@@ -1,8 +1,8 @@
 """Finds leaks of a gold set in training rows, few-shot examples, seeds of synthetic rows, and documents.
 
-Rows are compared with gold by their words: equal, near duplicate, or containing a gold text. The other rows are
-compared by embeddings from latent semantic analysis, which also detect reordered questions. Their false-positive rate
-is 0.4 % on banking77 and 0.9 % on clinc150, so these findings only suggest rows to review.
+Rows are compared with the gold set by their words: equal, near duplicate, or containing a gold question. The other
+rows are compared by embeddings from latent semantic analysis, which also detect reordered questions. Their
+false-positive rate is 0.4% on banking77 and 0.9% on clinc150, so these findings only suggest rows to review.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from slmkit.text.identity import normalise
 from slmkit.text.leakage import find_leaks
 
 _SIMILAR = 0.9  # cosine similarity
-_MAX_ROWS = 50_000  # compared with gold by embeddings; of more rows, an evenly spread sample
+_MAX_ROWS = 50_000  # compared with the gold set by embeddings; of more rows, an evenly spread sample
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,11 @@ from slmkit.recipe.read_keys import Columns, existing_path, read_keys
 if TYPE_CHECKING:
     from slmkit.gold.gold_set import Gold
 
-READING_KEYS = ("text_column", "label_column", "encoding")  # keys of `prepare` that also decide what gold reads
+READING_KEYS = (
+    "text_column",
+    "label_column",
+    "encoding",
+)  # keys of `prepare` that also decide how the gold set is read
 _LOOP = ("loop/prepare", "loop/train", "loop/eval", "loop/compare")
 _GENERIC_NAMES = ("train", "data", "dataset", "all", "examples", "rows")  # of files: the folder's name is added
 

@@ -26,7 +26,7 @@ def fix_worst_slice(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Scores the model on gold's dev questions and replaces the training rows of its worst slice.
+    """Scores the model on the gold set's dev questions and replaces the training rows of its worst slice.
 
     redone: the same rows with correct targets. Here they are the undamaged rows; in practice an expert writes them.
     """

@@ -179,7 +179,7 @@ def answer_text(turn: Turn) -> str:
 
 
 def _apart(r: random.Random, kind: str, split: Split) -> Doc:
-    """A document none of whose prompts can be in gold.
+    """A document none of whose prompts can be in a gold set.
 
     Most prompts contain a name, and names are split. Chains and patterns do not, so the hash of the prompt decides.
     """

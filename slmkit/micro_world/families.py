@@ -97,7 +97,7 @@ def unanswerable(r: random.Random, split: Split) -> Doc:
 
 
 def canon_fact(r: random.Random, split: Split) -> Doc:
-    """Questions about a person of the canon without notes; gold uses wordings that never occur in training."""
+    """Questions about a person of the canon without notes; gold sets use wordings that never occur in training."""
     name = r.choice(sorted({name for name, _ in canon()}))
     facts = [(n, relation, value) for (n, relation), value in canon().items() if n == name]
     r.shuffle(facts)

@@ -28,7 +28,7 @@ Drawn = tuple[str, str]  # object of the question, answer
 
 
 def skill(r: random.Random, split: Split, *, nouns: tuple[str, ...] | None = None) -> Doc:
-    """One to four questions about one skill; gold asks one, half of the time in a wording not used in training."""
+    """One to four questions about one skill; gold sets ask one, half the time in a wording not used in training."""
     gold = split in ("gold", "live")
     noun = r.choice(nouns or (tuple(SKILLS) if r.random() < 0.6 else _HARD))
     new = gold and r.random() < 0.5
@@ -69,7 +69,7 @@ def say_word(r: random.Random, split: Split) -> Doc:
 
 
 def chain(r: random.Random, split: Split) -> Doc:
-    """A start and one to five operations modulo 20, to answer with or without thoughts; gold uses four operations."""
+    """A start and one to five operations modulo 20, to answer with or without thoughts; gold sets use four."""
     depth = r.randint(1, 5) if split == "train" else 4
     value = start = r.randrange(RING)
     performed, steps = [], [str(start)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 # syllable, so that the tokenizer splits every name between its syllables.
 FIRST = tuple(c + v for c in "bdfgjklmnprstvwz" for v in "aeio")
 SECOND = tuple(c + v + e for c in "bdgkmptvz" for v in "aeiou" for e in "nrl")[:128:2]
-NUM_GOLD_WORDINGS = 3  # of a relation's frames and own wordings, reserved for gold
+NUM_GOLD_WORDINGS = 3  # of a relation's frames and own wordings, reserved for gold sets
 
 
 def _words(text: str) -> tuple[str, ...]:

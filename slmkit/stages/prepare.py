@@ -64,7 +64,7 @@ def prepare(
     chunk_overlap: NonNegativeInt = 0,
     chunk_by: Literal["words", "tokens"] = "words",
 ) -> None:
-    """Turns a data file into training and validation rows without duplicates and without gold.
+    """Turns a data file into training and validation rows without duplicates and without gold questions.
 
     Writes train.jsonl, validation.jsonl, documents.jsonl, dropped.jsonl (each dropped row with its reason and line),
     changed.jsonl, and the data card as card.yaml and card.html. documents.jsonl is what a retriever searches: the
@@ -72,7 +72,7 @@ def prepare(
 
     Rows with the same `group_column` value, or about the same passage, stay on the same side of the split. `steps` run
     in the given order; the default is duplicates, near_duplicates. `leaks` decides which rows are dropped because they
-    are in gold: near duplicates too (near), exact matches only (exact), or none, to demonstrate a leak (keep).
+    are in the gold set: near duplicates too (near), exact matches only (exact), or none, to demonstrate a leak (keep).
     `instruction` is the system message; the default is that of the gold card. `text_as` decides what plain text
     becomes: gap-fill questions, or text to continue.
 
@@ -189,7 +189,7 @@ def _clean(
     max_rows: int | None,
 ) -> CleanedRows:
     """The rows to train on; its dropped rows include those that could not be read."""
-    with run.progress("compare with gold and with each other", total=2 * len(found.rows), unit="rows") as bar:
+    with run.progress("compare with the gold set and with each other", total=2 * len(found.rows), unit="rows") as bar:
         done = clean_rows(
             found.rows,
             steps=steps,
@@ -264,11 +264,13 @@ def _report_labels(run: Run, rows: Sequence[CanonicalRow], *, find_suspects: boo
 
 
 def _report_missing_passages(run: Run, gold: Gold | None, passages: Sequence[Passage]) -> None:
-    """Reports how many passages that gold asks about are missing, so that no retriever can find them."""
+    """Reports how many passages that the gold set asks about are missing, so that no retriever can find them."""
     relevant = {id for example in gold.examples for id in example.relevant} if gold else set()
     missing = len(relevant - {passage.id for passage in passages})
     if missing:
-        run.note(f"{missing:,} of the {len(relevant):,} passages that gold refers to are not among the documents")
+        run.note(
+            f"{missing:,} of the {len(relevant):,} passages that the gold set refers to are not among the documents"
+        )
 
 
 def _write_card(

@@ -1,4 +1,4 @@
-"""The synthesize stage: generates rows with a model, marked as synthetic, traced to their seeds, and not in gold."""
+"""The synthesize stage: generates rows with a model; each is marked, traced to its seed, and not in the gold set."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def synthesize(
 
     Writes data.jsonl, which prepare reads: each row is marked synthetic and records its method, system, seed row and
     prompt. dropped.jsonl contains each unused answer with the reason, for example: truncated, wrong format, near
-    duplicate of its seed, in gold. limit: use only the first seed rows or passages. An interrupted run continues
-    without asking twice.
+    duplicate of its seed, in the gold set. limit: use only the first seed rows or passages. An interrupted run
+    continues without asking twice.
     """
     seeds, has_labels = _seeds(
         run, data, method, text_column=text_column, label_column=label_column, encoding=encoding, chunk_size=chunk_size

@@ -25,7 +25,7 @@ def retrieval_only(
 ) -> System:
     """Answers with the best passage of `documents`, or with the target of the nearest row of `train`.
 
-    A RAG system must beat it. On gold with `relevant` passages it measures the retriever alone.
+    A RAG system must beat it. On a gold set with `relevant` passages it measures the retriever alone.
     top_k: passages that recall, mrr and ndcg look at.
     """
     if (documents is None) == (train is None):

@@ -1,4 +1,4 @@
-"""Finds the rows that leak gold: equal to a gold text, a near duplicate of one, or containing one.
+"""Finds the rows that leak a gold set: equal to a gold text, a near duplicate of one, or containing one.
 
 Without answers, the search is exact: it finds every near duplicate in the sense of edit_distance.py. After k edits, a
 text of n words still has a run of n / (k + 1) unchanged words, and the edits allowed keep that at four or more, so it
@@ -73,7 +73,7 @@ class _Index:
         self.lengths = np.array([len(words) for words in self.words])
         self.allowed = np.array([edits_allowed(len(words), same_answer=bool(answers)) for words in self.words])
         self.exact = {text: i for i, text in reversed(list(enumerate(texts)))}
-        self.ids: dict[str, int] = {}  # 1, 2, …; 0 is any word that does not occur in gold
+        self.ids: dict[str, int] = {}  # 1, 2, …; 0 is any word that does not occur in the gold texts
         for words in self.words:
             for word in words:
                 self.ids.setdefault(word, len(self.ids) + 1)

@@ -32,7 +32,8 @@ def test_new_examples_are_added_and_duplicates_and_leaks_left_out(tmp_path, gold
     done = add_to_gold(gold.folder, new, data=train)
     assert [example.input for example in done.added] == ["is it new?"]
     assert done.reasons == {
-        "empty label": 1, "already in gold": 3, "in gold with a different answer": 1, "in the training data": 1,
+        "empty label": 1, "already in the gold set": 3, "in the gold set with a different answer": 1,
+        "in the training data": 1,
     }  # fmt: skip
     again = read_gold(gold.folder)
     assert (len(again.examples), again.card["count"], again.dev) == (7, 7, gold.dev)
@@ -44,7 +45,7 @@ def test_an_unknown_label_or_no_new_example_leaves_the_set_unchanged(tmp_path, g
     with pytest.raises(SlmkitError, match="'perhaps'") as caught:
         add_to_gold(gold.folder, rows(tmp_path, "one more,yes", "is it new?,perhaps"))
     assert caught.value.where.endswith("new.csv:3")
-    with pytest.raises(RefusedError, match="2 already in gold") as refused:
+    with pytest.raises(RefusedError, match="2 already in the gold set") as refused:
         add_to_gold(gold.folder, rows(tmp_path, "question 0 about aaaaa,yes", "question 1 about bbbbb,no"))
     assert refused.value.where.endswith("new.csv")
     assert read_gold(gold.folder) == gold

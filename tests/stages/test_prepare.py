@@ -1,4 +1,4 @@
-"""The prepare stage: canonical rows without duplicates and gold; each dropped row has its reason and line."""
+"""The prepare stage: canonical rows without duplicates or gold questions; each drop has its reason and line."""
 
 import hashlib
 import json
@@ -146,7 +146,11 @@ def test_near_duplicates_of_gold_and_of_other_rows_are_dropped_with_their_reason
     data.write_text(data.read_text() + "".join(f"{line},label_1\n" for line in lines))
     _, files = run_prepare(tmp_path, data=data, gold=gold.folder)
     reasons = {row["line"]: row["reason"] for row in files["dropped"] if row["line"] > 201}
-    assert reasons == {202: "near duplicate of gold", 203: "contains a gold text", 205: "near duplicate"}
+    assert reasons == {
+        202: "near duplicate of a gold question",
+        203: "contains a gold question",
+        205: "near duplicate",
+    }
 
 
 def test_leaks_decides_which_rows_in_gold_are_dropped(tmp_path):
@@ -403,7 +407,7 @@ def test_long_texts_are_split_between_sentences_on_request(tmp_path):
 def test_gold_that_contains_all_rows_is_refused(tmp_path):
     data = table(tmp_path / "data.csv")
     gold = freeze_once(data, gold=data, folder=tmp_path / "gold" / "mine")
-    with pytest.raises(SlmkitError, match="200 in gold"):
+    with pytest.raises(SlmkitError, match="200 in the gold set"):
         run_prepare(tmp_path, data=data, gold=gold.folder)
 
 

@@ -134,7 +134,7 @@ def test_no_synthetic_row_is_in_gold_and_prepare_counts_them(tmp_path):
     run, rows, dropped, _ = made(tmp_path, lambda _: next(answers), data=tmp_path / "few.csv", gold=gold.folder,
                                  label_column="label")  # fmt: skip
     assert len(rows) == 2
-    assert [row["reason"] for row in dropped] == ["in gold"]
+    assert [row["reason"] for row in dropped] == ["in the gold set"]
     done = Run(tmp_path / "prepared")
     prepare(done, data=run.dir, gold=gold.folder, validation_size=0)
     card = YAML(typ="safe").load(done.path("card.yaml").read_text())

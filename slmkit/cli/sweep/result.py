@@ -114,4 +114,6 @@ def print_result(search: Search, rows: list[dict[str, Any]], result: dict[str, A
     out.print()
     out.print(summary(folder))
     out.print(f"\nbest    {result['best']['command']}", markup=False)
-    out.print("It was chosen on validation rows, so its score is optimistic: evaluate it on gold.", style="dim")
+    out.print(
+        "It was chosen on validation rows, so its score is optimistic: evaluate it on the gold set.", style="dim"
+    )

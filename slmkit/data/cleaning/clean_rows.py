@@ -1,4 +1,4 @@
-"""Cleans the rows of a data set for training: removes gold, applies the steps, and limits the number of rows."""
+"""Cleans training rows: removes gold questions, applies the steps, and limits the number of rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from slmkit.text.leakage import find_leaks
 from slmkit.types import Example
 
 Leaks = Literal["near", "exact", "keep"]
-GOLD_REASONS = {"exact": "in gold", "near": "near duplicate of gold", "contains": "contains a gold text"}
+GOLD_REASONS = {
+    "exact": "in the gold set",
+    "near": "near duplicate of a gold question",
+    "contains": "contains a gold question",
+}
 
 
 def clean_rows(
@@ -27,10 +31,10 @@ def clean_rows(
     max_rows: int | None = None,
     on_rows: OnRows | None = None,
 ) -> CleanedRows:
-    """The rows without gold, after the steps, at most max_rows of them.
+    """The rows without gold questions, after the steps, at most max_rows of them.
 
-    If a step changed rows, they are compared with gold once more. on_rows receives the number of rows processed,
-    2 * len(rows) in total at most.
+    If a step changed rows, they are compared with the gold set once more. on_rows receives the number of rows
+    processed, 2 * len(rows) in total at most.
     """
     clean = drop_gold(rows, gold, leaks=leaks, on_rows=on_rows)
     done = apply_steps(clean.rows, steps, keep_targets=keep_targets, filters=filters, on_rows=on_rows)
@@ -43,7 +47,7 @@ def clean_rows(
 def drop_gold(
     rows: Sequence[CanonicalRow], gold: Sequence[Example], *, leaks: Leaks = "near", on_rows: OnRows | None = None
 ) -> CleanedRows:
-    """The rows that are not in gold: neither equal to a gold text, nor a near duplicate, nor containing one."""
+    """The rows that neither equal, nearly repeat nor contain a gold question."""
     if leaks == "keep" or not gold:
         return CleanedRows(list(rows))
     answers = [row.target for row in rows], [example.target for example in gold]
