@@ -1,6 +1,6 @@
 """Memory predicted from a model card and measured: python benchmarks/memory.py [--write]
 
-Random weights in real model shapes, in float32 on the CPU, and the embedded models; each case in a fresh process.
+Random weights in real model shapes, in float32 on the CPU, and the bundled models; each case in a fresh process.
 
     weights    bytes of all weights
     cache      bytes of keys and values after a forward pass over one row
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def card_of(shape: str) -> Card:
-    """The card of an embedded model, or one with only the sizes of a shape."""
+    """The card of a bundled model, or one with only the sizes of a shape."""
     if shape in ("nano", "tiny"):
         return read_card(_REPOSITORY / f"configs/models/{shape}.yaml")
     return Card(name=shape, model_type="llama", tie_word_embeddings=True, **SHAPES[shape])

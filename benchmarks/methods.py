@@ -1,4 +1,4 @@
-"""Every method with every adapter on the embedded model: python benchmarks/methods.py [--methods ...] [--json FILE]
+"""Every method with every adapter on the bundled model: python benchmarks/methods.py [--methods ...] [--json FILE]
 
 Each combination is one command, `slmkit run methods/<recipe> adapter=<adapter> max_steps=<steps> --profile tiny`, in
 an empty folder. Its row has the method's metric before and after, the seconds of the command without its inputs, and

@@ -1,10 +1,10 @@
-"""The limits of the embedded models: three classifiers on the same rows of a real, labelled data set.
+"""The limits of the bundled models: three classifiers on the same rows of a real, labelled data set.
 
     python benchmarks/real_text.py train.csv test.csv --model nano
 
-The embedded model with a classification head, all weights trained; the same architecture with random initial weights;
+The bundled model with a classification head, all weights trained; the same architecture with random initial weights;
 TF-IDF of words and word pairs with a linear SVM. Files in any format that `prepare` reads; texts are lower-cased, as
-in the embedded models' training data.
+in the bundled models' training data.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def libraries() -> None:
 
 @pytest.fixture
 def nano(libraries):
-    """The embedded model, fresh for each test: training changes it."""
+    """The bundled model, fresh for each test: training changes it."""
     import torch
 
     torch.set_num_threads(1)  # small matrices: a second thread gains little, and costs much beside other work

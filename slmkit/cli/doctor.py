@@ -28,11 +28,11 @@ _PACKAGES = (
 
 
 def doctor(as_json: AsJson = False) -> int:
-    """Check this machine: versions, GPU, disk, embedded models.
+    """Check this machine: versions, GPU, disk, bundled models.
 
     Exit code 4 if something slmkit needs is missing.
     """
-    rows = [_python(), *_packages(), _gpu(), _disk(), *_embedded_models()]
+    rows = [_python(), *_packages(), _gpu(), _disk(), *_bundled_models()]
     failed = [row for row in rows if row[1] == "bad"]
     if as_json:
         checks = [{"check": name, "state": state, "found": text} for name, state, text in rows]
@@ -90,7 +90,7 @@ def _disk() -> Row:
     return "disk", "ok" if free > 5e9 else "note", f"{free / 1e9:,.0f} GB free in the working directory"
 
 
-def _embedded_models() -> list[Row]:
+def _bundled_models() -> list[Row]:
     rows: list[Row] = []
     for name in lookup.names("configs/models"):
         card = lookup.find("configs/models", name)

@@ -37,7 +37,7 @@ def describe(kind: str, path: Path) -> str:
         return f"cannot be read: {error.strerror}"
     values = dict(line.split(": ", 1) for line in lines if ": " in line and not line.startswith((" ", "-", "#")))
     if kind == "models":
-        facts = [values.get("hub_id", "embedded"), values.get("licence"), values.get("role")]
+        facts = [values.get("hub_id", "bundled"), values.get("licence"), values.get("role")]
         return ", ".join(fact for fact in facts if fact)
     if kind == "gold":
         return f"{values.get('count')} examples, {values.get('kind')}"

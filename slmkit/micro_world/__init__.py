@@ -1,1 +1,1 @@
-"""The micro-world: generated documents, questions and tokenizer of the embedded models, with known answers."""
+"""The micro-world: generated documents, questions and tokenizer of the bundled models, with known answers."""

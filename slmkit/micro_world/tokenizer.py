@@ -1,4 +1,4 @@
-"""The byte-level BPE tokenizer of the embedded models, and their chat template.
+"""The byte-level BPE tokenizer of the bundled models, and their chat template.
 
 The vocabulary is trained on the words of the micro-world rather than on its running text: every content word becomes
 one token and every name two, whatever the mix of documents. Tokens of content words begin with a space (" oak" and

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# On such a CPU, forward and backward of the embedded tiny (width 256) took 0.46 of the time of float32. At width 128,
+# On such a CPU, forward and backward of the bundled tiny (width 256) took 0.46 of the time of float32. At width 128,
 # as in nano, the casts cost about as much as the products save.
 _MIN_WIDTH = 256
 

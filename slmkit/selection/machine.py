@@ -36,7 +36,7 @@ def machine() -> str:
 
 
 def is_here(card: Card) -> bool:
-    """Whether the model loads without a download: it is embedded, or complete in the hub cache."""
+    """Whether the model loads without a download: it is bundled, or complete in the hub cache."""
     if card.folder:
         return True
     if not all(_cached(card, file) for file in ("config.json", "tokenizer.json")):
@@ -47,7 +47,7 @@ def is_here(card: Card) -> bool:
 
 
 def revision(card: Card) -> str:
-    """The version of the model on this machine: the hub commit, or a hash of the files of an embedded model."""
+    """The version of the model on this machine: the hub commit, or a hash of the files of a bundled model."""
     if card.folder is None:
         config = _cached(card, "config.json")  # …/snapshots/<commit>/config.json
         return config.parent.name if config else "not here"

@@ -56,7 +56,7 @@ class Card:
 
     @property
     def folder(self) -> Path | None:
-        """The folder of an embedded model."""
+        """The folder of a bundled model."""
         return PACKAGE / self.asset if self.asset else None
 
     @cached_property
@@ -84,7 +84,7 @@ def read_cards(folder: Path) -> list[Card]:
 
 
 def read_card(path: Path) -> Card:
-    """One card; the shape of an embedded model is read from its config.json."""
+    """One card; the shape of a bundled model is read from its config.json."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 

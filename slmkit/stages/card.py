@@ -1,4 +1,4 @@
-"""The card stage: the acceptance test of an embedded model, one score with an interval per ability."""
+"""The card stage: the acceptance test of a bundled model, one score with an interval per ability."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from slmkit.micro_world.gold_sets import documents, draw
 from slmkit.runs.run_folder import Run
 from slmkit.types import Example, PositiveInt
 
-TRAINED = {"chats": chats, "texts": texts}  # the training data of the embedded models
+TRAINED = {"chats": chats, "texts": texts}  # the training data of the bundled models
 NOISE = 0.15  # share of preference pairs with chosen and rejected swapped
 
 
@@ -22,7 +22,7 @@ def world(
     """Draws rows of one family of the micro-world, with the documents that contain their answers.
 
     Writes data.jsonl with {"id", "input", "target", ...}, for the family "pairs" with {"prompt", "chosen",
-    "rejected"}, and documents.jsonl with {"id", "text"}. The family "chats" is the training data of the embedded
+    "rejected"}, and documents.jsonl with {"id", "text"}. The family "chats" is the training data of the bundled
     instruct models, for replay while a model learns something new, and "texts" that of the base models: train.jsonl
     with messages or with texts. The split "live" uses the names and wordings of the gold sets and the run's seed: its
     examples are in no frozen set.

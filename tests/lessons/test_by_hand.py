@@ -1,4 +1,4 @@
-"""What lessons compute by hand equals the library on shapes and words that the embedded model does not have."""
+"""What lessons compute by hand equals the library on shapes and words that the bundled model does not have."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every lesson holds on the embedded models as it is written, and fails when its idea is broken."""
+"""Every lesson holds on the bundled models as it is written, and fails when its idea is broken."""
 
 from collections.abc import Callable
 from pathlib import Path

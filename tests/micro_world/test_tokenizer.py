@@ -1,4 +1,4 @@
-"""The tokenizer and the chat template of the embedded models."""
+"""The tokenizer and the chat template of the bundled models."""
 
 from __future__ import annotations
 

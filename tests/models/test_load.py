@@ -78,7 +78,7 @@ def test_an_adapter_stays_apart_from_a_4_bit_base(adapter_run):
     assert logits(loaded).isfinite().all()
 
 
-def test_an_embedded_base_is_named_relative_to_the_package(tmp_path):
+def test_a_bundled_base_is_named_relative_to_the_package(tmp_path):
     save_base(tmp_path, NANO)
     assert json.loads((tmp_path / "base.json").read_text())["path"] == "assets/nano"
     assert read_base(tmp_path) == NANO

@@ -1,4 +1,4 @@
-"""Local tasks of lm-evaluation-harness on the embedded model; a model compared with itself has forgotten nothing."""
+"""Local tasks of lm-evaluation-harness on the bundled model; a model compared with itself has forgotten nothing."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The acceptance card: a score with its interval for each line, on the embedded models."""
+"""The acceptance card: a score with its interval for each line, on the bundled models."""
 
 from __future__ import annotations
 

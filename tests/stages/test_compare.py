@@ -1,4 +1,4 @@
-"""A comparison end to end on the embedded model: tables, figures, verdict, resuming after a kill, refusals."""
+"""A comparison end to end on the bundled model: tables, figures, verdict, resuming after a kill, refusals."""
 
 import json
 import random

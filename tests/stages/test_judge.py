@@ -173,7 +173,7 @@ def test_mistakes_are_found_before_any_work(tmp_path, answers):
     assert wrong.value.where == f"{odd}:1"
 
 
-def test_the_embedded_model_judges_in_the_words_allowed(tmp_path, answers):
+def test_the_bundled_model_judges_in_the_words_allowed(tmp_path, answers):
     nano = ModelRef("nano", str(PACKAGE / "assets" / "nano"))
     function = lookup.load_part("systems", "prompt")
     run = Run(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Every method trains the embedded model and improves its metric; mistakes are refused."""
+"""Every method trains the bundled model and improves its metric; mistakes are refused."""
 
 from __future__ import annotations
 

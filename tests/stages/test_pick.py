@@ -88,7 +88,7 @@ def _evidence(folder: Path) -> dict[str, dict[str, Any]]:
     return {row["model"]: row for row in map(json.loads, (folder / "evidence.jsonl").read_text().splitlines())}
 
 
-def test_embedded_models_are_measured_once_per_revision(slmkit: Slmkit) -> None:
+def test_bundled_models_are_measured_once_per_revision(slmkit: Slmkit) -> None:
     values = (*EMBEDDED, *QUICK, "gold=gold/tickets", "data=world/tickets")
     done, folder = _run(slmkit, *values, "memory_gb=8")
     assert done.code == 0

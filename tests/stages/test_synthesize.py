@@ -159,7 +159,7 @@ def test_no_usable_row_is_a_negative_verdict_and_too_many_per_row_are_refused(tm
     assert caught.value.where == "with.num_per_row"
 
 
-def test_the_embedded_model_is_asked_from_the_command_line(slmkit):
+def test_the_bundled_model_is_asked_from_the_command_line(slmkit):
     done = slmkit("run", "data/synthesize", "limit=2", "max_new_tokens=24", "--json")
     assert done.code in (0, 2), done.err
     assert done.json["metrics"]["num_asked"] == 2
