@@ -14,8 +14,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from slmkit.files import PACKAGE
 from slmkit.runs.definitions import ALL, Definitions, read_definitions, save_cache
@@ -47,53 +49,82 @@ def reachable(function: Callable[..., object]) -> set[str]:
 
 
 def _reached(functions: Iterable[Callable[..., object]], read: Callable[[Path], Definitions]) -> set[Node]:
-    todo = [_node(function, read) for function in functions]
+    todo = [node for function in functions for node in _nodes(function, read)]
     found = set(todo)
     while todo:
         path, name = todo.pop()
         for module, inner, attribute in read(path).uses[name]:
-            node = _resolved(path, module, inner, attribute, read) if module else (path, inner)
-            if node is not None and node not in found:
-                found.add(node)
-                todo.append(node)
+            nodes = _resolved(path, module, inner, attribute, read) if module else [(path, inner)]
+            for node in nodes:
+                if node not in found:
+                    found.add(node)
+                    todo.append(node)
     return found
 
 
-def _node(function: Callable[..., object], read: Callable[[Path], Definitions]) -> Node:
-    path = Path(inspect.getfile(function))
-    name = getattr(function, "__qualname__", ALL).partition(".")[0]
-    return path, name if name in read(path).hashes else ALL
+def _nodes(function: Callable[..., object], read: Callable[[Path], Definitions]) -> Iterator[Node]:
+    """The definition of a function and, if it is decorated, of the functions that it wraps."""
+    todo: list[object] = [function]
+    seen: set[int] = set()
+    while todo:
+        one = todo.pop()
+        if id(one) in seen or not inspect.isfunction(one):
+            continue
+        seen.add(id(one))
+        path, name = Path(inspect.getfile(one)), one.__qualname__.partition(".")[0]
+        if path.is_relative_to(PACKAGE) or not _is_installed(path):
+            yield path, name if name in read(path).hashes else ALL
+        todo += [cell.cell_contents for cell in one.__closure__ or () if _holds_value(cell)]
+        todo += [getattr(one, "__wrapped__", None)]
+
+
+def _holds_value(cell: Any) -> bool:
+    try:
+        return bool(cell.cell_contents is not None)
+    except ValueError:  # an empty cell
+        return False
+
+
+def _is_installed(path: Path) -> bool:
+    """Whether a file belongs to another package, or to Python itself."""
+    return "site-packages" in path.parts or path.is_relative_to(Path(os.__file__).parent)
 
 
 def _resolved(
     importer: Path, module: str, name: str, attribute: str, read: Callable[[Path], Definitions]
-) -> Node | None:
-    """The definition behind something imported; None where its code does not count."""
-    file = _file(importer, f"{module.rstrip('.')}.{name}") if name else _file(importer, module)
-    if file is None and name:
-        file, attribute = _file(importer, module), name  # a definition, not a module
+) -> list[Node]:
+    """The definitions behind something imported; none where its code does not count."""
+    file = None
+    if name and name != ALL:
+        file = _file(importer, f"{module}.{name}" if module.strip(".") else f"{module}{name}")
     if file is None:
-        return None
+        file, attribute = _file(importer, module), name or attribute  # a definition in the module, or the module
+    if file is None:
+        return []
     found = read(file)
-    if attribute in found.hashes:
-        return file, attribute
+    if attribute in found.hashes:  # also ALL
+        return [(file, attribute)]
     if attribute in found.imports:
-        return _resolved(file, *found.imports[attribute], "", read)
-    return file, ALL
+        return [node for target in found.imports[attribute] for node in _resolved(file, *target, "", read)]
+    return [(file, ALL)]
+
+
+def _file(importer: Path, module: str) -> Path | None:
+    """The file of a module whose code counts; None for the kernel and for other packages."""
+    level = len(module) - len(module.lstrip("."))
+    steps = [step for step in module.split(".") if step]
+    if steps and steps[0] == "slmkit" and not level:
+        return None if len(steps) < 2 or steps[1] in _KERNEL else _package_file(tuple(steps[1:]))
+    if importer.is_relative_to(PACKAGE):
+        return None
+    # a module of the user: relative to the file that imports it, beside it, or where `python -m` looks
+    roots = [importer.parents[level - 1]] if level else [importer.parent, Path.cwd()]
+    return next((file for root in roots for file in _files(root.joinpath(*steps))), None)
 
 
 @functools.cache
-def _file(importer: Path, module: str) -> Path | None:
-    """The file of a module whose code counts; None for the kernel and for other packages."""
-    steps = [step for step in module.split(".") if step]
-    if not steps:
-        return None
-    if steps[0] == "slmkit":
-        return None if len(steps) < 2 or steps[1] in _KERNEL else next(_files(PACKAGE.joinpath(*steps[1:])), None)
-    if importer.is_relative_to(PACKAGE):
-        return None
-    # a module of the user: beside the file that imports it, or where `python -m` looks
-    return next((file for root in (importer.parent, Path.cwd()) for file in _files(root.joinpath(*steps))), None)
+def _package_file(steps: tuple[str, ...]) -> Path | None:
+    return next(_files(PACKAGE.joinpath(*steps)), None)
 
 
 def _files(path: Path) -> Iterator[Path]:

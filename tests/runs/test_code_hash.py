@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from project_files import REPOSITORY, write
 
-from slmkit.recipe.lookup import load_part, load_stage
+from slmkit.files import PACKAGE
+from slmkit.recipe.lookup import load_part, load_stage, part_files
 from slmkit.runs.code_hash import code_hash, reachable
 from slmkit.runs.definitions import parse_definitions
 
@@ -116,59 +117,98 @@ def test_another_meaning_has_another_hash(one: str, other: str) -> None:
     assert parse_definitions(one).hashes[name] != parse_definitions(other).hashes[name]
 
 
+def test_nothing_that_makes_or_shows_a_run_is_reached() -> None:
+    stages = {name: reachable(load_stage(name)) for name in part_files("stages")}
+    kernel = {path.name for folder in ("runs", "cli", "recipe", "report") for path in (PACKAGE / folder).glob("*.py")}
+    kernel -= {path.name for path in PACKAGE.rglob("*.py") if path.parent.name in ("stages", "data", "gold")}
+    assert not {
+        (name, file) for name, found in stages.items() for file in kernel if any(f.startswith(file) for f in found)
+    }
+
+
+HELPERS = "def half(x):\n    return _half(x)\n\ndef _half(x):\n    return x / 2\n\ndef unused():\n    return 0\n"
+USER_FILES = {
+    "h_used.py": HELPERS,
+    "h_late.py": "def late():\n    return 1\n",
+    "h_pkg/__init__.py": "from h_pkg import deep\n",
+    "h_pkg/deep.py": "value = 1\n",
+    "h_pkg/other.py": "value = 1\nfrom ._inner import inner\n",
+    "h_pkg/_inner.py": "inner = 1\n",
+    "h_star.py": "starred = 1\n",
+    "h_if.py": "chosen = 1\n",
+    "h_else.py": "chosen = 1\n",
+    "h_effect.py": "import h_used\n# sets something up\nNUMBER = 1\n",
+    "h_decorator.py": "def plain(f):\n    return lambda run: f(run)\n",
+}
 MINE = """
-import helpers_of_mine
-from helpers_of_mine import half
+import sys
+
+import h_effect
+import h_pkg.deep
+import h_pkg.other
+import h_used
+from h_decorator import plain
+from h_star import *
+from h_used import half
 from slmkit.metrics.match import exact_match as same
-import numbers_of_mine as own
+
+if sys.version_info > (3, 0):
+    from h_if import chosen
+else:
+    from h_else import chosen
 
 LIMIT = 3
+h_used.patched = LIMIT + 4
+OWN = {"own": lambda: 5}
 
+
+@plain
 def stage(run):
-    import later_of_mine
-    return half(LIMIT) + later_of_mine.late() + own.deep.value
+    import h_late
+    return half(LIMIT) + h_late.late() + h_pkg.deep.value + starred + chosen
+
+
+def by_name(run):
+    return globals()["hidden"]()
+
+
+def hidden():
+    return 7
+
 
 def other(run):
-    return helpers_of_mine.unused()
+    return h_used.unused()
 """
 
 
-HELPERS = """
-def half(x):
-    return _half(x)
-
-def _half(x):
-    return x / 2
-
-def unused():
-    return 0
-"""
-
-
-def test_own_modules_are_followed_to_the_definitions_that_are_used(
+def test_user_code_is_followed_to_whatever_can_decide_the_result(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(project)
-    write(
-        project / "helpers_of_mine.py",
-        "def half(x):\n    return _half(x)\n\ndef _half(x):\n    return x / 2\n\ndef unused():\n    return 0\n",
-    )
-    write(project / "later_of_mine.py", "def late():\n    return 1\n")
-    write(project / "numbers_of_mine/__init__.py", "from numbers_of_mine import deep\n")
-    write(project / "numbers_of_mine/deep.py", "value = 1\n")
-    write(project / "mine.py", MINE)
+    for name, text in {**USER_FILES, "mine.py": MINE}.items():
+        write(project / name, text)
 
-    def hashed() -> str:
-        return code_hash([load_stage("./mine.py:stage")])
+    def hashed(stage: str = "stage") -> str:
+        return code_hash([load_stage(f"./mine.py:{stage}")])
 
     before = hashed()
     for file, old, new, counts in [
-        ("helpers_of_mine.py", "return 0", "return 1", False),
-        ("helpers_of_mine.py", "x / 2", "x / 3", True),
-        ("later_of_mine.py", "return 1", "return 2", True),
-        ("numbers_of_mine/deep.py", "value = 1", "value = 2", True),
+        ("h_used.py", "return 0", "return 1", True),  # imported twice; `import h_used` is used as a whole
+        ("h_used.py", "x / 2", "x / 3", True),
+        ("h_late.py", "return 1", "return 2", True),
+        ("h_pkg/deep.py", "value = 1", "value = 2", True),
+        ("h_pkg/other.py", "value = 1", "value = 2", True),
+        ("h_pkg/_inner.py", "inner = 1", "inner = 2", True),
+        ("h_star.py", "starred = 1", "starred = 2", True),
+        ("h_if.py", "chosen = 1", "chosen = 2", True),
+        ("h_else.py", "chosen = 1", "chosen = 2", True),
+        ("h_effect.py", "NUMBER = 1", "NUMBER = 2", True),
+        ("h_effect.py", "# sets something up", "# another comment", False),
+        ("h_decorator.py", "f(run)", "f(run, 1)", True),
         ("mine.py", "LIMIT = 3", "LIMIT = 4", True),
-        ("mine.py", "helpers_of_mine.unused()", "None", False),
+        ("mine.py", "LIMIT + 4", "LIMIT + 5", True),
+        ("mine.py", "return h_used.unused()", "return None", False),
+        ("mine.py", "return 7", "return 8", False),
         ("mine.py", "def other", "# a comment\ndef other", False),
     ]:
         text = (project / file).read_text()
@@ -176,3 +216,6 @@ def test_own_modules_are_followed_to_the_definitions_that_are_used(
         assert (hashed() != before) == counts, (file, new)
         write(project / file, text)
     assert hashed() == before
+    before = hashed("by_name")
+    write(project / "mine.py", MINE.replace("return 7", "return 8"))
+    assert hashed("by_name") != before
