@@ -3,7 +3,7 @@
     python benchmarks/calibrate.py loop/02-base-vs-instruct            # scores and bounds
     python benchmarks/calibrate.py loop/02-base-vs-instruct --dry-run  # prints them only
 
-A bound is the worst of the five scores with a margin: 0.03 for metrics within [-1, 1], else a tenth of the score.
+A bound is the worst of the five scores with a margin: 0.03 for metrics within [-1, 1], otherwise a tenth of the score.
 Exact bounds ([1, 1]) are kept. A metric with the same score on all five seeds does not depend on the seed: its scores
 are written, its bounds are kept.
 """

@@ -2,11 +2,11 @@
 
 Binary and graded scores, of independent items and of items that share a document; n = 50, 200 and 1,000 items.
 
-    false      equal arms: rate of comparisons that find any difference (at most 5 %)
-    found      arms that differ by the stated detectable difference: rate of comparisons that find it (at least 80 %)
-    covered    rate of 95 % intervals, of a score and of a difference, that contain the truth (95 % within 1.5 points)
+    false      equal arms: rate of comparisons that find any difference (at most 5%)
+    found      arms that differ by the stated detectable difference: rate of comparisons that find it (at least 80%)
+    covered    rate of 95% intervals, of a score and of a difference, that contain the truth (95% within 1.5 points)
 
-The standard error of a rate from 1,000 draws is 0.7 points at 5 % and 95 %.
+The standard error of a rate from 1,000 draws is 0.7 points at 5% and 95%.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ folder, never in the checkout itself, and the tests of that part of the code are
 of them failed; missed means that all passed, so that a test is lacking.
 
 A fault is found by its text, and its tests by words in the names of tests and of their files, wherever these lie;
-those marked slow, gpu or network are left out. Before planting anything, the script reports search text that does not
+those marked slow, gpu or network are skipped. Before planting anything, the script reports search text that does not
 occur exactly once, words that match no test, and tests that already fail.
 """
 
@@ -89,13 +89,13 @@ FAULTS = (
         ("preference", "pairs"),
     ),
     Fault(
-        "the words of the user carry loss too",
+        "the user's words are included in the loss too",
         "labels = [token if on else IGNORED for token, on in zip(input_ids, mask, strict=True)]",
         "labels = list(input_ids)",
         ("carry_loss", "loss_mask", "end_token"),
     ),
     Fault(
-        "the end of an answer carries no loss",
+        "the end of an answer is not included in the loss",
         "labels[end + 1 : stop] = [IGNORED] * max(0, stop - end - 1)",
         "labels[end:stop] = [IGNORED] * (stop - end)",
         ("carry_loss", "loss_mask", "end_token"),

@@ -1,7 +1,7 @@
 """Leaks found and false alarms, on public data sets: python benchmarks/leaks.py [--data DIR] [--seeds 11 12]
 
 200 gold texts of each set are planted in six variants of 200 rows each; 10,000 training rows that equal no gold text
-serve as clean rows. Words are replaced by words of the set, at least one per text: "10 %" of a text of three words is
+serve as clean rows. Words are replaced by words of the set, at least one per text: "10%" of a text of three words is
 one word. The thresholds were chosen on seeds 0 and 2 to 4; leaks.md has seeds 11 to 13, with other gold texts and
 words.
 
@@ -106,8 +106,8 @@ PLANTS: dict[str, Callable[[str, random.Random, list[str]], str]] = {
     "exact": lambda text, rng, words: text,
     "case and space": lambda text, rng, words: f"  {text.upper().replace(' ', '  ')}\n",
     "punctuation": lambda text, rng, words: f"«{text.rstrip('?.!')}»..!",
-    "10 % of words": _change_words(0.1),
-    "20 % of words": _change_words(0.2),
+    "10% of words": _change_words(0.1),
+    "20% of words": _change_words(0.2),
     "template": lambda text, rng, words: rng.choice(TEMPLATES).format(text),
 }
 

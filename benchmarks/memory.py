@@ -245,7 +245,7 @@ def page(table: list[str]) -> str:
             "",
             "Written by `python benchmarks/memory.py --write` on a CPU, float32, LoRA of rank 16, one row per step;",
             f"{about}.",
-            "Tolerance: 15 %, resident peaks 20 %; ✗ marks values outside it. Measured in the first step, whose peak",
+            "Tolerance: 15%, resident peaks 20%; ✗ marks values outside it. Measured in the first step, whose peak",
             "comes before the AdamW moments that the prediction counts. Heap holes: the free bytes in malloc arenas.",
             "With checkpointing little is kept, and the holes are larger than predicted.",
             "",

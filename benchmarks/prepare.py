@@ -1,6 +1,6 @@
 """Speed and memory of `slmkit prepare` on a large file: python benchmarks/prepare.py [--rows 200000] [--runs 3]
 
-A file of synthetic questions and answers, about 500 bytes per row: 4 % of the rows are duplicates, 2 % near duplicates
+A file of synthetic questions and answers, about 500 bytes per row: 4% of the rows are duplicates, 2% near duplicates
 that differ by a word, and 200 are gold questions. `slmkit prepare` reads, checks, cleans, deduplicates, splits and
 writes them, including the search for leaks. For comparison, one pass of `datasets.map` over the same file only trims
 spaces. The two alternate, each in a fresh process; it prints the median seconds and the peak memory.

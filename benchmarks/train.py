@@ -64,10 +64,10 @@ ARMS = ("slmkit", *PACKED, "trl_same", "trl_defaults", "trl_lengths", "trl_packe
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["tiny", "135M"])
-    parser.add_argument("--adapter", choices=("lora", "qlora", "full"), help="default: full for tiny, else lora")
+    parser.add_argument("--adapter", choices=("lora", "qlora", "full"), help="default: full for tiny, otherwise lora")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, help="optimizer steps; default: 6 for tiny, else 3")
-    parser.add_argument("--rows", type=int, help="rows per step; default: 16 for tiny, else 8")
+    parser.add_argument("--steps", type=int, help="optimizer steps; default: 6 for tiny, otherwise 3")
+    parser.add_argument("--rows", type=int, help="rows per step; default: 16 for tiny, otherwise 8")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=[arm for arm in ARMS if arm not in PACKED])
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()

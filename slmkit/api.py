@@ -144,7 +144,7 @@ def ask(system: str, gold: Gold, *, limit: int | None = None, **options: Any) ->
 
 
 def score(answers: Sequence[Answer], gold: Gold, *, metric: str | None = None, **options: Any) -> Score:
-    """The mean score of some answers with its 95 % interval; an answer with an error scores 0.
+    """The mean score of some answers with its 95% interval; an answer with an error scores 0.
 
     metric: a name of `slmkit ls metrics`, or "./mine.py:my_metric"; None takes the gold set's own. options: its keys.
 

@@ -67,7 +67,7 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
 
 
 def arms(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Each arm's score as a point with its 95 % confidence interval, the first arm on top.
+    """Each arm's score as a point with its 95% confidence interval, the first arm on top.
 
     Rows look like {"system": "rag", "score": 0.81, "low": 0.75, "high": 0.86}.
     """
@@ -78,14 +78,14 @@ def arms(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axes.plot([row["score"]], [y], "o", color=PALETTE[0], markersize=6)
         axes.annotate(f"{row['score']:.3f}", (high, y), (6, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set_yticks(range(len(rows)), [_one_line(row["system"]) for row in rows])
-    axes.set(xlabel="score, with 95 % interval", ylim=(len(rows) - 0.5, -0.5))
+    axes.set(xlabel="score, with 95% interval", ylim=(len(rows) - 0.5, -0.5))
     axes.grid(axis="y", visible=False)
     axes.margins(x=0.12)
     return figure
 
 
 def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "seconds_per_answer") -> Figure:
-    """Score with its 95 % confidence interval against cost on a logarithmic axis: up and left is better.
+    """Score with its 95% confidence interval against cost on a logarithmic axis: up and left is better.
 
     Rows are those of `arms` with the column `cost`. An arm that costs nothing cannot be placed on a logarithmic axis;
     the axis label names it.
@@ -101,7 +101,7 @@ def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "second
         axes.plot([row[cost]], [row["score"]], marker, color=colour, markersize=6, label=_one_line(row["system"]))
     free = ", ".join(_one_line(row["system"]) for row in rows if row not in shown)
     xlabel = _label(cost) + (f"; free: {free}" if free else "")
-    axes.set(xscale="log", xlabel=xlabel, ylabel="score, with 95 % interval")
+    axes.set(xscale="log", xlabel=xlabel, ylabel="score, with 95% interval")
     costs = [row[cost] for row in shown]
     is_wide = bool(costs) and max(costs) / min(costs) >= _WIDE
     axes.xaxis.set_major_locator(LogLocator(subs=(1,) if is_wide else (1, 2, 5)))

@@ -84,7 +84,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Score:
-    """A measured value with its 95 % confidence interval and the number of examples."""
+    """A measured value with its 95% confidence interval and the number of examples."""
 
     value: float
     low: float

@@ -50,7 +50,7 @@ def slmkit(
 
 @pytest.fixture(scope="session")
 def libraries() -> None:
-    """Imports TRL and PEFT once; frozen, their objects do not add 0.3 s of garbage collection to each training."""
+    """Imports TRL and PEFT once; frozen, their objects do not add 0.3 s of garbage collection to each training run."""
     import peft  # noqa: F401
     from trl import SFTTrainer  # noqa: F401
 

@@ -45,7 +45,7 @@ def test_arms_show_their_intervals_the_first_on_top():
     assert list(axes.lines[0].get_xdata()) == [0.7, 0.9]
     assert list(axes.lines[2].get_xdata()) == [0.6, 0.6]  # an arm without an interval
     bottom, top = axes.get_ylim()
-    assert bottom > top and "95 %" in axes.get_xlabel()
+    assert bottom > top and "95%" in axes.get_xlabel()
 
 
 def test_an_arm_that_costs_nothing_is_named_on_the_axis():

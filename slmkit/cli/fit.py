@@ -1,4 +1,4 @@
-"""slmkit fit: the memory a model needs, to answer and to train, and the GPU size it fits on."""
+"""slmkit fit: the memory a model needs for inference and for training, and the GPU size it fits on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fit(
     batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Sequences per batch.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate the memory a model needs to answer and to train.
+    """Estimate the memory a model needs for inference and for training.
 
     For each precision and training method: the memory in GB, and which of 8, 16, 24 and 80 GB it fits on.
     """

@@ -110,7 +110,7 @@ def gold_add(
 ) -> None:
     """Add examples to a gold set and freeze it again.
 
-    Examples that are already in the gold set, or in the training data, are left out.
+    Examples that are already in the gold set, or in the training data, are skipped.
     """
     from slmkit.gold.add import add_to_gold
 
@@ -131,7 +131,7 @@ def gold_add(
     hashes = f"sha256 {before['sha256'][:12]} -> {sha256[:12]}"
     out.print(f"{shown(result.gold.folder)}: {before['count']:,} -> {count:,} examples, {hashes}", markup=False)
     for reason, where in result.left_out:
-        out.print(f"left out, {reason}: {where}", markup=False)
+        out.print(f"skipped, {reason}: {where}", markup=False)
     out.print("Scores before and after are comparable only on shared examples: run eval and compare again.")
 
 

@@ -105,7 +105,7 @@ def _rewrite(recipe: str, changes: dict[str, Any]) -> str:
 _README = """# {name}
 
 Created by `slmkit new`. The data is `{data}`. `{gold}/` holds {count} questions frozen from it; training rows that
-repeat one of them are left out.
+repeat one of them are dropped.
 
     slmkit loop                     # prepare, train, compare, verdict
     slmkit train num_train_epochs=5 # one value changed

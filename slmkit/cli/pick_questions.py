@@ -127,9 +127,9 @@ def _typed(value: Any) -> str:
 QUESTIONS = (
     Question("data", "File with examples of your task, to measure length and language", "none", _file),
     Question("licence", "Licence: open, commercial (conditions allowed) or any", "commercial", _licence),
-    Question("languages", "Languages the model must know", "that of the file, else any", _languages),
+    Question("languages", "Languages the model must know", "the file's, otherwise any", _languages),
     Question("memory_gb", "Memory in GB", "this machine's", _memory),
     Question(
-        "context_length", "Context length in tokens, prompt and answer", "what the file needs, else 2048", _tokens
+        "context_length", "Context length in tokens, prompt and answer", "what the file needs, otherwise 2048", _tokens
     ),
 )

@@ -11,7 +11,7 @@ from slmkit.report.token_mask import colored_mask, mask_spans, plain_mask
 
 
 def show_mask(run_dir: Path) -> None:
-    """Prints the first row with the tokens that carry loss marked."""
+    """Prints the first row with its trained tokens marked."""
     found = mask_spans(read_rows(run_dir / "mask.jsonl"))
     if not found:
         raise SlmkitError(

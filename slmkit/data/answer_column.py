@@ -118,7 +118,7 @@ def _named(columns: Sequence[str], names: Sequence[str], *, besides: str | None)
 
 
 def _by_content(rows: Sequence[Row], first: str, second: str) -> tuple[str | None, str | None]:
-    """(text, label) if exactly one of the two columns repeats a few short values; else (None, None)."""
+    """(text, label) if exactly one of the two columns repeats a few short values, otherwise (None, None)."""
     repeats = [_repeats(rows, column) for column in (first, second)]
     if repeats == [True, False]:
         return second, first

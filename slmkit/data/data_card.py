@@ -31,8 +31,8 @@ def data_card(
 ) -> dict[str, Any]:
     """The contents of card.yaml and card.html.
 
-    gold: its name, sha256 and licence. The card's licence is the given one, else that of the gold set, else the name
-    of a licence file next to the data.
+    gold: its name, sha256 and licence. The card's licence is the given one, otherwise that of the gold set, otherwise
+    the name of a licence file next to the data.
     """
     files = data_files(data)
     card: dict[str, Any] = {

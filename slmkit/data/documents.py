@@ -102,7 +102,7 @@ def _words(text: str) -> list[tuple[int, int]]:
 
 
 def chunk(text: str, *, chunk_size: int = 120, chunk_overlap: int = 0, spans: Spans = _words) -> list[str]:
-    """The text in pieces of at most chunk_size words or tokens, cut between paragraphs, else sentences, else words.
+    """The text in pieces of at most chunk_size words or tokens, cut between paragraphs, sentences or words.
 
     Each piece begins with the last chunk_overlap words of the previous one.
     """

@@ -16,7 +16,7 @@ OnNote = Callable[[str], None]
 
 
 def data_files(path: Path, *, on_note: OnNote | None = None) -> list[Path]:
-    """The files with the rows: the file itself; in a folder data.jsonl, else train*, else all files of one kind.
+    """The files with the rows: the file itself, or of a folder data.jsonl, train*, or all files of one kind.
 
     Folders saved by `datasets` contain Arrow files and JSON metadata: only the Arrow files count. Documents are read
     only if the folder has no table.
@@ -43,7 +43,7 @@ def data_files(path: Path, *, on_note: OnNote | None = None) -> list[Path]:
 
 
 def held_out_files(path: Path) -> list[Path]:
-    """The test files of a folder, else its validation files: what its authors reserved for evaluation."""
+    """The test files of a folder, or without any its validation files: what its authors reserved for evaluation."""
     if not path.is_dir() or (path / "data.jsonl").exists():
         return []
     files = sorted(p for p in path.iterdir() if p.suffix.lower() in TABLE_SUFFIXES)
@@ -66,7 +66,7 @@ def _non_empty(documents: list[Path], folder: Path, note: OnNote) -> list[Path]:
 
 
 def _training_tables(tables: list[Path], folder: Path, note: OnNote) -> list[Path]:
-    """The tables named train*, else those that are not an evaluation split, else all; they must be of one kind."""
+    """The tables named train*, otherwise all but evaluation splits, otherwise all; they must be of one kind."""
     chosen = (
         [p for p in tables if any(part.startswith("train") for part in p.relative_to(folder).parts)]
         or [p for p in tables if not any(map(is_held_out, p.relative_to(folder).parts))]

@@ -36,7 +36,7 @@ def gap_fill(rows: Sequence[CanonicalRow]) -> list[CanonicalRow]:
 
 
 def _informative_word(sentence: str) -> str | None:
-    """A number, else a name, else the longest word of seven letters or more; it must occur once in the sentence."""
+    """A number, a name, or the longest word of seven letters or more; it must occur once in the sentence."""
     words = _WORD.findall(sentence)
     if not 6 <= len(words) <= 40:
         return None

@@ -38,7 +38,7 @@ def length_percentiles(lengths: Sequence[int]) -> Lengths:
 def find_max_length(lengths: Sequence[int], max_length: int | Literal["auto"], context_length: int) -> int:
     """The maximum number of tokens per row: the given one or, with "auto", the longest row; at most context_length.
 
-    "auto" excludes the longest 1 % if they are more than twice as long as the rest: the longest row sets the memory.
+    "auto" excludes the longest 1% if they are more than twice as long as the rest: the longest row sets the memory.
     """
     if max_length != "auto":
         return min(max_length, context_length)
@@ -48,7 +48,7 @@ def find_max_length(lengths: Sequence[int], max_length: int | Literal["auto"], c
 
 
 def too_many_overflow(num_over: int, num_rows: int) -> bool:
-    """Whether more than 1 % of the rows exceed max_length: then the setting is wrong, and they are not outliers."""
+    """Whether more than 1% of the rows exceed max_length: then the setting is wrong, and they are not outliers."""
     return num_over > _TOLERATED * num_rows
 
 
@@ -58,7 +58,7 @@ def rows_above_max_length(
     """The indices of the rows above max_length, which are to be dropped; where[i] is the file and line of row i.
 
     With on_overflow="split", pass 0 as the length of each row that was split: the others above max_length cannot be.
-    Raises: RefusedError if they are more than 1 % of the rows and on_overflow is not "drop".
+    Raises: RefusedError if they are more than 1% of the rows and on_overflow is not "drop".
     """
     over = [i for i, length in enumerate(lengths) if length > max_length]
     if on_overflow != "drop" and too_many_overflow(len(over), len(lengths)):
@@ -68,7 +68,7 @@ def rows_above_max_length(
             + (" and cannot be split" if on_overflow == "split" else "")
             + f" (longest: {lengths[longest]:,})",
             where=where[longest] if where else "",
-            fix=f"max_length={length_percentiles(lengths).p99} keeps 99 % of the rows; on_overflow=drop drops the rest"
+            fix=f"max_length={length_percentiles(lengths).p99} keeps 99% of the rows; on_overflow=drop drops the rest"
             + ("; on_overflow=split splits chats between exchanges" if on_overflow == "error" else ""),
         )
     return over

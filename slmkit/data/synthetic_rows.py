@@ -49,7 +49,7 @@ class Request:
     method: Method
     prompt: str
     seed: CanonicalRow
-    asks_pair: bool  # the answer is "Question: … Answer: …"; else only an input
+    asks_pair: bool  # the answer is "Question: … Answer: …", otherwise only an input
 
     @property
     def prompt_sha256(self) -> str:

@@ -1,4 +1,4 @@
-"""Answers are cached across runs: if one system of a comparison changes, only that one is asked again.
+"""Answers are cached across runs: if one system of a comparison changes, only that one is rerun.
 
 There is one file per system and task in a folder beside the runs, named by a hash of all that its answers depend on.
 """
@@ -47,7 +47,7 @@ class AnswerCache:
         if self.path.is_file():
             try:
                 self.content = json.loads(self.path.read_text(encoding="utf-8"))
-            except ValueError:  # cut short by a power failure: ask again
+            except ValueError:  # cut short by a power failure: query again
                 self.path.unlink()
 
     def copy_to(
@@ -70,10 +70,10 @@ class AnswerCache:
         if count:
             file.add_reused(name, f"reused {count:,} of {len(examples):,} answers from {self.content['run']}")
         if name in file.reused:
-            on_note(f"{name}: {file.reused[name]} (--force asks again)")
+            on_note(f"{name}: {file.reused[name]} (--force reruns the system)")
 
     def update_from(self, file: AnswerFile, name: str, examples: Sequence[Example], run: Path) -> None:
-        """Caches the system's answers in a run's file; answers with an error are left out, so the next run retries."""
+        """Caches the system's answers in a run's file, except those with an error, which the next run retries."""
         answers: dict[str, Answer] = {}
         for question, example in zip(_questions(examples), examples, strict=True):
             answer = file.answers[name, example.id]

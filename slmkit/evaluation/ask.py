@@ -43,7 +43,7 @@ def ask(
     on_answer: Callable[[Answer], None] | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> list[Answer]:
-    """The system's answer to each example: from the file if it is there, else asked now and appended to the file.
+    """The system's answer to each example: from the file if it is there, otherwise asked now and appended.
 
     The first NUM_ALONE examples are asked one at a time, as a user would, to measure latency; the others in batches.
     on_note is called with the choices the system made, and with the reason for missing answers.

@@ -18,7 +18,7 @@ def cost_of_1000(
     price_per_hour: float,
     answers_per_training: int,
 ) -> float:
-    """The cost of 1,000 answers: token prices if the system states them, else machine time; plus a share of training.
+    """The cost of 1,000 answers: token prices, or without them machine time; plus a share of the training.
 
     Example: 0.5 s per answer, 1 h of training, 1.0 per hour, 100,000 answers per training:
     1000 * (0.5 + 0.036) / 3600 = 0.149.

@@ -1,8 +1,8 @@
 """LLM as a judge: which of two answers is better, or whether one is right; and its agreement with human labels.
 
 Two answers are shown in both orders, because judges have a position bias (Zheng et al. 2023,
-https://arxiv.org/abs/2306.05685): an answer wins if it wins in both orders, else it is a tie. A reply that is not in
-the requested form is a failure; it counts in every mean.
+https://arxiv.org/abs/2306.05685): an answer wins if it wins in both orders, otherwise it is a tie. A reply
+that is not in the requested form is a failure; it counts in every mean.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Ruling:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Cohen's kappa between judge and human labels with its 95 % interval: 1 is perfect agreement, 0 is chance."""
+    """Cohen's kappa between judge and human labels with its 95% interval: 1 is perfect agreement, 0 is chance."""
 
     kappa: float
     low: float
@@ -80,7 +80,7 @@ def rule_single(answer: Answer) -> Ruling:
 
 
 def points(rulings: Sequence[Ruling], ours: str) -> list[float]:
-    """The points per example: 1 for a win or a right answer, 1/2 for a tie, else 0, also if the judge failed."""
+    """The points per example: 1 for a win or a right answer, 1/2 for a tie, otherwise 0, also if the judge failed."""
     worth = {ours: 1.0, RIGHT: 1.0, TIE: 0.5}
     return [worth.get(ruling.label, 0.0) for ruling in rulings]
 

@@ -69,7 +69,7 @@ def ask_arms(
 
 
 def arm_rows(arms: Mapping[str, LessonArm], *, reference: str | None = None) -> list[dict[str, Any]]:
-    """Rows of the arms table: each score with its 95 % interval, and the difference from the reference."""
+    """Rows of the arms table: each score with its 95% interval, and the difference from the reference."""
     rows: list[dict[str, Any]] = []
     for name, arm in arms.items():
         score = arm.score

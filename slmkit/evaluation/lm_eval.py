@@ -122,5 +122,5 @@ def _of_task(
         documents = [row["doc_hash"] for row in matching]
         found.append(Measured(task, name, float(value), scores, documents, better is not False))
     if not found:
-        raise SlmkitError(f"task {task!r} has no numeric metric", fix="add one to its YAML, or leave the task out")
+        raise SlmkitError(f"task {task!r} has no numeric metric", fix="add one to its YAML, or remove the task")
     return found

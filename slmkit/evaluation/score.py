@@ -101,12 +101,12 @@ def summarise(
 
 
 def _seconds(answers: Sequence[Answer]) -> list[float]:
-    """The seconds each answer took, shortest first; answers with an error are left out."""
+    """The seconds each answer took, shortest first; answers with an error are omitted."""
     return sorted(answer.seconds for answer in answers if not answer.error)
 
 
 def shared_documents(examples: Sequence[Example]) -> list[str] | None:
-    """The document of each example: its `document` slice, else the passages with its answer, else its id.
+    """The document of each example: its `document` slice, or the passages with its answer, or its id.
 
     None if no two examples share a document.
     """
@@ -132,7 +132,7 @@ def parses(task: Task, answer: Answer) -> bool:
 
 
 def default_metric(gold: Gold) -> Metric:
-    """The metric that the gold card names, else one chosen by the task.
+    """The metric that the gold card names, otherwise one chosen by the task.
 
     exact_match for labels and short answers, json_fields for extraction, numeric if every target ends with its
     number after ####, f1 for long answers.

@@ -87,7 +87,7 @@ def more_scores(
     seed: int = 0,
     on_note: Note | None = None,
 ) -> dict[str, Score]:
-    """The additional metrics by name, each with its 95 % interval; on_note gets the reason why one is missing.
+    """The additional metrics by name, each with its 95% interval; on_note gets the reason why one is missing.
 
     more None: macro F1 and calibration for labels, JSON validity and slot F1 for extraction, token F1 for free text,
     plus abstention rates if some questions have no answer; and recall, MRR and nDCG of the retrieved passages if the

@@ -12,7 +12,7 @@ from slmkit.text.identity import normalise
 from slmkit.text.near_duplicates import near_duplicates
 from slmkit.types import Example
 
-_FEWEST_IN_SLICE = 10  # even with 10, the 95 % interval of an accuracy of 0.5 is 0.24 to 0.76
+_FEWEST_IN_SLICE = 10  # even with 10, the 95% interval of an accuracy of 0.5 is 0.24 to 0.76
 
 
 def gold_check(

@@ -20,11 +20,11 @@ _ORDER = ("data", "model", "adapter", "load_in_4bit", "lora", "learning_rate", "
 _PREPARED = ("sft",)  # stages that read the output of `prepare`; the others read preference or prompt rows directly
 _COMMENT_AT = 44  # the column in which comments start
 _LOST = "not carried over, changes the trained model"
-_DROPPED = "left out, no effect on the trained model"
+_DROPPED = "omitted, no effect on the trained model"
 
 
 def import_config(file: str, *, recipe: str | None, stage: str | None, dry_run: bool, as_json: bool) -> None:
-    """Writes recipes/<recipe>.yaml, for sft also the recipe that prepares its data, and prints what was left out.
+    """Writes recipes/<recipe>.yaml, for sft also the recipe that prepares its data, and prints what was omitted.
 
     dry_run: prints the same without writing; the recipes are then not checked.
     """

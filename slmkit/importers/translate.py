@@ -20,7 +20,7 @@ _TRL_RATES = {"sft": 2e-5, "dpo": 1e-6, "kto": 1e-6, "reward": 1e-4, "grpo": 1e-
 
 @dataclass
 class Translated:
-    """The translation of one file: the stage, its keys with their origins, and what was left out."""
+    """The translation of one file: the stage, its keys with their origins, and what was omitted."""
 
     tool: str
     stage: str
@@ -162,7 +162,7 @@ def _drop(done: Translated, key: str, value: Any, tool: Tool, known: Mapping[str
 
 
 def _matters(leaf: str, value: Any, reason: str) -> bool:
-    """Whether leaving the key out changes the trained model."""
+    """Whether omitting the key changes the trained model."""
     if leaf.startswith("finetune_"):
         return value is False and leaf != "finetune_vision_layers"
     return reason in CHANGES and value is not False

@@ -20,7 +20,7 @@ class Agreement:
     n: int
     share: float  # of the items with the same answer
     kappa: float | None
-    low: float | None = None  # 95 % interval of kappa
+    low: float | None = None  # 95% interval of kappa
     high: float | None = None
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ def agreements(labelling: Labelling) -> list[Agreement]:
 
 
 def _kappa(a: Sequence[str], b: Sequence[str], labels: Sequence[str]) -> tuple[float | None, ...]:
-    """Cohen's kappa with its 95 % percentile bootstrap interval; None if it is undefined.
+    """Cohen's kappa with its 95% percentile bootstrap interval; None if it is undefined.
 
     Example: 20 both yes, 5 only a, 10 only b, 15 both no: 35 of 50 agree, 25 expected by chance -> 10 / 25 = 0.40.
     Source: Cohen 1960, https://doi.org/10.1177/001316446002000104; the point estimate is sklearn's.

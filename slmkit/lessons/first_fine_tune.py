@@ -38,7 +38,7 @@ def first_fine_tune(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Compares a model untouched, with a LoRA adapter and with a QLoRA adapter; None leaves an adapter out."""
+    """Compares a model untouched, with a LoRA adapter and with a QLoRA adapter; None skips an adapter."""
     chat = ChatOptions(device=device, dtype=dtype, show_labels=False)
     ask = partial(prompt, chat=chat)
     arms = ask_arms(

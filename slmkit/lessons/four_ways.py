@@ -40,7 +40,7 @@ def four_ways(
     """Scores six ways on four tasks: skills, fresh, tickets and fresh_tickets.
 
     golds, data, documents, tuned: for each task its questions, training rows, documents for retrieval, and the model
-    trained on the rows. base: the base model; None leaves it out. It never stops on its own and always writes
+    trained on the rows. base: the base model; None skips it. It never stops on its own and always writes
     max_new_tokens.
     """
     chat = ChatOptions(device=device, dtype=dtype, show_labels=False, max_new_tokens=max_new_tokens)

@@ -27,7 +27,7 @@ NUM_STEPS = 400
 def neural_network(run: Run, *, activation: Activation = "tanh", hidden: int = HIDDEN) -> None:
     """Trains a two-layer network, forward and backward by hand, on points that no straight line separates.
 
-    activation: the function between the layers; "none" leaves it out. hidden: the number of hidden units.
+    activation: the function between the layers; "none" omits it. hidden: the number of hidden units.
     """
     x, y = points(run.seed, NUM_POINTS)
     unseen_x, unseen_y = points(run.seed + 1_000_000, NUM_POINTS)

@@ -56,7 +56,7 @@ def next_token(
     # 3. The loss is the surprise: minus the log of the probability that the actual next token got.
     run.metric(loss_difference=max(abs(loss(loaded, t, offset) - library_loss(loaded, t)) for t in texts[:10]))
 
-    # 4. Are the probabilities calibrated? When the model says 70 %, is it right 7 times in 10?
+    # 4. Are the probabilities calibrated? When the model says 70%, is it right 7 times in 10?
     familiar = [as_text(e) for e in draw("reading", "train", limit, seed=run.seed).examples]
     curves = {
         "familiar text": calibration(loaded, [input_ids_of(loaded, text) for text in familiar]),

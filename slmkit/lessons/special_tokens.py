@@ -1,6 +1,6 @@
 """Special tokens: they mark who speaks and when a turn ends. Only the chat template may write them, never a user.
 
-Read from top to bottom: two ways to encode user text, what the chat template is worth, and which tokens carry loss.
+Read from top to bottom: two ways to encode user text, what the chat template is worth, and which tokens are trained.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def special_tokens(
     limit: PositiveInt = 100,
     device: Device = "auto",
 ) -> None:
-    """Tests whether users can forge special tokens, what the chat template is worth, and which tokens carry loss.
+    """Tests whether users can forge special tokens, what the chat template is worth, and which tokens are trained.
 
     encoder: "naive" turns special tokens typed by a user into real ones.
     """
@@ -56,7 +56,7 @@ def special_tokens(
     without = accuracy_without_template(loaded, frozen, examples)
     run.metric(accuracy=with_template, accuracy_without_template=without, template_gain=with_template.value - without)
 
-    # 3. In training, only the assistant's answer and its end-of-turn token carry loss.
+    # 3. In training, only the assistant's answer and its end-of-turn token are included in the loss.
     rows = labelled(tokenizer, examples)
     run.metric(
         loss_mask_errors=sum(
@@ -96,7 +96,7 @@ def accuracy_without_template(loaded: Loaded, gold: Gold, examples: Sequence[Exa
 
 
 def labelled(tokenizer: Any, examples: Sequence[Example]) -> list[Row]:
-    """Each question and answer as a chat, with a label for each token; -100 carries no loss."""
+    """Each question and answer as a chat, with a label for each token; -100 is excluded from the loss."""
     from slmkit.rows.loss_mask import Chat, label_chats
 
     chats = []
@@ -107,14 +107,14 @@ def labelled(tokenizer: Any, examples: Sequence[Example]) -> list[Row]:
 
 
 def loss_mask_is_correct(tokenizer: Any, row: Row, example: Example) -> bool:
-    """Whether the tokens that carry loss spell the answer, and the last of them ends the turn."""
+    """Whether the trained tokens spell the answer, and the last of them ends the turn."""
     trained = [label for label in row.labels if label != -100]
     text = tokenizer.decode([id for id in trained if id not in tokenizer.all_special_ids]).strip()
     return bool(text == example.target.strip() and trained[-1] in tokenizer.all_special_ids)
 
 
 def describe(tokenizer: Any, row: Row) -> list[dict[str, Any]]:
-    """A chat token by token: its id, its text, whether it is special, whether it carries loss."""
+    """A chat token by token: its id, its text, whether it is special, whether it is trained."""
     return [
         {"id": id, "token": tokenizer.decode([id]), "special": id in tokenizer.all_special_ids, "loss": label != -100}
         for id, label in zip(row.input_ids, row.labels, strict=True)
@@ -122,14 +122,14 @@ def describe(tokenizer: Any, row: Row) -> list[dict[str, Any]]:
 
 
 def _draw(tokenizer: Any, row: Row) -> Figure:
-    """One chat as a row of tokens: special tokens, text, and the tokens that carry loss."""
+    """One chat as a row of tokens: special tokens, text, and trained tokens."""
     tokens = describe(tokenizer, row)
-    names = {"special token": PALETTE[3], "text": PALETTE[5], "carries loss": PALETTE[2]}
+    names = {"special token": PALETTE[3], "text": PALETTE[5], "trained": PALETTE[2]}
     widths = [max(2, len(token["token"].strip())) for token in tokens]
     figure, [axes] = panels(columns=1, height=1.3, width=min(12.0, 0.11 * sum(widths) + 1))
     left = 0.0
     for token, width in zip(tokens, widths, strict=True):
-        kind = "carries loss" if token["loss"] else "special token" if token["special"] else "text"
+        kind = "trained" if token["loss"] else "special token" if token["special"] else "text"
         axes.barh(0, width - 0.25, left=left, height=0.9, color=[clear_to(names[kind])(0.8)])
         text = token["token"].strip().replace("$", r"\$")
         axes.text(left + width / 2, -0.1, text, ha="center", va="center", fontsize=7, family="monospace")

@@ -53,7 +53,7 @@ def _rate(examples: Sequence[Example], answers: Sequence[Answer], *, answerable:
     ]
     if not scores:
         name, kind = ("false_abstain_rate", "answerable") if answerable else ("abstain_rate", "unanswerable")
-        raise SlmkitError(f"{name} needs {kind} questions; the gold set has none", fix="leave this metric out")
+        raise SlmkitError(f"{name} needs {kind} questions; the gold set has none", fix="remove this metric")
     return sum(scores) / len(scores)
 
 

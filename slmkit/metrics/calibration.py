@@ -13,7 +13,7 @@ def ece(examples: Sequence[Example], answers: Sequence[Answer], *, num_bins: Pos
     """Expected calibration error: the mean gap between confidence and accuracy, over bins of similar confidence.
 
     Two answers with confidence 0.9, one of them right: |0.5 - 0.9| = 0.4. 0 is perfect. The confidence is the
-    probability that the system gave its answer; answers without one (free text, an endpoint) are left out.
+    probability that the system gave its answer; answers without one (free text, an endpoint) are omitted.
     Source: Naeini et al. 2015, https://doi.org/10.1609/aaai.v29i1.9602; Guo et al. 2017, https://arxiv.org/abs/1706.04599.
     """
     rows = [

@@ -61,7 +61,7 @@ def names(split: Split) -> tuple[str, ...]:
 
 
 def belongs(text: str, split: Split) -> bool:
-    """Whether a name or prompt belongs to this split, by its hash: 80 % train, 5 % dev, the rest gold and live."""
+    """Whether a name or prompt belongs to this split, by its hash: 80% train, 5% dev, the rest gold and live."""
     low, high = {"train": (0.0, 0.8), "dev": (0.8, 0.85)}.get(split, (0.85, 1.0))
     return low <= share(text) < high
 

@@ -164,7 +164,7 @@ def talk(r: random.Random, split: Split) -> Doc:
 
 
 def fork(r: random.Random, split: Split) -> Doc:
-    """A sentence with one ending in 70 % and another in 30 % of the documents, to measure calibration."""
+    """A sentence with one ending in 70% and another in 30% of the documents, to measure calibration."""
     number = r.randrange(20)
     cue, usual, other = forks()[number]
     return Doc(

@@ -45,7 +45,7 @@ def _files_of_folder(ref: ModelRef, folder: Path) -> set[str]:
 
 
 def _files_on_hub(ref: ModelRef) -> set[str]:
-    """The names of the model's files: from the hub cache if the weights are in it, else from the hub."""
+    """The names of the model's files: from the hub cache if the weights are in it, otherwise from the hub."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 

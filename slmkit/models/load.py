@@ -40,7 +40,7 @@ class Loaded:
 def load_model(ref: ModelRef, *, device: Device = "auto", dtype: Dtype = "auto", load_in_4bit: bool = False) -> Loaded:
     """The model and tokenizer of a hub id, a folder, or a run, with adapters applied.
 
-    auto: CUDA if available; bfloat16 if the GPU supports it, else float32, which is faster on a CPU.
+    auto: CUDA if available; bfloat16 if the GPU supports it, otherwise float32, which is faster on a CPU.
     Raises: SlmkitError for an unknown model or a missing device, FailedError for too little memory.
     """
     import torch

@@ -90,7 +90,7 @@ def auto_learning_rate(hidden_size: int, *, adapter: Adapter, rate_at_2048: floa
     It scales with 1 / hidden_size and is rounded to two digits. Example: width 128, adapter -> 0.0032.
     Source: an adapter needs about ten times the rate of full fine-tuning (Schulman 2025,
     https://thinkingmachines.ai/blog/lora/); inverse width (Yang et al. 2022, https://arxiv.org/abs/2203.03466). At
-    width 128, after 4 epochs of 1,000 tickets, 0.0018 got 67 % of the codes right and 0.004 got 86 %.
+    width 128, after 4 epochs of 1,000 tickets, 0.0018 got 67% of the codes right and 0.004 got 86%.
     """
     rate = rate_at_2048 * (0.1 if adapter == "full" else 1.0) * 2048 / hidden_size
     return float(f"{rate:.1e}")

@@ -12,7 +12,7 @@ from slmkit.recipe.yaml_lines import read_yaml
 
 
 def find_reference(name: str, *, is_model: bool, where: str) -> Reference:
-    """A recipe of that name, else a model or a file. Raises: SlmkitError if there is none."""
+    """A recipe of that name, otherwise a model or a file. Raises: SlmkitError if there is none."""
     if lookup.find("recipes", name):
         return Reference("recipe", name, is_model=is_model)
     return find_model(name, where) if is_model else _find_file(name, where)

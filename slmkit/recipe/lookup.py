@@ -101,7 +101,7 @@ def suggest_file(name: str) -> str:
 
 
 def suggest(name: str, options: Iterable[str], otherwise: str = "`slmkit ls` prints every name") -> str:
-    """A "did you mean" for a misspelt name, else the list of options if it is short, else `otherwise`."""
+    """A "did you mean" for a misspelt name, or the list of options if it is short, or `otherwise`."""
     options = sorted(options)
     close = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
     if not close:  # "train" for "loop/train"

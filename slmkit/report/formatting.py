@@ -75,10 +75,10 @@ def p_value(value: Any) -> str:
 
 
 def percent(value: Any) -> str:
-    """A fraction as a percentage: 0.985 -> "98.5 %"."""
+    """A fraction as a percentage: 0.985 -> "98.5%"."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         return number(value)
-    return f"{100 * value:.1f} %".replace(".0 %", " %")
+    return f"{100 * value:.1f}%".replace(".0%", "%")
 
 
 def duration(seconds: Any) -> str:

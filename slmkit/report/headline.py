@@ -1,4 +1,4 @@
-"""The headline of a run: its verdict, else whether its claim holds, else its title."""
+"""The headline of a run: its verdict, or whether its claim holds, or its title."""
 
 from __future__ import annotations
 

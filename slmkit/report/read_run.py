@@ -32,7 +32,7 @@ class _FromFile(BaseModel):
 
 
 class Measured(_FromFile):
-    """A metric: its value and, if it was measured on examples, its 95 % interval and their number."""
+    """A metric: its value and, if it was measured on examples, its 95% interval and their number."""
 
     value: float
     low: float | None = None

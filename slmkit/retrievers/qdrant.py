@@ -87,6 +87,6 @@ def _connect(url: str) -> Any:
     try:
         client.get_collections()
     except Exception as error:  # each transport of qdrant-client raises its own kind
-        what, fix = f"cannot reach a Qdrant server: {error}", "start the server, or leave url out"
+        what, fix = f"cannot reach a Qdrant server: {error}", "start the server, or remove url"
         raise SlmkitError(what, where=url, fix=fix) from None
     return client

@@ -39,7 +39,7 @@ class Fit:
 
     @property
     def mask(self) -> list[dict[str, Any]]:
-        """The first row's tokens: text, whether it carries loss, and whether it is a special token."""
+        """The first row's tokens: text, whether it is in the loss, and whether it is a special token."""
         return self.report.mask if self.report else []
 
     @property
@@ -156,7 +156,7 @@ def _why(most: int, asked: int | Literal["auto"], found: Lengths) -> str:
         return f"{found}; max_length={most}" + ("" if most == asked else ", the model's limit")
     if most < found.p99:
         return f"{found}; max_length={most}, the model's limit"
-    covered = "the longest row" if most >= found.max else "99 % of the rows (the longest is more than twice as long)"
+    covered = "the longest row" if most >= found.max else "99% of the rows (the longest is more than twice as long)"
     return f"{found}; max_length={most} covers {covered}"
 
 

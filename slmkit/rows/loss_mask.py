@@ -30,7 +30,7 @@ class Chat:
 
 @dataclass(frozen=True)
 class Row:
-    """A training row as the model sees it; labels equal input_ids, or are -100 where a token carries no loss."""
+    """A training row as the model sees it; labels equal input_ids, or are -100 where a token is not in the loss."""
 
     id: str
     input_ids: list[int]
@@ -39,7 +39,7 @@ class Row:
 
     @property
     def num_trained(self) -> int:
-        """The number of tokens that carry loss; the first token of a row is never predicted."""
+        """The number of tokens in the loss; the first token of a row is never predicted."""
         return sum(label != IGNORED for label in self.labels[1:])
 
 
@@ -166,7 +166,7 @@ def _row(chat: Chat, input_ids: list[int], mask: list[int], special_ids: set[int
     row = Row(id=chat.id, input_ids=list(input_ids), labels=labels)
     if row.num_trained == 0:
         raise RefusedError(
-            f"row {chat.id} has no token that carries loss",
+            f"row {chat.id} has no trained tokens",
             where=chat.where,
             fix="add a non-empty assistant turn to each chat",
         )

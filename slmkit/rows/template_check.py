@@ -1,8 +1,8 @@
 """Shows what a chat template makes of training rows, and finds the faults that ruin a training run silently.
 
 The loss masks of training (loss_mask.py) are compared with an independent truth: the position of each message's words
-in the rendered text. The assistant's words and the token that ends its turn must carry loss, and nothing else may. The
-faults are those that users have met.
+in the rendered text. The loss must include the assistant's words and the token that ends its turn, and nothing else.
+The faults are those that users have met.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TemplateReport:
 
     faults: list[Fault]
     template_hash: str
-    pieces: list[tuple[str, bool]]  # the first row's tokens as text, and whether each carries loss
+    pieces: list[tuple[str, bool]]  # the first row's tokens as text, and whether each is in the loss
     lengths: list[int]  # tokens per row
     trained: list[int]  # labelled tokens per row
     prompt_ids: list[int] = field(default_factory=list)  # of the first row, to compare with where it is served
@@ -110,8 +110,8 @@ def check_template(
             specials = [i in tokenizer.all_special_ids for i in row.input_ids]
     median = statistics.median(on / whole for on, whole in zip(trained, lengths, strict=True)) if lengths else 1.0
     if median < _MIN_TRAINED_SHARE:  # per row: over all tokens, one huge row would decide
-        text = f"in half the rows, at most {median:.2%} of the tokens carry loss"
-        fix = "shorten the prompts: most of the compute would go to tokens without loss"
+        text = f"in half the rows, at most {median:.2%} of the tokens are included in the loss"
+        fix = "shorten the prompts: most of the compute would go to tokens outside the loss"
         faults.append(Fault("error", "little trained", text, chats[0].where, fix))
     if pieces:
         faults += _token_faults(tokenizer, chats[0], used, embedding_norms)
@@ -141,7 +141,7 @@ def _mask_faults(
         owner[span[0] : span[1]] = [turn] * (span[1] - span[0])
     special = set(tokenizer.all_special_ids)
     offsets = encoded["offset_mapping"]
-    ended: dict[int, bool] = {}  # assistant turn -> whether the token that ends it carries loss
+    ended: dict[int, bool] = {}  # assistant turn -> whether the token that ends it is in the loss
     last: int | None = None
     for i, (start, stop) in enumerate(offsets):
         said_by = next((turn for turn in owner[start:stop] if turn is not None), None)
@@ -153,7 +153,9 @@ def _mask_faults(
                 faults.append(Fault("error", "prompt trained", "loss falls on the prompt", chat.where, fix))
             elif not on[i] and is_answer and text[start:stop].strip():
                 fix = "put {% generation %} marks around the assistant's words in the template"
-                faults.append(Fault("error", "answer not trained", "an answer carries no loss", chat.where, fix))
+                faults.append(
+                    Fault("error", "answer not trained", "an answer is not included in the loss", chat.where, fix)
+                )
         elif input_ids[i] in special and last is not None and chat.messages[last]["role"] == "assistant":
             ended.setdefault(last, on[i])
         elif on[i] and text[start:stop].strip():
@@ -161,8 +163,8 @@ def _mask_faults(
     for turn, message in enumerate(chat.messages):
         if message["role"] == "assistant" and spans[turn] is not None and not ended.get(turn, False):
             fix = "put the end-of-turn token inside {% generation %}, or set another eos_token"
-            text_ = "an answer's end-of-turn token carries no loss, so the model would not learn to stop"
-            faults.append(Fault("error", "end not learnt", text_, chat.where, fix))
+            text_ = "an answer's end-of-turn token is not included in the loss, so the model would not learn to stop"
+            faults.append(Fault("error", "end not learned", text_, chat.where, fix))
     return faults
 
 

@@ -49,7 +49,7 @@ def read_texts(path: Path, *, limit: int | None = None) -> list[Text]:
 def label_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[Text], *, max_length: int) -> list[Row]:
     """Each text as rows of at most max_length tokens, ending with the end-of-text token.
 
-    Consecutive pieces overlap by one token, so every token of a document but the first carries loss exactly once.
+    Consecutive pieces overlap by one token, so every token of a document but the first is in the loss exactly once.
     Example: 10 tokens and the end, max_length 6 -> tokens 0-5 and 5-10.
     """
     rows: list[Row] = []

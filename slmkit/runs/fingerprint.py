@@ -100,7 +100,7 @@ def _is_own_folder(value: Any) -> bool:
 
 
 def content_hash(path: Path, *, sample: bool = False) -> str:
-    """sha256 of a file, or of a folder's sorted relative names and contents, hidden ones left out.
+    """sha256 of a file, or of a folder's sorted relative names and contents, without hidden ones.
 
     Modification times never count.
     sample=True (models): files over 64 MiB count by size, first and last MiB, so that 10 GB cost nothing.

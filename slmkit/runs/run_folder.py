@@ -47,7 +47,7 @@ class Run:
         on_log: OnLog | None = None,
     ) -> None:
         self.answers_dir = answers_dir  # cached answers that runs share; None: no cache
-        self.refresh_answers = refresh_answers  # ask again even if an answer is cached
+        self.refresh_answers = refresh_answers  # query the system even if an answer is cached
         self.dir, self.seed, self.name, self.is_main, self.on_log = dir, seed, name, is_main, on_log
         self.metrics: dict[str, float | Score] = {}
         self.verdict_text: str | None = None

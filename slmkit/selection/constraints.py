@@ -37,7 +37,7 @@ class Constraints:
     training: Method | Literal["none"] = "none"
     precision: Precision = "bfloat16"
     batch_size: int = 1
-    loss_share: float = 0.5  # fraction of a training row's tokens that carry loss
+    loss_share: float = 0.5  # fraction of a training row's tokens included in the loss
     gpu: Gpu | None = None
     min_tokens_per_second: float = 0.0
     measured_tokens: Mapping[str, int] = field(default_factory=dict)  # by card: context_length of its tokenizer
@@ -94,7 +94,7 @@ def train_footprint(card: Card, constraints: Constraints) -> Footprint | None:
 
 
 def answer_footprint(card: Card, constraints: Constraints) -> Footprint | None:
-    """The memory to answer; None if the shape is unknown."""
+    """The memory for inference; None if the shape is unknown."""
     if not card.has_shape:
         return None
     return answering(

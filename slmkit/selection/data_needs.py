@@ -22,7 +22,7 @@ class Need:
     """What the rows require, in tokens."""
 
     num_rows: int
-    context_length: int  # fits 99 % of the rows, chat template included
+    context_length: int  # fits 99% of the rows, chat template included
     mean_tokens: float  # of a training row
     loss_share: float  # fraction of its tokens that belong to the answer
     language: str | None
@@ -30,7 +30,7 @@ class Need:
 
     def __str__(self) -> str:
         language = self.language or "an unclear language"
-        return f"{self.num_rows:,} rows in {language}: 99 % fit in {self.context_length:,} tokens, {self.how}"
+        return f"{self.num_rows:,} rows in {language}: 99% fit in {self.context_length:,} tokens, {self.how}"
 
 
 def find_need(rows: Sequence[CanonicalRow], *, max_new_tokens: int, count: Tokens | None = None) -> Need:

@@ -77,9 +77,9 @@ def _facts(card: Card, asked: Constraints, cost: Cost) -> list[str]:
     """Memory, and on a named GPU the speed bound, training hours and price."""
     facts = []
     if answer := answer_footprint(card, asked):
-        facts.append(f"memory to answer in {asked.precision}: {_gb(answer)}")
+        facts.append(f"memory for inference in {asked.precision}: {_gb(answer)}")
     if train := train_footprint(card, asked):
-        facts.append(f"peak memory to train ({asked.training}): {_gb(train)}")
+        facts.append(f"peak memory for training ({asked.training}): {_gb(train)}")
     if most := tokens_per_second(card, asked):
         facts.append(f"at most {most:,.0f} tokens/s on {cost.gpu_name}, limited by its bandwidth and arithmetic")
     if cost.gpu and cost.tokens and asked.training != "none":
@@ -138,7 +138,7 @@ def _rungs(passing: Sequence[Card], asked: Constraints, evidence: Mapping[str, E
     return (
         "## If it is not good enough\n\nConstraints say which models you can use, not how good they are. Measure on "
         "your gold set; if the score is too low, try the next row.\n\n"
-        f"| model | parameters | to answer | to train | measured |\n|---|--:|--:|--:|---|\n{rows}"
+        f"| model | parameters | inference | training | measured |\n|---|--:|--:|--:|---|\n{rows}"
     )
 
 

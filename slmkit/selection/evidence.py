@@ -38,7 +38,7 @@ class Evidence:
     @property
     def facts(self) -> dict[str, str]:
         """The measurements by name, as text."""
-        end_token = f"end token {'learnt' if self.end_learnt else 'not learnt'}"
+        end_token = f"end token {'learned' if self.end_learnt else 'not learned'}"
         stops = "" if self.stop_rate is None else f"; it ended {self.stop_rate:.0%} of its answers"
         memory = ((self.answer_memory_bytes, "answering"), (self.probe_memory_bytes, "training"))
         return {

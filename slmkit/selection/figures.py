@@ -49,7 +49,7 @@ def quality_chart(passing: Sequence[Card], asked: Constraints, evidence: Mapping
 
 
 def _memory_axis(asked: Constraints) -> str:
-    return "GB to answer" if asked.training == "none" else f"GB at the peak of {asked.training} training"
+    return "GB for inference" if asked.training == "none" else f"GB at the peak of {asked.training} training"
 
 
 def _gigabytes(card: Card, asked: Constraints) -> float | None:

@@ -1,4 +1,4 @@
-"""The memory to answer and to train, in bytes, computed from a model card before anything is loaded.
+"""The memory for inference and training, in bytes, computed from a model card before anything is loaded.
 
 models/memory.py does the same for a loaded model. Symbols: D width, H heads, K key-value heads,
 C head width, I MLP width, V vocabulary, L layers, T tokens, B rows, r rank.

@@ -77,11 +77,11 @@ def measure_candidate(
             if task.kind == "classification":
                 on_dev.stop_rate = _stop_rate(loaded, chats[:_ENDINGS])
         on_dev.memory_bytes = peak.memory_bytes
-    learnt, probe_memory = None, None
+    learned, probe_memory = None, None
     if probe_steps and solved:
         try:
             with peak_memory() as peak:
-                learnt = _probe(loaded, chats, [target for _, target in pairs], probe_steps, probe_minutes, seed)
+                learned = _probe(loaded, chats, [target for _, target in pairs], probe_steps, probe_minutes, seed)
             probe_memory = peak.memory_bytes
         except SlmkitError as error:
             missing.append(f"probe: {error.what}")
@@ -94,7 +94,7 @@ def measure_candidate(
         few_shot=on_dev.scores.get(num_shots) if num_shots else None,
         tokens_per_second=on_dev.tokens_per_second,
         answer_memory_bytes=on_dev.memory_bytes,
-        probe=learnt,
+        probe=learned,
         probe_memory_bytes=probe_memory,
         missing="; ".join(missing),
     )
@@ -146,7 +146,7 @@ def _ask(
 
 
 def _template(loaded: Loaded, chats: Sequence[Chat]) -> tuple[str, bool]:
-    """The first fault of the chat template on these rows, or "sane"; and whether its end token is learnt."""
+    """The first fault of the chat template on these rows, or "sane"; and whether its end token is learned."""
     tokenizer = loaded.tokenizer
     thinking: Thinking | None = "off" if "<think>" in str(tokenizer.chat_template) else None
     norms = embedding_norms(loaded.ref)
@@ -155,8 +155,8 @@ def _template(loaded: Loaded, chats: Sequence[Chat]) -> tuple[str, bool]:
     except SlmkitError as error:  # for example a turn without an end token
         return error.what, False
     errors = [fault for fault in faults if fault.severity == "error"]
-    unlearnt = {"no template", "end not learnt", "untrained token", "unknown marker"}
-    return errors[0].text if errors else "sane", not any(fault.name in unlearnt for fault in errors)
+    unlearned = {"no template", "end not learned", "untrained token", "unknown marker"}
+    return errors[0].text if errors else "sane", not any(fault.name in unlearned for fault in errors)
 
 
 def _stop_rate(loaded: Loaded, chats: Sequence[Chat]) -> float | None:

@@ -90,7 +90,7 @@ def _without_gold(run: Run, gold: Gold | None, rows: Sequence[CanonicalRow]) -> 
     questions = [example.input for example in (*gold.examples, *gold.dev)]
     leaks = {leak.row for leak in find_leaks([row.input for row in rows], questions)}
     if leaks:
-        run.note(f"{len(leaks)} of {len(rows)} rows are questions of the gold set and are left out")
+        run.note(f"{len(leaks)} of {len(rows)} rows are questions of the gold set and are not used")
     return [row for i, row in enumerate(rows) if i not in leaks]
 
 

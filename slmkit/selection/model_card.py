@@ -61,7 +61,7 @@ class Card:
 
     @cached_property
     def num_parameters(self) -> int | None:
-        """As published, else computed from the shape; None if neither is known."""
+        """As published, otherwise computed from the shape; None if neither is known."""
         return self.parameters or count_parameters(self)
 
     @property

@@ -1,4 +1,4 @@
-"""The benchmark stage: public tasks of lm-evaluation-harness, before and after a training."""
+"""The benchmark stage: public tasks of lm-evaluation-harness, before and after training."""
 
 from __future__ import annotations
 

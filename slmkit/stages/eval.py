@@ -27,12 +27,12 @@ def eval(
     limit: PositiveInt | None = None,
     bar: Fraction | None = None,
 ) -> None:
-    """Scores one system on a gold set, with a 95 % interval, parse rate, stop rate, tokens and latency.
+    """Scores one system on a gold set, with a 95% interval, parse rate, stop rate, tokens and latency.
 
-    metric: None: the metric named in the gold card, else exact_match for labels and short answers, json_fields for
-    extraction, f1 for long answers. more_metrics: additional metrics; None: macro F1 and calibration for labels, JSON
-    validity and slot F1 for extraction, else F1, plus abstention rates if some questions have no answer.
-    limit: use only the first examples of the gold set. bar: the score to reach, else the exit code is 2.
+    metric: None: the metric named in the gold card, otherwise exact_match for labels and short answers, json_fields
+    for extraction, f1 for long answers. more_metrics: additional metrics; None: macro F1 and calibration for labels,
+    JSON validity and slot F1 for extraction, otherwise F1, plus abstention rates if some questions have no answer.
+    limit: use only the first examples of the gold set. bar: the score to reach, otherwise the exit code is 2.
     """
     frozen = read_gold(gold)
     refuse_leaky_systems({system.label: system}, frozen)

@@ -53,7 +53,8 @@ def judge(
     answers: the run. system: the system whose answers are judged. against: another system; the judge sees both orders,
     and if the order decides, it is a tie. show_target: the judge also sees the target. labels: a file of human labels,
     {"id", "label"} lines with "right" or "wrong", or with the better system's name or "tie". bar: the mean points to
-    reach, else the exit code is 2; it requires at least 30 labels, and a kappa whose 95 % interval is above min_kappa.
+    reach, otherwise the exit code is 2. It requires at least 30 labels and a kappa whose 95% interval is above
+    min_kappa.
     """
     ours, others = _rows(answers, system), _rows(answers, against) if against else {}
     ids = _judged(run, ours, others, against)[:limit]

@@ -73,9 +73,9 @@ def pick(
 ) -> None:
     """Picks the smallest base model that meets every constraint, and writes the decision record pick.md.
 
-    `data` gives the context length (99 % of its rows fit) and the language, unless they are set. The memory is
+    `data` gives the context length (99% of its rows fit) and the language, unless they are set. The memory is
     `memory_gb` if set, otherwise that of `gpu`, otherwise this machine's. precision: for answering; auto: nf4 with
-    qlora, else bfloat16 on a GPU and float32 on a CPU. embedded: also consider the models that ship with slmkit.
+    qlora, otherwise bfloat16 on a GPU and float32 on a CPU. embedded: also consider the models that ship with slmkit.
     measure or gold: the models that pass and are on this machine are measured, on the rows of `data` and the first
     `limit` dev questions of `gold`: tokens per word, chat template and end token, zero-shot score, score with
     num_shots examples, a probe fine-tune of at most probe_steps steps and probe_minutes, speed and peak memory. The
@@ -200,14 +200,14 @@ def _prompted(task: Task, model: ModelRef, num_shots: int, examples: Path) -> Sy
 
 
 def _count_tokens(run: Run, cards: Sequence[Card], rows: Sequence[Any], max_new_tokens: int) -> dict[str, int]:
-    """The context length that fits 99 % of the rows, by each tokenizer that is on this machine."""
+    """The context length that fits 99% of the rows, by each tokenizer that is on this machine."""
     lengths = {}
     for card in cards:
         if path := tokenizer_file(card):
             need = find_need(rows, max_new_tokens=max_new_tokens, count=token_counter(path))
             lengths[card.name] = need.context_length
     if lengths:
-        run.note(f"tokens are counted by the {len(lengths)} tokenizers on this machine, else estimated")
+        run.note(f"tokens are counted by the {len(lengths)} tokenizers on this machine, otherwise estimated")
     return lengths
 
 

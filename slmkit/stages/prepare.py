@@ -78,7 +78,7 @@ def prepare(
 
     With a `model`, the rows are checked against its chat template and measured in its tokens. A template is refused if
     it would leave every token, or the end-of-turn token, out of the loss. `on_overflow` decides what happens to rows
-    above max_length: the run fails if they are more than 1 % (error), they are dropped (drop), or they are split
+    above max_length: the run fails if they are more than 1% (error), they are dropped (drop), or they are split
     between exchanges or paragraphs (split). chunk_size and chunk_overlap are in words or, with chunk_by=tokens, in
     tokens of the model.
     """

@@ -48,7 +48,7 @@ class _Data:
 
     @property
     def labelled_share(self) -> float:
-        """The share of tokens that carry loss."""
+        """The share of tokens that are included in the loss."""
         return sum(row.num_trained for row in self.all) / sum(len(row.input_ids) for row in self.all)
 
 
@@ -79,7 +79,7 @@ def sft(
         raise RefusedError(
             "a sharded run writes no checkpoints, so there is no best one to restore or to stop at",
             where="--fsdp, load_best_model_at_end, early_stopping_patience",
-            fix="leave out --fsdp, or these two keys",
+            fix="remove --fsdp, or these two keys",
         )
     training.refuse_gold(data, replay)
     found, loaded, rows = _load(run, data, replay, model, backend, training)
@@ -185,7 +185,7 @@ def _label(run: Run, loaded: Loaded, found: ChatsOrTexts, training: Training, *,
     kept = [row for row in rows if len(row.input_ids) <= longest]
     lengths = [len(row.input_ids) for row in kept]
     share = sum(row.num_trained for row in kept) / sum(lengths)
-    run.note(f"{split}: {length_percentiles(lengths)}; {share:.0%} of the tokens carry loss")
+    run.note(f"{split}: {length_percentiles(lengths)}; {share:.0%} of the tokens are included in the loss")
     return kept
 
 

@@ -40,7 +40,7 @@ def synthesize(
     Writes data.jsonl, which prepare reads: each row is marked synthetic and records its method, system, seed row and
     prompt. dropped.jsonl contains each unused answer with the reason, for example: truncated, wrong format, near
     duplicate of its seed, in the gold set. limit: use only the first seed rows or passages. An interrupted run
-    continues without asking twice.
+    continues without repeating requests.
     """
     seeds, has_labels = _seeds(
         run, data, method, text_column=text_column, label_column=label_column, encoding=encoding, chunk_size=chunk_size

@@ -27,7 +27,7 @@ def is_binary(scores: Sequence[float]) -> bool:
 
 
 def mean_score(scores: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0) -> Score:
-    """The mean with its 95 % confidence interval: Wilson for binary scores, BCa bootstrap for graded ones."""
+    """The mean with its 95% confidence interval: Wilson for binary scores, BCa bootstrap for graded ones."""
     if not scores:
         return Score(float("nan"), 0.0, 1.0, 0)
     n = len(scores)
@@ -40,7 +40,7 @@ def mean_score(scores: Sequence[float], *, clusters: Sequence[str] | None = None
 
 
 def wilson(successes: float, n: float, *, design_effect: float = 1.0) -> tuple[float, float]:
-    """Wilson's 95 % interval of a proportion: 8 of 10 -> (0.490, 0.943).
+    """Wilson's 95% interval of a proportion: 8 of 10 -> (0.490, 0.943).
 
     design_effect: n items count as n / design_effect independent ones.
     Source: Wilson 1927; recommended for small n by Brown, Cai and DasGupta 2001, https://doi.org/10.1214/ss/1009213286.
@@ -53,7 +53,7 @@ def wilson(successes: float, n: float, *, design_effect: float = 1.0) -> tuple[f
 
 
 def bca(values: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0) -> tuple[float, float]:
-    """The bias-corrected and accelerated (BCa) bootstrap 95 % interval of the mean; a point if all values are equal.
+    """The bias-corrected and accelerated (BCa) bootstrap 95% interval of the mean; a point if all values are equal.
 
     Whole clusters are resampled, each with all its items. The percentiles are widened by using t rather than z, since
     resamples vary less than samples do: otherwise 95% intervals over 17 documents contain the true mean 92% of the

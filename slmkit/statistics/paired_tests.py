@@ -19,7 +19,7 @@ from slmkit.statistics.intervals import (
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of a - b over the same items with its 95 % interval, and the p-value of no difference."""
+    """The mean of a - b over the same items with its 95% interval, and the p-value of no difference."""
 
     value: float
     low: float
@@ -31,7 +31,7 @@ class Difference:
 def paired_difference(
     a: Sequence[float], b: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0
 ) -> Difference:
-    """a - b on the same items: Newcombe's interval and exact McNemar if both are binary, else BCa and sign flips.
+    """a - b on the same items: Newcombe's interval and exact McNemar if both are binary, BCa and sign flips if not.
 
     If items share a cluster, the test flips the signs of whole clusters, for binary scores too.
     """
@@ -50,7 +50,7 @@ def paired_difference(
 
 
 def newcombe_paired(a: Sequence[float], b: Sequence[float], *, design_effect: float = 1.0) -> tuple[float, float]:
-    """Newcombe's 95 % interval of the difference of two paired proportions: both Wilson intervals and the correlation.
+    """Newcombe's 95% interval of the difference of two paired proportions: both Wilson intervals and the correlation.
 
     design_effect: n items count as n / design_effect independent ones.
     Source: Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10.

@@ -2,8 +2,8 @@
 
 Two systems answer the same n items. `discordance` is the fraction of items that only one of them answers correctly;
 `difference` is the difference of their scores. So (discordance + difference) / 2 of the items are wins, and the other
-discordant ones are losses. The test is two-sided exact McNemar at 5 % (McNemar 1947,
-https://doi.org/10.1007/BF02295996); `tests` comparisons share the 5 % (Bonferroni). Graded scores are treated as
+discordant ones are losses. The test is two-sided exact McNemar at 5% (McNemar 1947,
+https://doi.org/10.1007/BF02295996); `tests` comparisons share the 5% (Bonferroni). Graded scores are treated as
 binary, with the mean squared difference of an item's two scores as discordance.
 """
 
@@ -40,7 +40,7 @@ def mcnemar_power(n: int, *, difference: float, discordance: float = DISCORDANCE
 
 
 def items_needed(difference: float, *, discordance: float = DISCORDANCE, tests: int = 1) -> int:
-    """The number of items that detect a true difference with 80 % power, at most MOST_ITEMS. Example: 0.05 -> 658."""
+    """The number of items that detect a true difference with 80% power, at most MOST_ITEMS. Example: 0.05 -> 658."""
 
     def is_enough(n: int) -> bool:
         return mcnemar_power(n, difference=difference, discordance=discordance, tests=tests) >= POWER
@@ -58,7 +58,7 @@ def items_needed(difference: float, *, discordance: float = DISCORDANCE, tests: 
 
 
 def detectable_difference(n: int, *, discordance: float = DISCORDANCE, tests: int = 1) -> float:
-    """The smallest true difference that n items detect with 80 % power, in steps of 0.001. Example: 100 -> 0.128.
+    """The smallest true difference that n items detect with 80% power, in steps of 0.001. Example: 100 -> 0.128.
 
     1.0 for fewer than 6 items, which cannot detect any difference.
     """
@@ -75,11 +75,11 @@ def detectable_difference(n: int, *, discordance: float = DISCORDANCE, tests: in
 def power_sentence(n: int) -> str:
     """The power of n items as a sentence, for a card or a terminal."""
     if mcnemar_power(n, difference=1.0) < POWER:
-        return f"{n} items cannot detect any difference: exact McNemar at 5 % needs at least {items_needed(1.0)}"
+        return f"{n} items cannot detect any difference: exact McNemar at 5% needs at least {items_needed(1.0)}"
     smallest = round(detectable_difference(n) * 100)
     finer = next((points for points in (5, 2, 1) if points < smallest), None)
     more = f"; for {finer} you need about {items_needed(finer / 100):,} items" if finer else ""
     return (
         f"{n:,} items can detect a difference of {smallest} point{'s' if smallest > 1 else ''}{more} "
-        f"(exact McNemar, 5 % two-sided, 80 % power, {DISCORDANCE:.0%} of items discordant)"
+        f"(exact McNemar, 5% two-sided, 80% power, {DISCORDANCE:.0%} of items discordant)"
     )

@@ -156,7 +156,7 @@ class ChatModel:
 
     @cached_property
     def _tokens_left_out(self) -> int:
-        """Tokens of the list of labels if it is too long for the prompt, else 0."""
+        """Tokens of the list of labels if it is too long for the prompt, otherwise 0."""
         if not self.task.labels or self.options.show_labels != "auto" or is_trained(self.model):
             return 0
         loaded = self._loaded()

@@ -109,7 +109,7 @@ def _read(response: httpx.Response) -> bytes:
 
 
 def _seconds_to_wait(state: RetryCallState) -> float:
-    """Retry-After if the server gave it, else 2 ** (tries - 1), plus up to a second so that clients spread out."""
+    """Retry-After if given, otherwise 2 ** (tries - 1), plus up to a second so that clients spread out."""
     error = state.outcome.exception() if state.outcome else None
     retry_after = error.retry_after if isinstance(error, _TemporaryError) else None
     seconds = 2.0 ** (state.attempt_number - 1) if retry_after is None else retry_after

@@ -26,7 +26,7 @@ def embedding_classifier(
     """
     if task.kind != "classification":
         raise NotApplicable(
-            f"a classifier needs labels, but task {task.name!r} is {task.kind}", fix="leave this system out"
+            f"a classifier needs labels, but task {task.name!r} is {task.kind}", fix="remove this system"
         )
     return _EmbeddingClassifier(train, embedder, C, batch_size)
 

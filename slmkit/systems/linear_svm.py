@@ -22,7 +22,7 @@ def linear_svm(task: Task, *, train: Input, C: float = 1.0) -> System:
     """
     if task.kind != "classification":
         raise NotApplicable(
-            f"a classifier needs labels, but task {task.name!r} is {task.kind}", fix="leave this system out"
+            f"a classifier needs labels, but task {task.name!r} is {task.kind}", fix="remove this system"
         )
     return _LinearSvm(train, C)
 

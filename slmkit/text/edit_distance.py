@@ -8,9 +8,9 @@ length, because in a short question a single word can change the meaning: "chang
     with the same answer     0     1      1       2    3    8    23
 
 False positives, as the share of training questions called near duplicates of 1,000 test questions of the same data
-set: banking77 0.95 %, clinc150 0.3 %, gsm8k 0.01 % (these differ in one word: "my statement", "my account"). Worse
-alternatives: edits up to 20 % of the words: 5.1 %, 3.1 % and 0.05 %; Jaccard similarity of words or letters, at the
-threshold that finds 99 % of the texts with a tenth of their words changed: 13 %, 7 % and 0 %.
+set: banking77 0.95%, clinc150 0.3%, gsm8k 0.01% (these differ in one word: "my statement", "my account"). Worse
+alternatives: edits up to 20% of the words: 5.1%, 3.1% and 0.05%; Jaccard similarity of words or letters, at the
+threshold that finds 99% of the texts with a tenth of their words changed: 13%, 7% and 0%.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class Training:
         return context if self.max_length == "auto" else min(self.max_length, context)
 
     def num_steps(self, num_rows: int) -> int:
-        """Optimizer steps: max_steps if set, else num_train_epochs over the rows."""
+        """Optimizer steps: max_steps if set, otherwise num_train_epochs over the rows."""
         if self.max_steps > 0:
             return self.max_steps
         return math.ceil(self.num_train_epochs * math.ceil(num_rows / self.rows_per_step))

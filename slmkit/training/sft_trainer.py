@@ -226,7 +226,7 @@ def micro_batched(trainer_class: type) -> type:
 
 
 def trained_tokens(rows: Sequence[Row], shuffle: Shuffle, *, steps: int, rows_per_step: int) -> int:
-    """The number of tokens that carried loss in `steps` steps, by replaying the order of the rows."""
+    """The number of tokens included in the loss in `steps` steps, by replaying the order of the rows."""
     total, left = 0, steps
     counts = [row.num_trained for row in rows]
     while left > 0:

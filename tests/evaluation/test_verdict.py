@@ -74,7 +74,7 @@ def test_a_cheap_system_below_the_bar_is_not_chosen_if_another_reaches_it():
 
 
 def test_equal_systems_are_rarely_found_to_differ():
-    """A against A: at most 5 % of verdicts over five equal systems claim any difference."""
+    """A against A: at most 5% of verdicts over five equal systems claim any difference."""
     false = 0
     for draw in range(150):
         rng = random.Random(draw)

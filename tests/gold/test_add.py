@@ -1,4 +1,4 @@
-"""New examples are added to a gold set under a new hash; other rows are left out with a reason."""
+"""New examples are added to a gold set under a new hash; other rows are skipped with a reason."""
 
 import pytest
 

@@ -5,7 +5,7 @@ def test_numbers_show_their_significant_digits():
     values = [0.86453, 12345, 2e-5, 98.61, 4.2, 4.0, 0.0, 1234.5, None, True, float("nan")]
     assert [number(value) for value in values] == [
         "0.865", "12,345", "2e-05", "98.6", "4.20", "4", "0", "1,234", "–", "yes", "not a number"]  # fmt: skip
-    assert (signed(0.12), signed(-0.03), percent(0.985)) == ("+0.120", "−0.030", "98.5 %")
+    assert (signed(0.12), signed(-0.03), percent(0.985)) == ("+0.120", "−0.030", "98.5%")
     assert (signed(-0.0004), signed(0.0004), signed(-0.0006), score(-0.0001)) == ("0.000", "0.000", "−0.001", "0.000")
     assert (score(1.0), score(0), score(12345)) == ("1.000", "0.000", "12,345")
 

@@ -1,4 +1,4 @@
-"""Which tokens carry loss, checked against the template's marks, prefix rendering and planted faults."""
+"""Which tokens are in the loss, checked against the template's marks, prefix rendering and planted faults."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def test_bundled_models_are_measured_once_per_revision(slmkit: Slmkit) -> None:
         assert row["probe"]["steps"] == 4
         assert row["probe"]["after"] < row["probe"]["before"]  # it learns the rows
         assert min(row["tokens_per_second"], row["answer_memory_bytes"], row["probe_memory_bytes"]) > 0
-    assert first["nano"]["stop_rate"] > first["nano-base"]["stop_rate"]  # a base model has not learnt when to stop
+    assert first["nano"]["stop_rate"] > first["nano-base"]["stop_rate"]  # a base model has not learned when to stop
     assert "- probe: " in (folder / "pick.md").read_text()
     assert (folder / "figures" / "quality.svg").exists()
 

@@ -341,7 +341,7 @@ def test_the_lengths_and_the_reason_for_max_length_are_reported(tmp_path):
     )
     assert found["max_length"] >= found["length_p99"]
     (note,) = [note for note in notes_of(run) if f"max_length={found['max_length']}" in note]
-    assert "99 %" in note and "; 1 " in note
+    assert "99%" in note and "; 1 " in note
 
 
 def chats(path, exchanges, count=4):

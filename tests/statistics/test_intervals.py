@@ -83,7 +83,7 @@ def test_bca_of_documents_equals_scipys_bootstrap_of_their_sums():
 
 
 def test_an_interval_of_few_items_is_as_wide_as_students_t():
-    values = np.linspace(0, 1, 17)  # without the expansion it would be 10 % narrower: 0.33 to 0.67
+    values = np.linspace(0, 1, 17)  # without the expansion it would be 10% narrower: 0.33 to 0.67
     student = stats.t.interval(0.95, 16, loc=0.5, scale=stats.sem(values))
     assert bca(values.tolist()) == pytest.approx(student, abs=0.006)
     assert bca([0.0, 1.0]) == (0.0, 1.0)

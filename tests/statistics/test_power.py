@@ -1,4 +1,4 @@
-"""Power equals exact enumeration, and the number of items asked for reaches 80 % power."""
+"""Power equals exact enumeration, and the number of items asked for reaches 80% power."""
 
 import re
 from functools import cache

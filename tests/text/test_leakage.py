@@ -37,7 +37,7 @@ def plant(gold, kind, rng, vocabulary):
             return f"«{gold.rstrip('?.!')}»..!"
         case "inside a longer row":
             return f"A customer wrote to us: {gold} Please reply."
-        case "10 % of words":
+        case "10% of words":
             return change_words(gold, 0.1, rng, vocabulary)
         case _:
             return change_words(gold, 0.2, rng, vocabulary)
@@ -49,8 +49,8 @@ def plant(gold, kind, rng, vocabulary):
         ("exact", 1.0),
         ("case and space", 1.0),
         ("punctuation", 1.0),
-        ("10 % of words", 0.99),
-        ("20 % of words", 0.3),  # two of ten words can change the question: a limit of word edits
+        ("10% of words", 0.99),
+        ("20% of words", 0.3),  # two of ten words can change the question: a limit of word edits
         ("inside a longer row", 0.95),  # all but questions of at most three words
     ],
 )
@@ -68,7 +68,7 @@ def test_long_questions_are_found_without_answers(banking):
     rng = random.Random(0)
     vocabulary = sorted({word for text, _ in banking["train"] for word in text.split()})
     gold = [text for text, _ in banking["test"] if len(normalise(text).split()) >= 8][:200]
-    rows = [plant(text, "10 % of words", rng, vocabulary) for text in gold]
+    rows = [plant(text, "10% of words", rng, vocabulary) for text in gold]
     assert len(find_leaks(rows, gold)) == 200
 
 

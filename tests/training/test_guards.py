@@ -1,4 +1,4 @@
-"""Every guard of training fires on its fault: FAULTS plants each one in a real training."""
+"""Every guard of training fires on its fault: FAULTS plants each one in a real training run."""
 
 from __future__ import annotations
 

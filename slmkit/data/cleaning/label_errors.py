@@ -2,8 +2,8 @@
 
 Four-fold cross-validation of a linear classifier over words and word pairs. A row is suspect if another label is more
 probable than its own, and at least as probable as that label is on average for its own rows (Northcutt, Jiang and
-Chuang 2021, https://doi.org/10.1613/jair.1.12125). A suspect should be reviewed; it is not necessarily wrong: with 5 %
-of the labels of banking77 (77 labels) changed at random, recall is 69 % and precision 62 %; the other suspects are
+Chuang 2021, https://doi.org/10.1613/jair.1.12125). A suspect should be reviewed; it is not necessarily wrong: with 5%
+of the labels of banking77 (77 labels) changed at random, recall is 69% and precision 62%; the other suspects are
 hard rows and errors of the data set itself.
 """
 
