@@ -4,19 +4,20 @@ result = slmkit.run("loop/compare", data="my.csv", model="nano")
 result.verdict, result.metrics, result.table("arms"), result.path
 
 gold = slmkit.read_gold("tickets")
-answers = slmkit.ask("prompt", gold, limit=50, model="nano", num_shots=4)
+answers = slmkit.ask("prompt", gold, limit=50, model="nano")
 slmkit.score(answers, gold)
 """
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import SlmkitError
+from slmkit.files import read_jsonl
 from slmkit.types import Answer, Score
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Result:
             from slmkit.recipe.lookup import suggest
 
             raise SlmkitError(f"no table {name!r}", where=str(self.path), fix=suggest(name, self.tables))
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return read_jsonl(path)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the report."""
@@ -106,15 +107,19 @@ def run(
     from slmkit.runs.execute import execute
     from slmkit.runs.plan import make_plan
 
+    if twice := sorted((values or {}).keys() & keys):
+        raise SlmkitError(f"{twice[0]} is given twice", where="values", fix="pass it once")
     overrides = {key: _plain(value) for key, value in {**(values or {}), **keys}.items()}
     name = load_profile(profile)[0]
     plan = make_plan(recipe, overrides=with_gold(recipe, overrides), profile=name, seed=seed)
-    if not verbose:
-        quiet_libraries()
-    outcome = execute(plan, force=force, verbose=verbose)
+    plan.command = _command(recipe, overrides, profile=profile, seed=seed)
+    with warnings.catch_warnings():
+        if not verbose:
+            quiet_libraries()
+        outcome = execute(plan, force=force, verbose=verbose)
     verdict = outcome.result["verdict"]
     return Result(
-        path=outcome.dir,
+        path=outcome.dir.absolute(),
         metrics={name: _score(value) for name, value in outcome.result["metrics"].items()},
         verdict=Verdict(verdict["text"], verdict["positive"]) if verdict else None,
         claims_hold=all(claim["ok"] for claim in outcome.result["expect"]),
@@ -138,9 +143,14 @@ def ask(system: str, gold: Gold, *, limit: int | None = None, **options: Any) ->
     system: a name of `slmkit ls systems`, or "./mine.py:my_system"; options: its keys, as in a recipe. A recipe as an
     input (`model="loop/train"`) stands for its newest finished run. Nothing is cached.
 
-    Raises: SlmkitError for an unknown system, an unknown or wrong option, or an input that does not exist.
+    Raises: SlmkitError for an unknown system, an unknown or wrong option, or an input that does not exist;
+    RefusedError if the system learns from questions of the gold set.
     """
-    return list(_part("systems", system, options)(gold.task).answer(gold.examples[:limit]))
+    from slmkit.evaluation.ask import refuse_leaky_systems
+
+    part = _part("systems", system, options)
+    refuse_leaky_systems({system: part}, gold)
+    return list(part(gold.task).answer(gold.examples[:limit]))
 
 
 def score(answers: Sequence[Answer], gold: Gold, *, metric: str | None = None, **options: Any) -> Score:
@@ -151,23 +161,54 @@ def score(answers: Sequence[Answer], gold: Gold, *, metric: str | None = None, *
     Raises: SlmkitError for an answer to a question that is not in the gold set, or an unknown metric or option.
     """
     from slmkit.evaluation.score import default_metric, score_answers, shared_documents
+    from slmkit.evaluation.set_metrics import is_set_metric, more_scores
     from slmkit.statistics.intervals import mean_score
 
     examples = {example.id: example for example in gold.examples}
     if unknown := [answer.example_id for answer in answers if answer.example_id not in examples]:
         what = f"the gold set has no example {unknown[0]!r}"
         raise SlmkitError(what, where=str(gold.folder), fix="score the answers with the gold set they are for")
+    if not answers:
+        raise SlmkitError("there are no answers to score", fix="pass the list that slmkit.ask returns")
     asked = [examples[answer.example_id] for answer in answers]
     function = _part("metrics", metric, options) if metric else default_metric(gold)
+    if is_set_metric(function):
+        reasons: list[str] = []
+        scores = more_scores(gold.task, [function], asked, answers, on_note=reasons.append)
+        if not scores:
+            raise SlmkitError(
+                reasons[0], where=str(gold.folder), fix="use another metric, or answers with what it needs"
+            )
+        return next(iter(scores.values()))
     return mean_score(score_answers(function, asked, answers), clusters=shared_documents(asked))
 
 
 def _part(folder: str, name: str, options: Mapping[str, Any]) -> Any:
     from slmkit.recipe.bind import bind_part
     from slmkit.recipe.call import resolve
-    from slmkit.runs.store import find_run
 
-    return resolve(bind_part(folder, name, {key: _plain(value) for key, value in options.items()}), find_run)
+    return resolve(bind_part(folder, name, {key: _plain(value) for key, value in options.items()}), _finished_run)
+
+
+def _finished_run(recipe: str) -> Path:
+    from slmkit.runs.store import find_run, read_result
+
+    folder = find_run(recipe)
+    if read_result(folder) is None:
+        raise SlmkitError(
+            f"{recipe} has no finished run", where=str(folder), fix=f"run it first: slmkit.run({recipe!r})"
+        )
+    return folder
+
+
+def _command(recipe: str, overrides: Mapping[str, Any], *, profile: str, seed: int) -> str:
+    """The command line that does the same."""
+    import shlex
+
+    from slmkit.recipe.yaml_lines import write_value
+
+    words = [f"{key}={write_value(value)}" for key, value in overrides.items()]
+    return "slmkit " + shlex.join(["run", recipe, *words, "--profile", profile, "--seed", str(seed)])
 
 
 def _plain(value: Any) -> Any:
@@ -178,6 +219,8 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
     return value
 
 

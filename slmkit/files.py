@@ -41,6 +41,11 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSONL file. Lines end at a newline only: a string may contain other line separators (U+2028)."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+
+
 def write_folder_atomically(folder: Path, files: Mapping[str, str], *, replace: bool = False) -> None:
     """Writes a folder of text files in one move, or leaves nothing behind.
 
@@ -57,15 +62,15 @@ def write_folder_atomically(folder: Path, files: Mapping[str, str], *, replace: 
             (temporary / name).write_text(text, encoding="utf-8")
         if replace:
             folder.rename(old)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if replace:
-                old.rename(folder)
-            raise
+        temporary.rename(folder)
+    except BaseException:  # Ctrl-C between the two moves too
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def sha256_of(paths: Sequence[Path]) -> str:

@@ -1,6 +1,8 @@
 """The Python API is the command line's path: the same runs, results and errors."""
 
+import json
 import runpy
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -53,9 +55,9 @@ def test_a_run_has_metrics_a_verdict_and_tables(recipe: str) -> None:
 
 
 def test_the_command_line_finds_the_run_of_the_api(recipe: str, slmkit: Slmkit) -> None:
-    result = api.run(recipe, size=7, rows=(4, Path("5").name and 5))
+    result = api.run(recipe, size=7, rows=(4, 5))
     again = slmkit("run", recipe, "size=7", "rows=[4, 5]", "--json").json
-    assert again["dir"] == str(result.path) and again["ran"] == []
+    assert Path(again["dir"]).absolute() == result.path and again["ran"] == []
 
 
 def test_errors_are_those_of_the_command_line(recipe: str) -> None:
@@ -82,6 +84,62 @@ def test_answers_are_scored_by_the_metric_of_the_gold_set_or_another() -> None:
     assert api.score(right + wrong, gold).n == 20
     assert api.score(right[:5], gold, metric="f1").value == 1.0
     assert isinstance(api.score(right, gold), Score)
+
+
+def test_metrics_of_the_whole_set_are_scored_too() -> None:
+    gold = api.read_gold("tickets")
+    right = [Answer(example.id, example.target, confidence=0.9) for example in gold.examples[:20]]
+    assert api.score(right, gold, metric="ece").n == 20
+    with pytest.raises(api.SlmkitError, match="target"):
+        api.score(right, gold, metric="perplexity")
+    with pytest.raises(api.SlmkitError):
+        api.score([], gold)
+
+
+def test_a_system_that_learns_from_the_gold_set_is_refused(project: Path) -> None:
+    gold = api.read_gold("tickets")
+    rows = [
+        {"messages": [{"role": "user", "content": e.input}, {"role": "assistant", "content": e.target}]}
+        for e in gold.examples
+    ]
+    write(project / "leak.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(api.RefusedError):
+        api.ask("retrieval_only", gold, limit=3, train="leak.jsonl")
+
+
+def test_a_model_needs_a_finished_run(recipe: str, project: Path) -> None:
+    folder = api.run(recipe).path
+    (folder / "result.json").unlink()
+    with pytest.raises(api.SlmkitError, match=recipe) as error:
+        api.ask("prompt", api.read_gold("tickets"), model=recipe)
+    assert error.value.where == str(folder.relative_to(project))
+
+
+def test_the_recorded_command_makes_the_same_run(recipe: str, slmkit: Slmkit) -> None:
+    result = api.run(recipe, {"rows": [3, 4]}, size=5, seed=2)
+    command = json.loads((result.path / "recipe.json").read_text())["command"]
+    again = slmkit(*shlex.split(command)[1:], "--json").json
+    assert (result.path.name, []) == (again["key"], again["ran"])
+
+
+def test_a_table_keeps_every_line_separator_in_its_strings(project: Path) -> None:
+    write(project / "lines.py", "def lines(run):\n    run.table('rows', [{'text': 'a\\u2028b\\x85c'}])\n")
+    write(project / "recipes/lines.yaml", "stage: ./lines.py:lines\n")
+    assert api.run("lines").table("rows") == [{"text": "a\u2028b\x85c"}]
+
+
+def test_a_helper_that_changes_between_two_runs_is_loaded_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(project)
+    write(project / "helper_of_api.py", "VALUE = 1.0\n")
+    write(project / "edited.py", "from helper_of_api import VALUE\n\ndef edited(run):\n    run.metric(value=VALUE)\n")
+    write(project / "recipes/edited.yaml", "stage: ./edited.py:edited\n")
+    first = api.run("edited")
+    write(project / "helper_of_api.py", "VALUE = 222.0\n")
+    second = api.run("edited")
+    assert (first.metrics["value"], second.metrics["value"]) == (1.0, 222.0)
+    assert first.path != second.path
 
 
 def test_the_examples_run(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slmkit.files import sha256_of, to_yaml, write_atomically, write_folder_atomically
+from slmkit.files import read_jsonl, sha256_of, to_yaml, write_atomically, write_folder_atomically
 
 
 def test_a_write_that_fails_midway_leaves_the_old_file(tmp_path: Path) -> None:
@@ -47,3 +47,29 @@ def test_a_folder_is_written_whole_and_replaced_whole(tmp_path: Path) -> None:
         write_folder_atomically(folder, {"no/such/folder.txt": "x"}, replace=True)
     assert (folder / "a.txt").read_text() == "new"
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_an_interrupt_between_the_two_moves_keeps_the_old_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "gold"
+    write_folder_atomically(folder, {"a.txt": "old"})
+    rename, calls = Path.rename, []
+
+    def interrupted(self: Path, target: Path) -> Path:
+        calls.append(self)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_folder_atomically(folder, {"a.txt": "new"}, replace=True)
+    assert (folder / "a.txt").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_jsonl_lines_end_at_newlines_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a": "x\u2028y\x85z"}\n\n{"a": 2}\n', encoding="utf-8")
+    assert read_jsonl(path) == [{"a": "x\u2028y\x85z"}, {"a": 2}]

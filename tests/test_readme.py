@@ -13,7 +13,7 @@ PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((REPOSIT
 LINES = [line for text in (README, *PAGES.values()) for line in text.splitlines()]
 COMMANDS = list(dict.fromkeys(line.partition(" #")[0].strip() for line in LINES if line.startswith("    slmkit ")))
 RUNNING = ("loop", "pick", "train", "compare", "eval", "prepare", "run", "sweep")
-NOT_HERE = ("KEY", "chat", "why", "slmkit learn")  # need a finished run, or make one (tests/test_learn.py)
+NOT_HERE = ("KEY", "chat", "why", "slmkit learn")  # need a finished run, or make one (tests/cli/test_learn.py)
 Slmkit = Callable[..., Finished]
 
 

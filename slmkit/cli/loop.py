@@ -14,4 +14,4 @@ def loop(arguments: Arguments = None, *, options: Options) -> int:
     of the file as the gold set.
     """
     recipe, values = parse(arguments, default="loop/compare")
-    return run_recipe(recipe, values, options)
+    return run_recipe(recipe, values, options, with_own_gold=True)

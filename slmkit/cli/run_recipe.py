@@ -25,8 +25,12 @@ def run_recipe(
     launch: Launch = Launch(),  # noqa: B008 - frozen
     breaks: bool = False,
     show_mask: bool = False,
+    with_own_gold: bool = False,
 ) -> int:
-    """Plans and runs a recipe, prints the result, and returns the exit code."""
+    """Plans and runs a recipe, prints the result, and returns the exit code.
+
+    with_own_gold: `data` gets its own gold set for any recipe, not only for those of the loop.
+    """
     from slmkit.gold.own_gold import with_gold
     from slmkit.runs.plan import make_plan
 
@@ -37,10 +41,10 @@ def run_recipe(
         raise SlmkitError(what, where=f"command line: {key}={value}", fix="remove --break or the values")
     if options.dry_run:
         with tempfile.TemporaryDirectory() as folder:
-            values = with_gold(name, values, dry_run_folder=Path(folder))
+            values = with_gold(name, values, always=with_own_gold, dry_run_folder=Path(folder))
             plan = make_plan(name, overrides=values, profile=profile, seed=seed, breaks=breaks)
             return print_plan(plan, launch, options)
-    values = with_gold(name, values)
+    values = with_gold(name, values, always=with_own_gold)
     plan = make_plan(name, overrides=values, profile=profile, seed=seed, breaks=breaks)
     if not options.verbose:
         quiet_libraries()

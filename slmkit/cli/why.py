@@ -14,6 +14,7 @@ from rich.text import Text
 from slmkit.cli.options import AsJson, RunName
 from slmkit.console import print_rows
 from slmkit.errors import SlmkitError
+from slmkit.files import read_jsonl
 from slmkit.recipe import lookup
 from slmkit.runs.fingerprint import content_hash
 from slmkit.runs.store import find_run, lineage, read_result
@@ -100,8 +101,7 @@ def _answering_systems(folder: Path, metric: str | None) -> dict[str, Any]:
     Only the arm that the metric is named after, if there is one.
     """
     path = folder / "provenance.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows = {row.pop("system"): row for row in map(json.loads, lines)}
+    rows = {row.pop("system"): row for row in (read_jsonl(path) if path.is_file() else [])}
     return {name: row for name, row in rows.items() if name == metric or metric not in rows}
 
 

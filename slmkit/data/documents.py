@@ -6,7 +6,6 @@ document, or sentences of a long paragraph, and has at most chunk_size words or 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.find_files import OnNote
 from slmkit.data.read import read_rows
 from slmkit.errors import SlmkitError
+from slmkit.files import read_jsonl
 from slmkit.text.identity import text_hash
 from slmkit.types import Passage
 
@@ -51,7 +51,7 @@ def read_passages(
         text = next((row.values[name] for name in _TEXT_COLUMNS if isinstance(row.values.get(name), str)), None)
         if text is None:
             raise SlmkitError(
-                f"no text column in the documents; columns: {', '.join(row.values)}",
+                f"no text column in the documents. Columns: {', '.join(row.values)}",
                 where=row.where,
                 fix='use a folder of documents, or rows with "id" and "text"',
             )
@@ -68,7 +68,7 @@ def stored_passages(documents: Path) -> list[Passage]:
     path = documents / "documents.jsonl" if documents.is_dir() else documents
     if path.name != "documents.jsonl" or not path.exists():
         return read_passages(documents)
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    rows = read_jsonl(path)
     return [Passage(str(row["id"]), row["text"]) for row in rows]
 
 

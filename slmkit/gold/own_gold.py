@@ -34,14 +34,17 @@ class FreezeKeys(Columns):
     encoding: str | None = None
 
 
-def with_gold(recipe: str, values: dict[str, Any], *, dry_run_folder: Path | None = None) -> dict[str, Any]:
+def with_gold(
+    recipe: str, values: dict[str, Any], *, always: bool = False, dry_run_folder: Path | None = None
+) -> dict[str, Any]:
     """The values for a recipe of the loop, with `gold` set to the gold set that belongs to `data`.
 
     Comparing, evaluating and training freeze it if the data are new; preparing does not. Other recipes, and values
-    without `data`, are left as they are. dry_run_folder: see freeze_gold_of.
+    without `data`, are left as they are; with always=True they are treated as a comparison. dry_run_folder: see
+    freeze_gold_of.
     """
     name = lookup.find_recipe(recipe)[0]
-    if "data" not in values or name not in _LOOP:
+    if "data" not in values or not (always or name in _LOOP):
         return values
     is_shipped = bool(lookup.find("recipes", str(values["data"])))
     if name == "loop/prepare" or (name == "loop/train" and ("gold" in values or is_shipped)):

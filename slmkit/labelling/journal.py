@@ -23,7 +23,7 @@ from typing import Any
 from slmkit.data.read_canonical import read_canonical
 from slmkit.data.split import hash_share
 from slmkit.errors import SlmkitError
-from slmkit.files import write_atomically
+from slmkit.files import read_jsonl, write_atomically
 from slmkit.gold.gold_set import read_gold
 from slmkit.text.identity import normalise, text_hash
 
@@ -170,8 +170,7 @@ def start_labelling(
 def read_labelling(folder: Path) -> Labelling:
     """The labelling with its journal replayed."""
     task = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    lines = (folder / "items.jsonl").read_text(encoding="utf-8").splitlines()
-    items = [Item(**json.loads(line)) for line in lines]
+    items = [Item(**row) for row in read_jsonl(folder / "items.jsonl")]
     labelling = Labelling(folder, task["kind"], task["labels"], task["instruction"], items)
     journal = folder / "journal.jsonl"
     for line in journal.read_bytes().split(b"\n") if journal.exists() else []:

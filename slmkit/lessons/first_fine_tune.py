@@ -6,7 +6,6 @@ three models answer the same questions, and their trained weights and bytes are 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from slmkit import charts
 from slmkit.evaluation.lesson_arms import arm_rows, ask_arms
+from slmkit.files import read_jsonl
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype, load_model
 from slmkit.models.model_folder import model_folder
@@ -115,7 +115,7 @@ def loss_curves(adapters: Mapping[str, ModelRef | None]) -> dict[str, list[tuple
     for name, adapter in adapters.items():
         log = Path(adapter.path) / "log.jsonl" if adapter else None
         if log is not None and log.is_file():
-            rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+            rows = read_jsonl(log)
             found[name] = [(row["step"], row["loss"]) for row in rows if "loss" in row]
     return found
 

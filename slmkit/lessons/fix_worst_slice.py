@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from slmkit.evaluation.lesson_arms import LessonArm, ask_arms
+from slmkit.files import read_jsonl
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.runs.run_folder import Run
@@ -56,4 +56,4 @@ def slice_scores(arm: LessonArm) -> list[dict[str, Any]]:
 
 
 def _read(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "data.jsonl").read_text(encoding="utf-8").splitlines()]
+    return read_jsonl(folder / "data.jsonl")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
+from slmkit.files import read_jsonl
 from slmkit.runs.run_folder import Run
 from slmkit.types import Input
 
@@ -50,7 +50,7 @@ def read_rows(data: Path) -> list[Row]:
     path = data / "data.jsonl"
     if not path.is_file():
         raise SlmkitError("data.jsonl is missing", where=str(data), fix="use a run of the `world` stage")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return read_jsonl(path)
 
 
 def is_in(has: Mapping[str, str], wanted: Sequence[str]) -> bool:

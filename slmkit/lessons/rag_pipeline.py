@@ -5,7 +5,6 @@ The steps are those of slmkit/systems/rag.py, written out; at the best chunk siz
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +15,7 @@ from slmkit import charts
 from slmkit.data.documents import chunk
 from slmkit.errors import SlmkitError
 from slmkit.evaluation.lesson_arms import LessonArm, ask_arms
+from slmkit.files import read_jsonl
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.retrievers.bm25 import bm25
@@ -120,7 +120,7 @@ def read_notes(folder: Path) -> dict[str, str]:
         raise SlmkitError(
             "documents.jsonl is missing", where=str(folder), fix="use a folder that has one, such as gold/fresh"
         )
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = read_jsonl(path)
     return {row["id"]: row["text"] for row in rows}
 
 

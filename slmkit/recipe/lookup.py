@@ -163,9 +163,47 @@ def _load_user_function(name: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-@functools.cache
 def _load_user_module(path: Path, content: bytes) -> Any:
-    """A user's file as a module, reloaded when its content changes."""
+    """A user's file as a module; it is loaded again when its content, or that of a module beside it, changes."""
+    if any(_changed(module) for module in _user_modules()):
+        for module in _user_modules():  # all of them: one may hold what another defined before
+            del sys.modules[module]
+        _STAMPS.clear()
+        _execute_user_module.cache_clear()
+    module = _execute_user_module(path, content)
+    _STAMPS.update({name: _stamp(name) for name in _user_modules()})
+    return module
+
+
+_STAMPS: dict[str, tuple[int, int]] = {}  # of modules of the user: size and time of the file when it was imported
+
+
+def _user_modules() -> list[str]:
+    """The imported modules whose files are below the working directory, without installed packages and slmkit."""
+    here = f"{Path.cwd()}{os.sep}"
+    found = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or ""
+        is_below = file.startswith(here) and "site-packages" not in file and not Path(file).is_relative_to(PACKAGE)
+        if is_below and name != "__main__":
+            found.append(name)
+    return found
+
+
+def _changed(name: str) -> bool:
+    return name in _STAMPS and _STAMPS[name] != _stamp(name)
+
+
+def _stamp(name: str) -> tuple[int, int]:
+    try:
+        stat = Path(str(sys.modules[name].__file__)).stat()
+    except OSError:
+        return 0, 0
+    return stat.st_size, stat.st_mtime_ns
+
+
+@functools.cache
+def _execute_user_module(path: Path, content: bytes) -> Any:
     name = f"slmkit_user_{path.stem}_{hashlib.sha256(content).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None

@@ -39,7 +39,7 @@ def read_keys(command: str, values: Mapping[str, Any], keys: type[_Keys]) -> _Ke
         key = str(error.errors()[0]["loc"][0])
         if key not in values:
             fix = f"add it: slmkit {command} {key}=…"
-            raise SlmkitError(f"the key {key!r} is missing", where="command line", fix=fix) from None
+            raise SlmkitError(f"missing key {key!r}", where="command line", fix=fix) from None
         where = f"command line: {key}={values[key]}"
         expected = expected_text(one["msg"] for one in error.errors() if one["loc"][0] == key)
         fix = f"use {expected}{quoting_hint(values[key], expected, key)}"

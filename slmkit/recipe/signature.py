@@ -36,7 +36,7 @@ def check_signature(function: Callable[..., Any], *, is_stage: bool) -> None:
     for key, parameter in keys.items():
         if parameter.annotation is inspect.Parameter.empty:
             fix = f"add its type, for example `{key}: int = 1`"
-            raise SlmkitError(f"the key {key!r} of {name} has no type", where=where, fix=fix)
+            raise SlmkitError(f"key {key!r} of {name} has no type", where=where, fix=fix)
     if variadic := [p for p in inspect.signature(function).parameters.values() if p.kind in _VARIADIC]:
         what = f"{name} takes {variadic[0]}, which a recipe cannot set"
         raise SlmkitError(what, where=where, fix="declare each key after the star: *, key: int = 1")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,6 +77,11 @@ def read_value(text: str) -> Any:
         return text
     is_null = text.strip().lower() in ("null", "~")
     return value if is_closed or is_null or isinstance(value, bool | int | float) else text
+
+
+def write_value(value: Any) -> str:
+    """A value as it is typed on the command line, the inverse of read_value."""
+    return value if isinstance(value, str) and read_value(value) == value else json.dumps(value)
 
 
 def _yaml_value(text: str, lines: dict[KeyPath, str], file: str) -> Any:

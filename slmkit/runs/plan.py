@@ -50,6 +50,7 @@ class Plan:
     seed: int
     overrides: dict[str, Any]  # key=value pairs of the command line
     breaks: bool = False  # the target is run with its `breaks`
+    command: str = ""  # the command line that does the same, if the plan was not made by the command line itself
 
     @property
     def target(self) -> Step:
@@ -134,7 +135,7 @@ class _Builder:
             where, fix = shown(self.files[ancestors[-1]]), "remove one of these links"
             if key := next((key for key, value in self.overrides.items() if value == reference), None):
                 where = f"command line: {key}={reference}"
-                fix = f"{key} applies to every recipe with that key; set it in one place: system.{key}={reference}"
+                fix = f"{key} applies to every recipe with that key. Set it in one place: system.{key}={reference}"
             raise SlmkitError(f"circular dependency between recipes: {circle}", where=where, fix=fix)
         for step in self.steps:
             if step.name == name:

@@ -7,7 +7,7 @@ import errno
 import traceback
 from collections.abc import Iterator
 
-from slmkit.errors import FailedError, SlmkitError
+from slmkit.errors import FailedError, SlmkitError, is_out_of_memory
 from slmkit.files import write_atomically
 from slmkit.report import write_report
 from slmkit.runs.plan import Step
@@ -44,7 +44,7 @@ def _readable(error: Exception, step: Step) -> Exception:
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         where = str(error.filename or step.dir)
         return FailedError(f"cannot write: {error.strerror}", where=where, fix=f"make it writable, then {_RESUME}")
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         fix = "lower per_device_train_batch_size, batch_size or max_length, or use --profile gpu_8gb"
         return FailedError("out of memory", where=f"{step.name}, {step.dir}", fix=fix)
     return error

@@ -41,7 +41,7 @@ def recipe_record(plan: Plan, step: Step) -> dict[str, Any]:
         "with": plain(step.call.arguments),
         "origins": step.call.origins,
         "inputs": step.inputs,
-        "command": "slmkit " + shlex.join(sys.argv[1:]),
+        "command": plan.command or "slmkit " + shlex.join(sys.argv[1:]),
         "started": now(),
     }
 

@@ -106,7 +106,7 @@ class Run:
         for name, value in values.items():
             if not isinstance(value, Score) and not hasattr(value, "__float__"):
                 fix = f"pass a number or a Score to run.metric({name}=…)"
-                raise SlmkitError(f"the metric {name} is {value!r}, not a number", where=str(self.dir), fix=fix)
+                raise SlmkitError(f"metric {name} is {value!r}, not a number", where=str(self.dir), fix=fix)
         self.metrics.update(values)
 
     def verdict(self, text: str, *, positive: bool = True) -> None:

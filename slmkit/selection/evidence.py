@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slmkit.files import read_jsonl
 from slmkit.training.probe import Probe
 from slmkit.types import Score
 
@@ -64,5 +64,5 @@ def read_evidence(row: Mapping[str, Any]) -> Evidence:
 def earlier_evidence(runs: Path) -> list[dict[str, Any]]:
     """The rows of evidence.jsonl in all runs of a recipe, the newest of each key."""
     files = sorted(runs.glob("*/evidence.jsonl"), key=lambda path: path.stat().st_mtime)
-    rows = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
+    rows = [row for file in files for row in read_jsonl(file)]
     return list({row["key"]: row for row in rows if "key" in row}.values())

@@ -26,6 +26,7 @@ from slmkit.evaluation.judging import (
     single_question,
 )
 from slmkit.evaluation.score import shared_documents
+from slmkit.files import read_jsonl
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run_folder import Run
 from slmkit.statistics.intervals import mean_score
@@ -93,7 +94,7 @@ def judge(
     reached = bar is None or score.value >= bar
     if bar is not None and not trusted:
         raise RefusedError(
-            f"the judge agrees too little with people: kappa {found.score}; the interval must be above {min_kappa:g}",
+            f"the judge agrees too little with people: kappa {found.score}, its interval must be above {min_kappa:g}",
             where=str(labels),
             fix="use a better judge or a clearer criterion, label more answers, or remove `bar`",
         )
@@ -168,8 +169,7 @@ def _ask_judge(run: Run, judge: SystemPart, task: Task, questions: list[Example]
 def _made_by(answers: Path, *systems: str | None) -> list[Row]:
     """How the judged systems describe themselves, if their run has recorded it."""
     path = answers / "provenance.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return [row for row in map(json.loads, lines) if row["system"] in systems]
+    return [row for row in (read_jsonl(path) if path.is_file() else []) if row["system"] in systems]
 
 
 def _rows(answers: Path, system: str) -> dict[str, Row]:
@@ -177,7 +177,7 @@ def _rows(answers: Path, system: str) -> dict[str, Row]:
     path = answers / "answers.jsonl"
     if not path.is_file():
         raise SlmkitError("there is no answers.jsonl", where=str(answers), fix="use a run of compare or eval")
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    rows = read_jsonl(path)
     found = {row["example_id"]: row for row in rows if row["system"] == system}
     if not found:
         names = ", ".join(dict.fromkeys(row["system"] for row in rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,7 +22,7 @@ from slmkit.data.row_counts import counted_reasons, row_flow, row_metrics
 from slmkit.data.shape import find_shape
 from slmkit.data.split import split
 from slmkit.errors import SlmkitError
-from slmkit.files import to_yaml, write_atomically
+from slmkit.files import read_jsonl, to_yaml, write_atomically
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.check_model import check_model
 from slmkit.models.load import load_tokenizer
@@ -291,7 +290,7 @@ def _write_card(
     gold_facts = None
     if gold is not None:
         gold_facts = {"name": gold.task.name, "sha256": gold.sha256, "licence": gold.card.get("licence")}
-    notes = [json.loads(line)["text"] for line in run.path("notes.jsonl").read_text(encoding="utf-8").splitlines()]
+    notes = [row["text"] for row in read_jsonl(run.path("notes.jsonl"))]
     card = data_card(
         data,
         found=found,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _RETRIED = (408, 409, 425, 429, 500, 502, 503, 504)  # HTTP statuses that often pass: overload, rate limit, restart
 _SAME_FOR_ALL = (301, 302, 303, 307, 308, 401, 403, 404)  # wrong url, model name or key: no other request can succeed
 _MAX_TRIES = 6  # about 1, 2, 4, 8 and 16 seconds apart
-_MAX_SECONDS = 300.0  # for all tries of one request and the waits between them
+_MAX_WAIT_SECONDS = 300.0  # for the waits between the tries of one request, all together
 
 
 class RequestError(Exception):
@@ -52,14 +52,14 @@ def post_json(
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(_TemporaryError),
         wait=_seconds_to_wait,
-        stop=tenacity.stop_after_attempt(_MAX_TRIES)
-        | tenacity.stop_before_delay(_MAX_SECONDS)
-        | tenacity.stop_when_event_set(cancelled),
+        stop=tenacity.stop_any(
+            tenacity.stop_after_attempt(_MAX_TRIES), _waited_too_long, tenacity.stop_when_event_set(cancelled)
+        ),
         sleep=lambda seconds: _pause(seconds, cancelled),
         reraise=True,
     )
     try:
-        return retrying(_post_once, client, url, body, check)
+        return retrying(_post_once, client, url, body, check, cancelled)
     except _TemporaryError as error:
         if error.only_this_request:
             raise RequestError(error.reason) from None
@@ -70,15 +70,26 @@ def post_json(
 
 
 def _post_once(
-    client: httpx.Client, url: str, body: Mapping[str, Any], check: Callable[[Any], dict[str, Any]]
+    client: httpx.Client,
+    url: str,
+    body: Mapping[str, Any],
+    check: Callable[[Any], dict[str, Any]],
+    cancelled: Event,
 ) -> dict[str, Any]:
     import httpx
 
+    if cancelled.is_set():
+        raise _TemporaryError("cancelled")
     try:
         with client.stream("POST", url, json=body) as response:
             content = _read(response)
+    except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:  # its text may hold the key
+        fix = "check `url`, and the key and the proxy in the environment"
+        raise FailedError(f"no request can be sent ({type(error).__name__})", where=url, fix=fix) from None
     except httpx.TransportError as error:  # no connection, a timeout
         raise _TemporaryError(str(error) or type(error).__name__) from None
+    except httpx.DecodingError as error:  # a reply in a broken compression
+        raise _TemporaryError(f"unreadable reply: {error}") from None
     status = response.status_code
     reason = f"HTTP {status}: {content[:500].decode(errors='replace')}"
     if status in _RETRIED:
@@ -114,6 +125,10 @@ def _seconds_to_wait(state: RetryCallState) -> float:
     retry_after = error.retry_after if isinstance(error, _TemporaryError) else None
     seconds = 2.0 ** (state.attempt_number - 1) if retry_after is None else retry_after
     return seconds + random.uniform(0, 1)
+
+
+def _waited_too_long(state: RetryCallState) -> bool:
+    return state.idle_for + state.upcoming_sleep > _MAX_WAIT_SECONDS
 
 
 def _retry_after(header: str | None) -> float | None:

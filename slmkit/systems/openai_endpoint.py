@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from slmkit.errors import FailedError, SlmkitError
@@ -19,6 +20,9 @@ from slmkit.systems._chat import Message, ShowLabels, opening_text
 from slmkit.systems._post_json import RequestError, post_json
 from slmkit.systems._shots import FewShot, Shots, chats_of
 from slmkit.types import Answer, Example, Keys, NonNegativeFloat, PositiveFloat, PositiveInt, System, Task
+
+if TYPE_CHECKING:
+    import httpx
 
 Post = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -52,7 +56,7 @@ def openai_endpoint(
     return _Endpoint(
         url=url.rstrip("/") + "/chat/completions",
         model_name=model_name,
-        api_key=os.environ.get(api_key_variable, ""),
+        api_key=_api_key(api_key_variable),
         opening=opening_text(task, instruction, show_labels=bool(show_labels)),
         shots=few_shot.load(),
         max_new_tokens=max_new_tokens,
@@ -95,7 +99,7 @@ class _Endpoint:
         last = time.perf_counter()
         chats = chats_of(questions, self.shots, self.opening)
         with (
-            httpx.Client(headers=headers, timeout=self.timeout_seconds, limits=limits) as client,
+            _client(self.url, headers=headers, timeout=self.timeout_seconds, limits=limits) as client,
             ThreadPoolExecutor(self.concurrency) as pool,
         ):
             post = partial(post_json, client, self.url, check=_checked, cancelled=cancelled)
@@ -164,9 +168,29 @@ def _checked(reply: Any) -> dict[str, Any]:
     return checked
 
 
+def _api_key(variable: str) -> str:
+    """The key in an environment variable. Raises: SlmkitError if no HTTP header can hold it; it is never shown."""
+    key = os.environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        fix = "export it again, without line breaks or special characters"
+        raise SlmkitError(f"the environment variable {variable} is not a valid key", where=variable, fix=fix)
+    return key
+
+
+def _client(url: str, **options: Any) -> httpx.Client:
+    import httpx
+
+    try:
+        return httpx.Client(**options)
+    except (ImportError, ValueError) as error:  # a proxy of the environment that needs a package, or is no url
+        fix = "check the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+        raise FailedError(f"the proxy cannot be used: {error}", where=url, fix=fix) from None
+
+
 def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        host = parts.hostname or ""
+        return parts.scheme in ("http", "https") and host != "" and not re.search(r"\s", host) and parts.port != 0
     except ValueError:  # a port that is not a number
         return False

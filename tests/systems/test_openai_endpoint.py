@@ -178,6 +178,7 @@ def test_a_failed_run_does_not_wait_for_the_retries_of_other_questions(server, e
 
     with pytest.raises(KeyboardInterrupt):
         endpoint(concurrency=2).answer(QUESTIONS[:2], on_answer=fail)
+    assert len(server.seen) == 2  # the question that waited is not asked again
 
 
 def test_a_request_that_the_server_rejects_is_the_error_of_one_answer(server, endpoint):
@@ -262,3 +263,19 @@ def test_importing_the_module_does_not_import_the_http_client():
     code = "import sys, slmkit.systems.openai_endpoint; sys.exit(str({'httpx', 'tenacity'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == "set()"
+
+
+@pytest.mark.parametrize("key", ["sk-secret\n123", "sk-sécret"])
+def test_a_key_that_no_header_can_hold_is_refused_and_never_shown(monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(SlmkitError) as error:
+        build(openai_endpoint, TASK, url="http://127.0.0.1:9/v1", model_name="m")
+    assert "OPENAI_API_KEY" in str(error.value) and "cret" not in str(error.value)
+
+
+def test_a_proxy_that_cannot_be_used_is_an_error_with_its_variable(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "nonsense://127.0.0.1:1")
+    system = build(openai_endpoint, TASK, url="http://127.0.0.1:9/v1", model_name="m")
+    with pytest.raises(SlmkitError) as error:
+        system.answer([Example("1", "?", "")])
+    assert "ALL_PROXY" in error.value.fix

@@ -10,10 +10,11 @@ from rich.text import Text
 
 from slmkit import charts
 from slmkit.cli.summary import summary
-from slmkit.cli.sweep.space import Search, assignments, text
+from slmkit.cli.sweep.space import Search, assignments
 from slmkit.console import out, print_rows
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, FailedError
 from slmkit.files import write_json
+from slmkit.recipe.yaml_lines import write_value
 from slmkit.report import write_report
 from slmkit.runs.plan import Plan
 from slmkit.runs.record import environment, now
@@ -108,7 +109,7 @@ def print_result(search: Search, rows: list[dict[str, Any]], result: dict[str, A
     for row in rows[:_MAX_PRINTED]:
         value = "" if row[search.metric] is None else f"{row[search.metric]:.4g}"
         ended = "" if row["ended"] == "done" else f"{row['ended']} {row['why']}".strip()
-        lines.append([str(row["trial"]), *(text(row[key]) for key in search.space), value, ended])
+        lines.append([str(row["trial"]), *(write_value(row[key]) for key in search.space), value, ended])
     out.print()
     print_rows(lines, right={0, len(columns) - 2})
     out.print()

@@ -21,11 +21,12 @@ from rich.markup import escape
 from slmkit.cli.options import Options
 from slmkit.cli.run_recipe import print_profile
 from slmkit.cli.sweep.result import finish, print_result, record_search, trial_rows
-from slmkit.cli.sweep.space import Choices, Range, Search, assignments, combinations, read_space, text
+from slmkit.cli.sweep.space import Choices, Range, Search, assignments, combinations, read_space
 from slmkit.console import console, out, quiet_libraries
 from slmkit.errors import EXIT_DONE, FailedError, RefusedError, SlmkitError
 from slmkit.recipe.load_recipe import load_recipe
 from slmkit.recipe.lookup import suggest
+from slmkit.recipe.yaml_lines import write_value
 from slmkit.report.read_run import read_rows
 from slmkit.runs.execute import execute, preflight
 from slmkit.runs.plan import Plan, make_plan
@@ -136,7 +137,7 @@ def _check(search: Search) -> Plan:
                 fix = error.fix
                 if isinstance(dimension, Choices) and "list" in fix:
                     fix += f"; in a sweep, {key}=[[a, b]] is one list and {key}=[a, b] a choice"
-                raise SlmkitError(error.what, where=f"{key}={text(value)}", fix=fix) from None
+                raise SlmkitError(error.what, where=f"{key}={write_value(value)}", fix=fix) from None
             preflight(plan, plan.to_run())
     return corner
 

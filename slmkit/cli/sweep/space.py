@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from slmkit.errors import SlmkitError
 from slmkit.recipe.dotted import leaves
 from slmkit.recipe.load_recipe import Recipe
-from slmkit.recipe.yaml_lines import read_value
+from slmkit.recipe.yaml_lines import read_value, write_value
 from slmkit.runs.plan import Plan, make_plan
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Choices:
         return json.dumps(value)
 
     def __str__(self) -> str:
-        return f"one of {', '.join(text(value) for value in self.values)}"
+        return f"one of {', '.join(write_value(value) for value in self.values)}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Range:
 
     def __str__(self) -> str:
         scale = ", on a logarithmic scale" if self.is_logarithmic else ""
-        return f"{text(self.low)} to {text(self.high)}{scale}"
+        return f"{write_value(self.low)} to {write_value(self.high)}{scale}"
 
 
 Space = dict[str, Choices | Range]
@@ -108,7 +108,7 @@ class Search:
 
     def command(self, values: Mapping[str, Any]) -> str:
         """The command of that run, which finds its result."""
-        words = [f"{key}={text(value)}" for key, value in {**self.fixed, **values}.items()]
+        words = [f"{key}={write_value(value)}" for key, value in {**self.fixed, **values}.items()]
         return "slmkit " + shlex.join(["run", self.name, *words, "--profile", self.profile, "--seed", str(self.seed)])
 
 
@@ -174,11 +174,6 @@ def combinations(space: Space, *, seed: int, num_trials: int = 0) -> list[dict[s
     return found
 
 
-def text(value: Any) -> str:
-    """A value as written on the command line."""
-    return value if isinstance(value, str) and read_value(value) == value else json.dumps(value)
-
-
 def assignments(values: Mapping[str, Any]) -> str:
     """Values in one line: "learning_rate=0.001  lora.r=8"."""
-    return "  ".join(f"{key}={text(value)}" for key, value in values.items())
+    return "  ".join(f"{key}={write_value(value)}" for key, value in values.items())
