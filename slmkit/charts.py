@@ -87,7 +87,7 @@ def arms(rows: Sequence[Mapping[str, Any]]) -> Figure:
 def score_against_cost(rows: Sequence[Mapping[str, Any]], *, cost: str = "seconds_per_answer") -> Figure:
     """Score with its 95% confidence interval against cost on a logarithmic axis: up and left is better.
 
-    Rows are those of `arms` with the column `cost`. An arm that costs nothing cannot be placed on a logarithmic axis;
+    Rows are those of `arms` with a `cost` column. An arm that costs nothing cannot be placed on a logarithmic axis;
     the axis label names it.
     """
     from matplotlib.ticker import LogLocator, NullFormatter

@@ -71,7 +71,7 @@ def _row(use: str, need: Footprint) -> dict[str, Any]:
 
 
 def _print(card: Card, rows: list[dict[str, Any]], context_length: int, batch_size: int) -> None:
-    title = f"{card.name}: {card.num_parameters:,} parameters; GB for {batch_size} x {context_length:,} tokens"
+    title = f"{card.name}: {card.num_parameters:,} parameters, GB for {batch_size} x {context_length:,} tokens"
     lines = [[title], ["use", *_PARTS, "fits on"]]
     for row in rows:
         fits = f"{row['fits_gb']} GB" if row["fits_gb"] else f"over {_SIZES_GB[-1]} GB"

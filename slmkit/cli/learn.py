@@ -136,7 +136,7 @@ def _print_next_steps(recipe: Recipe, lesson: Lesson, profile: str, following: s
     if broken := recipe.get("breaks"):
         checks = ", ".join(name.replace("_", " ") for name in broken["red"])
         change = ", ".join(f"{key}: {json.dumps(value)}" for key, value in broken["with"].items())
-        lines = [f"slmkit run {recipe.name} --break", f"sets {change}; these checks must then fail: {checks}"]
+        lines = [f"slmkit run {recipe.name} --break", f"sets {change}, which must make these checks fail: {checks}"]
         _print_section("Break it", lines, wrap=False)
     _print_section("Read on", lesson.read, wrap=False)
     written = read_curriculum().written_lessons

@@ -92,7 +92,7 @@ def index() -> str:
     lines = [
         "# Recipes",
         "",
-        "A recipe is one file: a stage and its arguments. `slmkit run NAME` runs it; `slmkit show NAME` shows every",
+        "A recipe is one file: a stage and its arguments. `slmkit run NAME` runs it. `slmkit show NAME` shows every",
         "value and where it comes from. `slmkit learn` takes you through the lessons below, in this order.",
         "`make index` writes this page.",
     ]

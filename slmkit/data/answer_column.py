@@ -160,7 +160,7 @@ def _not_found(rows: Sequence[Row], columns: Mapping[str, Any], text: str | None
     near = _near_answer(columns) if answer is None else None
     has_spaces = rows[0].file.suffix.lower() in _TABLES and any(" " in column for column in columns)
     return SlmkitError(
-        f"{what}; columns: {listed(columns)}",
+        f"{what}. Columns: {listed(columns)}",
         where=rows[0].where,
         fix=f"set {fix}"
         + (f" (is it {near!r}?)" if near else "")

@@ -38,7 +38,7 @@ def data_files(path: Path, *, on_note: OnNote | None = None) -> list[Path]:
     if not tables:
         return _non_empty(documents, path, note)
     if documents:
-        note(f"{path.name}/: read the tables; {len(documents)} documents were not read")
+        note(f"{path.name}/: read the tables, {len(documents)} documents were not read")
     return _training_tables(tables, path, note)
 
 

@@ -84,7 +84,7 @@ def read_canonical(
     shape = find_shape(head, text_column=text_column, label_column=label_column, needs_answers=text_as == "questions")
     if group_column and not any(group_column in row.values for row in head):
         raise SlmkitError(
-            f"group_column={group_column!r} is not a column; columns: {', '.join(head[0].values)}",
+            f"group_column={group_column!r} is not a column. Columns: {', '.join(head[0].values)}",
             where=head[0].where,
             fix="set group_column= to one of these",
         )
@@ -106,7 +106,7 @@ def read_canonical(
             on_row()
     if not found:
         raise SlmkitError(
-            f"none of the {counts.rows:,} rows is usable, read as {shape}; first reason: {dropped[0].reason}",
+            f"none of the {counts.rows:,} rows is usable, read as {shape}. First reason: {dropped[0].reason}",
             where=f"{dropped[0].file}:{dropped[0].line}",
             fix="fill this column, or choose other columns: text_column=NAME label_column=NAME",
         )
@@ -143,13 +143,13 @@ class _Counts:
     def report(self, note: OnNote, name: str) -> None:
         if self.overflowing:
             note(
-                f"{len(self.overflowing):,} rows have values in columns without a name (first: {self.overflowing[0]});"
-                " quote texts that contain the separator"
+                f"{len(self.overflowing):,} rows have values in columns without a name (first: {self.overflowing[0]})."
+                " Quote texts that contain the separator"
             )
         held_out = [section for section in self.sections if is_held_out(section)]
         if held_out and len(held_out) < len(self.sections):
             sizes = ", ".join(f"{section} {count:,}" for section, count in self.sections.items() if section)
-            note(f"{name} contains several splits, all read together: {sizes}; use {held_out[0]!r} as the gold set")
+            note(f"{name} contains several splits, all read together: {sizes}. Use {held_out[0]!r} as the gold set")
         if self.synthetic:
             note(f"{self.synthetic:,} of {self.rows:,} rows were written by a model (synthetic)")
 
@@ -162,7 +162,7 @@ def _questions(texts: list[CanonicalRow], note: OnNote, name: str) -> list[Canon
             where=texts[0].where,
             fix="use longer documents, a file with questions and answers, or text_as=text",
         )
-    note(f"{name}: plain text without answers; generated {len(found):,} gap-fill questions (synthetic)")
+    note(f"{name} is plain text without answers, so {len(found):,} synthetic gap-fill questions were generated")
     return found
 
 

@@ -68,7 +68,7 @@ def find_shape(
         if column is not None and column not in columns:
             near = difflib.get_close_matches(column, list(columns), n=1)
             raise SlmkitError(
-                f"{parameter}={column!r} is not a column; columns: {listed(columns)}",
+                f"{parameter}={column!r} is not a column. Columns: {listed(columns)}",
                 where=rows[0].where,
                 fix=f"did you mean {parameter}={near[0]}?" if near else f"set {parameter}= to one of these",
             )

@@ -125,5 +125,5 @@ def _missing(answers: Sequence[Answer]) -> list[str]:
     if not errors:
         return []
     [(error, _)] = errors.most_common(1)
-    fix = "; use fewer shots, a smaller top_k or shorter passages" if _TOO_LONG in error else ""
-    return [f"{errors.total()} of {len(answers)} questions have no answer; the commonest reason: {error}{fix}"]
+    fix = ". Use fewer shots, a smaller top_k or shorter passages" if _TOO_LONG in error else ""
+    return [f"{errors.total()} of {len(answers)} questions have no answer. The commonest reason: {error}{fix}"]

@@ -151,7 +151,10 @@ def _read_frozen(folder: Path, sources: Sequence[Path], columns: Mapping[str, An
                 where=str(folder / "card.yaml"),
                 fix=f"delete {folder} to freeze it again, or omit text_column and label_column",
             )
-    note(f"{folder}: already frozen" + ("" if is_same_data else "; the data has changed since, the gold set has not"))
+    note(
+        f"{folder}: already frozen"
+        + ("" if is_same_data else ". The data has changed since, but the gold set has not")
+    )
     return gold
 
 

@@ -65,8 +65,8 @@ def refuse_gold(*data: Path | None) -> None:
                 sets = ", ".join(f"{name} {count:,}" for name, count in Counter(row.gold for row in found).items())
                 first = found[0]
                 raise RefusedError(
-                    f"{_counted(found)} of the training data in a frozen gold set ({sets}); "
-                    f"first: row {first.id}, {first.text[:60]!r}, in gold/{first.gold}",
+                    f"{_counted(found)} of the training data in a frozen gold set ({sets}). "
+                    f"First: row {first.id}, {first.text[:60]!r}, in gold/{first.gold}",
                     where=f"{file}:{first.line}",
                     fix=f"run prepare with gold={first.gold} to drop them, "
                     "or set allow_gold: true to demonstrate a leak",
@@ -86,8 +86,8 @@ def refuse_leaky_system(system: str, learns_from: Path, gold: Gold) -> None:
     found = list(rows_in_gold(file, questions))
     if found:
         raise RefusedError(
-            f"{_counted(found)} that {system!r} learns from in gold/{gold.task.name}; "
-            f"first: row {found[0].id}, {found[0].text[:60]!r}",
+            f"{_counted(found)} that {system!r} learns from in gold/{gold.task.name}. "
+            f"First: row {found[0].id}, {found[0].text[:60]!r}",
             where=f"{file}:{found[0].line}",
             fix=f"run prepare with gold={gold.folder} to drop them",
         )

@@ -90,8 +90,8 @@ def _in_rows(gold: Gold, rows: Sequence[CanonicalRow], use: str) -> list[Finding
     if similar:
         row, example = similar[0]
         text = (
-            f"{len(similar):,} of {len(rest):,} other {use} rows are similar to a gold question; "
-            f"check whether {rest[row].input[:60]!r} asks the same as {asked[example][:60]!r}"
+            f"{len(similar):,} of {len(rest):,} other {use} rows are similar to a gold question. "
+            f"Check whether {rest[row].input[:60]!r} asks the same as {asked[example][:60]!r}"
         )
         findings.append(Finding("note", "leak", text, rest[row].where))
     if not findings:

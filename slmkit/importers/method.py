@@ -95,7 +95,7 @@ def _stage(tool: Tool, keys: _Keys, method: Method) -> str:
     if tool is UNSLOTH:
         return "sft"
     key = next((key for key in _TRL_STAGES if key in keys.flat), None)
-    why = f"the key {key} belongs to {_TRL_STAGES[key]}" if key else "assumed sft, as no key belongs to another method"
+    why = f"{key} is a key of {_TRL_STAGES[key]}" if key else "assumed sft, as no key belongs to another method"
     method.dropped.append(("(method)", None, f"TRL configs do not state the method: {why}. --stage overrides it"))
     return _TRL_STAGES[key] if key else "sft"
 

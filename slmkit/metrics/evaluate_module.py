@@ -75,7 +75,7 @@ def _module(path: Path | None, hub_id: str | None) -> Any:
 
     where = f"evaluate module {hub_id or path}"
     if path is not None and not (path / f"{path.name}.py" if path.is_dir() else path).is_file():
-        fix = f"the folder {path.name}/ needs a script {path.stem}.py; or set the path of the script"
+        fix = f"add a script {path.stem}.py to the folder {path.name}/, or set the path of the script"
         raise SlmkitError(f"no module {path.name!r}", where=where, fix=fix)
     try:
         module = evaluate.load(hub_id or str(path), keep_in_memory=True, seed=0)
@@ -87,7 +87,7 @@ def _module(path: Path | None, hub_id: str | None) -> Any:
         what = f"cannot load the module: {type(error).__name__}: {_first_line(error)}"
         raise SlmkitError(what, where=where, fix="install the packages it imports, or fix it") from error
     if not any(_is_text(option.get("predictions")) for option in _options(module)):
-        fix = "use a module that compares texts; for labels: exact_match, macro_f1"
+        fix = "use a module that compares texts. For labels, use exact_match or macro_f1"
         raise SlmkitError(f"the module does not compare texts: it takes {_options(module)[0]}", where=where, fix=fix)
     return module
 

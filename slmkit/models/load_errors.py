@@ -35,7 +35,7 @@ def _explanation(error: Exception, ref: ModelRef) -> SlmkitError | None:
     if "GatedRepoError" in kinds:
         return SlmkitError(
             f"model {ref.path!r} is gated: its owner must grant you access",
-            fix=f"request access on https://huggingface.co/{ref.path}, then `hf auth login`; or use another `model`",
+            fix=f"request access on https://huggingface.co/{ref.path}, then `hf auth login`, or use another `model`",
         )
     if "RepositoryNotFoundError" in kinds or "HFValidationError" in kinds:
         return SlmkitError(

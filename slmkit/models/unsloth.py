@@ -34,7 +34,7 @@ def check_unsloth(ref: ModelRef, adapter: Adapter, attn_implementation: str) -> 
         raise SlmkitError(
             "unsloth is not installed",
             where="backend",
-            fix="pip install unsloth, in a separate environment with CUDA; or remove backend=unsloth",
+            fix="pip install unsloth in a separate environment with CUDA, or remove backend=unsloth",
         )
     folder = model_folder(ref)
     if folder is not None and (folder / "adapter_config.json").exists():

@@ -78,7 +78,7 @@ def fit_template(
         for fault in report.faults:
             if fault.severity == "error" and fault.name not in _FIXED_BY_TRAINING:
                 raise fault.as_refusal()
-            notes.append(f"{fault.name}: {fault.text}; {fault.fix}")
+            notes.append(f"{fault.name}: {fault.text}. Fix: {fault.fix}")
         labelled = "".join(piece for piece, on in report.pieces if on)
         share = f"the loss covers {report.trained_share:.0%} of the tokens; in the first row these are {labelled!r}"
         notes.append(f"template {report.template_hash}: {share}")

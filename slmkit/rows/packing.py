@@ -54,7 +54,7 @@ def check_apart(model: Any) -> None:
         raise RefusedError(
             "packed documents would leak into each other: this model carries state from one to the next",
             where=f"packing, {type(model).__name__} with attention {attention}",
-            fix="packing: false; batches are grouped by length, so padding is small anyway",
+            fix="set packing: false. Batches are grouped by length, so padding is small anyway",
         )
 
 

@@ -45,7 +45,7 @@ def measure_candidates(
         run.note("no dev score without a gold set: create one with `slmkit gold freeze data=FILE` and add gold=FOLDER")
     if not any(row.target for row in rows):
         run.note(
-            "few-shot score and probe fine-tune skipped: they need labelled rows outside the gold set; add data=FILE"
+            "few-shot score and probe fine-tune skipped: they need labelled rows outside the gold set. Add data=FILE"
         )
     task = gold.task if gold else Task("own data", "generation", "")
     dev = gold.dev[:limit] if gold else []

@@ -99,7 +99,7 @@ def compare(
         f"(sha256 {frozen.sha256[:12]})",
         *([f"items about the same document form one cluster: {len(set(clusters)):,} documents"] if clusters else []),
         f"cost of 1,000 answers: {price_per_hour:g} per machine hour, training spread over "
-        f"{answers_per_training:,} answers; p-values are Holm-adjusted over all pairs of systems",
+        f"{answers_per_training:,} answers. P-values are Holm-adjusted over all pairs of systems",
     ]:
         run.note(note)
     summaries = {name: system.summary for name, system in measured.items()}
@@ -172,7 +172,7 @@ def _measure_all(
         measured[name] = measure(name, part, answers)
         if ladder and bar is not None and measured[name].summary.score.value >= bar:
             if skipped := [other for other in systems if other not in measured]:
-                run.note(f"{name} reaches the bar of {bar:g}; not asked: {', '.join(skipped)}")
+                run.note(f"{name} reaches the bar of {bar:g}, so these were not run: {', '.join(skipped)}")
             break
     return measured
 

@@ -66,7 +66,7 @@ def merge(
         raise FailedError(
             f"{1 - same:.0%} of the merged model's {len(prompts)} answers differ from those of the adapter",
             where=str(run.dir / "parity.jsonl"),
-            fix="save_dtype=float32, which rounds nothing; or min_same_answers=0.98, to accept a few",
+            fix="use save_dtype=float32, which rounds nothing, or min_same_answers=0.98 to accept a few",
         )
     run.verdict(f"The merged model ({save_dtype}) gives the adapter's answer to {same:.0%} of {len(prompts)} prompts.")
 

@@ -106,7 +106,7 @@ def sft(
         run.note(reason)
     if is_fsdp_requested():
         share = local_share(shard_model(prepared.model))
-        run.note(f"sharded: this process holds {share:.0%} of the weights; no checkpoints are written")
+        run.note(f"sharded: this process holds {share:.0%} of the weights, and no checkpoints are written")
     trained = _train(run, loaded, rows, prepared, shuffle, training)
     save_and_check(run, trained, model, predict=prepared.predict, before=prepared.before)
     steps = int(trained.trainer.state.global_step)

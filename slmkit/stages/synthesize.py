@@ -81,7 +81,7 @@ def synthesize(
 
     run.metric(num_asked=len(asked), num_rows=len(kept), kept_share=len(kept) / max(1, len(asked)))
     run.verdict(
-        f"{len(kept):,} synthetic rows from {len(asked):,} requests; not used: {counted_reasons(dropped)}.",
+        f"{len(kept):,} synthetic rows from {len(asked):,} requests. Not used: {counted_reasons(dropped)}.",
         positive=bool(kept),
     )
 

@@ -20,7 +20,7 @@ def embedding_classifier(
 ) -> System:
     """Classifies with logistic regression on embeddings of `train`, a prepared run, and reports a confidence.
 
-    embedder: as in the retriever `dense`; "lsa" is fitted on the training texts and needs no network.
+    embedder: as in the `dense` retriever; "lsa" is fitted on the training texts and needs no network.
     C: smaller regularises more.
     Source: Tunstall et al. 2022 (SetFit), https://arxiv.org/abs/2209.11055, without the contrastive step.
     """

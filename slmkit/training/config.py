@@ -79,7 +79,7 @@ class Training:
             raise SlmkitError(f"max_steps is {self.max_steps}: nothing to train", where="max_steps", fix=fix)
         if self.attn_implementation == "flash_attention_2" and importlib.util.find_spec("flash_attn") is None:
             what, fix = "attn_implementation is 'flash_attention_2', which is not installed", "pip install flash-attn"
-            raise SlmkitError(what, where="attn_implementation", fix=f"{fix}; or attn_implementation: auto")
+            raise SlmkitError(what, where="attn_implementation", fix=f"{fix}, or set attn_implementation: auto")
         if self.report_to != "none" and importlib.util.find_spec(self.report_to) is None:
             what, fix = f"report_to is {self.report_to!r}, which is not installed", f"pip install {self.report_to}"
             raise SlmkitError(what, where="report_to", fix=fix)

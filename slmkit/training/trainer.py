@@ -155,7 +155,7 @@ def guarded(trainer_class: type) -> type:
             return FailedError(
                 f"{what} at step {self.state.global_step + 1}; the last checkpoint is kept",
                 where=f"rows {rows}" if rows else f"epoch {self.state.epoch or 0:.2f}",
-                fix="lower learning_rate, or set dtype: float32; if it persists, inspect these rows",
+                fix="lower learning_rate, or set dtype: float32. If it persists, inspect these rows",
             )
 
     return Guarded

@@ -237,7 +237,7 @@ def test_filtering_steps_are_counted_and_unbalanced_labels_reported(tmp_path):
     lines = [f"this is the text of number {i},{'ham' if i % 8 else 'spam'}\n" for i in range(160)]
     data.write_text("text,label\n" + "".join(lines) + "hm,spam\n")
     check(data=data, steps=["length"], filters=Filters(min_words=3))
-    with pytest.raises(SlmkitError, match="'length'"):
+    with pytest.raises(SlmkitError, match="`length`"):
         check(data=data, steps=["length"])
     run, _ = run_prepare(tmp_path, data=data)
     assert any("'ham'" in note and "87%" in note for note in notes_of(run))

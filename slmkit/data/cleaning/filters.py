@@ -46,20 +46,20 @@ class Filters:
         for name, step in _NEEDS.items():
             if getattr(self, name) is not None and step not in steps:
                 fix = f"add the step: steps=[{', '.join([*steps, step])}]"
-                raise SlmkitError(f"{name} has no effect without the step {step!r}", where=f"with.{name}", fix=fix)
+                raise SlmkitError(f"{name} has no effect without the `{step}` step", where=f"with.{name}", fix=fix)
         for name, extra in _EXTRAS.items():
             package = getattr(self, name)
             if package is not None and not find_spec(package):
                 fix = f"pip install 'slmkit[{extra}]', or remove {name}"
                 raise SlmkitError(f"{name}={package} needs the package {package}", where=f"with.{name}", fix=fix)
         if "length" in steps and self.min_words is None and self.max_words is None:
-            raise SlmkitError("the step 'length' needs a limit", where="with.steps", fix="set min_words or max_words")
+            raise SlmkitError("the `length` step needs a limit", where="with.steps", fix="set min_words or max_words")
         if "balance" in steps and (self.max_per_label or 0) < 1:
-            raise SlmkitError("the step 'balance' needs a limit", where="with.steps", fix="set max_per_label=200")
+            raise SlmkitError("the `balance` step needs a limit", where="with.steps", fix="set max_per_label=200")
         for step in steps:
             if step in _OF_LABELS and kind not in (None, "classification"):
                 raise SlmkitError(
-                    f"the step {step!r} needs labels, but these rows have free-text answers",
+                    f"the `{step}` step needs labels, but these rows have free-text answers",
                     where="with.steps",
                     fix=f"remove {step} from steps, or set the label column: label_column=NAME",
                 )

@@ -35,12 +35,14 @@ def label_report(rows: Sequence[CanonicalRow], *, find_suspects: bool = False, s
         report.notes.append(f"every row has the label {label!r}: there is nothing to learn")
     elif most >= _LOPSIDED * counts.total():
         share = f"{most / counts.total():.0%}"
-        fix = f"to balance the labels, add the step balance with max_per_label={counts.most_common()[-1][1]}"
-        report.notes.append(f"{share} of the rows have the label {label!r}: always answering it scores {share}; {fix}")
+        fix = f"To balance the labels, add the `balance` step with max_per_label={counts.most_common()[-1][1]}"
+        report.notes.append(
+            f"{share} of the rows have the label {label!r}, so always answering it scores {share}. {fix}"
+        )
     if alike := _spellings(counts):
         each = "; ".join(", ".join(f"{label!r} × {counts[label]:,}" for label in group) for group in alike[:3])
         more = f"; and {len(alike) - 3:,} more" if len(alike) > 3 else ""
-        report.notes.append(f"labels that differ only in case or whitespace: {each}{more}; use one spelling")
+        report.notes.append(f"use one spelling for labels that differ only in case or whitespace: {each}{more}")
     if several:
         report.tables["conflicts"] = several
         report.notes.append(f"{len(several):,} texts have more than one label (conflicts.jsonl)")

@@ -92,7 +92,7 @@ def unused_step_notes(rows: Sequence[CanonicalRow], steps: Sequence[Step]) -> li
     """What the text steps that are not in use would change, for the user."""
     contents = {"repair_encoding": "mojibake", "clean_html": "HTML", "mask_pii": "personal data"}
     return [
-        f"{share:.1%} of the rows contain {contents[step]}; to clean them, add the step {step}"
+        f"{share:.1%} of the rows contain {contents[step]}; to clean them, add the `{step}` step"
         for step, share in would_change(rows).items()
         if share and step not in steps
     ]

@@ -67,11 +67,11 @@ def test_steps_run_in_the_order_given():
 @pytest.mark.parametrize(
     ("filters", "steps", "kind", "value", "where"),
     [
-        (Filters(min_words=3), ["duplicates"], None, "'length'", "with.min_words"),
-        (Filters(language="en"), [], None, "'language'", "with.language"),
-        (Filters(), ["length"], None, "'length'", "with.steps"),
-        (Filters(), ["balance"], None, "'balance'", "with.steps"),
-        (Filters(max_per_label=3), ["balance"], "generation", "'balance'", "with.steps"),
+        (Filters(min_words=3), ["duplicates"], None, "`length`", "with.min_words"),
+        (Filters(language="en"), [], None, "`language`", "with.language"),
+        (Filters(), ["length"], None, "`length`", "with.steps"),
+        (Filters(), ["balance"], None, "`balance`", "with.steps"),
+        (Filters(max_per_label=3), ["balance"], "generation", "`balance`", "with.steps"),
     ],
 )
 def test_an_option_without_its_step_and_a_step_without_its_option_are_refused(filters, steps, kind, value, where):
@@ -88,7 +88,7 @@ def test_an_option_without_its_step_and_a_step_without_its_option_are_refused(fi
     ],
 )
 def test_an_engine_needs_its_step_and_its_package(filters, step, extra, monkeypatch):
-    with pytest.raises(SlmkitError, match=f"'{step}'"):
+    with pytest.raises(SlmkitError, match=f"`{step}`"):
         filters.check([])
     monkeypatch.setattr("slmkit.data.cleaning.filters.find_spec", lambda name: None)
     with pytest.raises(SlmkitError) as caught:
