@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import settings
 from project_files import REPOSITORY, Finished
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library of the hub is imported: no test needs the network
+os.environ.setdefault("XDG_CACHE_HOME", str(Path(tempfile.gettempdir()) / "slmkit-tests"))  # not the user's own
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: one core each
 gc.set_threshold(100_000)  # as the command does
 settings.register_profile("slmkit", derandomize=True, deadline=None, max_examples=50)  # the same on every machine

@@ -105,6 +105,7 @@ def read_canonical(
         if on_row:
             on_row()
     if not found:
+        counts.report(note, path.name)  # it may explain the error
         raise SlmkitError(
             f"none of the {counts.rows:,} rows is usable, read as {shape}. First reason: {dropped[0].reason}",
             where=f"{dropped[0].file}:{dropped[0].line}",

@@ -54,5 +54,8 @@ def _explanation(error: Exception, ref: ModelRef) -> SlmkitError | None:
             fix="use model=nano (needs no network), or download the model elsewhere and set `model` to its folder",
         )
     if isinstance(error, (OSError, ValueError)):
-        return SlmkitError(f"model {ref.name!r} cannot be loaded: {text.splitlines()[0]}", fix="use another `model`")
+        return SlmkitError(
+            f"model {ref.name!r} cannot be loaded: {(text.splitlines() or [type(error).__name__])[0]}",
+            fix="use another `model`",
+        )
     return None

@@ -98,7 +98,10 @@ def _check_names(layer: Layer, path: KeyPath, known: tuple[str, ...], what: str)
     for key, value in _mapping(layer, path).items():
         where = layer.where((*path, key))
         if key not in known:
-            raise SlmkitError(f"unknown key {key!r} in {what}", where=where, fix=lookup.suggest(str(key), known))
+            fix = lookup.suggest(str(key), known)
+            if key == "base" and not path:
+                fix = "copy the values of the base into this recipe: recipes no longer have a base"
+            raise SlmkitError(f"unknown key {key!r} in {what}", where=where, fix=fix)
         kind = _KINDS.get(key)
         if value is not None and kind and not isinstance(value, kind):
             raise SlmkitError(f"invalid value for {key}: {value!r}", where=where, fix=f"use {_KIND_NAMES[kind]}")

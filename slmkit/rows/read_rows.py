@@ -22,9 +22,9 @@ def train_file(path: Path) -> Path:
 
 
 def validation_file(path: Path) -> Path | None:
-    """The validation.jsonl of a folder, if it has one."""
+    """The validation.jsonl of a folder, if it has one with rows."""
     file = path / "validation.jsonl"
-    return file if file.exists() else None
+    return file if file.exists() and file.stat().st_size else None
 
 
 def read_rows(path: Path, build: Callable[[Any, str], R], *, limit: int | None = None) -> list[R]:

@@ -10,10 +10,8 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from slmkit import __version__
 from slmkit.data.canonical_row import CanonicalRow, user_and_assistant
 from slmkit.errors import SlmkitError
 from slmkit.evaluation.peak_memory import peak_memory
@@ -23,9 +21,9 @@ from slmkit.models.load import Loaded, shared_model
 from slmkit.models.memory import release_heap
 from slmkit.rows.loss_mask import Chat, Row, label_chats
 from slmkit.rows.template_check import Thinking, check_template
+from slmkit.runs.code_hash import code_hash
 from slmkit.selection.evidence import NOT_MEASURED, Evidence
 from slmkit.statistics.intervals import mean_score
-from slmkit.training import probe as probe_module
 from slmkit.training.probe import Probe, probe
 from slmkit.types import Answer, Example, ModelRef, Score, System, Task
 
@@ -101,11 +99,9 @@ def measure_candidate(
 
 
 def evidence_key(*parts: Any) -> str:
-    """A hash of what is measured, slmkit's version and the measuring code: equal keys mean equal measurements."""
+    """A hash of what is measured and of the code that measures: equal keys mean equal measurements."""
     digest = hashlib.sha256()
-    for file in (Path(__file__), Path(str(probe_module.__file__))):
-        digest.update(file.read_bytes())
-    digest.update(__version__.encode())
+    digest.update(code_hash([measure_candidate]).encode())
     digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
     return digest.hexdigest()[:12]
 

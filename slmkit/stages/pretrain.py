@@ -15,7 +15,15 @@ from slmkit.micro_world.initial_model import Shape, initial_model
 from slmkit.runs.run_folder import Run
 from slmkit.training.checkpoints import rewind_log
 from slmkit.training.pretraining import Pretraining
-from slmkit.types import Fraction, LearningRate, Model, ModelRef, NonNegativeFloat, NonNegativeInt, PositiveFloat
+from slmkit.types import (
+    FractionBelowOne,
+    LearningRate,
+    Model,
+    ModelRef,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +57,7 @@ def pretrain(
     learning_rate: LearningRate = 1e-2,
     embedding_learning_rate: PositiveFloat = 8e-3,
     warmup_steps: NonNegativeInt = 60,
-    hold: Fraction = 0.5,
+    hold: FractionBelowOne = 0.5,
     weight_decay: NonNegativeFloat = 0.1,
     dtype: Literal["float32", "bfloat16"] = "float32",
     compile: bool = False,
@@ -152,7 +160,7 @@ def _train(
     with run.progress("pretrain", sum(phase.max_tokens for phase in phases) - progress.tokens, unit="tokens") as bar:
         while progress.phase < len(phases):
             phase = phases[progress.phase]
-            rate = min(1.0, (progress.step + 1) / warmup_steps)
+            rate = min(1.0, (progress.step + 1) / max(1, warmup_steps))
             if progress.phase == len(phases) - 1:
                 left = 1 - progress.phase_tokens / phase.max_tokens
                 rate *= max(0.03, min(1.0, left / (1 - hold)))

@@ -52,9 +52,7 @@ def post_json(
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(_TemporaryError),
         wait=_seconds_to_wait,
-        stop=tenacity.stop_any(
-            tenacity.stop_after_attempt(_MAX_TRIES), _waited_too_long, tenacity.stop_when_event_set(cancelled)
-        ),
+        stop=lambda state: _is_last_try(state) or cancelled.is_set(),
         sleep=lambda seconds: _pause(seconds, cancelled),
         reraise=True,
     )
@@ -127,8 +125,8 @@ def _seconds_to_wait(state: RetryCallState) -> float:
     return seconds + random.uniform(0, 1)
 
 
-def _waited_too_long(state: RetryCallState) -> bool:
-    return state.idle_for + state.upcoming_sleep > _MAX_WAIT_SECONDS
+def _is_last_try(state: RetryCallState) -> bool:
+    return state.attempt_number >= _MAX_TRIES or state.idle_for + state.upcoming_sleep > _MAX_WAIT_SECONDS
 
 
 def _retry_after(header: str | None) -> float | None:

@@ -77,7 +77,8 @@ def test_recomputation_changes_no_result(tmp_path, monkeypatch):
     call(sft, plain, data=data, model=NANO, max_steps=3, device="cpu")
     free(monkeypatch, 32)
     call(sft, tight, data=data, model=NANO, max_steps=3, device="cpu")
-    assert notes(plain) != notes(tight)  # the plan says that activations are recomputed
+    recomputed = [sum("recomputed" in note for note in notes(run)) for run in (plain, tight)]
+    assert recomputed == [0, 1]
     assert tight.metrics["train_loss"] == pytest.approx(plain.metrics["train_loss"], rel=1e-4)
 
 
