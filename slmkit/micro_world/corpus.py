@@ -1,6 +1,6 @@
 """Turns documents into token ids, as plain text for base models and as chats for instruct models, packed into rows.
 
-Rows are drawn from (seed, step): a resumed training sees the same rows as an uninterrupted one, and no corpus file is
+Rows are drawn from (seed, step): a resumed run sees the same rows as an uninterrupted one, and no corpus file is
 stored. Each token has a loss weight: the first mention of a fact cannot be predicted and has a low weight; copied or
 known facts have full weight.
 """

@@ -199,8 +199,8 @@ def _pack(run: Run, loaded: Loaded, data: _Data, training: Training) -> tuple[_D
     packed = pack(data.rows, max_length=longest)
     full = sum(len(row.input_ids) for row in packed) / (len(packed) * longest)
     run.note(
-        f"packing: {len(data.rows):,} rows in {len(packed):,} sequences of up to {longest:,} tokens, {full:.0%} full; "
-        f"tested on this model: {attention} attention keeps documents apart"
+        f"packing: {len(data.rows):,} rows in {len(packed):,} sequences of up to {longest:,} tokens, {full:.0%} full. "
+        f"Tested on this model: {attention} attention keeps documents apart"
     )
     if "flash" in attention and training.per_device_train_batch_size > 1:
         run.note("micro-batches of one sequence: flash attention keeps documents apart only within one sequence")

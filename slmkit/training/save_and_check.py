@@ -67,7 +67,7 @@ def _compare_with_base(run: Recorder, before: Predictions, after: Predictions) -
     unchanged = sum(a == b for a, b in zip(before.tokens, after.tokens, strict=True)) / num_probes
     if unchanged >= _UNCHANGED:
         run.note(
-            f"warning: {unchanged:.0%} of {num_probes} answers are the same as before training; "
-            "raise num_train_epochs or learning_rate"
+            f"warning: {unchanged:.0%} of {num_probes} answers are the same as before training. "
+            "Raise num_train_epochs or learning_rate"
         )
     return unchanged
