@@ -11,14 +11,15 @@ slmkit.score(answers, gold)
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import SlmkitError
 from slmkit.files import read_jsonl
-from slmkit.types import Answer, Score
+from slmkit.types import Answer, Example, Score
 
 if TYPE_CHECKING:
     from slmkit.gold.gold_set import Gold
@@ -93,7 +94,7 @@ def run(
     """Runs a recipe and those it reads, or finds the finished run, as `slmkit run RECIPE KEY=VALUE` does.
 
     recipe: a name ("loop/train") or the path of a YAML file. keys: any key of the recipe, such as learning_rate=1e-4;
-    dotted keys go into `values`: {"systems.rag.top_k": 5}. profile, seed, force and verbose: the options of the
+    dotted keys go into `values`: {"systems.RAG.top_k": 5}. profile, seed, force and verbose: the options of the
     command line. Progress goes to standard error.
 
     Raises:
@@ -109,6 +110,8 @@ def run(
 
     if twice := sorted((values or {}).keys() & keys):
         raise SlmkitError(f"{twice[0]} is given twice", where="values", fix="pass it once")
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise SlmkitError(f"invalid value for seed: {seed!r}", fix="use a whole number from 0 to 4,294,967,295")
     overrides = {key: _plain(value) for key, value in {**(values or {}), **keys}.items()}
     name = load_profile(profile)[0]
     plan = make_plan(recipe, overrides=with_gold(recipe, overrides), profile=name, seed=seed)
@@ -147,18 +150,31 @@ def ask(system: str, gold: Gold, *, limit: int | None = None, **options: Any) ->
     RefusedError if the system learns from questions of the gold set.
     """
     from slmkit.evaluation.ask import refuse_leaky_systems
+    from slmkit.gold.gold_set import Gold
 
+    if not isinstance(gold, Gold):
+        raise SlmkitError(f"invalid value for gold: {gold!r}", fix="pass what slmkit.read_gold returns")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise SlmkitError(f"invalid value for limit: {limit!r}", fix="use a whole number of at least 1, or None")
     part = _part("systems", system, options)
     refuse_leaky_systems({system: part}, gold)
     return list(part(gold.task).answer(gold.examples[:limit]))
 
 
-def score(answers: Sequence[Answer], gold: Gold, *, metric: str | None = None, **options: Any) -> Score:
+def score(
+    answers: Sequence[Answer],
+    gold: Gold,
+    *,
+    metric: str | Callable[[Example, Answer], float] | None = None,
+    **options: Any,
+) -> Score:
     """The mean score of some answers with its 95% interval; an answer with an error scores 0.
 
-    metric: a name of `slmkit ls metrics`, or "./mine.py:my_metric"; None takes the gold set's own. options: its keys.
+    metric: a name of `slmkit ls metrics`, "./mine.py:my_metric", or a function of an example and an answer; None takes
+    the gold set's own. options: the keys of a metric given by name.
 
-    Raises: SlmkitError for an answer to a question that is not in the gold set, or an unknown metric or option.
+    Raises: SlmkitError for no answers, two answers to one example, an answer to a question that is not in the gold
+    set, or an unknown metric or option.
     """
     from slmkit.evaluation.score import default_metric, score_answers, shared_documents
     from slmkit.evaluation.set_metrics import is_set_metric, more_scores
@@ -170,8 +186,11 @@ def score(answers: Sequence[Answer], gold: Gold, *, metric: str | None = None, *
         raise SlmkitError(what, where=str(gold.folder), fix="score the answers with the gold set they are for")
     if not answers:
         raise SlmkitError("there are no answers to score", fix="pass the list that slmkit.ask returns")
+    if twice := [name for name, count in Counter(answer.example_id for answer in answers).items() if count > 1]:
+        what = f"example {twice[0]!r} has more than one answer"
+        raise SlmkitError(what, where=str(gold.folder), fix="pass one answer per example")
     asked = [examples[answer.example_id] for answer in answers]
-    function = _part("metrics", metric, options) if metric else default_metric(gold)
+    function = _part("metrics", metric, options) if isinstance(metric, str) else metric or default_metric(gold)
     if is_set_metric(function):
         reasons: list[str] = []
         scores = more_scores(gold.task, [function], asked, answers, on_note=reasons.append)

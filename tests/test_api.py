@@ -92,8 +92,25 @@ def test_metrics_of_the_whole_set_are_scored_too() -> None:
     assert api.score(right, gold, metric="ece").n == 20
     with pytest.raises(api.SlmkitError, match="target"):
         api.score(right, gold, metric="perplexity")
-    with pytest.raises(api.SlmkitError):
-        api.score([], gold)
+    for wrong in ([], right[:2] * 2):
+        with pytest.raises(api.SlmkitError):
+            api.score(wrong, gold)
+    assert api.score(right, gold, metric=lambda example, answer: 0.25).value == 0.25
+    with pytest.raises(api.SlmkitError, match="ZeroDivisionError") as error:
+        api.score(right, gold, metric=lambda example, answer: 1 / 0)
+    assert error.value.where.startswith(__file__)
+
+
+def test_arguments_that_are_no_keys_are_checked_too(recipe: str) -> None:
+    gold = api.read_gold("tickets")
+    for seed in (-1, "a", 1.5):
+        with pytest.raises(api.SlmkitError, match="seed"):
+            api.run(recipe, seed=seed)
+    for limit in (0, -1, 2.5, "x"):
+        with pytest.raises(api.SlmkitError, match="limit"):
+            api.ask("prompt", gold, limit=limit, model="nano")
+    with pytest.raises(api.SlmkitError, match="'tickets'"):
+        api.ask("prompt", "tickets", model="nano")
 
 
 def test_a_system_that_learns_from_the_gold_set_is_refused(project: Path) -> None:

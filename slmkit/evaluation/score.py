@@ -8,6 +8,7 @@ import numbers
 import random
 import re
 import statistics as stdlib_statistics
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,18 +38,34 @@ _LONG_TARGET = 8  # words; two correct answers longer than this rarely have the 
 def score_answers(metric: Metric, examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
     """One score per item; an answer with an error scores 0, whatever the metric makes of its text."""
     return [
-        0.0 if answer.error else as_number(metric, metric(example, answer), f"item {example.id!r}")
+        0.0 if answer.error else as_number(metric, call_metric(metric, example, answer), f"item {example.id!r}")
         for example, answer in zip(examples, answers, strict=True)
     ]
+
+
+def call_metric(metric: Callable[..., float], *arguments: Any) -> Any:
+    """What the metric returns; an exception it raises becomes a SlmkitError with its line."""
+    try:
+        return metric(*arguments)
+    except SlmkitError:
+        raise
+    except Exception as error:
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"metric {_label(metric)} raised {type(error).__name__}: {error}"
+        raise SlmkitError(what, where=f"{line.filename}:{line.lineno}", fix="fix the metric") from error
 
 
 def as_number(metric: Callable[..., float], value: Any, about: str) -> float:
     """The value a metric returned, as a float. Raises SlmkitError if it is not a finite number."""
     if isinstance(value, numbers.Real) and math.isfinite(value):
         return float(value)
-    name = getattr(metric, "label", None) or getattr(metric, "__name__", "the metric")
+    name = _label(metric)
     fix = "return a finite number for every item: 1.0 if it is correct, 0.0 if it is wrong"
     raise SlmkitError(f"metric {name} returned {value!r} for {about}", where=metric_place(metric), fix=fix)
+
+
+def _label(metric: Callable[..., float]) -> str:
+    return str(getattr(metric, "label", None) or getattr(metric, "__name__", "the metric"))
 
 
 def metric_place(metric: Callable[..., float]) -> str:

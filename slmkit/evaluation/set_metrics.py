@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.evaluation.score import as_number, metric_place, score_answers, shared_documents
+from slmkit.evaluation.score import as_number, call_metric, metric_place, score_answers, shared_documents
 from slmkit.metrics.abstention import abstain_rate, abstains, false_abstain_rate
 from slmkit.metrics.calibration import ece
 from slmkit.metrics.evaluate_module import hf_evaluate
@@ -55,9 +55,9 @@ def check_metrics(metric: Callable[..., float] | None, more: Sequence[Callable[.
     answers = [Answer(e.id, e.target, confidence=0.9, target_logprob=-1.0, target_tokens=1) for e in examples]
     for one in [*([metric] if metric else []), *(more or [])]:
         if is_set_metric(one):
-            as_number(one, one(examples, answers), "a set of two")
+            as_number(one, call_metric(one, examples, answers), "a set of two")
         else:
-            as_number(one, one(examples[0], answers[0]), "the target 'a' and the answer 'a'")
+            as_number(one, call_metric(one, examples[0], answers[0]), "the target 'a' and the answer 'a'")
 
 
 def _check_signature(metric: Callable[..., float]) -> None:
