@@ -84,6 +84,11 @@ def out_of_memory(task: str, fix: str) -> FailedError:
     return FailedError(f"out of memory while {task}", fix=fix)
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 row", "2,000 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def shown(path: Path) -> str:
     """A path for messages: relative to the working directory if it is inside."""
     try:

@@ -213,6 +213,17 @@ def test_a_negative_number_of_steps(slmkit: Slmkit) -> None:
     refused(slmkit("train", "max_steps=-3"), 3, "max_steps", "-3")
 
 
+def test_a_recipe_of_another_stage_is_not_run(slmkit: Slmkit, project: Path) -> None:
+    for verb in ("eval", "compare"):
+        refused(slmkit(verb, "loop/train"), 3, "'sft'", f"'{verb}'")
+    assert not (project / "runs").exists()
+
+
+def test_a_data_file_in_place_of_a_recipe(slmkit: Slmkit, project: Path) -> None:
+    write(project / "my.csv", "text,label\na,b\n")
+    refused(slmkit("prepare", "my.csv"), 3, "data=my.csv")
+
+
 def test_a_key_given_twice(slmkit: Slmkit) -> None:
     refused(slmkit("train", "max_steps=3", "max_steps=4"), 3, "max_steps=4")
 

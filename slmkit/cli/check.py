@@ -11,7 +11,7 @@ import typer
 
 from slmkit.cli.options import AsJson, Profile
 from slmkit.console import out
-from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError
+from slmkit.errors import EXIT_DONE, EXIT_MISTAKE, SlmkitError, counted
 from slmkit.files import PACKAGE
 from slmkit.recipe import lookup
 from slmkit.recipe.curriculum import read_lesson
@@ -49,7 +49,7 @@ def check(
     else:
         for mistake in mistakes.values():
             out.print(f"{mistake}\n", markup=False)
-        out.print(f"{len(names)} recipes checked, {len(mistakes)} mistakes")
+        out.print(f"{counted(len(names), 'recipe')} checked, {counted(len(mistakes), 'mistake')}")
     return EXIT_MISTAKE if mistakes else EXIT_DONE
 
 

@@ -13,4 +13,4 @@ def compare(arguments: Arguments = None, *, options: Options, processes: Process
     Runs recipes/loop/compare.yaml. `slmkit show loop/compare` lists the keys you can change.
     """
     recipe, values = parse(arguments, default="loop/compare")
-    return run_recipe(recipe, values, options, launch=processes.launch)
+    return run_recipe(recipe, values, options, launch=processes.launch, stage="compare")

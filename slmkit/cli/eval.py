@@ -13,4 +13,4 @@ def eval(arguments: Arguments = None, *, options: Options, processes: Processes)
     Runs recipes/loop/eval.yaml. `slmkit show loop/eval` lists the keys you can change.
     """
     recipe, values = parse(arguments, default="loop/eval")
-    return run_recipe(recipe, values, options, launch=processes.launch)
+    return run_recipe(recipe, values, options, launch=processes.launch, stage="eval")

@@ -26,11 +26,16 @@ def run_recipe(
     breaks: bool = False,
     show_mask: bool = False,
     with_own_gold: bool = False,
+    stage: str | None = None,
 ) -> int:
     """Plans and runs a recipe, prints the result, and returns the exit code.
 
-    with_own_gold: `data` gets its own gold set for any recipe, not only for those of the loop.
+    with_own_gold: `data` gets its own gold set for any recipe, not only for those of the loop. stage: what the recipe
+    must run.
+    Raises: SlmkitError for a recipe of another stage, and any mistake in a recipe.
     """
+    if stage:
+        _check_stage(name, stage)
     from slmkit.gold.own_gold import with_gold
     from slmkit.runs.plan import make_plan
 
@@ -61,6 +66,17 @@ def run_recipe(
     else:
         _print_result(outcome.dir, show_mask=show_mask)
     return code
+
+
+def _check_stage(name: str, stage: str) -> None:
+    """`slmkit eval loop/train` would train and evaluate nothing."""
+    from slmkit.recipe.load_recipe import load_recipe
+
+    recipe = load_recipe(name, profile="tiny")
+    if recipe.stage != stage and ":" not in recipe.stage:
+        fix = f"`slmkit run {name}` runs it; `slmkit {stage} system.model={name}` tests a model that it trained"
+        what = f"{name} is not a recipe of the stage {stage!r}, but of {recipe.stage!r}"
+        raise SlmkitError(what, where="command line", fix=fix if stage == "eval" else f"`slmkit run {name}` runs it")
 
 
 def print_profile(options: Options) -> str:

@@ -84,7 +84,8 @@ def find_recipe(name: str) -> tuple[str, Path]:
     elif path_found := find("recipes", name):
         return name, path_found
     searched = ", ".join(str(root / "recipes") for root in roots())
-    raise SlmkitError(f"unknown recipe {name!r}", where=f"searched {searched}", fix=suggest(name, names("recipes")))
+    fix = f"did you mean data={name}?" if Path(name).exists() else suggest(name, names("recipes"))
+    raise SlmkitError(f"unknown recipe {name!r}", where=f"searched {searched}", fix=fix)
 
 
 def as_path(name: str) -> Path:

@@ -21,7 +21,7 @@ from slmkit.data.read_canonical import CanonicalData, read_canonical
 from slmkit.data.row_counts import counted_reasons, row_flow, row_metrics
 from slmkit.data.shape import find_shape
 from slmkit.data.split import split
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, counted
 from slmkit.files import read_jsonl, to_yaml, write_atomically
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.check_model import check_model
@@ -250,7 +250,9 @@ def _report_rows(
     run.table("steps", row_flow(num_rows_in, done, train, validation))
     run.metric(**row_metrics(num_rows_in, done, train, validation), num_documents=len(passages))
     dropped = counted_reasons(done.dropped)
-    run.note(f"{len(train):,} training rows, {len(validation):,} validation rows; dropped: {dropped}")
+    run.note(
+        f"{counted(len(train), 'training row')}, {counted(len(validation), 'validation row')}; dropped: {dropped}"
+    )
 
 
 def _report_labels(run: Run, rows: Sequence[CanonicalRow], *, find_suspects: bool) -> None:
