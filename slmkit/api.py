@@ -103,7 +103,7 @@ def run(
         FailedError: a failure while running, such as a full disk.
     """
     from slmkit.console import quiet_libraries
-    from slmkit.gold.own_gold import with_gold
+    from slmkit.gold.own_gold import DECIDE_GOLD, with_gold
     from slmkit.recipe.load_recipe import load_profile
     from slmkit.runs.execute import execute
     from slmkit.runs.plan import make_plan
@@ -114,7 +114,9 @@ def run(
         raise SlmkitError(f"invalid value for seed: {seed!r}", fix="use a whole number from 0 to 4,294,967,295")
     overrides = {key: _plain(value) for key, value in {**(values or {}), **keys}.items()}
     name = load_profile(profile)[0]
-    plan = make_plan(recipe, overrides=with_gold(recipe, overrides), profile=name, seed=seed)
+    found = with_gold(recipe, overrides)
+    optional = () if found is overrides else DECIDE_GOLD
+    plan = make_plan(recipe, overrides=found, profile=name, seed=seed, optional=optional)
     plan.command = _command(recipe, overrides, profile=profile, seed=seed)
     with warnings.catch_warnings():
         if not verbose:

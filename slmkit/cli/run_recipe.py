@@ -36,7 +36,7 @@ def run_recipe(
     """
     if stage:
         _check_stage(name, stage)
-    from slmkit.gold.own_gold import with_gold
+    from slmkit.gold.own_gold import DECIDE_GOLD, with_gold
     from slmkit.runs.plan import make_plan
 
     profile, seed = print_profile(options), options.seed
@@ -46,11 +46,13 @@ def run_recipe(
         raise SlmkitError(what, where=f"command line: {key}={value}", fix="remove --break or the values")
     if options.dry_run:
         with tempfile.TemporaryDirectory() as folder:
-            values = with_gold(name, values, always=with_own_gold, dry_run_folder=Path(folder))
-            plan = make_plan(name, overrides=values, profile=profile, seed=seed, breaks=breaks)
+            found = with_gold(name, values, always=with_own_gold, dry_run_folder=Path(folder))
+            optional = () if found is values else DECIDE_GOLD
+            plan = make_plan(name, overrides=found, profile=profile, seed=seed, breaks=breaks, optional=optional)
             return print_plan(plan, launch, options)
-    values = with_gold(name, values, always=with_own_gold)
-    plan = make_plan(name, overrides=values, profile=profile, seed=seed, breaks=breaks)
+    found = with_gold(name, values, always=with_own_gold)
+    optional = () if found is values else DECIDE_GOLD
+    plan = make_plan(name, overrides=found, profile=profile, seed=seed, breaks=breaks, optional=optional)
     if not options.verbose:
         quiet_libraries()
     from slmkit.runs.execute import execute, execute_as_worker

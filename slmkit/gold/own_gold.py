@@ -16,6 +16,7 @@ from slmkit.recipe.read_keys import Columns, existing_path, read_keys
 if TYPE_CHECKING:
     from slmkit.gold.gold_set import Gold
 
+DECIDE_GOLD = ("data", "text_column", "label_column", "encoding")  # keys that need no recipe to accept them then
 READING_KEYS = (
     "text_column",
     "label_column",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,19 +82,24 @@ def make_plan(
     profile: str = "auto",
     seed: int = 0,
     breaks: bool = False,
+    optional: Collection[str] = (),
 ) -> Plan:
     """Binds a recipe and every recipe it reads; nothing is run.
 
     overrides: key=value pairs of the command line. A key sets that parameter in every recipe of the graph that has it,
     except where its value is itself a recipe that takes the key (`data=FILE` reaches `prepare`, not `train`). Inside
     parts, an undotted key fills what the recipe leaves unset; a dotted key (systems.rag.top_k=3) sets only that value.
+    optional: keys that are dropped if no recipe accepts them.
     Raises: SlmkitError for a mistake in any recipe of the graph, a cycle, or a key that no recipe accepts.
     """
     profile, profile_layer = load_profile(profile)
     builder = _Builder(dict(overrides or {}), profile, profile_layer, seed)
     builder.add(name, (), breaks)
+    for key in optional:
+        if key not in builder.used:
+            builder.overrides.pop(key, None)
     builder.refuse_unused()
-    return Plan(builder.steps, profile, seed, dict(overrides or {}), breaks)
+    return Plan(builder.steps, profile, seed, builder.overrides, breaks)
 
 
 def bind_one(name: str, *, profile: str = "auto") -> tuple[Call, str]:

@@ -106,3 +106,11 @@ def test_new_lists_its_files_as_json_and_prints_brackets_unchanged(slmkit: Slmki
     done = slmkit("new", "mine", "data=tickets.csv", "--json").json
     assert done["project"] == "mine" and "mine/recipes/loop/train.yaml" in done["files"]
     assert "my[x]proj/" in slmkit("new", "my[x]proj", "data=tickets.csv").out
+
+
+def test_a_model_is_evaluated_on_own_data_although_nothing_is_trained_on_it(slmkit: Slmkit, project: Path) -> None:
+    write(project / "mine.csv", "text,label\n" + "".join(f"text number {i},{i % 2}\n" for i in range(60)))
+    done = slmkit("eval", "data=mine.csv", "label_column=label", "system.model=nano", "limit=5", "--json")
+    assert done.code in (0, 2), done.err
+    assert done.json["ran"] == ["loop/eval"]
+    assert (project / "gold/mine/card.yaml").is_file()
