@@ -122,7 +122,7 @@ FAULTS = (
         "a run does not see that a metric or a system of the user has changed",
         ", *(part.function for _, part in parts_in(dict(arguments)))",
         "",
-        ("key_follows", "key_of_its_own", "changes_the_key", "code_hash"),
+        ("key_follows", "key_of_its_own", "changes_the_key", "code_hash", "follows_the_code"),
     ),
     Fault(
         "the profile wins over the command line",

@@ -23,6 +23,15 @@ def test_a_write_that_fails_midway_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_reader_that_has_the_file_open_reads_the_old_one_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_atomically(path, "old\n")
+    with open(path, encoding="utf-8") as reader:
+        write_atomically(path, "new\n")
+        assert reader.read() == "old\n"
+    assert path.read_text() == "new\n"
+
+
 def test_one_hash_covers_several_files_in_their_order(tmp_path: Path) -> None:
     one, two = tmp_path / "1", tmp_path / "2"
     one.write_bytes(b"a")
