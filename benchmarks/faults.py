@@ -202,7 +202,9 @@ def problems_of(fault: Fault) -> list[str]:
     problems = [] if files_with(fault.tests) else [f"no test has one of these in its name: {', '.join(fault.tests)}"]
     if len(found) != 1:
         where = ", ".join(str(path.relative_to(REPOSITORY)) for path in found) or "nowhere"
-        problems.append(f"this must stand in slmkit once, and was found {len(found)} times ({where}): {fault.old!r}")
+        problems.append(
+            f"this must occur in slmkit exactly once, but was found {len(found)} times ({where}): {fault.old!r}"
+        )
     return [f"{fault.name}: {problem}" for problem in problems]
 
 

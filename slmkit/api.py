@@ -146,7 +146,7 @@ def ask(system: str, gold: Gold, *, limit: int | None = None, **options: Any) ->
     """A system's answers to the first `limit` examples of a gold set, in their order; None asks all.
 
     system: a name of `slmkit ls systems`, or "./mine.py:my_system"; options: its keys, as in a recipe. A recipe as an
-    input (`model="loop/train"`) stands for its newest finished run. Nothing is cached.
+    input (`model="loop/train"`) means its newest finished run. Nothing is cached.
 
     Raises: SlmkitError for an unknown system, an unknown or wrong option, or an input that does not exist;
     RefusedError if the system learns from questions of the gold set.

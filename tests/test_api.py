@@ -169,6 +169,9 @@ def test_the_examples_run(project: Path, monkeypatch: pytest.MonkeyPatch, capsys
         runpy.run_path(str(REPOSITORY / "examples" / f"{name}.py"), run_name="__main__")
     printed = capsys.readouterr().out
     assert "fine-tuned + RAG" in printed and "report.html" in printed and "arms.svg" in printed
+    svm = next(line for line in printed.splitlines() if line.startswith("linear SVM"))
+    assert float(svm.split()[2]) > 0.9  # one word decides the label: easy for the baseline
+    assert (project / "gold/my/card.yaml").is_file()
     assert "nano: exact match 0." in printed and "n=40" in printed
 
 

@@ -1,6 +1,6 @@
 """Reads the keys of a stage or part from its signature, and turns their values back into arguments.
 
-The keyword-only parameters of a stage are its keys. A parameter annotated `Keys[Group]` stands for the fields of that
+The keyword-only parameters of a stage are its keys. A parameter annotated `Keys[Group]` has the fields of that
 dataclass, each of which is a key of the stage; their defaults come from the parameter's default.
 """
 
