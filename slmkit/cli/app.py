@@ -59,7 +59,7 @@ app = typer.Typer(
 
 
 def _load(name: str) -> typer.Typer:
-    """The command as an app of its own; `slmkit gold` is one already, with commands below it."""
+    """The command as a separate app; `slmkit gold` already is one, with subcommands."""
     module = importlib.import_module(f"slmkit.cli.{_module(name)}")
     found = getattr(module, _module(name))
     if isinstance(found, typer.Typer):

@@ -82,7 +82,7 @@ def kinds_of_tokens(tokenizer: Any) -> dict[int, str]:
 
 
 def neighbour_precision(table: Tensor, kinds: Mapping[int, str]) -> float:
-    """Of the five nearest words of each word, by cosine similarity, the share that is of its own kind."""
+    """Of the five nearest words of each word, by cosine similarity, the fraction of the same kind."""
     ids = list(kinds)
     nearest = similarities(table, ids).topk(NEIGHBOURS).indices.tolist()
     same = [kinds[ids[other]] == kinds[id] for id, row in zip(ids, nearest, strict=True) for other in row]

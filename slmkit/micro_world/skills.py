@@ -1,6 +1,6 @@
 """Skills that need no notes: rules that also hold in real English, chains of operations, and tool calls.
 
-Each skill has a noun, three wordings of its own, and a function that draws an object with its answer.
+Each skill has a noun, three wordings, and a function that draws an object with its answer.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def guarded(trainer_class: type) -> type:
             return norm
 
         def _check_same_gradient(self, norm: torch.Tensor) -> None:
-            """Raises FailedError if the processes have different gradients: each would train a model of its own."""
+            """Raises FailedError if the processes have different gradients: each would train a different model."""
             norms = self.accelerator.gather(norm.detach().reshape(1)).tolist()
             if max(norms) - min(norms) > 1e-3 * max(norms):
                 values = ", ".join(f"{value:.4g}" for value in norms)
