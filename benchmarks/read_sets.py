@@ -21,8 +21,8 @@ from slmkit.console import console, quiet_libraries
 from slmkit.data.cleaning.label_errors import label_suspects
 from slmkit.data.cleaning.mask_pii import find_pii
 from slmkit.data.documents import read_passages
-from slmkit.data.read import read_rows
-from slmkit.data.repair_encoding import repair_encoding
+from slmkit.data.reading.read import read_rows
+from slmkit.data.reading.repair_encoding import repair_encoding
 from slmkit.errors import SlmkitError
 from slmkit.runs.run_folder import Run
 from slmkit.stages.prepare import prepare

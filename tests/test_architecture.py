@@ -53,7 +53,7 @@ def test_imports_have_no_cycle() -> None:
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("text/identity.py", "from slmkit.data import read"),
+        ("text/identity.py", "from slmkit.data.reading import read"),
         ("recipe/layer.py", "from slmkit.report import formatting"),
         ("gold/diff.py", "from slmkit.runs import store"),
         ("runs/store.py", "from slmkit.selection import machine"),

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from slmkit.data.read import Row
+from slmkit.data.reading.read import Row
 from slmkit.errors import SlmkitError
 
 _TEXT = ("text", "sentence", "utterance", "message", "query", "question", "claim", "input", "prompt", "instruction",

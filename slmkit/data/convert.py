@@ -17,7 +17,7 @@ from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow, RowFault, user_and_assistant
 from slmkit.data.convert_chats import CHAT_CONVERTERS, text_in
-from slmkit.data.read import Row
+from slmkit.data.reading.read import Row
 from slmkit.data.shape import Shape
 
 

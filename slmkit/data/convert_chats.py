@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow, Message, RowFault, user_and_assistant
-from slmkit.data.read import Row
+from slmkit.data.reading.read import Row
 
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant",
           "bot": "assistant", "system": "system", "tool": "tool", "observation": "tool", "function": "tool",

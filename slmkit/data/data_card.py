@@ -9,8 +9,8 @@ from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.cleaning.steps import CleanedRows
-from slmkit.data.find_files import data_files
 from slmkit.data.read_canonical import CanonicalData
+from slmkit.data.reading.find_files import data_files
 from slmkit.files import sha256_of
 
 _SAMPLES = 3

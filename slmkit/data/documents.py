@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow
-from slmkit.data.find_files import OnNote
-from slmkit.data.read import read_rows
+from slmkit.data.reading.find_files import OnNote
+from slmkit.data.reading.read import read_rows
 from slmkit.errors import SlmkitError
 from slmkit.files import read_jsonl
 from slmkit.text.identity import text_hash

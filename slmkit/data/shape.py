@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from slmkit.data.answer_column import NON_DATA_COLUMNS, find_text_and_answer, is_classification, listed
-from slmkit.data.read import Row
+from slmkit.data.reading.read import Row
 from slmkit.errors import SlmkitError
 
 Kind = Literal[

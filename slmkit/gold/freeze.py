@@ -13,8 +13,8 @@ from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.documents import passage_id
-from slmkit.data.find_files import OnNote, data_files, held_out_files
 from slmkit.data.read_canonical import CanonicalData, read_canonical, read_shape
+from slmkit.data.reading.find_files import OnNote, data_files, held_out_files
 from slmkit.data.split import hash_share
 from slmkit.errors import FailedError, RefusedError, SlmkitError
 from slmkit.files import sha256_of, to_yaml, write_folder_atomically

@@ -16,8 +16,8 @@ from slmkit.data.cleaning.label_report import label_report
 from slmkit.data.cleaning.steps import CleanedRows, Step, unused_step_notes
 from slmkit.data.documents import own_documents, passages_of_rows, read_passages
 from slmkit.data.lengths import OnOverflow
-from slmkit.data.read import Row, read_rows
 from slmkit.data.read_canonical import CanonicalData, read_canonical
+from slmkit.data.reading.read import Row, read_rows
 from slmkit.data.row_counts import counted_reasons, row_flow, row_metrics
 from slmkit.data.shape import find_shape
 from slmkit.data.split import split

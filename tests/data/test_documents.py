@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from slmkit.data.canonical_row import CanonicalRow
-from slmkit.data.document_text import html_to_text
 from slmkit.data.documents import chunk, read_passages, split_sentences
 from slmkit.data.gap_fill import GAP, gap_fill
+from slmkit.data.reading.document_text import html_to_text
 from slmkit.errors import SlmkitError
 from slmkit.recipe import lookup
 

@@ -4,9 +4,9 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from project_files import Finished
 
-from slmkit.data.find_files import data_files
 from slmkit.data.hub import describe, rows_of
-from slmkit.data.read import read_rows
+from slmkit.data.reading.find_files import data_files
+from slmkit.data.reading.read import read_rows
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.stages.hub_dataset import check
 

@@ -8,7 +8,7 @@ import pytest
 
 from slmkit.data.canonical_row import RowFault
 from slmkit.data.convert import convert
-from slmkit.data.read import Row
+from slmkit.data.reading.read import Row
 from slmkit.data.shape import Shape, find_shape
 from slmkit.errors import SlmkitError
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from slmkit.data.read import read_rows
+from slmkit.data.reading.read import read_rows
 from slmkit.text.edit_distance import edits_allowed, edits_between
 from slmkit.text.identity import normalise
 from slmkit.text.leakage import find_leaks

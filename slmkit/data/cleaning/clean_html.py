@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from slmkit.data.document_text import html_to_text
+from slmkit.data.reading.document_text import html_to_text
 
 _TAG = re.compile(
     r"</?(?:p|div|br|span|b|i|em|strong|a|ul|ol|li|h[1-6]|table|tr|td|th|code|pre|font|img)\b[^<>]*>", re.I

@@ -13,7 +13,7 @@ from slmkit.data.canonical_row import CanonicalRow, DroppedRow
 from slmkit.data.cleaning.clean_html import clean_html, main_text
 from slmkit.data.cleaning.filters import Filters, drop_reasons
 from slmkit.data.cleaning.mask_pii import find_pii, mask_pii
-from slmkit.data.repair_encoding import repair_encoding
+from slmkit.data.reading.repair_encoding import repair_encoding
 from slmkit.text.edit_distance import is_near_duplicate
 from slmkit.text.near_duplicates import near_duplicates
 

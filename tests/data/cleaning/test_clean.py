@@ -7,7 +7,7 @@ import pytest
 
 from slmkit.data.cleaning.clean_html import clean_html, main_text
 from slmkit.data.cleaning.mask_pii import find_pii, mask_pii
-from slmkit.data.repair_encoding import repair_encoding
+from slmkit.data.reading.repair_encoding import repair_encoding
 
 
 @pytest.mark.parametrize(("name", "count"), [("in-the-wild", 70), ("synthetic", 30), ("negative", 31)])

@@ -3,7 +3,7 @@
 import random
 
 from slmkit.data.cleaning.label_errors import label_suspects
-from slmkit.data.read import read_rows
+from slmkit.data.reading.read import read_rows
 
 
 def test_deliberately_wrong_labels_are_suspects(shared_data):

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from slmkit.data.find_files import data_files, held_out_files
-from slmkit.data.header import doubtful_header
-from slmkit.data.read import read_rows
-from slmkit.data.repair_encoding import repair_encoding
+from slmkit.data.reading.find_files import data_files, held_out_files
+from slmkit.data.reading.header import doubtful_header
+from slmkit.data.reading.read import read_rows
+from slmkit.data.reading.repair_encoding import repair_encoding
 from slmkit.errors import SlmkitError
 
 
@@ -188,7 +188,7 @@ def test_the_error_for_a_missing_file_suggests_a_similar_name(tmp_path):
 def test_an_error_is_reported_within_a_second_and_without_torch(tmp_path):
     write(tmp_path / "a.csv", "text,label\n" + "some words,x\n" * 5000 + "ragged\n")
     script = (
-        "import sys; from pathlib import Path; from slmkit.data.read import read_rows\n"
+        "import sys; from pathlib import Path; from slmkit.data.reading.read import read_rows\n"
         "try: list(read_rows(Path(sys.argv[1])))\n"
         "except Exception as error: print(error)\n"
         "assert 'torch' not in sys.modules and 'pandas' not in sys.modules"

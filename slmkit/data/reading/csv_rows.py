@@ -6,8 +6,8 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from slmkit.data.encoding import Encoding
-from slmkit.data.find_files import OnNote
+from slmkit.data.reading.encoding import Encoding
+from slmkit.data.reading.find_files import OnNote
 from slmkit.errors import SlmkitError
 
 _DELIMITERS = (",", ";", "\t", "|")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from slmkit.data.repair_encoding import repair_encoding
+from slmkit.data.reading.repair_encoding import repair_encoding
 from slmkit.errors import SlmkitError
 
 _MAGIC = {  # first bytes of binary files that users mistake for tables -> the fix

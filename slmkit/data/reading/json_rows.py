@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.encoding import Encoding
+from slmkit.data.reading.encoding import Encoding
 from slmkit.errors import SlmkitError
 
 _SPACE = re.compile(r"\s*")

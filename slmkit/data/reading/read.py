@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.csv_rows import csv_rows
-from slmkit.data.encoding import Encoding, find_encoding
-from slmkit.data.find_files import DOCUMENT_SUFFIXES, SUFFIXES, TABLE_SUFFIXES, OnNote, data_files
-from slmkit.data.json_rows import json_rows, unique_keys
+from slmkit.data.reading.csv_rows import csv_rows
+from slmkit.data.reading.encoding import Encoding, find_encoding
+from slmkit.data.reading.find_files import DOCUMENT_SUFFIXES, SUFFIXES, TABLE_SUFFIXES, OnNote, data_files
+from slmkit.data.reading.json_rows import json_rows, unique_keys
 from slmkit.errors import SlmkitError
 
 _EXCERPT = 60  # characters of a line in an error message
@@ -70,7 +70,7 @@ def _values(file: Path, suffix: str, root: Path, encoding: str, note: OnNote) ->
         return _jsonl_rows(file, found)
     if suffix == ".json":
         return json_rows(file, found)
-    from slmkit.data.document_text import read_document
+    from slmkit.data.reading.document_text import read_document
 
     return iter([({"path": file.relative_to(root).as_posix(), "text": read_document(file, found)}, 1)])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from slmkit.data.read import Row
+from slmkit.data.reading.read import Row
 
 _NUMBER = re.compile(r"[-+]?\d+[.,]\d+|[-+]?\d{3,}")
 _WORDS_OF_A_SENTENCE = 5
