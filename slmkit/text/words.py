@@ -32,22 +32,23 @@ CJK = _HAN + _KANA  # scripts without spaces between words, as the inside of a c
 ALPHABETS = _THAI_LAO + _KHMER + _BURMESE
 UNSPACED = CJK + ALPHABETS
 
-_ASCII = re.compile(r"\w+")
-_ASCII_SIGNS = re.compile(r"\b[a-z]#|\w+(?:\+\+)?")
+_PLAIN = re.compile(r"\w+")
+_SIGNED = re.compile(r"\b[^\W\d_]#|\w+(?:\+\+)?")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _IS_HAN = re.compile(f"[{_HAN}]")
-_HANGUL = re.compile("([\u1100-\u11ff\u3131-\u318e\uac00-\ud7af]+)")
+_KOREAN = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7af"
+_HANGUL = re.compile(f"([{_KOREAN}]+)")
 _SPACED = re.compile(r"\S+")
 _OPENING = "(\\[{<「『（［｛〈《【〔“‘«"
-_EMOJI = "[\U0001f1e6-\U0001f1ff]{2}|[\u2600-\u27bf\U0001f000-\U0001faff]"
+_PICTOGRAPH = "[\U0001f1e6-\U0001f1ff]{2}|[\u2600-\u27bf\U0001f000-\U0001faff]"
 
 
 def words(text: str) -> list[str]:
     """The words of a text in folded form, see above; without a letter, a digit or a pictograph it has none."""
-    if text.isascii():
-        lower = text.lower()
-        return (_ASCII_SIGNS if "#" in lower or "++" in lower else _ASCII).findall(lower)
-    return [piece for word in _matches(text) for piece in (_pairs(word[1]) if word[1] else [word[0]])]
+    folded, is_plain = _fold(text)
+    if is_plain:
+        return _plain_words(folded)
+    return [piece for word in _pattern().finditer(folded) for piece in (_pairs(word[1]) if word[1] else [word[0]])]
 
 
 def search_terms(text: str) -> list[str]:
@@ -57,10 +58,11 @@ def search_terms(text: str) -> list[str]:
     Source: Nie, Gao, Zhang and Zhou 2000, https://doi.org/10.1145/355214.355235 (pairs and single characters together
     retrieve Chinese best); Lucene's CJKBigramFilter, which pairs Korean too.
     """
-    if text.isascii():
-        return words(text)
+    folded, is_plain = _fold(text)
+    if is_plain:
+        return _plain_words(folded)
     terms = []
-    for match in _matches(text):
+    for match in _pattern().finditer(folded):
         word = match[0]
         if match[1]:
             terms += _pairs(word)
@@ -93,19 +95,23 @@ def is_unspaced(text: str) -> bool:
     return not text.isascii() and _UNSPACED.search(text) is not None
 
 
-def _matches(text: str) -> list[re.Match[str]]:
-    """The words of a text that is not ASCII, folded; group 1 is set if the word is a run of an unspaced script."""
-    pattern, _ = _tables()
-    return list(pattern.finditer(_fold(text)))
+def _plain_words(folded: str) -> list[str]:
+    return (_SIGNED if "#" in folded or "++" in folded else _PLAIN).findall(folded)
 
 
-def _fold(text: str) -> str:
+def _fold(text: str) -> tuple[str, bool]:
+    """The text with one spelling per word, and whether it has no marks, pictographs, nor scripts that are cut in pairs."""
+    if text.isascii():
+        return text.lower(), True
     text = unicodedata.normalize("NFKC", text)
     if "\u200c" in text:  # Persian separates the parts of a word by it, or by a space; Hindi joins letters
         text = re.sub("(?<=[\u0600-\u06ff])\u200c", " ", text)
     if "\u200b" in text:  # sometimes between the words of Khmer and Thai
         text = re.sub(f"(?<=[{ALPHABETS}])\u200b(?=[{ALPHABETS}])", "", text).replace("\u200b", " ")
-    return text.translate(_tables()[1]).casefold()
+    chars, table = set(text), _folded()
+    if not table.keys().isdisjoint(map(ord, chars)):
+        text = text.translate(table)
+    return text.casefold(), _special().search("".join(chars)) is None
 
 
 def _pairs(run: str) -> list[str]:
@@ -129,27 +135,39 @@ def _clusters() -> re.Pattern[str]:
 
 @functools.cache
 def _marks() -> str:
-    """All combining marks, as the inside of a character class."""
-    return "".join(chr(code) for code in range(0x300, 0x1F000) if unicodedata.category(chr(code)).startswith("M"))
+    """The combining marks, as the inside of a character class; above U+FFFF those of Chakma and Adlam."""
+    marks = [chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code)).startswith("M")]
+    return "".join(marks) + "\U00011100-\U00011134\U0001e944-\U0001e94a"
 
 
 @functools.cache
-def _tables() -> tuple[re.Pattern[str], dict[int, str | None]]:
-    """The pattern of words, and the characters that are replaced or removed before."""
-    letter = rf"[^\W{UNSPACED}]"
-    spaced = rf"{letter}+(?:\+\+|(?<=\b[^\W\d_])#|(?:[{_marks()}]+{letter}*)*)"
-    runs = "|".join(f"[{script}]+" for script in (CJK, _THAI_LAO, _KHMER, _BURMESE))
-    pattern = re.compile(f"({runs})|{spaced}|{_EMOJI}")
+def _special() -> re.Pattern[str]:
+    """A character that the pattern of plain words does not cut rightly."""
+    return re.compile(f"[{UNSPACED}{_KOREAN}{_marks()}]|{_PICTOGRAPH}")
 
+
+@functools.cache
+def _pattern() -> re.Pattern[str]:
+    """The words of any script; group 1 is a run of an unspaced script."""
+    runs = "|".join(f"[{script}]+" for script in (CJK, _THAI_LAO, _KHMER, _BURMESE))
+    letters = rf"[^\W{UNSPACED}]"
+    return re.compile(rf"({runs})|\b[^\W\d_{UNSPACED}]#|{letters}+(?:[{_marks()}]+{letters}*)*(?:\+\+)?|{_PICTOGRAPH}")
+
+
+@functools.cache
+def _folded() -> dict[int, str | None]:
+    """Characters that are replaced, or removed if None."""
     table: dict[int, str | None] = {ord(a): b for a, b in zip("ёЁıİآأإٱىیکँ", "еЕiiااااييكं", strict=True)}
-    table |= dict.fromkeys([0x640, 0x93C, *range(0x1F3FB, 0x1F400)])  # tatweel, nukta, skin colours
+    table |= dict.fromkeys([0x640, 0x93C, *range(0xFE00, 0xFE10), *range(0x1F3FB, 0x1F400)])  # skin colours
     for code in range(0x80, 0x1F000):
         char = chr(code)
         kind = unicodedata.category(char)
         if kind == "Nd":
             table[code] = str(unicodedata.decimal(char))
-        elif kind == "Cf" or (kind == "Mn" and 0x590 <= code < 0x700) or 0xFE00 <= code <= 0xFE0F:
+        elif kind == "Cf" or (kind == "Mn" and 0x590 <= code < 0x700):
             table[code] = None
-        elif 0x370 <= code < 0x400 or 0x1F00 <= code < 0x2000:
+        elif (0x370 <= code < 0x400 or 0x1F00 <= code < 0x2000) and kind.startswith("L"):
             table[code] = unicodedata.normalize("NFD", char)[0]
-    return pattern, table
+            if table[code] == char:
+                del table[code]
+    return table
