@@ -100,7 +100,7 @@ def _plain_words(folded: str) -> list[str]:
 
 
 def _fold(text: str) -> tuple[str, bool]:
-    """The text with one spelling per word, and whether it has no marks, pictographs, nor scripts that are cut in pairs."""
+    """The text with one spelling per word, and whether it has no marks, pictographs, or scripts cut in pairs."""
     if text.isascii():
         return text.lower(), True
     text = unicodedata.normalize("NFKC", text)
