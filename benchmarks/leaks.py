@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slmkit.data.read_canonical import read_canonical
-from slmkit.text.identity import normalise
+from slmkit.text.identity import loose, Question
 from slmkit.text.leakage import Leak, find_leaks
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -67,14 +67,14 @@ def measure(train: Path, test: Path, *, seed: int) -> tuple[dict[str, float], in
     rng = random.Random(seed)
     rows = [(row.input, row.target) for row in read_canonical(train).rows]
     if train == test:  # one file for both: remove repeats, then split
-        rows = list({normalise(text): (text, answer) for text, answer in rows}.values())
+        rows = list({loose(text): (text, answer) for text, answer in rows}.values())
         rng.shuffle(rows)
         held, rows = rows[:3000], rows[3000:]
     else:
         held = [(row.input, row.target) for row in read_canonical(test).rows]
     gold = rng.sample(held, 200)
-    same = {normalise(text) for text, _ in gold}
-    clean = [row for row in rows if normalise(row[0]) not in same]
+    same = {loose(text) for text, _ in gold}
+    clean = [row for row in rows if loose(row[0]) not in same]
     clean = rng.sample(clean, min(10_000, len(clean)))
     words = sorted({word for text, _ in rows for word in text.split()})
     found = {kind: _found([(plant(text, rng, words), a) for text, a in gold], gold) for kind, plant in PLANTS.items()}

@@ -16,23 +16,39 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from annotated_types import Ge, Gt, Le, Lt
 
+Message = dict[str, Any]  # {"role": …, "content": …}; an assistant's may have "tool_calls"
+
 
 @dataclass(frozen=True)
 class Example:
     """One example of a gold set: input, target, and the slices it belongs to."""
 
     id: str
-    input: str  # the user's turn
+    input: str  # the user's turn; of a conversation, the last one
     target: str
     aliases: tuple[str, ...] = ()  # other correct answers
     relevant: tuple[str, ...] = ()  # ids of the passages that contain the answer
     slice: Mapping[str, str] = field(default_factory=dict)
+    messages: tuple[Message, ...] = ()  # the conversation up to the answer, if it is more than the user's turn
+    tools: tuple[Any, ...] = ()  # the tools that the model may call, as JSON schemas
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Example:
         """The example from a row of examples.jsonl; unknown keys raise TypeError."""
-        lists = {key: tuple(row[key]) for key in ("aliases", "relevant") if key in row}
+        lists = {key: tuple(row[key]) for key in ("aliases", "relevant", "messages", "tools") if key in row}
         return cls(**{**row, **lists})
+
+    @property
+    def conversation(self) -> list[Message]:
+        """The messages to answer: system turn, history and the last user turn."""
+        return [dict(message) for message in self.messages] or [{"role": "user", "content": self.input}]
+
+    @property
+    def text(self) -> str:
+        """The whole conversation as one text, for systems that read no messages, such as a classifier."""
+        if not self.messages:
+            return self.input
+        return "\n\n".join(str(message["content"]) for message in self.messages if message.get("content"))
 
     def to_dict(self) -> dict[str, Any]:
         """A row for examples.jsonl without empty fields."""
@@ -54,6 +70,7 @@ class Answer:
     confidence: float | None = None  # probability of this answer according to the system; None if unknown
     target_logprob: float | None = None  # log-probability of the target given the input, if requested
     target_tokens: int = 0
+    thinking: str = ""  # what a reasoning model wrote before the answer; no metric sees it
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from slmkit.text.identity import text_hash
-
-Message = dict[str, Any]
+from slmkit.text.identity import Question, question_of, text_hash
+from slmkit.types import Message
 
 
 @dataclass(frozen=True)
@@ -18,8 +17,8 @@ class CanonicalRow:
     """A row in the form that training reads, with the fields that evaluation and deduplication need."""
 
     values: dict[str, Any]  # one line of train.jsonl, without its id
-    input: str  # the first user turn, the prompt, or the plain text
-    target: str  # the answer; "" for plain text
+    input: str  # the last user turn before the answer, or the plain text
+    target: str  # the last answer; "" for plain text
     file: Path
     line: int
     aliases: tuple[str, ...] = ()  # other correct answers
@@ -27,9 +26,27 @@ class CanonicalRow:
     slice: Mapping[str, str] = field(default_factory=dict)
     group: str = ""  # rows of the same group stay on the same side of the split
 
+    @property
+    def conversation(self) -> Sequence[Message]:
+        """The messages up to the answer: system turn, history, and the last user turn."""
+        if (messages := self.values.get("messages")) is not None:
+            return conversation_of(messages)
+        prompt = self.values.get("prompt")
+        return prompt if isinstance(prompt, list) else [{"role": "user", "content": self.input}]
+
+    @property
+    def tools(self) -> Sequence[Any]:
+        """The tools that the conversation offers."""
+        return self.values.get("tools") or ()
+
+    @cached_property
+    def question(self) -> Question:
+        """What is asked, for comparison with other rows and with gold sets."""
+        return question_of(self)
+
     @cached_property
     def id(self) -> str:
-        return text_hash(self.input, self.target)
+        return text_hash(self.question.key, self.target)
 
     @property
     def where(self) -> str:
@@ -44,10 +61,17 @@ class DroppedRow:
     file: str
     line: int
     input: str
+    repeats: str = ""  # the start of the text that it repeats or leaks
 
 
 class RowFault(ValueError):
     """The reason why a row is unusable, worded so that equal reasons can be counted: "empty label"."""
+
+
+def conversation_of(messages: Sequence[Message]) -> Sequence[Message]:
+    """The messages before the last answer."""
+    last = next((i for i in range(len(messages) - 1, -1, -1) if messages[i]["role"] == "assistant"), len(messages))
+    return messages[:last]
 
 
 def user_and_assistant(input: str, target: str, *, system: str = "") -> list[Message]:

@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from slmkit.data.canonical_row import CanonicalRow, Message, RowFault, user_and_assistant
+from slmkit.data.canonical_row import CanonicalRow, RowFault, conversation_of, user_and_assistant
 from slmkit.data.reading.read import Row
+from slmkit.text.tool_calls import answer_text
+from slmkit.types import Message
 
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant",
           "bot": "assistant", "system": "system", "tool": "tool", "observation": "tool", "function": "tool",
@@ -108,18 +110,17 @@ CHAT_CONVERTERS: dict[str, Callable[[Row, Mapping[str, str]], list[CanonicalRow]
 
 
 def _chat(row: Row, messages: list[Message]) -> CanonicalRow:
-    """A conversation. Its input is the first user turn, its target the assistant turn after it."""
-    asked = next((i for i, message in enumerate(messages) if message["role"] == "user"), None)
-    if asked is None:
-        raise RowFault("no user turn")
-    answer = next((message for message in messages[asked:] if message["role"] == "assistant"), None)
-    if answer is None:
+    """A conversation. Its target is the last assistant turn, its input the last user turn before that."""
+    asked = conversation_of(messages)
+    if len(asked) == len(messages):
         raise RowFault("no assistant turn")
+    input = next((message["content"] for message in reversed(asked) if message["role"] == "user"), None)
+    if input is None:
+        raise RowFault("no user turn before the last answer")
     values: dict[str, Any] = {"messages": messages}
     if row.values.get("tools"):
         values["tools"] = row.values["tools"]
-    target = answer["content"] or json.dumps(answer.get("tool_calls"), ensure_ascii=False)
-    return CanonicalRow(values, messages[asked]["content"], target, row.file, row.line)
+    return CanonicalRow(values, input, answer_text(messages[len(asked)]), row.file, row.line)
 
 
 def _checked(messages: Any) -> list[Message]:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from slmkit.data.canonical_row import CanonicalRow, Message
+from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.documents import chunk
+from slmkit.types import Message
 
 Count = Callable[[dict[str, Any]], int]  # the number of tokens of a row's values
 

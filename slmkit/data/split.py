@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from slmkit.text.identity import text_hash
+from slmkit.text.identity import loose_hash
 
 T = TypeVar("T")
 
@@ -28,5 +28,5 @@ def split(rows: Sequence[T], *, validation_size: float, key: Callable[[T], str])
 
 
 def hash_share(key: str, *, salt: str = "validation") -> float:
-    """A number in [0, 1) that depends only on the normalised key and the salt; different salts are independent."""
-    return int(text_hash(salt, key), 16) / 16**16
+    """A number in [0, 1) that depends only on the key's loose form and the salt; different salts are independent."""
+    return int(loose_hash(salt, key), 16) / 16**16

@@ -18,7 +18,7 @@ from typing import Literal
 
 from slmkit.data.canonical_row import CanonicalRow, user_and_assistant
 from slmkit.text.edit_distance import is_near_duplicate
-from slmkit.text.identity import normalise
+from slmkit.text.identity import loose
 from slmkit.types import Answer
 
 Method = Literal["paraphrase", "expand", "questions"]
@@ -91,7 +91,7 @@ def read_answer(request: Request, answer: Answer) -> CanonicalRow | str:
         if pair is None:
             return "not in the requested format"
         input, target = pair["input"], pair["target"]
-        if request.method == "questions" and normalise(target) not in normalise(seed.input):
+        if request.method == "questions" and loose(target) not in loose(seed.input):
             return "answer not in the passage"
     else:
         input, target = re.sub(r"^\s*Text:\s*", "", answer.text).strip(), seed.target

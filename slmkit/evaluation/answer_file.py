@@ -58,9 +58,14 @@ class AnswerFile:
         self.reused[system] = message
         self._append({"system": system, "given": message})
 
+    def has_answer(self, system: str, example: Example) -> bool:
+        """Whether the system has answered the example; an error is no answer."""
+        answer = self.answers.get((system, example.id))
+        return answer is not None and not answer.error
+
     def num_answered(self, system: str, examples: Sequence[Example]) -> int:
         """The number of these examples that the system has answered."""
-        return sum((system, example.id) in self.answers for example in examples)
+        return sum(self.has_answer(system, example) for example in examples)
 
     def _read(self, row: dict[str, Any]) -> None:
         name = row.pop("system")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,14 +11,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from slmkit.errors import FailedError, counted
 from slmkit.evaluation.answer_cache import open_cache
 from slmkit.evaluation.answer_file import NUM_ALONE, AnswerFile
 from slmkit.evaluation.peak_memory import peak_memory
+from slmkit.evaluation.without_thinking import IN_THINKING, without_thinking
 from slmkit.gold.gold_set import Gold
 from slmkit.gold.guard import refuse_leaky_system
 from slmkit.types import Answer, Example, System, SystemPart, Task
 
-_TOO_LONG = "exceed the context"  # in the error of every system whose prompt does not fit
+_FIXES = {  # by what is in the error
+    "exceeds? (the )?context": "lower max_new_tokens, use fewer shots, a smaller top_k or shorter passages, or take "
+    "a model with a longer context",
+    IN_THINKING: "raise max_new_tokens: thinking takes hundreds of tokens before the answer",
+}
+
+
+class NoAnswerError(FailedError):
+    """A system answered none of the questions: its score would be 0 for a reason that is not the model's."""
 
 
 class Recorder(Protocol):
@@ -46,16 +57,19 @@ def ask(
     """The system's answer to each example: from the file if it is there, otherwise asked now and appended.
 
     The first NUM_ALONE examples are asked one at a time, as a user would, to measure latency; the others in batches.
-    on_note is called with the choices the system made, and with the reason for missing answers.
+    An answer with an error from an earlier session is asked for again. on_note is called with the choices the system
+    made, and with the reason for missing answers. Raises: NoAnswerError if every answer is an error.
     """
+    by_id = {example.id: example for example in examples}
 
     def keep(answer: Answer) -> None:
+        answer = without_thinking(by_id[answer.example_id], answer)
         file.add(name, answer)
         if on_answer:
             on_answer(answer)
 
-    alone = [example for example in examples[:NUM_ALONE] if (name, example.id) not in file.answers]
-    batched = [example for example in examples[NUM_ALONE:] if (name, example.id) not in file.answers]
+    alone = [example for example in examples[:NUM_ALONE] if not file.has_answer(name, example)]
+    batched = [example for example in examples[NUM_ALONE:] if not file.has_answer(name, example)]
     if alone or batched:
         system = make_system()
         for number, example in enumerate(alone):
@@ -70,8 +84,15 @@ def ask(
             file.add_notes(name, notes)
     answers = [file.answers[name, example.id] for example in examples]
     if on_note:
-        for note in [*file.notes.get(name, ()), *_missing(answers)]:
+        for note in [*file.notes.get(name, ()), *_thinking(answers), *_missing(answers)]:
             on_note(f"{name}: {note}")
+    if answers and all(answer.error for answer in answers):
+        first = answers[0].error
+        raise NoAnswerError(
+            f"{name} answered none of {counted(len(answers), 'question')}: {first}",
+            where=str(file.path),
+            fix=_fix(first) or "remove the cause, then run the same command: it asks again",
+        )
     return answers
 
 
@@ -119,11 +140,25 @@ def refuse_leaky_systems(systems: Mapping[str, SystemPart], gold: Gold) -> None:
                 refuse_leaky_system(name, path, gold)
 
 
+def _thinking(answers: Sequence[Answer]) -> list[str]:
+    """A sentence on the answers that came with thinking; none if no model thought."""
+    num_thought = sum(bool(answer.thinking) for answer in answers)
+    if not num_thought:
+        return []
+    return [f"thinking was removed from {num_thought:,} of {len(answers):,} answers and is not scored"]
+
+
 def _missing(answers: Sequence[Answer]) -> list[str]:
     """A sentence on the answers that are missing, with the commonest reason; none if all are there."""
     errors = Counter(answer.error for answer in answers if answer.error)
     if not errors:
         return []
     [(error, _)] = errors.most_common(1)
-    fix = ". Use fewer shots, a smaller top_k or shorter passages" if _TOO_LONG in error else ""
-    return [f"{errors.total()} of {len(answers)} questions have no answer. The commonest reason: {error}{fix}"]
+    fix = _fix(error)
+    fix = f". {fix[0].upper()}{fix[1:]}" if fix else ""
+    count = f"{errors.total():,} of {counted(len(answers), 'question')}"
+    return [f"{count} have no answer. The commonest reason: {error}{fix}"]
+
+
+def _fix(error: str) -> str:
+    return next((fix for pattern, fix in _FIXES.items() if re.search(pattern, error)), "")

@@ -176,11 +176,11 @@ def accuracy(loaded: Loaded, gold: Gold, *, limit: int, seed: int) -> Score:
     The same seed draws the same examples.
     """
     from slmkit.inference.generate import generate
-    from slmkit.models.chat_template import render
+    from slmkit.models.chat_template import render, with_system
 
     examples = random.Random(seed).sample(gold.examples, min(limit, len(gold.examples)))
-    opening = [{"role": "system", "content": gold.task.instruction}] if gold.task.instruction else []
-    prompts = render(loaded.tokenizer, [[*opening, {"role": "user", "content": e.input}] for e in examples])
+    chats = [with_system(example.conversation, gold.task.instruction) for example in examples]
+    prompts = render(loaded.tokenizer, chats, tools=[example.tools for example in examples])
     outputs = generate(loaded, prompts, max_new_tokens=16)
     metric = default_metric(gold)
     answers = [Answer(e.id, o.text, error=o.error) for e, o in zip(examples, outputs, strict=True)]
@@ -203,6 +203,7 @@ def answer_row(system: str, example: Example, answer: Answer, score: float) -> d
         "stopped": answer.stopped,
         "error": answer.error,
         "slice": dict(example.slice),
+        **({"thinking": answer.thinking} if answer.thinking else {}),
         **({"passages": list(answer.passages)} if answer.passages else {}),
         **({"aliases": list(example.aliases)} if example.aliases else {}),
         **({"relevant": list(example.relevant)} if example.relevant else {}),

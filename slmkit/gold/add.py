@@ -14,11 +14,11 @@ from pathlib import Path
 
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.read_canonical import read_canonical
-from slmkit.data.split import hash_share
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.files import to_yaml, write_folder_atomically
+from slmkit.gold.freeze import example_of, in_order
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
-from slmkit.text.identity import normalise, text_hash
+from slmkit.text.identity import alike_key, questions_of
 from slmkit.text.leakage import find_leaks
 from slmkit.types import Example
 
@@ -56,17 +56,17 @@ def add_to_gold(
     training = read_canonical(data, text_column=text_column, label_column=label_column).rows if data else []
     in_gold = _leaks(found.rows, existing)
     in_data = _leaks(found.rows, training)
-    added: dict[str, Example] = {}
-    targets: dict[str, set[str]] = {}  # text -> its answers in the file
+    added: dict[tuple[tuple[str, str], str], Example] = {}
+    targets: dict[str, set[str]] = {}  # question -> its answers in the file
     for row in found.rows:
-        targets.setdefault(normalise(row.input), set()).add(row.target)
+        targets.setdefault(row.question.key, set()).add(row.target)
     for i, row in enumerate(found.rows):
         if gold.task.labels and row.target not in gold.task.labels:
             fix = f"use one of {', '.join(gold.task.labels[:8])}, or freeze a new set"
             raise SlmkitError(f"{row.target!r} is not a label of {gold.task.name}", where=row.where, fix=fix)
-        key = normalise(row.input)
+        key = alike_key(row.question), row.target
         earlier = existing[in_gold[i]] if i in in_gold else added.get(key)
-        if earlier is None and len(targets[key]) > 1:
+        if earlier is None and len(targets[row.question.key]) > 1:
             left_out.append(("ambiguous: two answers in this file", row.where))
         elif earlier is not None:
             is_same = row.target in (earlier.target, *earlier.aliases)
@@ -76,7 +76,7 @@ def add_to_gold(
         elif i in in_data:
             left_out.append(("in the training data", row.where))
         else:
-            added[key] = Example(text_hash(row.input), row.input, row.target, row.aliases, (), row.slice)
+            added[key] = example_of(row)
     if not added:
         counts = Counter(reason for reason, _ in left_out)
         why = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
@@ -86,15 +86,15 @@ def add_to_gold(
 
 
 def _leaks(rows: Sequence[CanonicalRow], others: Sequence[CanonicalRow] | Sequence[Example]) -> dict[int, int]:
-    """Index of each row that equals, nearly repeats or contains one of the others -> index of that one."""
+    """Index of each row that is alike, nearly repeats or contains one of the others -> index of that one."""
     answers = [row.target for row in rows], [other.target for other in others]
-    found = find_leaks([row.input for row in rows], [other.input for other in others], answers=answers)
+    found = find_leaks(questions_of(rows), questions_of(others), answers=answers)
     return {leak.row: leak.gold for leak in found}
 
 
 def _refreeze(gold: Gold, added: Sequence[Example], file: Path) -> None:
     """Replaces the folder by one with the added examples, in one move."""
-    examples = sorted([*gold.examples, *added], key=lambda example: hash_share(example.input, salt="gold"))
+    examples = in_order([*gold.examples, *added])
     text = as_lines(examples)
     before = {"date": date.today().isoformat(), "sha256": gold.sha256, "count": len(gold.examples), "then": file.name}
     card = {

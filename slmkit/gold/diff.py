@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from slmkit.gold.gold_set import Gold
-from slmkit.text.identity import normalise
+from slmkit.text.identity import question_of
 from slmkit.types import Example
 
 
 @dataclass(frozen=True)
 class GoldDiff:
-    """The differences between two sets; `answered` contains (old, new) for each text whose answer differs."""
+    """The differences between two sets; `answered` contains (old, new) for each question whose answer differs."""
 
     added: list[Example]
     removed: list[Example]
@@ -29,17 +29,17 @@ class GoldDiff:
 
 
 def gold_diff(old: Gold, new: Gold) -> GoldDiff:
-    """The differences, matching examples by their input; case, punctuation and whitespace are ignored."""
-    before, after = _by_text(old.examples), _by_text(new.examples)
-    shared = [(before[text], after[text]) for text in before if text in after]
+    """The differences, matching examples by the question they ask."""
+    before, after = _by_question(old.examples), _by_question(new.examples)
+    shared = [(before[key], after[key]) for key in before if key in after]
     answered = [(a, b) for a, b in shared if {a.target, *a.aliases} != {b.target, *b.aliases}]
     return GoldDiff(
-        added=[example for text, example in after.items() if text not in before],
-        removed=[example for text, example in before.items() if text not in after],
+        added=[example for key, example in after.items() if key not in before],
+        removed=[example for key, example in before.items() if key not in after],
         answered=answered,
         same=len(shared) - len(answered),
     )
 
 
-def _by_text(examples: Sequence[Example]) -> dict[str, Example]:
-    return {normalise(example.input): example for example in examples}
+def _by_question(examples: Sequence[Example]) -> dict[str, Example]:
+    return {question_of(example).key: example for example in examples}

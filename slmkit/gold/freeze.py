@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
+import math
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from slmkit.data.split import hash_share
 from slmkit.errors import FailedError, RefusedError, SlmkitError
 from slmkit.files import sha256_of, to_yaml, write_folder_atomically
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
-from slmkit.text.identity import normalise, text_hash
+from slmkit.text.identity import alike_key, question_of, questions_of
 from slmkit.text.leakage import find_leaks
 from slmkit.types import Example, Task
 
@@ -102,7 +105,7 @@ def freeze_once(
         )
     parts = [read_canonical(path, on_note=note, **columns) for path in held_out]  # type: ignore[arg-type]
     candidates, removed = _examples([row for part in parts for row in part.rows] if parts else rows.rows, rows.kind)
-    examples = candidates if parts else candidates[: min(size, len(candidates) // 5)]
+    examples = candidates if parts else _stratified(candidates, min(size, len(candidates) // 5))
     if len(rows.rows) < _FEWEST_ROWS or not examples:
         raise SlmkitError(
             f"{len(rows.rows)} usable rows are too few to hold some out",
@@ -159,34 +162,84 @@ def _read_frozen(folder: Path, sources: Sequence[Path], columns: Mapping[str, An
 
 
 def _examples(rows: Sequence[CanonicalRow], kind: str) -> tuple[list[Example], dict[str, int]]:
-    """One example per text, ordered by hash, and the number of rows removed as duplicates or as ambiguous.
+    """One example per question, ordered by hash, and the number of rows removed as duplicates or as ambiguous.
 
-    In a classification task a text with two labels is ambiguous; otherwise the other answers are also correct.
+    In a classification task a question with two labels is ambiguous; otherwise the other answers are also correct.
     """
-    by_text: dict[str, list[CanonicalRow]] = {}
+    by_question: dict[str, list[CanonicalRow]] = {}
     for row in rows:
-        by_text.setdefault(normalise(row.input), []).append(row)
+        by_question.setdefault(row.question.key, []).append(row)
     examples = []
     removed = {"duplicate": 0, "ambiguous": 0}
-    for same in by_text.values():
+    known: set[tuple[tuple[str, str], frozenset[str]]] = set()  # of each example: what is alike, and its answers
+    for key, same in by_question.items():
         row = same[0]
         answers = list(dict.fromkeys(answer for one in same for answer in (one.target, *one.aliases)))
         if kind == "classification" and len(answers) > 1:
             removed["ambiguous"] += len(same)
             continue
         removed["duplicate"] += len(same) - len({one.target for one in same})
+        asked = alike_key(row.question), frozenset(answers)
+        if asked in known:  # an alike question with the same answer would count twice
+            removed["duplicate"] += len({one.target for one in same})
+            continue
+        known.add(asked)
         relevant = tuple(dict.fromkeys(passage_id(one.passage) for one in same if one.passage))
-        examples.append(Example(text_hash(row.input), row.input, answers[0], tuple(answers[1:]), relevant, row.slice))
-    return sorted(examples, key=lambda example: hash_share(example.input, salt="gold")), removed
+        example = example_of(row)
+        examples.append(replace(example, id=key, target=answers[0], aliases=tuple(answers[1:]), relevant=relevant))
+    return in_order(examples), removed
+
+
+def example_of(row: CanonicalRow) -> Example:
+    """The gold example of a row: with its whole conversation, and the tools, if it is more than one user turn."""
+    messages = () if row.question.rest == "" else tuple(row.conversation)
+    return Example(
+        row.question.key,
+        row.input,
+        row.target,
+        row.aliases,
+        slice=row.slice,
+        messages=messages,
+        tools=tuple(row.tools),
+    )
+
+
+def in_order(examples: Iterable[Example]) -> list[Example]:
+    """The examples ordered by the hash of their questions, so that the first n are a random sample."""
+    return sorted(examples, key=lambda example: hash_share(question_of(example).split_key, salt="gold"))
+
+
+def _stratified(candidates: Sequence[Example], size: int) -> list[Example]:
+    """`size` candidates, the first by hash, with the labels of a classification as frequent as in all of them.
+
+    Free answers repeat seldom, so that they are drawn as they come.
+    """
+    by_target: dict[str, list[Example]] = {}
+    for example in candidates:
+        by_target.setdefault(example.target, []).append(example)
+    if len(by_target) > size or size == len(candidates):
+        return list(candidates[:size])
+    share = size / max(1, len(candidates))
+    counts = {target: max(1, math.floor(len(same) * share)) for target, same in by_target.items()}
+    rests = sorted(by_target, key=lambda target: counts[target] - len(by_target[target]) * share)
+    for target in itertools.cycle(rests):  # the label that lacks most comes first
+        missing = size - sum(counts.values())
+        if not missing:
+            break
+        if missing > 0 and counts[target] < len(by_target[target]):
+            counts[target] += 1
+        elif missing < 0 and counts[target] > 1:
+            counts[target] -= 1
+    return in_order(example for target, same in by_target.items() for example in same[: counts[target]])
 
 
 def _dev_examples(rows: CanonicalData, examples: Sequence[Example], size: int) -> list[Example]:
     """At most `size` other rows of the data, at most a tenth, without near duplicates of the gold examples."""
-    texts = {normalise(example.input) for example in examples}
-    others = [e for e in _examples(rows.rows, rows.kind)[0] if normalise(e.input) not in texts]
+    known = {example.id for example in examples}
+    others = [example for example in _examples(rows.rows, rows.kind)[0] if example.id not in known]
     size = min(size, len(others) // 10)
     candidates = others[: 2 * size]
-    leaks = {leak.row for leak in find_leaks([e.input for e in candidates], [e.input for e in examples])}
+    leaks = {leak.row for leak in find_leaks(questions_of(candidates), questions_of(examples))}
     return [example for i, example in enumerate(candidates) if i not in leaks][:size]
 
 

@@ -1,7 +1,8 @@
 """Keeps gold out of training: refuses training files that contain an input of a frozen gold set.
 
-Case, punctuation and whitespace are ignored; near duplicates are found by prepare. Every training file is checked, no
-matter how it was made. The check is fast: a line is parsed only if the first characters of a text match.
+Alike questions are refused: case, punctuation and white space are ignored. Near duplicates are found by prepare. Every
+training file is checked, no matter how it was made. The check is fast: a line is parsed only if the first characters
+of a text match.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 from slmkit.errors import RefusedError
 from slmkit.gold.gold_set import Gold, read_card, read_examples
 from slmkit.recipe.lookup import gold_folders
-from slmkit.text.identity import normalise
+from slmkit.text.identity import alike_key, alike_keys, loose, question_of
 
 _HEAD = 24  # letters and digits compared before a line is parsed
 _TEXT = re.compile(r'"(?:content|prompt|text)"\s*:\s*"([^"\\]{0,80})')  # stops at an escape sequence
@@ -32,14 +33,14 @@ _NO_LETTERS = dict.fromkeys(map(ord, set(string.punctuation + string.whitespace)
 
 @dataclass(frozen=True)
 class Questions:
-    """The inputs of gold sets: normalised text -> name of its set."""
+    """The questions of gold sets: alike_key -> name of its set."""
 
-    set_of: dict[str, str]
+    set_of: dict[tuple[str, str], str]
 
     @functools.cached_property
     def beginnings(self) -> set[str]:
         """Every prefix of the first letters and digits of an input."""
-        return {head[:n] for head in _heads(list(self.set_of)) for n in range(len(head) + 1)}
+        return {head[:n] for head in _heads([text for text, _ in self.set_of]) for n in range(len(head) + 1)}
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def refuse_leaky_system(system: str, learns_from: Path, gold: Gold) -> None:
     file = learns_from / "train.jsonl" if learns_from.is_dir() else learns_from
     if gold.card.get("taught") or not file.is_file():
         return
-    questions = Questions({normalise(example.input): gold.task.name for example in gold.examples})
+    questions = Questions({alike_key(question_of(example)): gold.task.name for example in gold.examples})
     found = list(rows_in_gold(file, questions))
     if found:
         raise RefusedError(
@@ -106,9 +107,9 @@ def rows_in_gold(file: Path, gold: Questions) -> Iterator[GoldRow]:
                     row = json.loads(line)
                 except json.JSONDecodeError:  # reported by the stage that reads the row
                     continue
-                text = next((text for text in _inputs(row) if normalise(text) in gold.set_of), None)
-                if text is not None:
-                    yield GoldRow(number, str(row.get("id", number)), text, gold.set_of[normalise(text)])
+                key = next((key for key in _asked(row) if key in gold.set_of), None)
+                if key is not None:
+                    yield GoldRow(number, str(row.get("id", number)), key[0], gold.set_of[key])
 
 
 def _counted(rows: Sequence[GoldRow]) -> str:
@@ -125,17 +126,18 @@ def _heads(texts: Sequence[str]) -> list[str]:
     return [line[:_HEAD] for line in plain.split("\n")] if texts else []
 
 
-def _inputs(row: Any) -> Iterator[str]:
-    """The inputs of a row: each user turn of a chat or preference pair, the prompt, or the plain text."""
+def _asked(row: Any) -> Iterator[tuple[str, str]]:
+    """The questions of a row: of a chat or preference pair, those of its user turns; the prompt, or the plain text."""
     if not isinstance(row, dict):
         return
+    tools = row.get("tools")
     for key in ("messages", "prompt", "chosen", "text"):
         value = row.get(key)
         if isinstance(value, list):
             turns = [turn for turn in value if isinstance(turn, dict)]
-            yield from (str(turn.get("content")) for turn in turns if turn.get("role") == "user")
+            yield from alike_keys(turns, tools if isinstance(tools, list) else ())
         elif isinstance(value, str) and key != "chosen":
-            yield value
+            yield loose(value), ""
 
 
 def gold_questions() -> Questions:
@@ -156,7 +158,7 @@ def gold_questions() -> Questions:
 def _read(folders: tuple[tuple[str, Path], ...], stamps: tuple[tuple[Path, int, int], ...]) -> Questions:
     return Questions(
         {
-            normalise(example.input): name
+            alike_key(question_of(example)): name
             for name, folder in folders
             if not read_card(folder).get("taught")
             for file in _EXAMPLE_FILES

@@ -18,7 +18,7 @@ from slmkit.data.documents import read_passages
 from slmkit.data.lsa import lsa
 from slmkit.data.read_canonical import read_canonical
 from slmkit.gold.gold_set import Gold
-from slmkit.text.identity import normalise
+from slmkit.text.identity import Question, loose, questions_of
 from slmkit.text.leakage import find_leaks
 
 _SIMILAR = 0.9  # cosine similarity
@@ -44,9 +44,9 @@ def gold_leaks(
     label_column: str | None = None,
 ) -> list[Finding]:
     """Leaks of the gold set in its own dev set, in files of rows (keyed by their use), and in documents."""
-    asked = [example.input for example in gold.examples]
+    asked = questions_of(gold.examples)
     findings = []
-    found = find_leaks([example.input for example in gold.dev], asked)
+    found = find_leaks(questions_of(gold.dev), asked)
     if found:
         text = f"{len(found):,} development examples are in the gold set"
         findings.append(Finding("error", "leak", text, f"{gold.folder / 'dev.jsonl'}:{found[0].row + 1}"))
@@ -56,13 +56,14 @@ def gold_leaks(
             findings += _in_rows(gold, canonical, use)
     if documents is not None:
         passages = read_passages(documents)
-        found = find_leaks([passage.text for passage in passages], asked)
+        texts = [Question(example.input) for example in gold.examples]
+        found = find_leaks([Question(passage.text) for passage in passages], texts)
         if not found:
             text = f"no gold question occurs in the {len(passages):,} passages"
             findings.append(Finding("note", "leak", text))
         else:
             answered = sum(
-                f" {normalise(gold.examples[leak.gold].target)} " in f" {normalise(passages[leak.row].text)} "
+                f" {loose(gold.examples[leak.gold].target)} " in f" {loose(passages[leak.row].text)} "
                 for leak in found
             )
             text = (
@@ -77,13 +78,24 @@ def _in_rows(gold: Gold, rows: Sequence[CanonicalRow], use: str) -> list[Finding
     findings = []
     asked = [example.input for example in gold.examples]
     answers = [row.target for row in rows], [example.target for example in gold.examples]
-    found = find_leaks([row.input for row in rows], asked, answers=answers)
+    all_found = find_leaks(questions_of(rows), questions_of(gold.examples), answers=answers, with_numbers=True)
+    found = [leak for leak in all_found if leak.kind != "numbers"]
+    numbers = [leak for leak in all_found if leak.kind == "numbers"]
+    if numbers:
+        text = (
+            f"{len(numbers):,} of {len(rows):,} {use} rows differ from a gold question in the numbers alone. Check "
+            f"whether {rows[numbers[0].row].input[:60]!r} is {asked[numbers[0].gold][:60]!r} with changed numbers"
+        )
+        findings.append(Finding("note", "leak", text, rows[numbers[0].row].where))
     if found:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in Counter(leak.kind for leak in found).most_common())
         fix = "prepare drops them" if use == "training" else "remove them"
-        text = f"{len(found):,} of {len(rows):,} {use} rows overlap the gold set ({kinds}); {fix}"
+        text = (
+            f"{len(found):,} of {len(rows):,} {use} rows overlap the gold set ({kinds}); {fix}. "
+            f"First: {rows[found[0].row].input[:60]!r}, in the gold set {asked[found[0].gold][:60]!r}"
+        )
         findings.append(Finding("warning", "leak", text, rows[found[0].row].where))
-    leaking = {leak.row for leak in found}
+    leaking = {leak.row for leak in all_found}
     rest = [row for i, row in enumerate(rows) if i not in leaking]
     rest = rest[:: max(1, -(-len(rest) // _MAX_ROWS))]
     similar = _similar([row.input for row in rest], asked)

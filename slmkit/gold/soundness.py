@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.gold.leak_report import Finding, gold_leaks
 from slmkit.statistics.power import power_sentence
-from slmkit.text.identity import normalise
+from slmkit.text.identity import loose, questions_of
 from slmkit.text.near_duplicates import near_duplicates
 from slmkit.types import Example
 
@@ -68,24 +69,20 @@ def _schema(gold: Gold) -> list[Finding]:
 def _repeats(gold: Gold) -> list[Finding]:
     findings = []
     path = gold.folder / "examples.jsonl"
-    first: dict[str, int] = {}
-    repeats: list[tuple[int, int]] = []
-    for i, example in enumerate(gold.examples):
-        earlier = first.setdefault(normalise(example.input), i)
-        if earlier != i:
-            repeats.append((i, earlier))
-    ambiguous = [(i, j) for i, j in repeats if gold.examples[i].target != gold.examples[j].target]
-    same = [pair for pair in repeats if pair not in ambiguous]
-    near = near_duplicates([example.input for example in gold.examples])
-    differ = [
-        (i, j)
-        for i, j in near.items()
-        if gold.task.labels and gold.examples[i].target != gold.examples[j].target and (i, j) not in ambiguous
-    ]
+    questions = questions_of(gold.examples)
+    targets = [example.target for example in gold.examples]
+    repeats = _pairs([question.key for question in questions])
+    ambiguous = [(i, j) for i, j in repeats if targets[i] != targets[j]]
+    same = [(i, j) for i, j in repeats if targets[i] == targets[j]]
+    alike = _pairs([(loose(question.text), question.rest) for question in questions])
+    near = {*alike, *near_duplicates(questions).items()} - {*repeats}
+    similar = [(i, j) for i, j in sorted(near) if targets[i] == targets[j]]
+    differ = [(i, j) for i, j in sorted(near) if targets[i] != targets[j] and gold.task.labels]
     for severity, check, pairs, text in (
-        ("error", "ambiguous", ambiguous, "examples repeat the text of another with a different target"),
+        ("error", "ambiguous", ambiguous, "examples ask the same question as another, with a different target"),
         ("warning", "duplicates", same, "examples are duplicates: they count twice, and intervals are too narrow"),
         ("warning", "ambiguous", differ, "examples are near duplicates of another with a different label"),
+        ("note", "duplicates", similar, "examples are near duplicates of another with the same target"),
     ):
         if pairs:
             i, j = pairs[0]
@@ -93,6 +90,12 @@ def _repeats(gold: Gold) -> list[Finding]:
             where = f"{path}:{i + 1} and {j + 1}"
             findings.append(Finding(severity, check, f"{len(pairs):,} {text}: {shown}", where))  # type: ignore[arg-type]
     return findings
+
+
+def _pairs(keys: Sequence[Hashable]) -> list[tuple[int, int]]:
+    """(later, first) for each key that occurs again."""
+    first: dict[Hashable, int] = {}
+    return [(i, j) for i, key in enumerate(keys) if (j := first.setdefault(key, i)) != i]
 
 
 def _balance(gold: Gold) -> list[Finding]:

@@ -25,7 +25,7 @@ from slmkit.data.split import hash_share
 from slmkit.errors import SlmkitError
 from slmkit.files import read_jsonl, write_atomically
 from slmkit.gold.gold_set import read_gold
-from slmkit.text.identity import normalise, text_hash
+from slmkit.text.identity import loose, text_hash
 
 ACTIONS = ("key", "answer", "skip", "flag", "unflag", "back")
 _NAME = re.compile(r"[\w][\w .@-]{0,39}")
@@ -93,7 +93,7 @@ class Labelling:
 
     def comparable(self, answer: str) -> str:
         """The form in which answers are compared: labels unchanged, texts without case, punctuation and spacing."""
-        return answer if self.kind == "classification" else normalise(answer)
+        return answer if self.kind == "classification" else loose(answer)
 
     def _problem(self, annotator: str, item: str, action: str, value: str) -> str | None:
         if not _NAME.fullmatch(annotator):
@@ -152,7 +152,7 @@ def start_labelling(
         fix = "slmkit gold label NAME data=FILE"
         raise SlmkitError("nothing to label: there is no data and no gold set", where=str(folder), fix=fix)
     chosen = list(labels) or known
-    unique = list({normalise(text): text for text in reversed(texts)}.values())
+    unique = list({text_hash(text): text for text in reversed(texts)}.values())
     ordered = sorted(unique, key=lambda text: hash_share(text, salt="gold"))[:limit]
     task = {
         "kind": "classification" if chosen else "generation" if kind == "classification" else kind,

@@ -17,5 +17,5 @@ def reward_model(example: Example, answer: Answer, *, model: Model) -> float:
 
     if answer.error:
         return 0.0
-    turns = [{"role": "user", "content": example.input}, {"role": "assistant", "content": answer.text}]
+    turns = [*example.conversation, {"role": "assistant", "content": answer.text}]
     return 1 / (1 + math.exp(-max(-50.0, min(50.0, score(model, turns)))))

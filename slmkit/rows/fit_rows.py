@@ -12,6 +12,7 @@ from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.cleaning.steps import ChangedRow, CleanedRows, dropped_row
 from slmkit.data.lengths import Lengths, OnOverflow, find_max_length, length_percentiles, rows_above_max_length
 from slmkit.data.overflow import split_row
+from slmkit.models.chat_template import with_system
 from slmkit.models.embedding_norms import embedding_norms
 from slmkit.models.model_folder import model_folder
 from slmkit.rows.loss_mask import Chat
@@ -97,9 +98,7 @@ def fit_template(
 def with_instruction(values: Mapping[str, Any], instruction: str) -> dict[str, Any]:
     """The row's values, with the instruction as system message if it is a chat without one."""
     messages = values.get("messages")
-    if instruction and messages and messages[0]["role"] != "system":
-        return {**values, "messages": [{"role": "system", "content": instruction}, *messages]}
-    return dict(values)
+    return {**values, "messages": with_system(messages, instruction)} if messages else dict(values)
 
 
 def _chats(rows: Sequence[CanonicalRow], instruction: str) -> list[Chat]:

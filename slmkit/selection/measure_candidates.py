@@ -17,6 +17,7 @@ from slmkit.selection.evidence import Evidence, earlier_evidence, read_evidence
 from slmkit.selection.machine import is_here, machine, revision
 from slmkit.selection.measure import evidence_key, measure_candidate
 from slmkit.selection.model_card import Card
+from slmkit.text.identity import questions_of
 from slmkit.text.leakage import find_leaks
 from slmkit.types import ModelRef, System, Task
 
@@ -87,8 +88,8 @@ def _without_gold(run: Run, gold: Gold | None, rows: Sequence[CanonicalRow]) -> 
     """The rows that are not questions of the gold set: training on those would inflate the score."""
     if not gold or not rows:
         return list(rows)
-    questions = [example.input for example in (*gold.examples, *gold.dev)]
-    leaks = {leak.row for leak in find_leaks([row.input for row in rows], questions)}
+    questions = questions_of([*gold.examples, *gold.dev])
+    leaks = {leak.row for leak in find_leaks(questions_of(rows), questions)}
     if leaks:
         run.note(f"{len(leaks)} of {len(rows)} rows are questions of the gold set and are not used")
     return [row for i, row in enumerate(rows) if i not in leaks]

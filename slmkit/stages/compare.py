@@ -9,7 +9,7 @@ from typing import Any
 from slmkit import charts
 from slmkit.errors import SlmkitError
 from slmkit.evaluation.answer_file import AnswerFile
-from slmkit.evaluation.ask import ask_with_progress, refuse_leaky_systems
+from slmkit.evaluation.ask import NoAnswerError, ask_with_progress, refuse_leaky_systems
 from slmkit.evaluation.caveats import differences, handicaps
 from slmkit.evaluation.cost import model_of
 from slmkit.evaluation.measured_system import MeasuredSystem, arm_row, measure_system, repeat_rows
@@ -72,11 +72,13 @@ def compare(
         answers_per_training=answers_per_training,
         seed=run.seed,
     )
-    measured = _measure_all(run, systems, frozen, examples, file, measure, bar=bar, ladder=ladder)
+    measured, failed = _measure_all(run, systems, frozen, examples, file, measure, bar=bar, ladder=ladder)
     release_shared_model()
     repetitions = {name: of for name, of in (repeats or {}).items() if name in measured and of in measured}
     compared = [measured[name] for name in systems if name in measured and name not in repetitions]
     if not compared:
+        for reason in failed.values():
+            raise reason
         raise SlmkitError("none of the systems applies to this task", fix="add `prompt` to `systems`")
     arms = [system.arm for system in compared]
     noise = _noise_floor(run, measured, repetitions, clusters)
@@ -104,7 +106,7 @@ def compare(
         run.note(note)
     summaries = {name: system.summary for name, system in measured.items()}
     handicap = handicaps(len(frozen.task.labels), summaries, file.setups)
-    run.verdict(verdict.text + handicap, positive=verdict.is_positive)
+    run.verdict(_failures(failed) + verdict.text + handicap, positive=verdict.is_positive)
 
 
 def check(
@@ -156,9 +158,13 @@ def _measure_all(
     *,
     bar: float | None,
     ladder: bool,
-) -> dict[str, MeasuredSystem]:
-    """Asks and scores the systems one after the other; a ladder stops at the first that reaches the bar."""
+) -> tuple[dict[str, MeasuredSystem], dict[str, NoAnswerError]]:
+    """Asks and scores the systems one after the other; a ladder stops at the first that reaches the bar.
+
+    Also returned: the systems that answered nothing, which are not compared: 0 would say something about the model.
+    """
     measured: dict[str, MeasuredSystem] = {}
+    failed: dict[str, NoAnswerError] = {}
     keys = [part.key for part in systems.values()]
     for name in systems if ladder else sorted(systems, key=_by_model(systems)):
         part = systems[name]
@@ -169,12 +175,21 @@ def _measure_all(
         except NotApplicable as reason:
             run.note(f"{name} does not apply: {reason.what}")
             continue
+        except NoAnswerError as reason:
+            run.note(f"{name} is not compared: {reason.what}. To compare it with --force: {reason.fix}")
+            failed[name] = reason
+            continue
         measured[name] = measure(name, part, answers)
         if ladder and bar is not None and measured[name].summary.score.value >= bar:
-            if skipped := [other for other in systems if other not in measured]:
+            if skipped := [other for other in systems if other not in measured and other not in failed]:
                 run.note(f"{name} reaches the bar of {bar:g}, so these were not run: {', '.join(skipped)}")
             break
-    return measured
+    return measured, failed
+
+
+def _failures(failed: Mapping[str, NoAnswerError]) -> str:
+    """The start of the verdict, if a system answered nothing."""
+    return "".join(f"Not compared: {reason.what.rstrip('.')}. " for reason in failed.values())
 
 
 def _by_model(systems: Mapping[str, SystemPart]) -> Callable[[str], tuple[int, int]]:

@@ -111,7 +111,7 @@ def prepare(
         _report_fit(run, fit)
         done = CleanedRows(fit.done.rows, [*done.dropped, *fit.done.dropped], [*done.changed, *fit.done.changed])
     train, validation = split(
-        done.rows, validation_size=validation_size, key=lambda row: row.group or row.passage or row.input
+        done.rows, validation_size=validation_size, key=lambda row: row.group or row.passage or row.question.split_key
     )
     if documents := documents or own_documents(data):
         passages = read_passages(
@@ -198,6 +198,7 @@ def _clean(
             leaks=leaks,
             max_rows=max_rows,
             on_rows=bar.advance,
+            on_note=run.note,
         )
     dropped = [*found.dropped, *done.dropped]
     if not done.rows:

@@ -17,7 +17,7 @@ from slmkit.evaluation.ask import ask
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run_folder import Run
-from slmkit.text.identity import normalise
+from slmkit.text.identity import loose
 from slmkit.types import Example, Input, PositiveInt, SystemPart, Task
 
 
@@ -60,11 +60,11 @@ def synthesize(
     release_shared_model()
     rows: list[tuple[CanonicalRow, Request]] = []
     dropped: list[DroppedRow] = []
-    known = {normalise(seed.input) for seed in seeds}
+    known = {loose(seed.input) for seed in seeds}
     for one, answer in zip(asked, answers, strict=True):
         read = read_answer(one, answer)
-        if isinstance(read, CanonicalRow) and normalise(read.input) not in known:
-            known.add(normalise(read.input))
+        if isinstance(read, CanonicalRow) and loose(read.input) not in known:
+            known.add(loose(read.input))
             rows.append((read, one))
         else:
             reason = read if isinstance(read, str) else "duplicate of another row"

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from slmkit.models.check_model import check_model
 from slmkit.models.load import Device, Dtype
-from slmkit.types import Answer, Example, ModelRef, PositiveInt, Task
+from slmkit.types import Answer, Example, Message, ModelRef, PositiveInt, Task
 
 if TYPE_CHECKING:
     from slmkit.models.load import Loaded
 
-Message = dict[str, str]
 OnAnswer = Callable[[Answer], None] | None
 ShowLabels = bool | Literal["auto"]
 Decoding = Literal["auto", "greedy", "labels"]
@@ -52,15 +51,14 @@ class ChatModel:
         check_model(self.model)
 
     @cached_property
-    def opening(self) -> list[Message]:
-        """The system message (instruction and list of labels), or no message when both are empty."""
-        content = opening_text(self.task, self.options.instruction, show_labels=self._shows_labels())
-        return [{"role": "system", "content": content}] if content else []
+    def opening(self) -> Opening:
+        """What the system message says: the instruction and the list of labels."""
+        return opening_of(self.task, self.options.instruction, show_labels=self._shows_labels())
 
     def answer(
         self,
         examples: Sequence[Example],
-        turns: Sequence[list[Message]],
+        chats: Sequence[list[Message]],
         *,
         passages: Sequence[tuple[str, ...]] | None = None,
         preparing_seconds: float = 0.0,
@@ -72,9 +70,9 @@ class ChatModel:
         from slmkit.inference.prefill import Output
         from slmkit.models.chat_template import render
 
-        loaded, opening, options = self._loaded(), self.opening, self.options
+        loaded, options = self._loaded(), self.options
         start = time.perf_counter()
-        prompts = render(loaded.tokenizer, [[*opening, *its_turns] for its_turns in turns])
+        prompts = render(loaded.tokenizer, chats, tools=[example.tools for example in examples])
         extra = (preparing_seconds + time.perf_counter() - start) / max(1, len(examples))
 
         targets = self._scored_targets(loaded, prompts, examples) if self.options.score_targets else {}
@@ -164,11 +162,29 @@ class ChatModel:
         return tokens if tokens > _MAX_LABELS_SHARE * loaded.context_length else 0
 
 
-def opening_text(task: Task, instruction: str | None, *, show_labels: bool) -> str:
-    """The system message: the instruction (None: the task's), then the list of labels."""
+@dataclass(frozen=True)
+class Opening:
+    """The system message of a prompt: the instruction, then the list of labels."""
+
+    instruction: str
+    labels: str = ""
+
+    def chat(self, conversation: Sequence[Message], *, shots: Sequence[Message] = ()) -> list[Message]:
+        """The conversation with its system message, and the shots after it.
+
+        A system turn of the conversation takes the place of the instruction, as it does in training.
+        """
+        has_own = bool(conversation) and conversation[0]["role"] == "system"
+        instruction = conversation[0]["content"] if has_own else self.instruction
+        content = " ".join(part for part in (instruction, self.labels) if part)
+        first = [{"role": "system", "content": content}] if content else []
+        return [*first, *shots, *conversation[has_own:]]
+
+
+def opening_of(task: Task, instruction: str | None, *, show_labels: bool) -> Opening:
+    """The opening of a task; instruction None takes the task's own."""
     text = task.instruction if instruction is None else instruction
-    labels = _label_list(task) if show_labels and task.labels else ""
-    return " ".join(part for part in (text, labels) if part)
+    return Opening(text, _label_list(task) if show_labels and task.labels else "")
 
 
 def is_trained(model: ModelRef) -> bool:

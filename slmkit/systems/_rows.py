@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from slmkit.data.canonical_row import conversation_of
 from slmkit.errors import SlmkitError
+from slmkit.text.tool_calls import answer_text
 from slmkit.types import Example
 
 
 def read_rows(folder: Path) -> list[Example]:
-    """Each chat as an example: its last user message is the input, its last assistant message the target."""
+    """Each chat as an example: the input is its last user message, the target its last assistant message."""
     path = folder / "train.jsonl" if folder.is_dir() else folder
     if not path.exists():
         raise SlmkitError(
@@ -23,9 +25,12 @@ def read_rows(folder: Path) -> list[Example]:
                 continue
             try:
                 row = json.loads(line)
-                user = [m["content"] for m in row["messages"] if m["role"] == "user"]
-                assistant = [m["content"] for m in row["messages"] if m["role"] == "assistant"]
-                rows.append(Example(str(row.get("id", number)), user[-1], assistant[-1]))
+                messages = row["messages"]
+                asked = conversation_of(messages)
+                input = [message["content"] for message in asked if message["role"] == "user"][-1]
+                target = answer_text(messages[len(asked)])
+                id, tools = str(row.get("id", number)), tuple(row.get("tools") or ())
+                rows.append(Example(id, input, target, messages=tuple(asked), tools=tools))
             except (json.JSONDecodeError, KeyError, IndexError, TypeError):
                 raise SlmkitError(
                     "not a chat with a user and an assistant message",

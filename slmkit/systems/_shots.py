@@ -11,8 +11,11 @@ from typing import Literal
 
 from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
+from slmkit.systems._chat import Opening
 from slmkit.systems._rows import read_rows
-from slmkit.types import Example, Input, NonNegativeInt, Passage, Retriever
+from slmkit.text.identity import alike_key, alike_keys, question_of
+from slmkit.text.tool_calls import answer_message
+from slmkit.types import Example, Input, Message, NonNegativeInt, Passage, Retriever
 
 Choice = Literal["fixed", "random", "nearest"]
 
@@ -48,7 +51,7 @@ class Shots:
     seed: int
 
     def __call__(self, questions: Sequence[Example]) -> list[list[Example]]:
-        """The shots of each question, without the question itself; the nearest comes last, next to the question."""
+        """The shots of each question, without an alike question; the nearest comes last, next to the question."""
         if self.choice == "nearest":
             found = self._index.search([question.input for question in questions], top_k=self.num_shots + 1)
             near = [[self._rows[int(hit.passage.id)] for hit in hits] for hits in found]
@@ -87,18 +90,21 @@ class Shots:
         return random.Random(f"{self.seed}/{question.id}").sample(self._rows, self.num_shots + 1)
 
     def _without(self, question: Example, rows: Sequence[Example]) -> list[Example]:
-        others = (row for row in rows if row.input.strip() != question.input.strip())
+        asked = alike_key(question_of(question))
+        others = (row for row in rows if asked not in alike_keys(row.conversation, row.tools))
         return [row for row, _ in zip(others, range(self.num_shots), strict=False)]
 
 
-def chats_of(questions: Sequence[Example], shots: Shots | None, opening: str = "") -> list[list[dict[str, str]]]:
-    """The chat of each question: the system message (unless empty), the shots, the question."""
+def chats_of(questions: Sequence[Example], shots: Shots | None, opening: Opening) -> list[list[Message]]:
+    """The chat of each question: the system message (unless empty), the shots, the conversation to answer."""
     solved = shots(questions) if shots else [[] for _ in questions]
-    return [_chat(opening, rows, question.input) for question, rows in zip(questions, solved, strict=True)]
+    return [
+        opening.chat(question.conversation, shots=[turn for row in rows for turn in _turns(row)])
+        for question, rows in zip(questions, solved, strict=True)
+    ]
 
 
-def _chat(opening: str, shots: Sequence[Example], question: str) -> list[dict[str, str]]:
-    chat = [{"role": "system", "content": opening}] if opening else []
-    for shot in shots:
-        chat += [{"role": "user", "content": shot.input}, {"role": "assistant", "content": shot.target}]
-    return [*chat, {"role": "user", "content": question}]
+def _turns(shot: Example) -> list[Message]:
+    """A solved example as turns, without its system message."""
+    asked = [message for message in shot.conversation if message["role"] != "system"]
+    return [*asked, answer_message(shot.target, has_tools=bool(shot.tools))]

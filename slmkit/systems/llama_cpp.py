@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.systems._chat import Message, ShowLabels, opening_text
+from slmkit.systems._chat import Opening, ShowLabels, opening_of
 from slmkit.systems._shots import FewShot, Shots, chats_of
-from slmkit.types import Answer, Example, Input, Keys, PositiveInt, System, Task
+from slmkit.types import Answer, Example, Input, Keys, Message, PositiveInt, System, Task
 
 
 def llama_cpp(
@@ -41,14 +41,14 @@ def llama_cpp(
             "the package llama-cpp-python is not installed",
             fix="pip install llama-cpp-python (it compiles), or run llama-server and use openai_endpoint",
         )
-    opening = opening_text(task, instruction, show_labels=bool(show_labels))
+    opening = opening_of(task, instruction, show_labels=bool(show_labels))
     return _LlamaCpp(gguf, opening, few_shot.load(), max_new_tokens, context_length, num_gpu_layers)
 
 
 @dataclass(frozen=True)
 class _LlamaCpp:
     gguf: Path
-    opening: str
+    opening: Opening
     shots: Shots | None
     max_new_tokens: int
     context_length: int

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
+from slmkit.console import console
 from slmkit.errors import FailedError, SlmkitError
 from slmkit.evaluation.caveats import SERVERS_TEMPLATE
-from slmkit.systems._chat import Message, ShowLabels, opening_text
-from slmkit.systems._post_json import RequestError, post_json
+from slmkit.evaluation.without_thinking import thinking_error, without_thinking
+from slmkit.systems._chat import Opening, ShowLabels, opening_of
+from slmkit.systems._chat_reply import Reply, read_body, read_reply
+from slmkit.systems._chat_request import ChatRequest
+from slmkit.systems._post_json import MAX_WAIT_SECONDS, RefusesAllError, RequestError, post_json
+from slmkit.systems._server_refusal import names_no_model, refusal_of
 from slmkit.systems._shots import FewShot, Shots, chats_of
-from slmkit.types import Answer, Example, Keys, NonNegativeFloat, PositiveFloat, PositiveInt, System, Task
+from slmkit.types import Answer, Example, Keys, Message, NonNegativeFloat, PositiveFloat, PositiveInt, System, Task
 
 if TYPE_CHECKING:
     import httpx
 
 Post = Callable[[dict[str, Any]], dict[str, Any]]
+_CUT = ("length", "max_tokens", "content_filter")  # reasons to finish that are not the model's own end
+_WAIT_WORTH_SAYING = 5.0  # seconds
+_PATH = "/chat/completions"
 
 
 def openai_endpoint(
@@ -44,7 +52,9 @@ def openai_endpoint(
 ) -> System:
     """Asks a server that has the OpenAI chat API, with greedy decoding.
 
-    url ends in /v1. api_key_variable: the environment variable that holds the key. Temporary failures are retried.
+    url ends in /v1. api_key_variable: the environment variable that holds the key. Temporary failures are retried, and
+    a rate limit is waited for up to five minutes. What the server names as unsupported, such as max_tokens or a
+    temperature, is changed or left out. The thinking of a reasoning model is kept apart from its answer.
     The prices let compare compute the cost from the token counts in the replies: 500,000 prompt tokens at 0.40 per
     million cost 0.20. With prices of 0 the cost is the time on your own machine.
     num_shots, shots, examples, instruction, show_labels: as in `prompt`.
@@ -53,11 +63,18 @@ def openai_endpoint(
         raise SlmkitError(
             f"invalid value for url: {url!r}", where="url", fix="use http://HOST:PORT/v1 or https://HOST/v1"
         )
+    base = urlsplit(url)._replace(path=urlsplit(url).path.rstrip("/"), fragment="")
+    if base.path.endswith(("/chat/completions", "/completions", "/chat")):
+        path = re.sub(r"(/chat)?(/completions)?$", "", base.path)
+        fix = f"set url={urlunsplit(base._replace(path=path))}"
+        raise SlmkitError(f"url {url!r} holds the path that slmkit adds to it", where="url", fix=fix)
     return _Endpoint(
-        url=url.rstrip("/") + "/chat/completions",
+        base=urlunsplit(base),
+        url=urlunsplit(base._replace(path=base.path + _PATH)),
         model_name=model_name,
+        key_variable=api_key_variable,
         api_key=_api_key(api_key_variable),
-        opening=opening_text(task, instruction, show_labels=bool(show_labels)),
+        opening=opening_of(task, instruction, show_labels=bool(show_labels)),
         shots=few_shot.load(),
         max_new_tokens=max_new_tokens,
         concurrency=concurrency,
@@ -66,17 +83,31 @@ def openai_endpoint(
     )
 
 
+@dataclass
+class _Learned:
+    """What the replies have shown so far about the server; threads share it."""
+
+    request: ChatRequest = field(default_factory=ChatRequest)
+    notes: list[str] = field(default_factory=list)
+    remarks: Counter[str] = field(default_factory=Counter)  # what replies held beside their answers
+    waits_until: float = 0.0  # the end of the wait that the console was last told of
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 @dataclass(frozen=True)
 class _Endpoint:
+    base: str
     url: str
     model_name: str
+    key_variable: str
     api_key: str
-    opening: str
+    opening: Opening
     shots: Shots | None
     max_new_tokens: int
     concurrency: int
     timeout_seconds: float
     has_prices: bool
+    learned: _Learned = field(default_factory=_Learned)
 
     @property
     def about(self) -> dict[str, str]:
@@ -84,8 +115,14 @@ class _Endpoint:
             "model": self.model_name,
             "backend": self.url,
             "template": SERVERS_TEMPLATE,
-            "decoding": f"greedy, up to {self.max_new_tokens} tokens",
+            "decoding": self.learned.request.decoding(self.max_new_tokens),
         }
+
+    @property
+    def notes(self) -> list[str]:
+        """What was changed for this server, and what its replies held beside the answers, with the number of them."""
+        counted = [f"{count:,} replies were or held {what}" for what, count in self.learned.remarks.items()]
+        return [*self.learned.notes, *counted]
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
@@ -102,7 +139,7 @@ class _Endpoint:
             _client(self.url, headers=headers, timeout=self.timeout_seconds, limits=limits) as client,
             ThreadPoolExecutor(self.concurrency) as pool,
         ):
-            post = partial(post_json, client, self.url, check=_checked, cancelled=cancelled)
+            post = partial(self._post, client, cancelled)
             futures = {
                 pool.submit(self._ask, post, question, chat): index
                 for index, (question, chat) in enumerate(zip(questions, chats, strict=True))
@@ -122,23 +159,71 @@ class _Endpoint:
         return [answers[index] for index in range(len(questions))]
 
     def _ask(self, post: Post, question: Example, messages: list[Message]) -> Answer:
-        body = {"model": self.model_name, "messages": messages, "max_tokens": self.max_new_tokens, "temperature": 0}
         try:
-            reply = post(body)
+            body = self._accepted(post, question, messages)
         except RequestError as error:
             return Answer(question.id, "", stopped=False, error=str(error))
-        choice = reply["choices"][0]
-        text, finish_reason = choice["message"].get("content"), choice.get("finish_reason")
-        has_text = isinstance(text, str)
-        prompt_tokens, completion_tokens = self._usage(reply)
-        return Answer(
+        reply = read_reply(body)
+        with self.learned.lock:
+            self.learned.remarks.update(reply.remarks)
+        prompt_tokens, completion_tokens = self._usage(body)
+        problem = _problem(reply)
+        answer = Answer(
             question.id,
-            text.strip() if has_text else "",
+            (reply.text or "").strip(),
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
-            stopped=has_text and finish_reason != "length",
-            error="" if has_text else f"the reply has no text (finish_reason: {finish_reason})",
+            stopped=not problem and reply.finish_reason not in _CUT,
+            error=problem,
+            thinking=reply.thinking,
         )
+        return without_thinking(question, answer)
+
+    def _accepted(self, post: Post, question: Example, messages: list[Message]) -> dict[str, Any]:
+        """The reply to the question, asked again without what the server refuses; the next question knows."""
+        while True:
+            request = self.learned.request
+            try:
+                return post(
+                    request.body(self.model_name, messages, max_new_tokens=self.max_new_tokens, tools=question.tools)
+                )
+            except RequestError as error:
+                with self.learned.lock:
+                    if self.learned.request is not request:  # another thread has learned it meanwhile
+                        continue
+                    other = request.without(str(error))
+                    if other is None:
+                        raise
+                    self.learned.request, note = other
+                    self.learned.notes.append(note)
+
+    def _post(self, client: httpx.Client, cancelled: threading.Event, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            try:
+                return post_json(client, self.url, body, read=read_body, cancelled=cancelled, on_wait=self._say_wait)
+            except RequestError as error:
+                if names_no_model(str(error)):
+                    raise RefusesAllError(str(error), status=404) from None
+                raise
+        except RefusesAllError as error:
+            raise refusal_of(
+                error,
+                client,
+                base=self.base,
+                path=self.url,
+                model_name=self.model_name,
+                key_variable=self.key_variable,
+            ) from None
+
+    def _say_wait(self, seconds: float, reason: str) -> None:
+        """Tells the console of a long wait, once for all requests that wait together."""
+        end = time.monotonic() + seconds
+        with self.learned.lock:
+            if seconds < _WAIT_WORTH_SAYING or end < self.learned.waits_until + _WAIT_WORTH_SAYING:
+                return
+            self.learned.waits_until = end
+        text = f"  {self.model_name}: waits {seconds:.0f} s, at most {MAX_WAIT_SECONDS:g} s per question. {reason}"
+        console.print(text, style="dim", markup=False)
 
     def _usage(self, reply: dict[str, Any]) -> tuple[int, int]:
         """The tokens of prompt and completion; 0 if the server does not count them.
@@ -156,16 +241,12 @@ class _Endpoint:
         return int(prompt or 0), int(completion or 0)
 
 
-def _checked(reply: Any) -> dict[str, Any]:
-    """The reply, if it has a message. Raises: ValueError if it has none, or reports an error."""
-    try:
-        has_message = isinstance(reply["choices"][0]["message"], dict)
-    except (KeyError, IndexError, TypeError):
-        has_message = False
-    if not has_message or reply.get("error"):
-        raise ValueError(json.dumps(reply)[:500])
-    checked: dict[str, Any] = reply
-    return checked
+def _problem(reply: Reply) -> str:
+    """Why a reply has no answer, or ""; an empty text is an answer unless the model was still thinking."""
+    is_cut = reply.finish_reason in _CUT
+    if reply.thinking and not (reply.text or "").strip() and (reply.text is None or is_cut):
+        return thinking_error(not is_cut)
+    return "" if reply.text is not None else f"the reply has no text (finish_reason: {reply.finish_reason or None})"
 
 
 def _api_key(variable: str) -> str:

@@ -46,6 +46,6 @@ class Prompted:
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
         start = time.perf_counter()
-        turns = chats_of(questions, self.shots)
+        chats = chats_of(questions, self.shots, self.chat_model.opening)
         seconds = time.perf_counter() - start
-        return self.chat_model.answer(questions, turns, preparing_seconds=seconds, on_answer=on_answer)
+        return self.chat_model.answer(questions, chats, preparing_seconds=seconds, on_answer=on_answer)

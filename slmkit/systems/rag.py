@@ -12,7 +12,20 @@ from slmkit.data.documents import stored_passages
 from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._chat import ChatModel, ChatOptions
-from slmkit.types import Answer, Example, Hit, Input, Keys, Model, PositiveInt, Retriever, RetrieverPart, System, Task
+from slmkit.types import (
+    Answer,
+    Example,
+    Hit,
+    Input,
+    Keys,
+    Message,
+    Model,
+    PositiveInt,
+    Retriever,
+    RetrieverPart,
+    System,
+    Task,
+)
 
 
 def rag(
@@ -57,17 +70,26 @@ class _Rag:
         index = self.index
         start = time.perf_counter()
         found = index.search([question.input for question in questions], top_k=self.top_k)
-        turns = [
-            [{"role": "user", "content": self._user(question.input, hits)}]
-            for question, hits in zip(questions, found, strict=True)
+        opening = self.chat_model.opening
+        chats = [
+            opening.chat(self._with_passages(question, hits)) for question, hits in zip(questions, found, strict=True)
         ]
         seconds = time.perf_counter() - start
         ids = [tuple(hit.passage.id for hit in hits) for hits in found]
-        return self.chat_model.answer(questions, turns, passages=ids, preparing_seconds=seconds, on_answer=on_answer)
+        return self.chat_model.answer(questions, chats, passages=ids, preparing_seconds=seconds, on_answer=on_answer)
 
     @cached_property
     def index(self) -> Retriever:
         return self.retriever(stored_passages(self.documents))
+
+    def _with_passages(self, question: Example, hits: Sequence[Hit]) -> list[Message]:
+        """The conversation with the passages in its last user turn."""
+        conversation = question.conversation
+        last = max((i for i, message in enumerate(conversation) if message["role"] == "user"), default=None)
+        if last is not None:
+            content = self._user(conversation[last]["content"], hits)
+            conversation[last] = {**conversation[last], "content": content}
+        return conversation
 
     def _user(self, question: str, hits: Sequence[Hit]) -> str:
         """The user message; only the question if nothing was found."""

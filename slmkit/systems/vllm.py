@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.systems._chat import ShowLabels, is_trained, opening_text
+from slmkit.systems._chat import Opening, ShowLabels, is_trained, opening_of
 from slmkit.systems._shots import FewShot, Shots, chats_of
 from slmkit.types import Answer, Example, Fraction, Keys, Model, ModelRef, PositiveInt, System, Task
 
@@ -43,7 +43,7 @@ def vllm(
             fix="pip install vllm in a separate environment, or run `vllm serve` there and use openai_endpoint",
         )
     shown = not is_trained(model) if show_labels == "auto" else show_labels
-    opening = opening_text(task, instruction, show_labels=shown)
+    opening = opening_of(task, instruction, show_labels=shown)
     return _Vllm(task, model, opening, few_shot.load(), max_new_tokens, context_length, gpu_memory_share)
 
 
@@ -51,7 +51,7 @@ def vllm(
 class _Vllm:
     task: Task
     model: ModelRef
-    opening: str
+    opening: Opening
     shots: Shots | None
     max_new_tokens: int
     context_length: int | None

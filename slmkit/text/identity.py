@@ -1,28 +1,175 @@
-"""Decides whether two texts are equal: case, punctuation and whitespace are ignored."""
+"""Decides what is the same question.
+
+Two questions are the same if their whole conversations are: system turn, history, tools and last user turn, letter by
+letter (Unicode NFC, outer white space aside). Only such rows are duplicates, and only they can be aliases.
+
+Texts are alike if their loose forms are equal: letter case, white space and ordinary punctuation are ignored, but no
+digit, sign or symbol, because these change what is asked: "14 + 7 =" and "14 - 7 =", "C" and "C#". Alike texts can be
+a leak or a near duplicate, and they stay on the same side of a split; they are never the same question.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-import string
 import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
-_ASCII_MARKS = dict.fromkeys(map(ord, string.punctuation))
-_MARKS = re.compile(r"[^\w\s]+|_")
+_DROPPED = "!\"'`,.:;?"  # ordinary punctuation; a quote or comma says how a text is written, not what it asks
+_ASCII = dict.fromkeys(map(ord, _DROPPED))
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)[.,:](?=\d)")  # 4.50, 1,000 and 9:30 are not 450, 1000 and 930
+_MINUS = re.compile(r"-(?=\s*\d)")  # any other is a hyphen or a dash: "e-mail" is written "email" too
+_KEPT = {".": "\ue000", ",": "\ue001", ":": "\ue002"}  # private characters, while the others are dropped
+_RESTORED = str.maketrans({mark: sign for sign, mark in _KEPT.items()})
+# Scripts without spaces between words: each character is a word.
+_UNSPACED = re.compile(
+    "([\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003134f])"
+)
 
 
-def normalise(text: str) -> str:
-    """The text in lower case, without punctuation, with single spaces: two texts are equal if this form is.
+class Conversation(Protocol):
+    """A question as it is asked: the messages up to the answer, and the tools that the model may call."""
 
-    Example: "Where's my  CARD?" -> "wheres my card". A text of punctuation only is unchanged: "?!" -> "?!".
+    @property
+    def conversation(self) -> Sequence[Mapping[str, Any]]: ...
+
+    @property
+    def tools(self) -> Sequence[Any]: ...
+
+
+class Question(NamedTuple):
+    """A question for comparison: the last user turn, and a hash of the rest of its conversation."""
+
+    text: str
+    rest: str = ""  # "" if there is nothing but the text
+
+    @property
+    def key(self) -> str:
+        """16 hex digits that are equal for the same question, and for no other."""
+        return text_hash(self.text, self.rest) if self.rest else text_hash(self.text)
+
+    @property
+    def split_key(self) -> str:
+        """The text that decides on which side of a split the question is: alike questions are on the same side."""
+        return f"{self.text} {self.rest}" if self.rest else self.text
+
+
+def question_of(asked: Conversation) -> Question:
+    """The question that a conversation asks."""
+    return question_in(asked.conversation, asked.tools)
+
+
+def questions_of(asked: Iterable[Conversation]) -> list[Question]:
+    """The question of each conversation."""
+    return [question_of(one) for one in asked]
+
+
+def question_in(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] = ()) -> Question:
+    """The question of some messages: the last user turn, and all others with the tools as its rest."""
+    last = next((i for i in range(len(messages) - 1, -1, -1) if messages[i].get("role") == "user"), None)
+    text = "" if last is None else str(messages[last].get("content") or "")
+    if last == 0 and len(messages) == 1 and not tools:
+        return Question(text)
+    others = [_said(message) if i != last else ["user"] for i, message in enumerate(messages)]
+    return Question(text, text_hash(_canonical([others, list(tools)])))
+
+
+def alike_key(question: Question) -> tuple[str, str]:
+    """What two alike questions have in common: the loose form of the text, and the rest of the conversation."""
+    return loose(question.text), question.rest
+
+
+def alike_keys(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] = ()) -> Iterator[tuple[str, str]]:
+    """The alike_key of every question in a conversation, which a model trained on it learns to answer.
+
+    These are all its user turns with what comes before them, also without the system turn, since training adds one;
+    and each text of four or more words alone, since a gold question can be asked in the middle of a conversation.
     """
-    if text.isascii():  # same result, ten times as fast
-        plain = text.translate(_ASCII_MARKS).lower()
+    has_system = bool(messages) and messages[0].get("role") == "system"
+    for i, message in enumerate(messages):
+        if message.get("role") == "user":
+            key = alike_key(question_in(messages[: i + 1], tools))
+            yield key
+            if has_system and (i > 1 or tools):
+                yield key[0], question_in(messages[1 : i + 1], tools).rest
+            if key[1] and (key[0].count(" ") >= 3 or (i == 1 and has_system)):
+                yield key[0], ""
+
+
+def exact(text: str) -> str:
+    """The text in Unicode NFC, without outer white space: two texts are the same if this form is."""
+    return text.strip() if text.isascii() else unicodedata.normalize("NFC", text).strip()
+
+
+def loose(text: str) -> str:
+    """The text in lower case, as words with single spaces, without ordinary punctuation; signs and digits stay.
+
+    Example: "Where's my  CARD?" -> "wheres my card"; "14 + 7 = ?" -> "14 + 7 ="; "C++" -> "c++".
+    A text of punctuation only is unchanged: "?!" -> "?!".
+    """
+    plain = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    if "\u2212" in plain:
+        plain = plain.replace("\u2212", "-")
+    if "-" in plain:
+        plain = _MINUS.sub("\ue003", plain).replace("-", "").replace("\ue003", "-")
+    if _BETWEEN_DIGITS.search(plain):
+        plain = _BETWEEN_DIGITS.sub(lambda mark: _KEPT[mark[0]], plain).translate(_ASCII).translate(_RESTORED)
     else:
-        plain = _MARKS.sub("", unicodedata.normalize("NFKC", text).casefold())
+        plain = plain.translate(_ASCII)
+    if not plain.isascii():
+        plain = _UNSPACED.sub(r" \1 ", "".join(map(_without_punctuation, plain)))
     return " ".join(plain.split()) or " ".join(text.split())
 
 
+def marks(words: Iterable[str]) -> list[str]:
+    """The words with a digit or a sign, in order: texts that differ in these ask something else."""
+    return [word for word in words if not word.isalpha() and not _is_spelled(word)]
+
+
+def without_marks(words: Iterable[str]) -> list[str]:
+    """The words without a digit or a sign."""
+    return [word for word in words if word.isalpha() or _is_spelled(word)]
+
+
 def text_hash(*texts: str) -> str:
-    """16 hex digits that are the same for equal texts, on every machine."""
-    return hashlib.sha256("\x1f".join(normalise(text) for text in texts).encode()).hexdigest()[:16]
+    """16 hex digits that are the same for the same texts, on every machine."""
+    return _hash(map(exact, texts))
+
+
+def loose_hash(*texts: str) -> str:
+    """16 hex digits that are the same for texts that are alike, on every machine."""
+    return _hash(map(loose, texts))
+
+
+def _hash(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\x1f".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _said(message: Mapping[str, Any]) -> list[Any]:
+    """What a message says: role, text and tool calls, without ids and without marks for the loss."""
+    content = message.get("content")
+    said = [message.get("role"), exact(content) if isinstance(content, str) else content]
+    if calls := message.get("tool_calls"):
+        said.append([call.get("function", call) if isinstance(call, Mapping) else call for call in calls])
+    if name := message.get("name"):
+        said.append(name)
+    return said
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def _without_punctuation(character: str) -> str:
+    """A character, or nothing if it is punctuation outside ASCII."""
+    if character.isascii() or character.isalnum():
+        return character
+    return "" if unicodedata.category(character)[0] == "P" else character
+
+
+def _is_spelled(word: str) -> bool:
+    """Whether a word has letters and combining marks only, such as Hindi's vowel signs."""
+    return all(character.isalpha() or unicodedata.category(character)[0] in "MC" for character in word)

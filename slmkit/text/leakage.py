@@ -1,4 +1,8 @@
-"""Finds the rows that leak a gold set: equal to a gold text, a near duplicate of one, or containing one.
+"""Finds the rows that leak a gold set: the same or an alike question, a near duplicate, or a text that contains one.
+
+Texts that differ in their numbers alone ("14 + 7 =", "15 + 7 =") are found too, as a kind of their own: they ask
+something else, unless somebody changed the numbers of a gold question. Only the last user turn is compared loosely;
+the rest of the conversation (system turn, history, tools) has to be the same.
 
 Without answers, the search is exact: it finds every near duplicate in the sense of edit_distance.py. After k edits, a
 text of n words still has a run of n / (k + 1) unchanged words, and the edits allowed keep that at four or more, so it
@@ -10,15 +14,17 @@ the same answer are found only if a 4-gram is unchanged.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from slmkit.text.edit_distance import FEWEST_WORDS, edits_allowed, edits_between
-from slmkit.text.identity import normalise
+from slmkit.text.edit_distance import FEWEST_WORDS, edits_allowed, edits_between, num_words
+from slmkit.text.identity import Question, loose, without_marks
 
 _GRAM = 4  # words
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _BATCH_ROWS = 4096
 _PATTERN_ROWS = 2  # if more rows than this match one gold text, they follow a pattern
 _MOST_COMMON = 0.25  # an answer shared by more of the gold texts is no evidence that two texts are the same
@@ -30,49 +36,55 @@ class Leak:
 
     row: int  # index into the rows
     gold: int  # index into the gold texts
-    kind: Literal["exact", "near", "contains"]
+    kind: Literal["exact", "near", "contains", "numbers"]  # exact: alike; numbers: alike but for these
     edits: int = 0
     same_answer: bool = False
 
 
 def find_leaks(
-    rows: Sequence[str],
-    gold: Sequence[str],
+    rows: Sequence[Question],
+    gold: Sequence[Question],
     *,
     answers: tuple[Sequence[str], Sequence[str]] | None = None,
+    with_numbers: bool = False,
     on_rows: Callable[[int], None] | None = None,
 ) -> list[Leak]:
-    """The rows that leak a gold text, each with the gold text nearest to it; on_rows receives the rows processed.
+    """The rows that leak a gold question, each with the one nearest to it; on_rows receives the rows processed.
 
-    answers: those of the rows and of the gold texts. Texts with the same answer may differ by more edits. If many rows
-    match one gold text, the data follows a pattern ("weather in Ulm", "weather in Bonn"), and only equal rows, or long
-    ones with the same answer, are leaks.
+    answers: those of the rows and of the gold questions. Texts with the same answer may differ by more edits. If many
+    rows match one gold text, the data follows a pattern ("weather in Ulm", "weather in Bonn"), and only alike rows, or
+    long ones with the same answer, are leaks. with_numbers: also the rows that differ in their numbers alone.
     Time is linear in the number of rows; memory is that of the gold set and one batch.
     """
     if not gold:
         return []
     row_answers, gold_answers = answers or ([], [])
-    index = _Index([normalise(text) for text in gold], _distinctive([normalise(answer) for answer in gold_answers]))
+    rests = [question.rest for question in gold]
+    index = _Index([loose(q.text) for q in gold], _distinctive([loose(answer) for answer in gold_answers]), rests)
     leaks = []
     for start in range(0, len(rows), _BATCH_ROWS):
-        batch = [normalise(text) for text in rows[start : start + _BATCH_ROWS]]
-        leaks += index.leaks(batch, [normalise(a) for a in row_answers[start : start + _BATCH_ROWS]], start)
+        batch = rows[start : start + _BATCH_ROWS]
+        its_answers = [loose(answer) for answer in row_answers[start : start + _BATCH_ROWS]]
+        leaks += index.leaks([loose(q.text) for q in batch], its_answers, [q.rest for q in batch], start)
         if on_rows:
             on_rows(len(batch))
+    if not with_numbers:
+        leaks = [leak for leak in leaks if leak.kind != "numbers"]
     return index.without_patterns(leaks) if answers else leaks
 
 
 class _Index:
     """Gold texts indexed by their full text, by their 4-grams and, if short, by all but one of their words."""
 
-    def __init__(self, texts: list[str], answers: list[str]) -> None:
+    def __init__(self, texts: list[str], answers: list[str], rests: list[str]) -> None:
         import numpy as np
 
-        self.texts, self.answers = texts, answers
+        self.texts, self.answers, self.rests = texts, answers, rests
         self.words = [text.split() for text in texts]
         self.lengths = np.array([len(words) for words in self.words])
-        self.allowed = np.array([edits_allowed(len(words), same_answer=bool(answers)) for words in self.words])
-        self.exact = {text: i for i, text in reversed(list(enumerate(texts)))}
+        self.allowed = np.array([edits_allowed(num_words(words), same_answer=bool(answers)) for words in self.words])
+        self.exact = {(text, rests[i]): i for i, text in reversed(list(enumerate(texts)))}
+        self.numbered = {(_NUMBER.sub("0", text), rests[i]): i for i, text in enumerate(texts) if _NUMBER.search(text)}
         self.ids: dict[str, int] = {}  # 1, 2, …; 0 is any word that does not occur in the gold texts
         for words in self.words:
             for word in words:
@@ -95,18 +107,25 @@ class _Index:
         self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.holders = np.array([i for key in self.grams.tolist() for i in holders[key]], dtype=np.int64)
 
-    def leaks(self, batch: list[str], answers: list[str], start: int) -> list[Leak]:
+    def leaks(self, batch: list[str], answers: list[str], rests: list[str], start: int) -> list[Leak]:
         found: dict[int, Leak] = {}
         for i, text in enumerate(batch):
-            if text in self.exact:
-                found[i] = Leak(start + i, self.exact[text], "exact")
+            if (j := self.exact.get((text, rests[i]))) is not None:
+                found[i] = Leak(start + i, j, "exact")
+            elif self.numbered and (j := self.numbered.get((_NUMBER.sub("0", text), rests[i]))) is not None:
+                found[i] = Leak(start + i, j, "numbers")
         words = [text.split() for text in batch]
         for i, j in [*self._candidates(words), *self._short_candidates(words)]:
+            if rests[i] != self.rests[j]:
+                continue
+            known = found.get(i)
+            if known and known.kind == "numbers" and without_marks(words[i]) == without_marks(self.words[j]):
+                continue
             same_answer = bool(answers) and answers[i] == self.answers[j] != ""
             edits = edits_between(self.words[j], words[i], same_answer=same_answer)
-            known = found.get(i)
-            if edits is not None and (known is None or known.kind == "contains" or edits < known.edits):
-                found[i] = Leak(start + i, j, "near" if edits else "exact", edits, same_answer)
+            if edits is not None and (known is None or known.kind != "near" or edits < known.edits):
+                if known is None or known.kind != "exact":
+                    found[i] = Leak(start + i, j, "near", edits, same_answer)
             elif (
                 known is None
                 and len(self.words[j]) >= (_GRAM if same_answer else FEWEST_WORDS)
@@ -119,10 +138,12 @@ class _Index:
         """The leaks without those that follow a pattern: uncertain, and too many for one gold text."""
 
         def is_certain(leak: Leak) -> bool:
-            num_words = len(self.words[leak.gold])
+            length = num_words(self.words[leak.gold])
             if leak.kind == "contains":
-                return num_words >= FEWEST_WORDS
-            return leak.kind == "exact" or (leak.same_answer and leak.edits <= edits_allowed(num_words))
+                return length >= FEWEST_WORDS
+            if leak.kind in ("exact", "numbers"):
+                return True
+            return leak.same_answer and leak.edits <= edits_allowed(length)
 
         uncertain = Counter(leak.gold for leak in leaks if not is_certain(leak))
         return [leak for leak in leaks if is_certain(leak) or uncertain[leak.gold] <= _PATTERN_ROWS]

@@ -1,4 +1,6 @@
-"""Finds near duplicates within a list of texts: MinHash proposes pairs, word edits decide.
+"""Finds near duplicates within a list of questions: MinHash proposes pairs, word edits decide.
+
+Only the last user turn may differ: questions with different system turns, histories or tools are not compared.
 
 MinHash (Broder 1997, https://doi.org/10.1109/SEQUEN.1997.666900): the minimum hash over the words and word pairs of
 two texts is equal with probability J, the Jaccard similarity of these sets. Two texts become a candidate pair if all
@@ -15,54 +17,64 @@ from itertools import pairwise
 from typing import Any
 
 from slmkit.text.edit_distance import edits_between
-from slmkit.text.identity import normalise
+from slmkit.text.identity import Question, loose, marks
 
 _BANDS, _ROWS = 32, 4
 _BATCH_ROWS = 2048
 
 
-def near_duplicates(texts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> dict[int, int]:
-    """Index of each near duplicate of an earlier text -> index of that text, which is not a near duplicate itself.
+def near_duplicates(
+    questions: Sequence[Question], *, same_marks: bool = True, on_rows: Callable[[int], None] | None = None
+) -> dict[int, int]:
+    """Index of each near duplicate of an earlier question -> index of that one, which is not a near duplicate itself.
 
-    Texts of fewer than 8 words are duplicates only if they are equal. Memory: 128 bytes per text.
+    Texts of fewer than 8 words are near duplicates only if they are alike. With same_marks, texts that differ in a
+    digit or a sign are not: they ask something else. Memory: 128 bytes per text.
     """
     import numpy as np
 
-    if len(texts) < 2:
+    if len(questions) < 2:
         return {}
-    bands = np.empty((len(texts), _BANDS), np.uint32)
+    bands = np.empty((len(questions), _BANDS), np.uint32)
 
     def fill(start: int) -> int:
-        batch = texts[start : start + _BATCH_ROWS]
-        bands[start : start + len(batch)] = _band_hashes(batch)
+        batch = questions[start : start + _BATCH_ROWS]
+        bands[start : start + len(batch)] = _band_hashes(batch, same_marks=same_marks)
         return len(batch)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy releases the interpreter lock
-        for count in pool.map(fill, range(0, len(texts), _BATCH_ROWS)):
+        for count in pool.map(fill, range(0, len(questions), _BATCH_ROWS)):
             if on_rows:
                 on_rows(count)
-    words = lru_cache(maxsize=10_000)(lambda i: normalise(texts[i]).split())
+    words = lru_cache(maxsize=10_000)(lambda i: loose(questions[i].text).split())
     repeats: dict[int, int] = {}
     for i, earlier in _pairs(bands):
-        if i not in repeats and earlier not in repeats and edits_between(words(i), words(earlier)) is not None:
+        if i in repeats or earlier in repeats or questions[i].rest != questions[earlier].rest:
+            continue
+        if edits_between(words(i), words(earlier)) is None:
+            continue
+        if not same_marks or marks(words(i)) == marks(words(earlier)):
             repeats[i] = earlier
     return repeats
 
 
-def _band_hashes(texts: Sequence[str]) -> Any:  # (N, bands) of uint32
+def _band_hashes(questions: Sequence[Question], *, same_marks: bool) -> Any:  # (N, bands) of uint32
     import numpy as np
 
     hashes: list[int] = []
     starts = []
-    for text in texts:
-        words = [_hash_word(word) for word in normalise(text).split()] or [0]
+    fixed = []  # what two near duplicates have in common: the rest of the conversation, and the digits and signs
+    for question in questions:
+        spelled = loose(question.text).split()
+        fixed.append(_hash_word(" ".join([question.rest, *marks(spelled)]) if same_marks else question.rest))
+        words = [*map(_hash_word, spelled)] or [0]
         starts.append(len(hashes))
         hashes += words
         hashes += [(a * 0x01000193 ^ b) & 0xFFFFFFFF for a, b in pairwise(words)]
     grams = np.array(hashes, np.uint32)
     factors, terms = np.random.default_rng(7).integers(1, 2**32, (2, _BANDS * _ROWS), dtype=np.uint32)
     mixed = np.empty_like(grams)
-    bands = np.zeros((len(texts), _BANDS), np.uint32)
+    bands = np.repeat(np.array(fixed, np.uint32)[:, None], _BANDS, axis=1)
     for i in range(_BANDS * _ROWS):
         np.multiply(grams, factors[i] | np.uint32(1), out=mixed)
         mixed += terms[i]

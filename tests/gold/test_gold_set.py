@@ -65,9 +65,9 @@ def test_a_frozen_folder_is_used_unchanged(tmp_path):
 
 def test_duplicates_and_ambiguous_texts_are_removed_and_counted(tmp_path):
     test = tmp_path / "test.csv"
-    test.write_text("text,label\none thing,a\nOne thing!,a\ntwo things,a\ntwo  things,b\nthree,b\n")
+    test.write_text("text,label\none thing,a\nOne thing!,a\ntwo things,a\ntwo things,b\nthree,b\nThree,c\n")
     gold = freeze(tmp_path, table(tmp_path / "train.csv"), gold=test)
-    assert sorted(e.input for e in gold.examples) == ["one thing", "three"]
+    assert sorted(e.input for e in gold.examples) == ["Three", "one thing", "three"]
     assert gold.card["removed"] == {"duplicate": 1, "ambiguous": 2}
 
 
@@ -142,7 +142,7 @@ def test_the_shared_sets_freeze(tmp_path, shared_data):
 def test_a_diff_lists_added_removed_and_differently_answered_examples(tmp_path):
     task = Task("mine")
     old = [Example(f"e{i}", f"question {i}?", f"answer {i}") for i in range(5)]
-    new = [*old[1:3], Example("x", "Question 3", "another"), Example("y", "new question", "new")]
+    new = [*old[1:3], Example("x", "question 3?", "another"), Example("y", "new question", "new")]
     named = {"a": old, "b": new}
     sets = [freeze_gold(tmp_path / name, examples=named[name], task=task, source="x") for name in named]
     diff = gold_diff(*sets)

@@ -50,7 +50,7 @@ def refusal(project, *rows, file="train.jsonl", ascii=True):
         chat(ASKED),
         chat(f"  {ASKED.upper()}\n"),
         chat("«Where's» my cafe\u0301 - card: it hasn't come and I have  waited for two weeks"),
-        chat("hello", "so?"),
+        chat("hello", f"{ASKED}?"),
         {"prompt": ASKED, "chosen": "a", "rejected": "b"},
         {"prompt": [{"role": "user", "content": ASKED}], "chosen": "a", "rejected": "b"},
         {"chosen": chat(ASKED)["messages"], "rejected": chat(ASKED)["messages"]},
@@ -133,7 +133,7 @@ def test_fifty_thousand_rows_cost_a_fraction_of_reading_them(tmp_path):
     with file.open("w") as out:
         for _ in range(50_000):
             out.write(json.dumps(chat(" ".join(rng.choices(words, k=70)))) + "\n")
-    gold = {" ".join(rng.choices(["my", "card", "lost", "why"], k=8)): "bank" for _ in range(1000)}
+    gold = {(" ".join(rng.choices(["my", "card", "lost", "why"], k=8)), ""): "bank" for _ in range(1000)}
     start = time.process_time()
     assert not list(rows_in_gold(file, Questions(gold)))
     mine = time.process_time() - start

@@ -18,7 +18,7 @@ from slmkit.gold.freeze import freeze_once
 from slmkit.models.load import load_tokenizer
 from slmkit.runs.run_folder import Run
 from slmkit.stages.prepare import check, prepare
-from slmkit.text.identity import normalise
+from slmkit.text.identity import loose
 from slmkit.types import ModelRef
 
 NANO = ModelRef("nano", str(Path(slmkit.__file__).parent / "assets" / "nano"))
@@ -71,8 +71,8 @@ def test_no_row_of_gold_or_its_dev_set_is_trained_on(tmp_path):
     gold = freeze_once(data, folder=tmp_path / "gold" / "mine")
     data.write_text(data.read_text() + f"{gold.examples[0].input.upper()}!!,other\n")
     run, files = run_prepare(tmp_path, data=data, gold=gold.folder)
-    held = {normalise(example.input) for example in (*gold.examples, *gold.dev)}
-    trained = {normalise(row["messages"][-2]["content"]) for part in ("train", "validation") for row in files[part]}
+    held = {loose(example.input) for example in (*gold.examples, *gold.dev)}
+    trained = {loose(row["messages"][-2]["content"]) for part in ("train", "validation") for row in files[part]}
     assert not held & trained
     assert run.metrics["num_in_gold"] == len(held) + 1
     assert len(trained) == 200 - len(held)

@@ -54,9 +54,9 @@ def chats(monkeypatch: pytest.MonkeyPatch) -> list[list[dict[str, str]]]:
     seen: list[list[dict[str, str]]] = []
     answer = _chat.ChatModel.answer
 
-    def record(self, examples, turns, **options):
-        seen.extend([*self.opening, *its_turns] for its_turns in turns)
-        return answer(self, examples, turns, **options)
+    def record(self, examples, chats, **options):
+        seen.extend(chats)
+        return answer(self, examples, chats, **options)
 
     monkeypatch.setattr(_chat.ChatModel, "answer", record)
     return seen

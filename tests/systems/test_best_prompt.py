@@ -31,12 +31,12 @@ def gold(tmp_path):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """(example ids, first turns) of each call that reaches the model; the second instruction always answers right."""
+    """(example ids, first chat) of each call that reaches the model; the second instruction always answers right."""
     seen = []
 
-    def answer(self, examples, turns, **_):
-        seen.append(([example.id for example in examples], turns[0], self.options.instruction))
-        right = self.options.instruction == "what is not it?" and len(turns[0]) > 1
+    def answer(self, examples, chats, **_):
+        seen.append(([example.id for example in examples], chats[0], self.options.instruction))
+        right = self.options.instruction == "what is not it?" and len(chats[0]) > 2
         return [Answer(example.id, example.target if right else "?") for example in examples]
 
     monkeypatch.setattr(_chat.ChatModel, "answer", answer)

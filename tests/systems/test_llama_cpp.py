@@ -7,6 +7,7 @@ import types
 import pytest
 from project_files import build
 
+from slmkit.systems._chat import Opening
 from slmkit.systems.llama_cpp import llama_cpp
 from slmkit.systems.prompt import prompt
 from slmkit.types import Example, Task
@@ -45,5 +46,6 @@ def test_labels_are_listed_as_in_every_system(tmp_path, nano):
     labels = Task("bank", "classification", "say what it is about.", ("card lost", "top up"))
     system = build(llama_cpp, labels, gguf=tmp_path)
     system.answer([Example("a", "why", "")])
-    assert system._engine.chats[0][:-1] == build(prompt, labels, model=nano).chat_model.opening
-    assert build(llama_cpp, labels, gguf=tmp_path, show_labels=False).opening == "say what it is about."
+    assert system.opening == build(prompt, labels, model=nano).chat_model.opening
+    assert system._engine.chats[0] == system.opening.chat([{"role": "user", "content": "why"}])
+    assert build(llama_cpp, labels, gguf=tmp_path, show_labels=False).opening == Opening("say what it is about.")

@@ -127,14 +127,15 @@ def test_clients_that_fail_together_do_not_retry_together(server, endpoint, wait
 def test_the_wait_is_as_long_as_the_server_asks(server, endpoint, waits):
     in_two_minutes = format_datetime(datetime.now(UTC) + timedelta(minutes=2), usegmt=True)
     past = format_datetime(datetime.now(UTC) - timedelta(minutes=2), usegmt=True)
-    server.script += [(429, {"Retry-After": value}) for value in ("30", in_two_minutes, past, "soon")]
+    server.script += [(429, {"Retry-After": value}) for value in ("30", in_two_minutes, past, "soon", "0.25")]
     [answer] = endpoint().answer(QUESTIONS[:1])
     assert answer.text == "0"
-    seconds, date, over, unreadable = waits
+    seconds, date, over, unreadable, fraction = waits
     assert 30 <= seconds <= 31
     assert 115 <= date <= 121
     assert 0 <= over <= 1
     assert 8 <= unreadable <= 9  # the backoff of the fourth try
+    assert 0.25 <= fraction <= 1.25
 
 
 def test_a_wait_beyond_the_total_limit_ends_the_run_at_once(server, endpoint, waits):
@@ -144,7 +145,7 @@ def test_a_wait_beyond_the_total_limit_ends_the_run_at_once(server, endpoint, wa
     assert (waits, len(server.seen)) == ([], 1)
 
 
-@pytest.mark.parametrize("statuses", [[401], [403], [404], [307], [503] * 6])
+@pytest.mark.parametrize("statuses", [[401], [402], [403], [404], [405], [307], [503] * 6])
 def test_a_server_that_refuses_every_request_ends_the_run(server, endpoint, statuses):
     server.script += [(status, {}) for status in statuses]
     with pytest.raises(FailedError, match=f"HTTP {statuses[0]}") as caught:
@@ -205,21 +206,20 @@ def test_an_unusable_reply_is_requested_again_and_then_the_error_of_one_answer(
 ):
     server.changes, server.body, server.missing_bytes = changes, body, missing_bytes
     [answer] = endpoint().answer(QUESTIONS[:1])
-    assert (answer.text, answer.stopped, len(server.seen)) == ("", False, 6)
+    assert (answer.text, answer.stopped, len(server.seen)) == ("", False, 3)
     assert value in answer.error
 
 
-def test_a_server_that_sends_web_pages_ends_the_run(server, endpoint):
-    server.body = b"<html>"
-    with pytest.raises(FailedError) as caught:
+def test_a_server_that_sends_web_pages_ends_the_run_at_once(server, endpoint):
+    server.body = b"<html><style>p {}</style><h1>It works &amp; runs</h1>"
+    with pytest.raises(FailedError, match="a web page: It works & runs") as caught:
         endpoint().answer(QUESTIONS[:1])
     assert caught.value.where == f"{server.url}/chat/completions"
-    assert len(server.seen) == 6
+    assert len(server.seen) == 1
 
 
 def test_a_reply_without_text_is_an_error_but_an_empty_error_field_is_not(server, endpoint):
-    message = {"content": None, "reasoning_content": "hm"}
-    server.changes = {"choices": [{"message": message, "finish_reason": "length"}]}
+    server.changes = {"choices": [{"message": {"content": None}, "finish_reason": "length"}]}
     [answer] = endpoint().answer(QUESTIONS[:1])
     assert "length" in answer.error and not answer.stopped
     assert (answer.prompt_tokens, len(server.seen)) == (7, 1)  # it was paid for; another try would give the same
@@ -236,6 +236,15 @@ def test_replies_without_token_counts_are_refused_only_if_tokens_have_a_price(se
     with pytest.raises(FailedError, match="usage") as caught:
         endpoint(price_per_million_completion_tokens=15.0).answer(QUESTIONS[:1])
     assert caught.value.where == f"{server.url}/chat/completions"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/chat/completions/", "/v1/completions"])
+def test_a_url_with_the_path_that_is_added_to_it_is_refused_with_the_right_one(path):
+    with pytest.raises(SlmkitError) as caught:
+        build(openai_endpoint, TASK, url=f"https://host{path}?version=2", model_name="m")
+    assert caught.value.fix == "set url=https://host/v1?version=2"
+    system = build(openai_endpoint, TASK, url="https://host/v1/?version=2", model_name="m")
+    assert system.url == "https://host/v1/chat/completions?version=2"
 
 
 @pytest.mark.parametrize("url", ["localhost", "ftp://host/v1", "http://", "http://host:port/v1"])
@@ -260,7 +269,7 @@ def test_a_comparison_notes_that_the_servers_template_is_unknown(server, tmp_pat
 
 
 def test_importing_the_module_does_not_import_the_http_client():
-    code = "import sys, slmkit.systems.openai_endpoint; sys.exit(str({'httpx', 'tenacity'} & set(sys.modules)))"
+    code = "import sys, slmkit.systems.openai_endpoint; sys.exit(str({'httpx'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == "set()"
 

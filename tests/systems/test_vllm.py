@@ -9,6 +9,7 @@ import pytest
 from project_files import build
 from transformers import AutoTokenizer
 
+from slmkit.systems._chat import Opening
 from slmkit.systems.prompt import prompt
 from slmkit.systems.vllm import vllm
 from slmkit.types import Example, ModelRef, Task
@@ -44,12 +45,12 @@ def engine(monkeypatch):
 
 
 def test_labels_are_listed_as_in_every_system(nano, tmp_path):
-    [opening] = build(prompt, TASK, model=nano).chat_model.opening
-    assert build(vllm, TASK, model=nano).opening == opening["content"]
+    opening = build(prompt, TASK, model=nano).chat_model.opening
+    assert build(vllm, TASK, model=nano).opening == opening
     (tmp_path / "model").mkdir()
     trained = ModelRef("loop/train", str(tmp_path))
-    assert build(vllm, TASK, model=trained).opening == "say what it is about."
-    assert build(vllm, TASK, model=trained, show_labels=True).opening == opening["content"]
+    assert build(vllm, TASK, model=trained).opening == Opening("say what it is about.")
+    assert build(vllm, TASK, model=trained, show_labels=True).opening == opening
 
 
 def test_a_prompt_longer_than_the_context_is_the_error_of_one_answer(nano):

@@ -6,9 +6,17 @@ import pytest
 
 from slmkit.data.reading.read import read_rows
 from slmkit.text.edit_distance import edits_allowed, edits_between
-from slmkit.text.identity import normalise
-from slmkit.text.leakage import find_leaks
-from slmkit.text.near_duplicates import near_duplicates
+from slmkit.text import leakage
+from slmkit.text.identity import Question, loose
+from slmkit.text.near_duplicates import near_duplicates as near_duplicates_of
+
+
+def find_leaks(rows, gold, **answers):
+    return leakage.find_leaks([Question(row) for row in rows], [Question(text) for text in gold], **answers)
+
+
+def near_duplicates(texts):
+    return near_duplicates_of([Question(text) for text in texts])
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +75,15 @@ def test_two_hundred_planted_leaks_are_found(banking, kind, least):
 def test_long_questions_are_found_without_answers(banking):
     rng = random.Random(0)
     vocabulary = sorted({word for text, _ in banking["train"] for word in text.split()})
-    gold = [text for text, _ in banking["test"] if len(normalise(text).split()) >= 8][:200]
+    gold = [text for text, _ in banking["test"] if len(loose(text).split()) >= 8][:200]
     rows = [plant(text, "10% of words", rng, vocabulary) for text in gold]
     assert len(find_leaks(rows, gold)) == 200
 
 
 def test_false_positives_are_rare_in_ten_thousand_clean_rows(banking):
     gold = random.Random(0).sample(banking["test"], 200)
-    same = {normalise(text) for text, _ in gold}
-    clean = [(text, label) for text, label in banking["train"] if normalise(text) not in same]
+    same = {loose(text) for text, _ in gold}
+    clean = [(text, label) for text, label in banking["train"] if loose(text) not in same]
     (rows, row_labels), (texts, labels) = zip(*clean, strict=True), zip(*gold, strict=True)
     assert len(rows) > 9_900
     assert len(find_leaks(rows, texts)) / len(rows) <= 0.002
@@ -85,7 +93,7 @@ def test_false_positives_are_rare_in_ten_thousand_clean_rows(banking):
 def test_the_search_finds_everything_that_comparing_every_pair_finds(banking):
     rows, gold = ([text for text, _ in banking[part]] for part in ("train", "test"))
     rows, gold = rows[:1500], gold[:400]
-    words = [[normalise(text).split() for text in texts] for texts in (rows, gold)]
+    words = [[loose(text).split() for text in texts] for texts in (rows, gold)]
     expected = {i for i, row in enumerate(words[0]) if any(edits_between(g, row) is not None for g in words[1])}
     assert expected
     assert {leak.row for leak in find_leaks(rows, gold) if leak.kind != "contains"} == expected
@@ -93,7 +101,7 @@ def test_the_search_finds_everything_that_comparing_every_pair_finds(banking):
 
 def test_the_search_with_answers_finds_everything_too(banking):
     rows, gold = banking["train"][::7], banking["test"][::7]
-    words = [[(normalise(text).split(), label) for text, label in part] for part in (rows, gold)]
+    words = [[(loose(text).split(), label) for text, label in part] for part in (rows, gold)]
     expected = {
         i
         for i, (row, label) in enumerate(words[0])

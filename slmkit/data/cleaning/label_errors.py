@@ -15,19 +15,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow
-from slmkit.text.identity import text_hash
 
 _FOLDS = 4
 
 
 def conflicts(rows: Sequence[CanonicalRow]) -> list[dict[str, Any]]:
     """Texts with more than one label, each with its labels and lines: a model cannot learn both."""
-    by_text: dict[str, list[CanonicalRow]] = {}
+    by_question: dict[str, list[CanonicalRow]] = {}
     for row in rows:
-        by_text.setdefault(text_hash(row.input), []).append(row)
+        by_question.setdefault(row.question.key, []).append(row)
     return [
         {"input": same[0].input, "labels": [row.target for row in same], "lines": [row.where for row in same]}
-        for same in by_text.values()
+        for same in by_question.values()
         if len({row.target for row in same}) > 1
     ]
 

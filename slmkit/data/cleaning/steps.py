@@ -14,7 +14,7 @@ from slmkit.data.cleaning.clean_html import clean_html, main_text
 from slmkit.data.cleaning.filters import Filters, drop_reasons
 from slmkit.data.cleaning.mask_pii import find_pii, mask_pii
 from slmkit.data.reading.repair_encoding import repair_encoding
-from slmkit.text.edit_distance import is_near_duplicate
+from slmkit.text.identity import exact
 from slmkit.text.near_duplicates import near_duplicates
 
 Step = Literal[
@@ -98,19 +98,27 @@ def unused_step_notes(rows: Sequence[CanonicalRow], steps: Sequence[Step]) -> li
     ]
 
 
-def dropped_row(row: CanonicalRow, reason: str) -> DroppedRow:
-    """The record of a dropped row."""
-    return DroppedRow(reason, str(row.file), row.line, row.input[:200])
+def dropped_row(row: CanonicalRow, reason: str, *, repeats: str = "") -> DroppedRow:
+    """The record of a dropped row; repeats: the text that it repeats."""
+    return DroppedRow(reason, str(row.file), row.line, row.input[:200], repeats[:200])
 
 
-def without(rows: Sequence[CanonicalRow], reasons: Mapping[int, str]) -> CleanedRows:
-    """The rows without those that have a reason to be dropped; reasons: row index -> reason."""
+def without(
+    rows: Sequence[CanonicalRow], reasons: Mapping[int, str], *, repeats: Mapping[int, str] | None = None
+) -> CleanedRows:
+    """The rows without those that have a reason to be dropped.
+
+    reasons: row index -> reason. repeats: row index -> the text that the row repeats.
+    """
     kept = [row for i, row in enumerate(rows) if i not in reasons]
-    return CleanedRows(kept, [dropped_row(rows[i], reason) for i, reason in sorted(reasons.items())])
+    texts = repeats or {}
+    return CleanedRows(
+        kept, [dropped_row(rows[i], reason, repeats=texts.get(i, "")) for i, reason in sorted(reasons.items())]
+    )
 
 
 def _drop_duplicates(rows: Sequence[CanonicalRow]) -> CleanedRows:
-    """Keeps the first row of each text and answer; case, punctuation and whitespace are ignored."""
+    """Keeps the first row of each question and answer; only outer white space is ignored."""
     first: dict[str, CanonicalRow] = {}
     for row in rows:
         first.setdefault(row.id, row)
@@ -120,9 +128,10 @@ def _drop_duplicates(rows: Sequence[CanonicalRow]) -> CleanedRows:
 
 def _drop_near_duplicates(rows: Sequence[CanonicalRow], on_rows: OnRows | None) -> CleanedRows:
     """Drops near duplicates of an earlier row with the same answer; a row with a different answer is kept."""
-    repeats = near_duplicates([row.input for row in rows], on_rows=on_rows)
-    indices = {i for i, j in repeats.items() if is_near_duplicate(rows[i].target, rows[j].target)}
-    return without(rows, dict.fromkeys(indices, "near duplicate"))
+    has_answers = any(row.target for row in rows)
+    repeats = near_duplicates([row.question for row in rows], same_marks=has_answers, on_rows=on_rows)
+    texts = {i: rows[j].input for i, j in repeats.items() if exact(rows[i].target) == exact(rows[j].target)}
+    return without(rows, dict.fromkeys(texts, "near duplicate"), repeats=texts)
 
 
 def _rewrite(

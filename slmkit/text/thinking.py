@@ -1,0 +1,57 @@
+"""The thinking that a reasoning model writes before its answer, told apart by the tags around it.
+
+Only what stands before the answer counts: tags inside an answer are part of it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TAGS = [  # opening and closing, as the chat templates of the models write them; the last is of gpt-oss
+    (r"<think>", r"</think>"),  # DeepSeek-R1, Qwen3, SmolLM3 and most others
+    (r"<thinking>", r"</thinking>"),
+    (r"<thought>", r"</thought>"),  # Gemini
+    (r"<seed:think>", r"</seed:think>"),
+    (r"\[THINK\]", r"\[/THINK\]"),  # Magistral
+    (r"◁think▷", r"◁/think▷"),  # Kimi
+    (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),  # Command A
+    (r"<\|channel\|>analysis<\|message\|>", r"(?:<\|end\|><\|start\|>assistant)?<\|channel\|>final<\|message\|>"),
+]
+_OPENED = [(re.compile(rf"\s*{first}", re.IGNORECASE), re.compile(last, re.IGNORECASE)) for first, last in _TAGS]
+# A template may put the opening tag into the prompt: the reply then has only the closing one.
+_CLOSED = re.compile("|".join(last for _, last in _TAGS), re.IGNORECASE)
+_ANY = re.compile("|".join(tag for pair in _TAGS for tag in pair), re.IGNORECASE)
+
+
+def split_thinking(text: str) -> tuple[str, str, bool]:
+    """The answer, the thinking before it, and whether the text ends inside the thinking.
+
+    Example: "<think>Barn?</think>the attic" -> ("the attic", "Barn?", False); "Barn?</think>the attic" is the same;
+    "<think>Barn" -> ("", "Barn", True). A text without thinking is returned as it is.
+    """
+    found: list[str] = []
+    rest = text
+    while block := next(((last, match) for first, last in _OPENED if (match := first.match(rest))), None):
+        last, opening = block
+        closing = last.search(rest, opening.end())
+        if closing is None:
+            return "", "\n\n".join([*found, rest[opening.end() :].strip()]), True
+        found.append(rest[opening.end() : closing.start()].strip())
+        rest = rest[closing.end() :]
+    closing = _CLOSED.search(rest)
+    if not found and closing and not _opens_before(rest, closing.start()):
+        found.append(rest[: closing.start()].strip())
+        rest = rest[closing.end() :]
+    if not found:
+        return text, "", False
+    return rest.strip(), "\n\n".join(part for part in found if part), False
+
+
+def has_thinking_tags(text: str) -> bool:
+    """Whether a text holds any such tag: a target with tags asks for the thinking too."""
+    return _ANY.search(text) is not None
+
+
+def _opens_before(text: str, end: int) -> bool:
+    tag = _ANY.search(text)
+    return tag is not None and tag.start() < end
