@@ -51,7 +51,7 @@ def test_every_row_is_kept_or_dropped_with_its_reason_and_line(tmp_path):
     assert [(row["reason"], row["line"]) for row in files["dropped"]] == [
         ("empty text", 3),
         ("empty label", 7),
-        ("duplicate", 4),
+        ("near duplicate", 4),
     ]
     assert len(files["train"]) + len(files["dropped"]) == run.metrics["num_rows_in"] == 6
     (conflict,) = read_jsonl(run.path("conflicts.jsonl"))

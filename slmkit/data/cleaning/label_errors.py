@@ -15,18 +15,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow
+from slmkit.text.identity import alike_key
 
 _FOLDS = 4
 
 
 def conflicts(rows: Sequence[CanonicalRow]) -> list[dict[str, Any]]:
-    """Texts with more than one label, each with its labels and lines: a model cannot learn both."""
-    by_question: dict[str, list[CanonicalRow]] = {}
+    """Alike questions with more than one label, each with its texts, labels and lines.
+
+    Of the same question a model cannot learn both; texts that differ in case or punctuation may well ask two things.
+    """
+    alike: dict[tuple[str, str], list[CanonicalRow]] = {}
     for row in rows:
-        by_question.setdefault(row.question.key, []).append(row)
+        alike.setdefault(alike_key(row.question), []).append(row)
     return [
-        {"input": same[0].input, "labels": [row.target for row in same], "lines": [row.where for row in same]}
-        for same in by_question.values()
+        {
+            "inputs": list(dict.fromkeys(row.input for row in same)),
+            "labels": [row.target for row in same],
+            "lines": [row.where for row in same],
+        }
+        for same in alike.values()
         if len({row.target for row in same}) > 1
     ]
 

@@ -45,7 +45,8 @@ def label_report(rows: Sequence[CanonicalRow], *, find_suspects: bool = False, s
         report.notes.append(f"use one spelling for labels that differ only in case or whitespace: {each}{more}")
     if several:
         report.tables["conflicts"] = several
-        report.notes.append(f"{len(several):,} texts have more than one label (conflicts.jsonl)")
+        first = " / ".join(repr(text[:50]) for text in several[0]["inputs"][:2])
+        report.notes.append(f"{len(several):,} texts have more than one label (conflicts.jsonl), the first is {first}")
     if find_suspects:
         suspects = label_suspects([row.input for row in rows], [row.target for row in rows], seed=seed)
         report.tables["suspects"] = [
