@@ -152,6 +152,7 @@ def ask(system: str, gold: Gold, *, limit: int | None = None, **options: Any) ->
     RefusedError if the system learns from questions of the gold set.
     """
     from slmkit.evaluation.ask import refuse_leaky_systems
+    from slmkit.evaluation.without_thinking import without_thinking
     from slmkit.gold.gold_set import Gold
 
     if not isinstance(gold, Gold):
@@ -160,7 +161,9 @@ def ask(system: str, gold: Gold, *, limit: int | None = None, **options: Any) ->
         raise SlmkitError(f"invalid value for limit: {limit!r}", fix="use a whole number of at least 1, or None")
     part = _part("systems", system, options)
     refuse_leaky_systems({system: part}, gold)
-    return list(part(gold.task).answer(gold.examples[:limit]))
+    examples = gold.examples[:limit]
+    answers = part(gold.task).answer(examples)
+    return [without_thinking(example, answer) for example, answer in zip(examples, answers, strict=True)]
 
 
 def score(

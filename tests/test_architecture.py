@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {
     "accelerate", "bitsandbytes", "bm25s", "datasets", "datasketch", "evaluate", "httpx", "huggingface_hub",
     "matplotlib", "numpy", "optuna", "pandas", "peft", "pyarrow", "safetensors", "scipy", "sklearn", "statsmodels",
-    "tenacity", "tokenizers", "torch", "transformers", "trl",
+    "tokenizers", "torch", "transformers", "trl",
 }  # fmt: skip
 MACHINE_PATH = re.compile(r"[^.\w]/" + r"(root|work|home|farm)/\w")
 

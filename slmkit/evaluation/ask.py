@@ -83,10 +83,12 @@ def ask(
         if notes := getattr(system, "notes", ()):
             file.add_notes(name, notes)
     answers = [file.answers[name, example.id] for example in examples]
+    has_failed = bool(answers) and all(answer.error for answer in answers)
     if on_note:
-        for note in [*file.notes.get(name, ()), *_thinking(answers), *_missing(answers)]:
+        missing = [] if has_failed else _missing(answers)
+        for note in [*file.notes.get(name, ()), *_thinking(answers), *missing]:
             on_note(f"{name}: {note}")
-    if answers and all(answer.error for answer in answers):
+    if has_failed:
         first = answers[0].error
         raise NoAnswerError(
             f"{name} answered none of {counted(len(answers), 'question')}: {first}",
@@ -145,7 +147,8 @@ def _thinking(answers: Sequence[Answer]) -> list[str]:
     num_thought = sum(bool(answer.thinking) for answer in answers)
     if not num_thought:
         return []
-    return [f"thinking was removed from {num_thought:,} of {len(answers):,} answers and is not scored"]
+    count = f"{num_thought:,} of {len(answers):,} answers"
+    return [f"thinking was removed from {count} and is not scored (`thinking` in answers.jsonl)"]
 
 
 def _missing(answers: Sequence[Answer]) -> list[str]:

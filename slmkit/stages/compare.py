@@ -104,6 +104,8 @@ def compare(
         f"{answers_per_training:,} answers. P-values are Holm-adjusted over all pairs of systems",
     ]:
         run.note(note)
+    if reference in failed:
+        run.note(f"the reference {reference} gave no answers, so differences are from {verdict.reference}")
     summaries = {name: system.summary for name, system in measured.items()}
     handicap = handicaps(len(frozen.task.labels), summaries, file.setups)
     run.verdict(_failures(failed) + verdict.text + handicap, positive=verdict.is_positive)

@@ -9,8 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from slmkit.evaluation.without_thinking import without_thinking
 from slmkit.models.check_model import check_model
 from slmkit.models.load import Device, Dtype
+from slmkit.text.thinking import LONGEST_TAG
 from slmkit.types import Answer, Example, Message, ModelRef, PositiveInt, Task
 
 if TYPE_CHECKING:
@@ -73,13 +75,14 @@ class ChatModel:
         loaded, options = self._loaded(), self.options
         start = time.perf_counter()
         prompts = render(loaded.tokenizer, chats, tools=[example.tools for example in examples])
+        prompt_end = loaded.tokenizer.decode(prompts[0][-LONGEST_TAG:]) if prompts and not self._picks_labels else ""
         extra = (preparing_seconds + time.perf_counter() - start) / max(1, len(examples))
 
         targets = self._scored_targets(loaded, prompts, examples) if self.options.score_targets else {}
 
         def to_answer(index: int, output: Output) -> Answer:
             target_logprob, target_tokens = targets.get(index, (None, 0))
-            return Answer(
+            answer = Answer(
                 examples[index].id,
                 output.text,
                 prompt_tokens=output.prompt_tokens,
@@ -92,6 +95,7 @@ class ChatModel:
                 target_logprob=target_logprob,
                 target_tokens=target_tokens,
             )
+            return without_thinking(examples[index], answer, prompt_end=prompt_end)
 
         def report(index: int, output: Output) -> None:
             if on_answer:

@@ -14,8 +14,9 @@ _EVENT = re.compile(rb"\s*(?:data|event|id):")
 _TEXT_PARTS = ("text", "output_text")
 _THINKING_PARTS = ("thinking", "reasoning", "redacted_thinking")
 # What a reply may hold beside its answer; a note counts each.
-REFUSED, FILTERED = "a refusal of the model, which is the answer", "cut short by the server's content filter"
-TEXT_BESIDE_CALLS = "a tool call with text beside it: the call is the answer"
+REFUSED = "hold a refusal of the model and no other text: the refusal is the answer"
+FILTERED = "are cut short by the server's content filter"
+TEXT_BESIDE_CALLS = "hold text beside a tool call: the call is the answer"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     The answer is the text; or the calls, if the model calls tools; or the refusal, if there is nothing else.
     """
     choice = body["choices"][0]
-    message, reason = choice["message"], str(choice.get("finish_reason") or "")
+    message, reason = choice["message"], str(choice.get("finish_reason") or "").lower()
     text, thoughts, remarks = _parts(message.get("content"))
     for key in ("reasoning_content", "reasoning"):  # the same under two names, by the server's version
         if isinstance(message.get(key), str) and message[key].strip() not in ("", *thoughts):
@@ -86,7 +87,7 @@ def _parts(content: Any) -> tuple[str | None, list[str], list[str]]:
             if kind == "refusal":
                 remarks.append(REFUSED)
         else:
-            remarks.append(f"a part of type {kind!r}, which is left out")
+            remarks.append(f"hold a part of type {kind!r}, which is left out")
     return ("".join(texts) if texts else None), [text for text in thoughts if text], remarks
 
 

@@ -26,6 +26,8 @@ _ONLY_STREAMS = re.compile(
     r"(?:only|enable).{0,20}stream|stream.{0,20}(?:must|require|only)|non-streaming", re.IGNORECASE
 )
 
+SYSTEM_IS_FOLDED = "refuses a system message, so it is put at the start of the first user turn"
+
 
 @dataclass(frozen=True)
 class ChatRequest:
@@ -43,7 +45,7 @@ class ChatRequest:
         chat = as_api_messages(messages if self.sends_system else folded(messages))
         body: dict[str, Any] = {"model": model_name, "messages": chat}
         if tools:
-            body["tools"] = [_as_api_tool(tool) for tool in tools]
+            body["tools"] = [as_api_tool(tool) for tool in tools]
         if self.limit_key:
             body[self.limit_key] = max_new_tokens
         if self.sends_temperature:
@@ -71,16 +73,19 @@ class ChatRequest:
             )
         if not self.streams and _ONLY_STREAMS.search(refusal):
             return replace(self, streams=True), "the server answers in a stream only, so its pieces are joined"
-        if self.sends_system and _SYSTEM.search(refusal) and _REFUSES.search(refusal):
-            return replace(self, sends_system=False), (
-                "the server refuses a system message, so it is put at the start of the first user turn"
-            )
+        if self.sends_system and refuses_system(refusal):
+            return replace(self, sends_system=False), f"the server {SYSTEM_IS_FOLDED}"
         return None
 
     def decoding(self, max_new_tokens: int) -> str:
         """How the answers are decoded, for the provenance."""
         how = "greedy" if self.sends_temperature else "the server's temperature"
         return f"{how}, up to {f'{max_new_tokens} tokens' if self.limit_key else 'its own limit'}"
+
+
+def refuses_system(refusal: str) -> bool:
+    """Whether a server or a chat template refuses the system message."""
+    return _SYSTEM.search(refusal) is not None and _REFUSES.search(refusal) is not None
 
 
 def folded(messages: Sequence[Message]) -> list[Message]:
@@ -131,7 +136,7 @@ def _as_api_call(call: Mapping[str, Any], id: str) -> dict[str, Any]:
     return {"id": call.get("id") or id, "type": "function", "function": {"name": called["name"], "arguments": text}}
 
 
-def _as_api_tool(tool: Any) -> Any:
+def as_api_tool(tool: Any) -> Any:
     """A tool as the API wants it: a bare schema with a name is put under "function"."""
     is_bare = isinstance(tool, Mapping) and "function" not in tool and "name" in tool
     return {"type": "function", "function": {k: v for k, v in tool.items() if k != "type"}} if is_bare else tool

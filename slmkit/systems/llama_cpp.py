@@ -9,13 +9,16 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
+from slmkit.evaluation.without_thinking import without_thinking
 from slmkit.systems._chat import Opening, ShowLabels, opening_of
+from slmkit.systems._chat_reply import read_reply
+from slmkit.systems._chat_request import SYSTEM_IS_FOLDED, as_api_messages, as_api_tool, folded, refuses_system
 from slmkit.systems._shots import FewShot, Shots, chats_of
 from slmkit.types import Answer, Example, Input, Keys, Message, PositiveInt, System, Task
 
@@ -53,6 +56,7 @@ class _LlamaCpp:
     max_new_tokens: int
     context_length: int
     num_gpu_layers: int
+    notes: list[str] = field(default_factory=list)  # holds one if the template has refused a system message
 
     @property
     def about(self) -> dict[str, str]:
@@ -78,21 +82,31 @@ class _LlamaCpp:
         return answers
 
     def _ask(self, question: Example, chat: list[Message]) -> Answer:
-        engine = self._engine
         start = time.perf_counter()
         try:
-            reply = engine.create_chat_completion(chat, max_tokens=self.max_new_tokens, temperature=0.0)
-        except ValueError as error:  # the prompt is longer than the context
+            body = self._complete(folded(chat) if self.notes else chat, question.tools)
+        except ValueError as error:  # the prompt is longer than the context, or the template refuses the chat
+            if not self.notes and refuses_system(str(error)):
+                self.notes.append(f"the chat template {SYSTEM_IS_FOLDED}")
+                return self._ask(question, chat)
             return Answer(question.id, "", seconds=time.perf_counter() - start, stopped=False, error=str(error))
-        [choice], usage = reply["choices"], reply["usage"]
-        return Answer(
+        reply, usage = read_reply(body), body["usage"]
+        answer = Answer(
             question.id,
-            (choice["message"]["content"] or "").strip(),
+            (reply.text or "").strip(),
             prompt_tokens=usage["prompt_tokens"],
             completion_tokens=usage["completion_tokens"],
             seconds=time.perf_counter() - start,
-            stopped=choice["finish_reason"] != "length",
+            stopped=reply.finish_reason != "length",
         )
+        return without_thinking(question, answer)
+
+    def _complete(self, chat: list[Message], tools: Sequence[Any]) -> dict[str, Any]:
+        offered = {"tools": [as_api_tool(tool) for tool in tools]} if tools else {}
+        body: dict[str, Any] = self._engine.create_chat_completion(
+            as_api_messages(chat), max_tokens=self.max_new_tokens, temperature=0.0, **offered
+        )
+        return body
 
     @cached_property
     def _engine(self) -> Any:

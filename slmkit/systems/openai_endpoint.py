@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
 Post = Callable[[dict[str, Any]], dict[str, Any]]
-_CUT = ("length", "max_tokens", "content_filter")  # reasons to finish that are not the model's own end
+_CUT = ("length", "max_tokens")  # the reasons to finish of an answer that was cut at max_new_tokens
 _WAIT_WORTH_SAYING = 5.0  # seconds
 _PATH = "/chat/completions"
 
@@ -121,7 +121,7 @@ class _Endpoint:
     @property
     def notes(self) -> list[str]:
         """What was changed for this server, and what its replies held beside the answers, with the number of them."""
-        counted = [f"{count:,} replies were or held {what}" for what, count in self.learned.remarks.items()]
+        counted = [f"{count:,} replies {what}" for what, count in self.learned.remarks.items()]
         return [*self.learned.notes, *counted]
 
     def answer(

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
+from slmkit.evaluation.without_thinking import without_thinking
 from slmkit.systems._chat import Opening, ShowLabels, is_trained, opening_of
 from slmkit.systems._shots import FewShot, Shots, chats_of
+from slmkit.text.thinking import LONGEST_TAG
 from slmkit.types import Answer, Example, Fraction, Keys, Model, ModelRef, PositiveInt, System, Task
 
 
@@ -82,15 +84,19 @@ class _Vllm:
         context = engine.llm_engine.model_config.max_model_len
         start = time.perf_counter()
         chats = chats_of(questions, self.shots, self.opening)
-        sizes = [len(input_ids) for input_ids in render(load_tokenizer(self.model), chats)]
+        tokenizer = load_tokenizer(self.model)
+        prompts = render(tokenizer, chats, tools=[question.tools for question in questions])
+        prompt_end = tokenizer.decode(prompts[0][-LONGEST_TAG:]) if prompts else ""
+        sizes = [len(input_ids) for input_ids in prompts]
         room = context - self.max_new_tokens
-        asked = [chat for chat, size in zip(chats, sizes, strict=True) if size <= room]  # vLLM fails all for one
-        outputs = iter(engine.chat(asked, self._sampling(), lora_request=adapter, use_tqdm=False) if asked else ())
+        asked = [{"prompt_token_ids": ids} for ids in prompts if len(ids) <= room]  # vLLM fails all for one
+        outputs = iter(engine.generate(asked, self._sampling(), lora_request=adapter, use_tqdm=False) if asked else ())
         seconds = (time.perf_counter() - start) / max(1, len(asked))
         answers = []
         for question, size in zip(questions, sizes, strict=True):
             if size <= room:
-                answers.append(_answer(question, next(outputs), seconds))
+                answer = _answer(question, next(outputs), seconds)
+                answers.append(without_thinking(question, answer, prompt_end=prompt_end))
             else:
                 error = f"prompt of {size:,} tokens and max_new_tokens={self.max_new_tokens} exceed the context of "
                 error += f"{context:,}"

@@ -18,9 +18,12 @@ _TAGS = [  # opening and closing, as the chat templates of the models write them
     (r"<\|channel\|>analysis<\|message\|>", r"(?:<\|end\|><\|start\|>assistant)?<\|channel\|>final<\|message\|>"),
 ]
 _OPENED = [(re.compile(rf"\s*{first}", re.IGNORECASE), re.compile(last, re.IGNORECASE)) for first, last in _TAGS]
+_AT_END = [re.compile(rf"{first}\s*$", re.IGNORECASE) for first, _ in _TAGS]
 # A template may put the opening tag into the prompt: the reply then has only the closing one.
 _CLOSED = re.compile("|".join(last for _, last in _TAGS), re.IGNORECASE)
 _ANY = re.compile("|".join(tag for pair in _TAGS for tag in pair), re.IGNORECASE)
+
+LONGEST_TAG = 16  # tokens, at most, of an opening tag and the line breaks after it
 
 
 def split_thinking(text: str) -> tuple[str, str, bool]:
@@ -45,6 +48,11 @@ def split_thinking(text: str) -> tuple[str, str, bool]:
     if not found:
         return text, "", False
     return rest.strip(), "\n\n".join(part for part in found if part), False
+
+
+def open_tag(prompt: str) -> str:
+    """The tag at the end of a prompt that opens the thinking, as some chat templates write it, or ""."""
+    return next((match.group() for tag in _AT_END if (match := tag.search(prompt))), "").strip()
 
 
 def has_thinking_tags(text: str) -> bool:

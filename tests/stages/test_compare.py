@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from project_files import read_jsonl
 
-from slmkit.errors import RefusedError, SlmkitError
+from slmkit.errors import FailedError, RefusedError, SlmkitError
 from slmkit.files import PACKAGE
 from slmkit.gold.freeze import freeze_gold
 from slmkit.gold.gold_set import read_gold
@@ -94,6 +94,25 @@ def test_all_systems_answer_the_same_items_and_the_best_is_chosen(tmp_path, syst
     assert isinstance(run.metrics["svm"], Score)
     assert (run.dir / "figures" / "arms.svg").exists()
     assert (run.dir / "figures" / "score_against_cost.svg").exists()
+
+
+def test_a_system_that_answers_nothing_is_not_compared_and_the_verdict_says_why(tmp_path, systems, gold, nano):
+    run = Run(tmp_path / "run")
+    mute = part("prompt", model=nano, max_new_tokens=4000, decoding="greedy", device="cpu")
+    stage.compare(run, systems={"mute": mute, **systems}, gold=gold, limit=4, reference="mute")
+    assert [row["system"] for row in read_jsonl(run.dir / "arms.jsonl")] == ["majority", "prompt", "svm"]
+    assert "mute" not in run.metrics
+    assert run.verdict_text.startswith("Not compared: mute answered none of 4 questions: prompt of ")
+    notes = [row["text"] for row in read_jsonl(run.dir / "notes.jsonl")]
+    assert any("lower max_new_tokens" in note and "mute" in note for note in notes)
+    assert any("the reference mute" in note for note in notes)
+
+
+def test_a_comparison_in_which_no_system_answers_anything_is_an_error(tmp_path, gold, nano):
+    mute = part("prompt", model=nano, max_new_tokens=4000, decoding="greedy", device="cpu")
+    with pytest.raises(FailedError, match=r"mute answered none of 4 questions: .*exceed the context") as caught:
+        stage.compare(Run(tmp_path / "run"), systems={"mute": mute}, gold=gold, limit=4)
+    assert "max_new_tokens" in caught.value.fix
 
 
 def test_an_interrupted_comparison_resumes_without_asking_twice(tmp_path, systems, gold, monkeypatch):

@@ -14,16 +14,21 @@ from slmkit.types import Example, Task
 
 
 class Llama:
-    """Answers with a label and, like llama.cpp, refuses a prompt longer than the context."""
+    """Thinks, answers with a label and, like llama.cpp, refuses a prompt longer than the context."""
+
+    refuses_system = False
 
     def __init__(self, path, n_ctx, n_gpu_layers, verbose):
         self.context, self.chats = n_ctx, []
 
-    def create_chat_completion(self, chat, max_tokens, temperature):
+    def create_chat_completion(self, chat, max_tokens, temperature, tools=None):
         self.chats.append(chat)
+        self.tools = tools
+        if self.refuses_system and chat[0]["role"] == "system":
+            raise ValueError("System role not supported")  # what a template raises
         if len(chat[-1]["content"]) > self.context:
             raise ValueError("Requested tokens (99) exceed context window of 20")
-        choice = {"message": {"content": " top up "}, "finish_reason": "stop"}
+        choice = {"message": {"content": "<think>cash?</think> top up "}, "finish_reason": "stop"}
         return {"choices": [choice], "usage": {"prompt_tokens": 5, "completion_tokens": 2}}
 
 
@@ -39,7 +44,26 @@ def test_a_prompt_longer_than_the_context_is_the_error_of_one_answer(tmp_path):
     system = build(llama_cpp, Task("t"), gguf=tmp_path, context_length=20)
     long, short = system.answer([Example("long", "why " * 9, ""), Example("short", "why", "")])
     assert (long.text, long.stopped) == ("", False) and "20" in long.error
-    assert (short.text, short.stopped, short.error) == ("top up", True, "")
+    assert (short.text, short.stopped, short.error, short.thinking) == ("top up", True, "", "cash?")
+
+
+def test_a_template_that_refuses_a_system_message_gets_it_in_the_user_turn(tmp_path, monkeypatch):
+    monkeypatch.setattr(Llama, "refuses_system", True)
+    system = build(llama_cpp, Task("t", instruction="be brief."), gguf=tmp_path)
+    tool = {"name": "find", "parameters": {}}
+    answers = system.answer([Example("a", "why", "", tools=(tool,)), Example("b", "how", "")])
+    assert [answer.text for answer in answers] == ["top up"] * 2
+    assert system._engine.chats[1:] == [
+        [{"role": "user", "content": f"be brief.\n\n{word}"}] for word in ("why", "how")
+    ]
+    assert "system message" in system.notes[0] and len(system.notes) == 1
+
+
+def test_the_tools_of_a_question_reach_llama_cpp(tmp_path):
+    system = build(llama_cpp, Task("t"), gguf=tmp_path)
+    tool = {"name": "find", "parameters": {}}
+    system.answer([Example("a", "why", "", tools=(tool,))])
+    assert system._engine.tools == [{"type": "function", "function": tool}]
 
 
 def test_labels_are_listed_as_in_every_system(tmp_path, nano):

@@ -18,18 +18,18 @@ TASK = Task("bank", "classification", "say what it is about.", ("card lost", "to
 
 
 class LLM:
-    """Answers "top up" to each chat; like vLLM, refuses the whole batch if one chat is longer than the context."""
+    """Thinks and answers "top up" to each prompt; like vLLM, refuses the batch if one is longer than the context."""
 
     def __init__(self, model, max_model_len, gpu_memory_utilization):
         self.tokenizer = AutoTokenizer.from_pretrained(model)
         self.llm_engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=max_model_len))
 
-    def chat(self, chats, sampling, lora_request, use_tqdm):
-        assert chats, "vLLM takes an empty list for one chat"
-        rows = [self.tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"] for chat in chats]
+    def generate(self, prompts, sampling, lora_request, use_tqdm):
+        assert prompts, "vLLM takes an empty list for one prompt"
+        rows = [prompt["prompt_token_ids"] for prompt in prompts]
         if any(len(ids) > self.llm_engine.model_config.max_model_len for ids in rows):
             raise ValueError("The decoder prompt is longer than the maximum model length")
-        said = SimpleNamespace(text=" top up ", token_ids=[1, 2], finish_reason="stop")
+        said = SimpleNamespace(text="<think>cash?</think> top up ", token_ids=[1, 2], finish_reason="stop")
         return [SimpleNamespace(outputs=[said], prompt_token_ids=ids) for ids in rows]
 
 
@@ -61,6 +61,7 @@ def test_a_prompt_longer_than_the_context_is_the_error_of_one_answer(nano):
     assert reported == [first, long, last] and [answer.example_id for answer in reported] == ["a", "long", "b"]
     assert [(answer.text, answer.error) for answer in (first, last)] == [("top up", "")] * 2
     expected = build(prompt, TASK, model=nano, decoding="greedy").answer(questions)
+    assert (first.thinking, long.thinking) == ("cash?", "")
     assert [answer.prompt_tokens for answer in reported] == [answer.prompt_tokens for answer in expected]
     assert (long.text, long.stopped) == ("", False)
     assert {str(long.prompt_tokens), "10", "100"} <= set(re.findall(r"\d+", long.error))
