@@ -14,15 +14,15 @@ from typing import Any
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.reading.find_files import OnNote
 from slmkit.data.reading.read import read_rows
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, counted
 from slmkit.files import read_jsonl
 from slmkit.text.identity import text_hash
+from slmkit.text.sentences import split_sentences
+from slmkit.text.words import is_unspaced, word_spans
 from slmkit.types import Passage
 
 Spans = Callable[[str], Sequence[tuple[int, int]]]  # (start, end) of each word or token of a text
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“‘(]?[A-Z0-9À-Ý])")
-_WORD = re.compile(r"\S+")
 _TEXT_COLUMNS = ("text", "content", "body", "passage", "context", "abstract")
 _NAME_COLUMNS = ("id", "_id", "doc_id", "path", "title", "url")
 
@@ -38,15 +38,17 @@ def read_passages(
 ) -> list[Passage]:
     """The passages of all documents at `path`; an empty document has none.
 
-    chunk_size, chunk_overlap: in words, or with a tokenizer in its tokens.
+    chunk_size, chunk_overlap: in words (of Chinese or Thai: see slmkit.text.words.word_spans), or with a tokenizer in
+    its tokens.
     A document's id is its path or the id of its row. If it has several passages, they are id#0, id#1, …
     """
     if not 0 <= chunk_overlap < chunk_size:
         raise SlmkitError(
             f"chunk_overlap={chunk_overlap} must be smaller than chunk_size={chunk_size}", fix="set chunk_overlap=0"
         )
-    spans = _tokens_of(tokenizer) if tokenizer else _words
+    spans = _tokens_of(tokenizer) if tokenizer else word_spans
     found: list[Passage] = []
+    num_unspaced = 0  # documents
     for row in read_rows(own_documents(path) or path, encoding=encoding, on_note=on_note):
         text = next((row.values[name] for name in _TEXT_COLUMNS if isinstance(row.values.get(name), str)), None)
         if text is None:
@@ -59,7 +61,13 @@ def read_passages(
             next((row.values[name] for name in _NAME_COLUMNS if row.values.get(name)), f"{path.stem}:{row.line}")
         )
         pieces = chunk(text, chunk_size=chunk_size, chunk_overlap=chunk_overlap, spans=spans)
+        num_unspaced += len(pieces) > 1 and not tokenizer and is_unspaced(text)
         found += [Passage(name if len(pieces) == 1 else f"{name}#{i}", piece) for i, piece in enumerate(pieces)]
+    if num_unspaced and on_note:
+        on_note(
+            f"{counted(num_unspaced, 'document')} without spaces between words cut by characters: 2 of Chinese or "
+            "Japanese, 4 of Thai, Lao, Khmer or Burmese count as a word of chunk_size"
+        )
     return found
 
 
@@ -91,17 +99,7 @@ def passage_id(text: str) -> str:
     return f"passage-{text_hash(text)}"
 
 
-def split_sentences(text: str) -> list[str]:
-    """The sentences of a paragraph: each ends at a full stop, ? or ! before a capital letter or a digit."""
-    return [sentence.strip() for sentence in _SENTENCE_END.split(text) if sentence.strip()]
-
-
-def _words(text: str) -> list[tuple[int, int]]:
-    """Start and end of each word: "an oak" -> [(0, 2), (3, 6)]."""
-    return [match.span() for match in _WORD.finditer(text)]
-
-
-def chunk(text: str, *, chunk_size: int = 120, chunk_overlap: int = 0, spans: Spans = _words) -> list[str]:
+def chunk(text: str, *, chunk_size: int = 120, chunk_overlap: int = 0, spans: Spans = word_spans) -> list[str]:
     """The text in pieces of at most chunk_size words or tokens, cut between paragraphs, sentences or words.
 
     Each piece begins with the last chunk_overlap words of the previous one.

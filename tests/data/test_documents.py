@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from slmkit.data.canonical_row import CanonicalRow
-from slmkit.data.documents import chunk, read_passages, split_sentences
+from slmkit.data.documents import chunk, read_passages
 from slmkit.data.gap_fill import GAP, gap_fill
 from slmkit.data.reading.document_text import html_to_text
 from slmkit.errors import SlmkitError
 from slmkit.recipe import lookup
+from slmkit.text.words import count_words
 
 PARAGRAPH = "The tower was finished in 1889. It stands in Paris, by the river. Nobody liked it then."
 
@@ -31,9 +32,34 @@ def test_chunks_overlap_by_the_given_number_of_words():
     assert all(pieces[i + 1].split()[:5] == pieces[i].split()[-5:] for i in range(len(pieces) - 1))
 
 
-def test_sentences_end_before_a_capital_letter():
-    assert len(split_sentences(PARAGRAPH)) == 3
-    assert split_sentences("Version 2.5 is out, e.g. now.") == ["Version 2.5 is out, e.g. now."]
+CUT = {  # a document without spaces between words, and one sentence of it without a stop
+    "Chinese": "图书馆周一到周五早上九点开门，晚上八点关门。周末不开放！你知道吗？" * 20 + "这是一个很长的句子" * 60,
+    "Japanese": "図書館は九時に開きます。「休みはいつですか。」と聞きました。" * 20 + "とても長い文" * 80,
+    "Thai": "ห้องสมุดเปิดเก้าโมงเช้า และปิดสองทุ่มในวันธรรมดา " * 20 + "ประโยคที่ยาวมาก" * 60,
+    "Khmer": "បណ្ណាល័យបើកម៉ោងប្រាំបួនព្រឹក។" * 20 + "ប្រយោគវែងណាស់" * 60,
+    "Hindi": "पुस्तकालय सुबह नौ बजे खुलता है। रात आठ बजे बंद होता है। " * 20,
+}
+
+
+@pytest.mark.parametrize("language", CUT)
+@pytest.mark.parametrize("overlap", [0, 5])
+def test_a_document_without_spaces_is_cut_within_the_size(language, overlap):
+    pieces = chunk(CUT[language], chunk_size=40, chunk_overlap=overlap)
+    sizes = [count_words(piece) for piece in pieces]
+    assert max(sizes) <= 40
+    assert sum(sizes) / len(sizes) > 25  # pieces are not needlessly short
+    if overlap == 0:
+        assert "".join("".join(pieces).split()) == "".join(CUT[language].split())
+        assert any(piece[-1] in "。！？।។」" for piece in pieces) or language == "Thai"
+
+
+def test_a_cut_by_characters_is_reported(tmp_path):
+    (tmp_path / "a.txt").write_text(CUT["Chinese"], encoding="utf-8")
+    (tmp_path / "b.txt").write_text("短い。", encoding="utf-8")
+    notes = []
+    passages = read_passages(tmp_path, chunk_size=40, on_note=notes.append)
+    assert len(passages) > 10
+    assert [note for note in notes if note.startswith("1 document without spaces between words")]
 
 
 def test_html_text_is_the_visible_text():
