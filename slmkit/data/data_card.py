@@ -57,7 +57,7 @@ def data_card(
     if found.kind == "classification":
         card["labels"] = dict(sorted(Counter(row.target for row in train).items()))
     card["samples"] = [
-        {"line": row.line, "input": row.input[:_CLIP], "target": row.target[:_CLIP]} for row in train[:_SAMPLES]
+        {"line": int(row.line), "input": row.input[:_CLIP], "target": row.target[:_CLIP]} for row in train[:_SAMPLES]
     ]
     card["warnings"] = list(warnings)
     return card

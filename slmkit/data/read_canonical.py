@@ -13,9 +13,10 @@ from typing import Literal
 from slmkit.data.canonical_row import CanonicalRow, DroppedRow, RowFault
 from slmkit.data.convert import convert
 from slmkit.data.gap_fill import gap_fill
-from slmkit.data.reading.find_files import OnNote, is_held_out
+from slmkit.data.reading.find_files import OnNote
 from slmkit.data.reading.header import doubtful_header
 from slmkit.data.reading.read import Row, read_rows
+from slmkit.data.reading.split_names import is_held_out
 from slmkit.data.shape import Shape, find_shape, unused_columns
 from slmkit.errors import SlmkitError
 

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from slmkit.data.reading.encoding import Encoding
+from slmkit.data.reading.open_file import read_text, suffix_of
 
 _FRONT_MATTER = re.compile(r"\A---\r?\n.*?\n---\r?\n", re.DOTALL)
 _BLOCKS = frozenset(("p", "div", "li", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "br", "tr", "table", "section",
@@ -16,10 +17,10 @@ _UNSEEN = frozenset(("script", "style", "head", "noscript", "template"))
 
 def read_document(file: Path, encoding: Encoding) -> str:
     """The text of a document: HTML without tags, Markdown without front matter."""
-    text = file.read_text(encoding=encoding.name, errors=encoding.errors)
-    if file.suffix.lower() in (".html", ".htm"):
+    text = read_text(file, encoding)
+    if suffix_of(file) in (".html", ".htm"):
         return html_to_text(text)
-    if file.suffix.lower() in (".md", ".markdown"):
+    if suffix_of(file) in (".md", ".markdown"):
         return markdown_to_text(text)
     return text
 

@@ -10,12 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from slmkit.data.reading.open_file import open_bytes
 from slmkit.data.reading.repair_encoding import repair_encoding
 from slmkit.errors import SlmkitError
 
 _MAGIC = {  # first bytes of binary files that users mistake for tables -> the fix
     b"PK\x03\x04": "this is a zip or Excel file: export the sheet as CSV, or unzip it",
-    b"\x1f\x8b": "this is a gzip file: decompress it with gunzip",
+    b"\x1f\x8b": "this is a gzip file: decompress it with gunzip, or add .gz to its name",
+    b"BZh": "this is a bzip2 file: decompress it with bunzip2, or add .bz2 to its name",
+    b"\xfd7zXZ": "this is an xz file: decompress it with unxz, or add .xz to its name",
+    b"\x28\xb5\x2f\xfd": "this is a zstd file: decompress it with zstd -d",
     b"PAR1": "this is a Parquet file: rename it to .parquet",
     b"%PDF": "this is a PDF: export its text as .txt or .md",
     b"\xd0\xcf\x11\xe0": "this is an old Office file: export it as CSV or text",
@@ -43,7 +47,7 @@ def find_encoding(path: Path, *, encoding: str = "auto", on_note: Callable[[str]
     Raises: SlmkitError for a binary file, for an `encoding` that does not fit, and if no encoding fits.
     """
     note = on_note or (lambda text: None)
-    with open(path, "rb") as file:
+    with open_bytes(path) as file:
         start = file.read(8)
     for magic, fix in _MAGIC.items():
         if start.startswith(magic):
@@ -83,7 +87,7 @@ def _checked(path: Path, encoding: str, *, fix: str) -> Encoding:
         known = "use a Python codec: utf-8, cp1252, latin-1, utf-16"
         raise SlmkitError(f"unknown encoding {encoding!r}", where=str(path), fix=known) from None
     decoder = codecs.getincrementaldecoder(encoding)()
-    with open(path, "rb") as file:
+    with open_bytes(path) as file:
         number = 0
         try:
             for line in file:
@@ -99,7 +103,7 @@ def _checked(path: Path, encoding: str, *, fix: str) -> Encoding:
 def _scan(path: Path) -> tuple[int, int, bytes, tuple[int, int]]:
     """Counts lines that are not UTF-8 and valid non-ASCII lines; samples the former, with the first line and byte."""
     broken, good, sample, first = 0, 0, bytearray(), (0, 0)
-    with open(path, "rb") as file:
+    with open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             if b"\0" in line:
                 raise SlmkitError(

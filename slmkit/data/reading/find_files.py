@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from slmkit.data.reading.open_file import REFUSED, stem_of, suffix_of
+from slmkit.data.reading.split_names import Split, split_of_file
 from slmkit.errors import SlmkitError
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
+CONLL_SUFFIXES = (".conll", ".bio", ".iob", ".iob2")
+TABLE_SUFFIXES = (
+    ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".feather", *CONLL_SUFFIXES
+)  # fmt: skip
 DOCUMENT_SUFFIXES = (".md", ".markdown", ".txt", ".text", ".html", ".htm")
-SUFFIXES = " ".join((*TABLE_SUFFIXES, *DOCUMENT_SUFFIXES))
+SUFFIXES = " ".join((*TABLE_SUFFIXES, *DOCUMENT_SUFFIXES)) + ", and .gz .bz2 .xz of them"
 _ABOUT = ("license", "licence", "readme", "source", "changelog", "notice")  # files about the data, not data
+_METADATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "package.json")
+_LISTED = 6  # files in an error message
 
 OnNote = Callable[[str], None]
 
 
 def data_files(path: Path, *, on_note: OnNote | None = None) -> list[Path]:
-    """The files with the rows: the file itself, or of a folder data.jsonl, train*, or all files of one kind.
+    """The files with the rows: the file itself, or of a folder data.jsonl, the training files, or all of one kind.
 
     Folders saved by `datasets` contain Arrow files and JSON metadata: only the Arrow files count. Documents are read
-    only if the folder has no table.
+    only if the folder has no table. Files that are read together are reported.
     Raises: SlmkitError for a folder with no data file, or with several tables to choose from.
     """
     note = on_note or (lambda text: None)
@@ -29,10 +37,15 @@ def data_files(path: Path, *, on_note: OnNote | None = None) -> list[Path]:
         return [path]
     if (path / "data.jsonl").exists():
         return [path / "data.jsonl"]
-    found = sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p, path) and not _is_about(p))
-    arrow = [p for p in found if p.suffix == ".arrow" and not p.name.startswith("cache-")]
-    tables = arrow or [p for p in found if p.suffix.lower() in TABLE_SUFFIXES]
-    documents = [p for p in found if p.suffix.lower() in DOCUMENT_SUFFIXES]
+    found = _files_in(path)
+    tables = _tables(found, path)
+    documents = [p for p in found if suffix_of(p) in DOCUMENT_SUFFIXES and p not in tables]
+    if unread := [p for p in found if suffix_of(p) in REFUSED]:
+        command = REFUSED[suffix_of(unread[0])]
+        what = f"this folder holds compressed files that are not read: {_names(unread, path)}"
+        if not tables and not documents:
+            raise SlmkitError(what, where=str(path), fix=f"decompress them first: {command} {unread[0].name}")
+        note(what)
     if not tables and not documents:
         raise SlmkitError("no data file in this folder", where=str(path), fix=f"supported file types: {SUFFIXES}")
     if not tables:
@@ -43,16 +56,43 @@ def data_files(path: Path, *, on_note: OnNote | None = None) -> list[Path]:
 
 
 def held_out_files(path: Path) -> list[Path]:
-    """The test files of a folder, or without any its validation files: what its authors reserved for evaluation."""
+    """The test files of a folder, or without any its validation files: what its authors reserved for evaluation.
+
+    Files that data_files would train on are not among them.
+    """
     if not path.is_dir() or (path / "data.jsonl").exists():
         return []
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in TABLE_SUFFIXES)
-    return [p for p in files if p.name.startswith("test")] or [p for p in files if is_held_out(p.name)]
+    tables = _tables(_files_in(path), path)
+    splits = {p: split_of_file(p, path) for p in tables}
+    wanted: tuple[Split, Split] = ("test", "validation")
+    return next((files for split in wanted if (files := _of(splits, split)) and len(files) < len(tables)), [])
 
 
-def is_held_out(name: str) -> bool:
-    """Whether a file, folder or section has the name of an evaluation split: test*, valid*, dev* or val."""
-    return name.lower().startswith(("test", "valid", "dev")) or name.lower().partition(".")[0] == "val"
+def are_parts(files: Sequence[Path]) -> bool:
+    """Whether files are parts of one table: their names differ in numbers only, such as part-00000 and part-00001."""
+    return len({re.sub(r"\d+", "0", stem_of(p)).lower() for p in files}) == 1
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file() and not _is_hidden(p, folder) and not _is_about(p))
+
+
+def _tables(found: Sequence[Path], folder: Path) -> list[Path]:
+    """The tables among the files; text files that are named as splits and hold tagged tokens count."""
+    arrow = [p for p in found if suffix_of(p) == ".arrow" and not p.name.startswith("cache-")]
+    tables = arrow or [p for p in found if suffix_of(p) in TABLE_SUFFIXES]
+    return tables or [p for p in found if suffix_of(p) == ".txt" and split_of_file(p, folder) and _holds_tags(p)]
+
+
+def _holds_tags(file: Path) -> bool:
+    from slmkit.data.reading.conll_rows import is_conll
+    from slmkit.data.reading.encoding import Encoding
+
+    return is_conll(file, Encoding("utf-8", "replace"))
+
+
+def _of(splits: dict[Path, Split | None], *wanted: Split | None) -> list[Path]:
+    return [file for file, split in splits.items() if split in wanted]
 
 
 def _non_empty(documents: list[Path], folder: Path, note: OnNote) -> list[Path]:
@@ -66,23 +106,35 @@ def _non_empty(documents: list[Path], folder: Path, note: OnNote) -> list[Path]:
 
 
 def _training_tables(tables: list[Path], folder: Path, note: OnNote) -> list[Path]:
-    """The tables named train*, otherwise all but evaluation splits, otherwise all; they must be of one kind."""
-    chosen = (
-        [p for p in tables if any(part.startswith("train") for part in p.relative_to(folder).parts)]
-        or [p for p in tables if not any(map(is_held_out, p.relative_to(folder).parts))]
-        or tables
-    )
-    kinds = {p.suffix.lower() for p in chosen}
-    if len(kinds) > 1 or (len(chosen) > 1 and kinds <= {".csv", ".tsv"}):
-        names = ", ".join(p.name for p in chosen[:6])
+    """The training files, otherwise the files that are no split; they must be parts of one table."""
+    splits = {p: split_of_file(p, folder) for p in tables}
+    chosen = _of(splits, "train") or _of(splits, None) or tables
+    is_training = splits[chosen[0]] == "train"
+    kinds = {suffix_of(p) for p in chosen}
+    other_tables = kinds <= {".csv", ".tsv"} and not is_training and not are_parts(chosen)
+    if len(chosen) > 1 and len({splits[p] for p in chosen}) > 1:
         raise SlmkitError(
-            f"several tables in this folder: {names}", where=str(folder), fix=f"choose one: data={chosen[0]}"
+            f"this folder has splits for evaluation and none for training: {_names(chosen, folder)}",
+            where=str(folder),
+            fix=f"choose the file to train on: data={chosen[0]}",
         )
-    if len(chosen) < len(tables):
-        inside = {p: p.relative_to(folder).as_posix() for p in tables}
-        skipped = ", ".join(inside[p] for p in tables if p not in chosen)
-        note(f"{folder.name}/: read {', '.join(inside[p] for p in chosen)}; skipped {skipped}")
+    if len(chosen) > 1 and (len(kinds) > 1 or other_tables):
+        raise SlmkitError(
+            f"several tables in this folder: {_names(chosen, folder)}",
+            where=str(folder),
+            fix=f"choose one: data={chosen[0]}",
+        )
+    skipped = [p for p in tables if p not in chosen]
+    if skipped:
+        note(f"{folder.name}/: read {_names(chosen, folder, 20)}; skipped {_names(skipped, folder, 20)}")
+    elif len(chosen) > 1:
+        note(f"{folder.name}/: read {len(chosen)} files together: {_names(chosen, folder)}")
     return chosen
+
+
+def _names(files: Sequence[Path], folder: Path, most: int = _LISTED) -> str:
+    names = ", ".join(p.relative_to(folder).as_posix() for p in files[:most])
+    return names + (f" and {len(files) - most:,} more" if len(files) > most else "")
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:
@@ -90,7 +142,7 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 
 
 def _is_about(path: Path) -> bool:
-    return path.name.lower().startswith(_ABOUT)
+    return path.name.lower().startswith(_ABOUT) or path.name.lower() in _METADATA
 
 
 def _nearest_file(path: Path) -> str:

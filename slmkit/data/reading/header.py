@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from slmkit.data.reading.open_file import suffix_of
 from slmkit.data.reading.read import Row
 
 _NUMBER = re.compile(r"[-+]?\d+[.,]\d+|[-+]?\d{3,}")
@@ -22,7 +23,7 @@ def doubtful_header(rows: Sequence[Row]) -> str | None:
     A name is suspicious if it also occurs as a value of its column, is a sentence, or is a number (except 0, 1, 2,
     which pandas writes).
     """
-    if not rows or rows[0].file.suffix.lower() not in (".csv", ".tsv"):
+    if not rows or suffix_of(rows[0].file) not in (".csv", ".tsv"):
         return None
     for column in rows[0].values:
         repeats = sum(row.values.get(column) == column for row in rows)
