@@ -34,7 +34,10 @@ def read_body(content: bytes) -> dict[str, Any]:
 
     Raises: ValueError if it is no JSON, has no message, or reports an error.
     """
-    body = _joined_events(content) if _EVENT.match(content) else json.loads(content)
+    try:
+        body = _joined_events(content) if _EVENT.match(content) else json.loads(content)
+    except (AttributeError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(f"{content[:500].decode(errors='replace')} ({error})") from None
     try:
         has_message = isinstance(body["choices"][0]["message"], dict)
     except (KeyError, IndexError, TypeError):

@@ -230,15 +230,16 @@ class _Endpoint:
 
         Raises: FailedError if they have a price: counts of 0 would make the most expensive model the cheapest.
         """
-        usage = reply.get("usage") or {}
-        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if self.has_prices and None in (prompt, completion):
+        usage = reply.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
+        prompt, completion = (usage.get(key) for key in ("prompt_tokens", "completion_tokens"))
+        if self.has_prices and not (isinstance(prompt, int) and isinstance(completion, int)):
             raise FailedError(
                 "the recipe sets token prices, but the server's replies have no token counts (`usage`)",
                 where=self.url,
                 fix="use a server that reports token usage, or remove the prices to compute the cost from time",
             )
-        return int(prompt or 0), int(completion or 0)
+        return (prompt if isinstance(prompt, int) else 0), (completion if isinstance(completion, int) else 0)
 
 
 def _problem(reply: Reply) -> str:

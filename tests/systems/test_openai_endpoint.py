@@ -228,7 +228,7 @@ def test_a_reply_without_text_is_an_error_but_an_empty_error_field_is_not(server
     assert (answer.text, answer.error, answer.stopped) == ("0", "", True)
 
 
-@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": 7}])
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": 7}, [], {"prompt_tokens": "7"}])
 def test_replies_without_token_counts_are_refused_only_if_tokens_have_a_price(server, endpoint, usage):
     server.changes = {"usage": usage}
     [answer] = endpoint().answer(QUESTIONS[:1])
