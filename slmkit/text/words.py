@@ -4,7 +4,7 @@
     "C++ and C#, not C"   c++ and c# not c        but "++" after a word and "#" after a single letter belong to it
     "हिन्दी में"              हिन्दी में                   a vowel sign belongs to its word (Python's \\w excludes it)
     "iPhone15怎么充电"     iphone15 怎么 么充 充电   Chinese, Japanese: overlapping pairs of characters
-    "ນ້ຳດື່ມ"                ນ້ໍາ າດ ດື່ ື່ມ                Thai, Lao, Khmer, Burmese: the same, letters with their marks
+    "ภาษาไทย"             ภา าษ ษา าไ ไท ทย         Thai, Lao, Khmer, Burmese: the same, letters with their marks
 
 Pairs of characters are the practice of Lucene's CJKAnalyzer: they need no dictionary, and cut a question like its
 answer. Spellings of one word become equal: case, full width, digits of any script, and what writers leave out (vowel
@@ -122,19 +122,20 @@ def _pairs(run: str) -> list[str]:
 
 @functools.cache
 def _spans_unspaced() -> re.Pattern[str]:
-    after = rf"(?:(?![{_OPENING}])[^\w\s])*"  # signs and marks that follow
-    return re.compile(
-        rf"[{_OPENING}]*(?:[{CJK}]{{1,2}}|[{ALPHABETS}]{{1,4}}(?:(?=[{_marks()}])[{ALPHABETS}])*|[^\s{UNSPACED}{_OPENING}]+){after}|[{_OPENING}]+"
-    )
+    pair = f"[{CJK}]{{1,2}}"
+    letters = f"[{ALPHABETS}]{{1,4}}(?:(?=[{combining_marks()}])[{ALPHABETS}])*"
+    other = rf"[^\s{UNSPACED}{_OPENING}]+"
+    following = rf"(?:(?![{_OPENING}])[^\w\s])*"
+    return re.compile(f"[{_OPENING}]*(?:{pair}|{letters}|{other}){following}|[{_OPENING}]+")
 
 
 @functools.cache
 def _clusters() -> re.Pattern[str]:
-    return re.compile(f".[{_marks()}]*", re.DOTALL)
+    return re.compile(f".[{combining_marks()}]*", re.DOTALL)
 
 
 @functools.cache
-def _marks() -> str:
+def combining_marks() -> str:
     """The combining marks, as the inside of a character class; above U+FFFF those of Chakma and Adlam."""
     marks = [chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code)).startswith("M")]
     return "".join(marks) + "\U00011100-\U00011134\U0001e944-\U0001e94a"
@@ -143,7 +144,7 @@ def _marks() -> str:
 @functools.cache
 def _special() -> re.Pattern[str]:
     """A character that the pattern of plain words does not cut rightly."""
-    return re.compile(f"[{UNSPACED}{_KOREAN}{_marks()}]|{_PICTOGRAPH}")
+    return re.compile(f"[{UNSPACED}{_KOREAN}{combining_marks()}]|{_PICTOGRAPH}")
 
 
 @functools.cache
@@ -151,7 +152,9 @@ def _pattern() -> re.Pattern[str]:
     """The words of any script; group 1 is a run of an unspaced script."""
     runs = "|".join(f"[{script}]+" for script in (CJK, _THAI_LAO, _KHMER, _BURMESE))
     letters = rf"[^\W{UNSPACED}]"
-    return re.compile(rf"({runs})|\b[^\W\d_{UNSPACED}]#|{letters}+(?:[{_marks()}]+{letters}*)*(?:\+\+)?|{_PICTOGRAPH}")
+    return re.compile(
+        rf"({runs})|\b[^\W\d_{UNSPACED}]#|{letters}+(?:[{combining_marks()}]+{letters}*)*(?:\+\+)?|{_PICTOGRAPH}"
+    )
 
 
 @functools.cache
