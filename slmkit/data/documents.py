@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.reading.beir import beir_folder, document_text, is_beir
 from slmkit.data.reading.find_files import OnNote
 from slmkit.data.reading.read import read_rows
 from slmkit.errors import SlmkitError, counted
@@ -46,10 +47,13 @@ def read_passages(
         raise SlmkitError(
             f"chunk_overlap={chunk_overlap} must be smaller than chunk_size={chunk_size}", fix="set chunk_overlap=0"
         )
+    source = own_documents(path) or path
+    if source.name == "corpus.jsonl" and is_beir(source.parent):
+        return _whole_documents(source, encoding=encoding, on_note=on_note)
     spans = _tokens_of(tokenizer) if tokenizer else word_spans
     found: list[Passage] = []
     num_unspaced = 0  # documents
-    for row in read_rows(own_documents(path) or path, encoding=encoding, on_note=on_note):
+    for row in read_rows(source, encoding=encoding, on_note=on_note):
         text = next((row.values[name] for name in _TEXT_COLUMNS if isinstance(row.values.get(name), str)), None)
         if text is None:
             raise SlmkitError(
@@ -71,6 +75,15 @@ def read_passages(
     return found
 
 
+def _whole_documents(corpus: Path, *, encoding: str, on_note: OnNote | None) -> list[Passage]:
+    """The documents of a BEIR corpus, uncut, as the queries' relevance is about whole ones."""
+    texts = (document_text(row.values) for row in read_rows(corpus, encoding=encoding, on_note=on_note))
+    found = [Passage(passage_id(text), text) for text in dict.fromkeys(texts) if text]
+    if on_note:
+        on_note(f"{corpus.parent.name}/{corpus.name}: {counted(len(found), 'document')} of BEIR, searched uncut")
+    return found
+
+
 def stored_passages(documents: Path) -> list[Passage]:
     """The passages of a prepare run's folder; other documents are cut into passages now."""
     path = documents / "documents.jsonl" if documents.is_dir() else documents
@@ -81,9 +94,12 @@ def stored_passages(documents: Path) -> list[Passage]:
 
 
 def own_documents(folder: Path) -> Path | None:
-    """The documents.jsonl of a run's folder, or None."""
+    """The documents.jsonl of a run's folder, the corpus of a BEIR folder or of a file in its qrels/, or None."""
     path = folder / "documents.jsonl"
-    return path if path.is_file() else None
+    if path.is_file():
+        return path
+    beir = folder if is_beir(folder) else beir_folder(folder)
+    return beir / "corpus.jsonl" if beir else None
 
 
 def passages_of_rows(rows: Sequence[CanonicalRow], *, train: Sequence[CanonicalRow]) -> list[Passage]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from slmkit.data.reading.beir import beir_folder, is_beir
 from slmkit.data.reading.open_file import REFUSED, stem_of, suffix_of
 from slmkit.data.reading.split_names import Split, split_of_file
 from slmkit.errors import SlmkitError
@@ -39,6 +40,8 @@ def data_files(path: Path, *, on_note: OnNote | None = None) -> list[Path]:
         return [path / "data.jsonl"]
     found = _files_in(path)
     tables = _tables(found, path)
+    if is_beir(path):
+        return _training_tables(tables, path, note)
     documents = [p for p in found if suffix_of(p) in DOCUMENT_SUFFIXES and p not in tables]
     if unread := [p for p in found if suffix_of(p) in REFUSED]:
         command = REFUSED[suffix_of(unread[0])]
@@ -79,6 +82,8 @@ def _files_in(folder: Path) -> list[Path]:
 
 def _tables(found: Sequence[Path], folder: Path) -> list[Path]:
     """The tables among the files; text files that are named as splits and hold tagged tokens count."""
+    if is_beir(folder):
+        return [p for p in found if beir_folder(p) == folder]
     arrow = [p for p in found if suffix_of(p) == ".arrow" and not p.name.startswith("cache-")]
     tables = arrow or [p for p in found if suffix_of(p) in TABLE_SUFFIXES]
     return tables or [p for p in found if suffix_of(p) == ".txt" and split_of_file(p, folder) and _holds_tags(p)]

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from slmkit.data.reading.beir import beir_folder, beir_rows
 from slmkit.data.reading.class_names import class_features, class_note, renamer
 from slmkit.data.reading.csv_rows import csv_rows
 from slmkit.data.reading.encoding import find_encoding
@@ -128,6 +129,12 @@ def _values(file: Path, suffix: str, root: Path, encoding: str, note: OnNote) ->
 
         return arrow_rows(file, root, on_note=note)
     found = find_encoding(file, encoding=encoding, on_note=note)
+    if folder := beir_folder(file):
+        queries, corpus = (
+            jsonl_rows(path, find_encoding(path, encoding=encoding, on_note=note), on_note=note)
+            for path in (folder / "queries.jsonl", folder / "corpus.jsonl")
+        )
+        return beir_rows(csv_rows(file, found, on_note=note), queries, corpus, qrels=file, on_note=note)
     if suffix in (".csv", ".tsv"):
         rows: Iterator[Values] = csv_rows(file, found, on_note=note)
     elif suffix in (".jsonl", ".ndjson"):
