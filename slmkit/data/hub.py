@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from slmkit.data.reading.class_names import renamer
+from slmkit.data.reading.plain_values import plain
 from slmkit.errors import RefusedError, SlmkitError
 
 
@@ -63,17 +65,40 @@ def open_split(dataset: str, *, config: str | None, split: str, revision: str | 
 
 
 def rows_of(
-    dataset: Any, *, max_rows: int | None = None, on_row: Callable[[], object] | None = None
+    dataset: Any,
+    *,
+    max_rows: int | None = None,
+    on_row: Callable[[], object] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The rows as JSON values: class ids become class names; bytes and images are omitted."""
-    from datasets import ClassLabel
+    """The rows as JSON values: class ids become class names, dates text. Images and sounds are left out and reported.
 
-    named = {key: feature for key, feature in (dataset.features or {}).items() if isinstance(feature, ClassLabel)}
-    for row in islice(dataset, max_rows):
+    Raises: SlmkitError naming the row and column of a value that JSON does not have.
+    """
+    features = dataset.features.to_dict() if dataset.features else {}
+    media = [name for name, feature in features.items() if _is_media(feature)]
+    if media and on_note:
+        on_note(f"images, sounds and videos are not read: {', '.join(media)}")
+    if media:
+        dataset = dataset.remove_columns(media)  # otherwise each would be decoded
+    named = {name: renamer(feature) for name, feature in features.items() if name not in media}
+    for number, row in enumerate(islice(dataset, max_rows), 1):
         if on_row:
             on_row()
-        yield {
-            key: named[key].int2str(value) if key in named and isinstance(value, int) and value >= 0 else value
-            for key, value in row.items()
-            if isinstance(value, str | int | float | bool | list | dict | None)
-        }
+        values = {}
+        for name, value in row.items():
+            try:
+                values[name] = named[name](plain(value)) if name in named else plain(value)
+            except ValueError as error:
+                fix = f"choose another config, or export the data set without the column {name!r}"
+                raise SlmkitError(f"{name!r} holds {error}", where=f"row {number}", fix=fix) from None
+        yield values
+
+
+def _is_media(feature: Any) -> bool:
+    """Whether a feature of `datasets` is an image, a sound, a video or a PDF, or a list of them."""
+    if isinstance(feature, list):
+        return any(map(_is_media, feature))
+    if not isinstance(feature, dict):
+        return False
+    return feature.get("_type") in ("Image", "Audio", "Video", "Pdf") or _is_media(feature.get("feature"))

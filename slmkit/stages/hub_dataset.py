@@ -28,7 +28,7 @@ def hub_dataset(
         run.note(note)
     found = open_split(dataset, config=config, split=split, revision=about.revision, streaming=max_rows is not None)
     with run.progress(f"read {dataset}", max_rows or about.num_rows, "rows") as bar:
-        run.table("data", rows_of(found, max_rows=max_rows, on_row=bar.advance))
+        run.table("data", rows_of(found, max_rows=max_rows, on_row=bar.advance, on_note=run.note))
     with open(run.path("data.jsonl"), "rb") as file:
         run.metric(num_rows=sum(1 for _ in file))
 

@@ -1,7 +1,10 @@
 """Data sets of the hub and folders saved by `datasets`: class names, separate splits, errors without a network."""
 
+from datetime import date, datetime
+from decimal import Decimal
+
 import pytest
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
 from project_files import Finished
 
 from slmkit.data.hub import describe, rows_of
@@ -23,6 +26,44 @@ def test_class_ids_become_names_and_a_stream_ends_at_max_rows():
     rows = list(rows_of(some(50).to_iterable_dataset(), max_rows=3, on_row=lambda: seen.append(1)))
     assert [row["label"] for row in rows] == ["bad", "good", "bad"]
     assert len(seen) == 3
+
+
+def test_every_type_of_a_data_set_becomes_a_json_value():
+    features = Features(
+        {
+            "tags": [ClassLabel(names=["O", "B-X"])],
+            "record": {"kind": ClassLabel(names=["p", "q"]), "on": Value("date32")},
+            "when": Value("timestamp[s]"),
+            "price": Value("decimal128(5, 2)"),
+            "score": Value("float64"),
+            "raw": Value("binary"),
+        }
+    )
+    row = {
+        "tags": [1, 0],
+        "record": {"kind": 1, "on": date(2026, 1, 31)},
+        "when": datetime(2026, 1, 31, 9, 5),
+        "price": Decimal("4.50"),
+        "score": float("nan"),
+        "raw": b"caf\xc3\xa9",
+    }
+    assert list(rows_of(Dataset.from_list([row], features=features))) == [
+        {
+            "tags": ["B-X", "O"],
+            "record": {"kind": "q", "on": "2026-01-31"},
+            "when": "2026-01-31T09:05:00",
+            "price": "4.50",
+            "score": None,
+            "raw": "café",
+        }
+    ]
+    notes = []
+    pictures = Dataset.from_dict({"image": [None], "text": ["a"]}).cast_column("image", Image())
+    assert list(rows_of(pictures, on_note=notes.append)) == [{"text": "a"}]
+    assert notes == ["images, sounds and videos are not read: image"]
+    with pytest.raises(SlmkitError) as caught:
+        list(rows_of(Dataset.from_dict({"raw": [b"fine", b"\xff"]})))
+    assert caught.value.where == "row 2"
 
 
 def test_without_a_network_a_hub_data_set_is_refused_with_a_fix(slmkit):
