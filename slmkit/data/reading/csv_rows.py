@@ -50,7 +50,8 @@ def csv_rows(file: Path, encoding: Encoding, *, on_note: OnNote) -> Iterator[tup
         header = next(records, None)
         if header is None:
             return
-        names = _header(header[0], f"{file}:{header[1]}")
+        is_quoted = plain and all(len(name) > 1 and name[0] == name[-1] == '"' for name in header[0])
+        names = _header([name[1:-1] if is_quoted else name for name in header[0]], f"{file}:{header[1]}")
         yield from _with_names(names, records, file, on_note)
 
 

@@ -15,8 +15,11 @@ from typing import Any, Literal
 
 from slmkit.data.reading.column_names import ROW_LISTS, usual
 from slmkit.data.reading.split_names import split_named
+from slmkit.errors import counted
 
 WRAPPERS = ("data", "rows", "examples", "items", "train")  # keys whose only purpose is to contain the rows
+
+_CONTAINERS = ("sections", "columns", "keyed columns", "split table", "parts")
 
 Kind = Literal["row", "sections", "columns", "keyed columns", "split table", "by id", "parts"]
 
@@ -39,6 +42,8 @@ def layout_of(value: Mapping[str, Any]) -> Layout:
     known = usual(value)
     if not known and not lists and (parts := _parts(records)):
         return Layout("parts", parts, tuple(key for key in records if key not in parts))
+    if len(records) == len(value) == 1 and layout_of(inner := next(iter(records.values()))).kind in _CONTAINERS:
+        return Layout("parts", tuple(records)) if inner else Layout("row")
     is_one_column = len(value) == 1 and bool(known) and not isinstance(_first(lists), dict)
     if len(lists) == len(value) and (len(known) >= 2 or is_one_column):
         return Layout("columns")
@@ -56,7 +61,7 @@ def object_rows(value: Mapping[str, Any], layout: Layout) -> Iterator[dict[str, 
     if layout.kind == "parts":
         for key in layout.keys:
             inner = layout_of(value[key]) if isinstance(value[key], dict) else None
-            section = {} if key in WRAPPERS and len(layout.keys) == 1 else {"section": key}
+            section = {} if len(layout.keys) == 1 else {"section": key}
             rows = object_rows(value[key], inner) if inner else map(as_row, value[key])
             yield from ({**section, **row} for row in rows)
     elif layout.kind == "sections":
@@ -86,12 +91,13 @@ def object_rows(value: Mapping[str, Any], layout: Layout) -> Iterator[dict[str, 
 def layout_note(layout: Layout, num_rows: int) -> str:
     """How the object was read, for the user; "" for the layouts that need no explanation."""
     unread = f"; not read: {', '.join(layout.unread[:6])}" if layout.unread else ""
+    rows = counted(num_rows, "row")
     said = {
-        "columns": f"an object of columns, read as {num_rows:,} rows",
-        "keyed columns": f"an object of columns, read as {num_rows:,} rows; their keys are in the column 'id'",
-        "split table": f"a table with separate column names, read as {num_rows:,} rows",
-        "by id": f"an object keyed by id, read as {num_rows:,} rows; the keys are in the column 'id'",
-        "parts": f"rows inside {', '.join(map(repr, layout.keys[:6]))}, read as {num_rows:,} rows",
+        "columns": f"an object of columns, read as {rows}",
+        "keyed columns": f"an object of columns, read as {rows}; their keys are in the column 'id'",
+        "split table": f"a table with separate column names, read as {rows}",
+        "by id": f"an object keyed by id, read as {rows}; the keys are in the column 'id'",
+        "parts": f"rows inside {', '.join(map(repr, layout.keys[:6]))}, read as {rows}",
         "sections": "",
         "row": "",
     }[layout.kind]

@@ -51,9 +51,8 @@ def _rows(text: str, file: Path, reader: JsonReader, note: OnNote) -> Iterator[t
         if said := layout_note(layout, 0):
             note(f"{file.name}: {said}")
         is_wrapper = len(layout.keys) == 1 and layout.keys[0] in WRAPPERS
-        for key, value, place in walk.sections():
-            if key in layout.keys:
-                yield as_row(value) if is_wrapper else {"section": key, **as_row(value)}, place
+        for key, value, place in walk.sections(layout.keys):
+            yield as_row(value) if is_wrapper else {"section": key, **as_row(value)}, place
         return
     walk.skip()
     value = walk.value()  # strictly, as a repeated key would lose a row or a column

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +75,15 @@ class JsonWalk:
             self._comma("]")
         self._take("]")
 
-    def sections(self) -> Iterator[tuple[str, Any, Item]]:
-        """(key, item, place) for each list of the object that begins here."""
+    def sections(self, keys: Container[str]) -> Iterator[tuple[str, Any, Item]]:
+        """(key, item, place) for the lists under these keys of the object that begins here."""
         self.skip()
         self._take("{")
         while self.skip() and self.peek() != "}":
             key = self.value()
             self._take(":")
             self.skip()
-            if self.peek() == "[":
+            if key in keys and self.peek() == "[":
                 for value, place in self.elements():
                     yield key, value, place
             else:
@@ -103,9 +103,6 @@ class JsonWalk:
         self.skip()
         if self.peek() != closing:
             self._take(",")
-            self.skip()
-            if self.peek() == closing:
-                raise self.fault(f"not valid JSON: {closing!r} after a comma", "remove the comma before it")
 
     def _take(self, character: str) -> None:
         self.skip()

@@ -32,13 +32,13 @@ def jsonl_rows(file: Path, encoding: Encoding, *, on_note: OnNote) -> Iterator[t
                 raise SlmkitError(
                     f"not valid JSON ({why}): {line[:_EXCERPT]!r}",
                     where=f"{file}:{number}",
-                    fix="write one complete JSON object per line",
+                    fix="write one complete JSON object per line, or name the file .json",
                 ) from None
             if not isinstance(values, dict):
                 raise SlmkitError(
                     f"expected a JSON object, found {type(values).__name__}: {line[:_EXCERPT]!r}",
                     where=f"{file}:{number}",
-                    fix='write one JSON object per line: {"text": ..., "label": ...}',
+                    fix='write one JSON object per line: {"text": ..., "label": ...}, or name the file .json',
                 )
             yield values, number
     if reader.num_nan:

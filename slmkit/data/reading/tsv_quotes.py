@@ -38,10 +38,10 @@ def quotes_are_text(file: Path, encoding: Encoding, *, skipped: int, on_note: On
         if count != width:
             return False
         num_lines += 1
-        if line.startswith('"') or '\t"' in line:
+        if num_lines > 1 and (line.startswith('"') or '\t"' in line):
             num_quoted += 1
     if not num_quoted or width < 2:
-        return not num_quoted
+        return False
     is_text = _num_quoted_rows(file, encoding, skipped, width) != num_lines or not _encloses(file, encoding, skipped)
     if is_text:
         on_note(

@@ -30,6 +30,8 @@ def test_quotes_in_a_tsv_without_quoting_are_text_and_this_is_said(tmp_path):
         ('text\tlabel\n"a, b"\tx\nc\ty\n', ["a, b", "c"]),  # Excel quotes values with a comma
         ('text\tlabel\n"Yes."\tx\nhe said\ty\n', ['"Yes."', "he said"]),  # a reply in quotes, for no such reason
         ('text\tlabel\n"Yes," she said\tx\nb\ty\n', ['"Yes," she said', "b"]),
+        ('"text"\t"label"\na\tx\nb\ty\n', ["a", "b"]),  # quotes around the column names only
+        ('"text"\t"label"\n"Yes," she said\tx\nb\ty\n', ['"Yes," she said', "b"]),
         ('text\tlabel\n5" pipe\tx\nb\ty\n', ['5" pipe', "b"]),
     ],
 )

@@ -29,6 +29,7 @@ NUMBERED = [{"text": "a", "label": "x", "id": "0"}, {"text": "b", "label": "y", 
         ({"train": {"q1": ROWS[0]}, "test": {"q2": ROWS[1]}},
          [{"section": "train", **KEYED[0]}, {"section": "test", **KEYED[1]}]),
         ({"text": ["a", "b"]}, [{"text": "a"}, {"text": "b"}]),
+        ({"dataset": {"name": "set", "data": ROWS}}, ROWS),
         ({"messages": [{"role": "user", "content": "a"}]}, [{"messages": [{"role": "user", "content": "a"}]}]),
         ({"question": "a", "answer": "b"}, [{"question": "a", "answer": "b"}]),
         ({"q1": {"text": "a", "id": 7}, "q2": {"text": "b", "id": 8}},
@@ -61,6 +62,8 @@ def test_a_repeated_id_is_refused(tmp_path):
 
 
 def test_a_place_in_a_json_list_is_true(tmp_path):
+    beside = list(read_rows(write(tmp_path / "e.json", json.dumps({"labels": ["x", "y"], "data": ROWS}))))
+    assert beside[1].where.endswith("e.json: item 2")
     in_one_line = list(read_rows(write(tmp_path / "a.json", json.dumps(ROWS))))
     assert in_one_line[1].where.endswith("a.json: item 2")
     in_lines = list(read_rows(write(tmp_path / "b.json", json.dumps(ROWS, indent=1))))
