@@ -15,14 +15,15 @@ from slmkit.errors import FailedError, counted
 from slmkit.evaluation.answer_cache import open_cache
 from slmkit.evaluation.answer_file import NUM_ALONE, AnswerFile
 from slmkit.evaluation.peak_memory import peak_memory
+from slmkit.evaluation.with_calls import with_calls
 from slmkit.evaluation.without_thinking import IN_THINKING, without_thinking
 from slmkit.gold.gold_set import Gold
 from slmkit.gold.guard import refuse_leaky_system
 from slmkit.types import Answer, Example, System, SystemPart, Task
 
 _FIXES = {  # by what is in the error
-    "exceeds? (the )?context": "lower max_new_tokens, use fewer shots, a smaller top_k or shorter passages, or take "
-    "a model with a longer context",
+    "exceeds? (the )?context|context (length|window)": "lower max_new_tokens, use fewer shots, a smaller top_k or "
+    "shorter passages, or take a model with a longer context",
     IN_THINKING: "raise max_new_tokens: thinking takes hundreds of tokens before the answer",
 }
 
@@ -63,7 +64,8 @@ def ask(
     by_id = {example.id: example for example in examples}
 
     def keep(answer: Answer) -> None:
-        answer = without_thinking(by_id[answer.example_id], answer)
+        example = by_id[answer.example_id]
+        answer = with_calls(example, without_thinking(example, answer))
         file.add(name, answer)
         if on_answer:
             on_answer(answer)
@@ -160,7 +162,7 @@ def _missing(answers: Sequence[Answer]) -> list[str]:
     fix = _fix(error)
     fix = f". {fix[0].upper()}{fix[1:]}" if fix else ""
     count = f"{errors.total():,} of {counted(len(answers), 'question')}"
-    return [f"{count} have no answer. The commonest reason: {error}{fix}"]
+    return [f"{count} have no answer (`error` in answers.jsonl). The commonest reason: {error}{fix}"]
 
 
 def _fix(error: str) -> str:

@@ -74,7 +74,7 @@ def eval(
     sentence = f"{name} scores {summary.score} by {metric_name(scorer)} on {frozen.task.name}"
     if bar is not None:
         sentence += f", {'at or above' if reached else 'below'} the bar of {bar:g}"
-    handicap = handicaps(len(frozen.task.labels), {name: summary}, file.setups)
+    handicap = handicaps(len(frozen.task.labels), {system.name: summary}, {system.name: file.setups[name]})
     run.verdict(f"{sentence}.{handicap}", positive=reached)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from slmkit.systems._post_json import RequestError
 from slmkit.text.tool_calls import calls_text
 
 _EVENT = re.compile(rb"\s*(?:data|event|id):")
@@ -32,7 +33,8 @@ class Reply:
 def read_body(content: bytes) -> dict[str, Any]:
     """The body of a reply, with a message in its first choice.
 
-    Raises: ValueError if it is no JSON, has no message, or reports an error.
+    Raises: ValueError if it is no JSON or reports an error; RequestError if it has no message, which another try would
+    not change.
     """
     try:
         body = _joined_events(content) if _EVENT.match(content) else json.loads(content)
@@ -42,8 +44,10 @@ def read_body(content: bytes) -> dict[str, Any]:
         has_message = isinstance(body["choices"][0]["message"], dict)
     except (KeyError, IndexError, TypeError):
         has_message = False
-    if not has_message or body.get("error"):
+    if isinstance(body, dict) and body.get("error"):
         raise ValueError(json.dumps(body, ensure_ascii=False)[:500])
+    if not has_message:
+        raise RequestError(f"the reply has no message: {json.dumps(body, ensure_ascii=False)[:500]}")
     checked: dict[str, Any] = body
     return checked
 

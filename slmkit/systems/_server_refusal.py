@@ -39,7 +39,8 @@ def _fix(error: RefusesAllError, client: httpx.Client, base: str, model_name: st
         return f"set url for the address {error.location}"
     if error.status in (401, 403):
         if "Authorization" not in client.headers:
-            return f"the request had no key: export {key_variable}=…, or name its variable with api_key_variable"
+            key = f"export {key_variable}=…, or name the variable that holds it with api_key_variable"
+            return f"the request had no key: {key}; if the server needs none, check `url`"
         return f"check the key in {key_variable} and what it is allowed to do, and `model_name`"
     if error.status == 402:
         return "add credit to the account, then run the same command: it keeps the answers so far"
