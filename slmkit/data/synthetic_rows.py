@@ -19,6 +19,7 @@ from typing import Literal
 from slmkit.data.canonical_row import CanonicalRow, user_and_assistant
 from slmkit.text.edit_distance import is_near_duplicate
 from slmkit.text.identity import loose
+from slmkit.text.words import count_words
 from slmkit.types import Answer
 
 Method = Literal["paraphrase", "expand", "questions"]
@@ -100,7 +101,7 @@ def read_answer(request: Request, answer: Answer) -> CanonicalRow | str:
     if is_near_duplicate(input, seed.input):
         return "near duplicate of its seed"
     if request.method == "paraphrase":
-        if len(input.split()) < _LEAST_SHARE * len(seed.input.split()):
+        if count_words(input) < _LEAST_SHARE * count_words(seed.input):
             return "much shorter than its seed"
         if not set(_NUMBER.findall(seed.input)) <= set(_NUMBER.findall(input)):
             return "a number of its seed is missing"

@@ -24,6 +24,7 @@ from slmkit.rows.template_check import Thinking, check_template
 from slmkit.runs.code_hash import code_hash
 from slmkit.selection.evidence import NOT_MEASURED, Evidence
 from slmkit.statistics.intervals import mean_score
+from slmkit.text.words import count_words
 from slmkit.training.probe import Probe, probe
 from slmkit.types import Answer, Example, ModelRef, Score, System, Task
 
@@ -169,7 +170,7 @@ def _stop_rate(loaded: Loaded, chats: Sequence[Chat]) -> float | None:
 
 def _tokens_a_word(loaded: Loaded, texts: Sequence[str]) -> float:
     ids = loaded.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-    return sum(map(len, ids)) / max(1, sum(len(text.split()) for text in texts))
+    return sum(map(len, ids)) / max(1, sum(map(count_words, texts)))
 
 
 def _probe(

@@ -11,13 +11,15 @@ from typing import Any
 
 from slmkit.systems import NotApplicable
 from slmkit.systems._rows import read_rows
+from slmkit.text.words import spelled_alike, terms_or_signs
 from slmkit.types import Answer, Example, Input, System, Task
 
 
 def linear_svm(task: Task, *, train: Input, C: float = 1.0) -> System:
     """Classifies with a linear SVM on TF-IDF features, fitted on `train`, a prepared run.
 
-    Features: words, pairs of words, runs of 2 to 5 characters within words. C: smaller regularises more.
+    Features: words, pairs of words, runs of 2 to 5 characters within words. Words are cut by script, see
+    slmkit.text.words: Chinese into characters and pairs of them. C: smaller regularises more.
     Source: Wang and Manning 2012, https://aclanthology.org/P12-2018, on the strength of this baseline.
     """
     if task.kind != "classification":
@@ -58,6 +60,10 @@ class _LinearSvm:
         texts, targets = [row.input for row in rows], [row.target for row in rows]
         if len(set(targets)) < 2:
             return DummyClassifier(strategy="most_frequent").fit(texts, targets)
-        words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-        characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
+        words = TfidfVectorizer(
+            ngram_range=(1, 2), sublinear_tf=True, lowercase=False, tokenizer=terms_or_signs, token_pattern=None
+        )
+        characters = TfidfVectorizer(
+            analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, preprocessor=spelled_alike
+        )
         return make_pipeline(make_union(words, characters), LinearSVC(C=self.C)).fit(texts, targets)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from slmkit.data.documents import stored_passages
 from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
+from slmkit.systems._retrieval_notes import retrieval_notes
 from slmkit.systems._rows import read_rows
 from slmkit.types import Answer, Example, Input, Passage, PositiveInt, Retriever, RetrieverPart, System, Task
 
@@ -42,6 +43,11 @@ class _RetrievalOnly:
     train: Path | None
     retriever: RetrieverPart
     top_k: int
+    searched: list[tuple[str, int]] = field(default_factory=list)  # questions, each with its number of hits
+
+    @property
+    def notes(self) -> list[str]:
+        return retrieval_notes(self.searched, found="row" if self.train else "passage")
 
     @property
     def about(self) -> dict[str, str]:
@@ -54,6 +60,7 @@ class _RetrievalOnly:
         start = time.perf_counter()
         found = index.search([question.input for question in questions], top_k=self.top_k)
         seconds = (time.perf_counter() - start) / max(1, len(questions))
+        self.searched.extend((question.input, len(hits)) for question, hits in zip(questions, found, strict=True))
         answers = []
         for question, hits in zip(questions, found, strict=True):
             best = hits[0].passage if hits else None

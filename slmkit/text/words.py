@@ -74,6 +74,16 @@ def search_terms(text: str) -> list[str]:
     return terms
 
 
+def spelled_alike(text: str) -> str:
+    """The text with one spelling per word, see above; its signs and spaces are kept."""
+    return _fold(text)[0]
+
+
+def terms_or_signs(text: str) -> list[str]:
+    """The `search_terms`; of a text of signs alone, the signs as one term, so that every text has a feature."""
+    return search_terms(text) or text.split() or [""]
+
+
 def count_words(text: str) -> int:
     """Number of words, for lengths: parts between spaces, or for other scripts by rule of thumb: `word_spans`."""
     return len(word_spans(text)) if is_unspaced(text) else len(text.split())

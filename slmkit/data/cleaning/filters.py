@@ -20,6 +20,7 @@ from slmkit.data.cleaning.label_errors import label_suspects
 from slmkit.data.cleaning.language import find_language, identify_language
 from slmkit.data.split import hash_share
 from slmkit.errors import SlmkitError
+from slmkit.text.words import count_words
 from slmkit.types import NonNegativeInt, PositiveInt
 
 _NEEDS = {
@@ -81,7 +82,7 @@ def _language(rows: Sequence[CanonicalRow], filters: Filters) -> dict[int, str]:
 def _length(rows: Sequence[CanonicalRow], filters: Filters) -> dict[int, str]:
     reasons = {}
     for i, row in enumerate(rows):
-        num_words = len(row.input.split()) + len(row.target.split())
+        num_words = count_words(row.input) + count_words(row.target)
         if filters.min_words is not None and num_words < filters.min_words:
             reasons[i] = f"fewer than {filters.min_words} words"
         elif filters.max_words is not None and num_words > filters.max_words:

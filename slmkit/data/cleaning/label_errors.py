@@ -16,6 +16,7 @@ from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.text.identity import alike_key
+from slmkit.text.words import terms_or_signs
 
 _FOLDS = 4
 
@@ -66,7 +67,10 @@ def label_suspects(texts: Sequence[str], labels: Sequence[str], *, seed: int = 0
         return []
     number = {name: j for j, name in enumerate(names)}
     label_ids = np.array([number[labels[i]] for i in rows])
-    vectors = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)).fit_transform([texts[i] for i in rows])
+    words = TfidfVectorizer(
+        sublinear_tf=True, ngram_range=(1, 2), lowercase=False, tokenizer=terms_or_signs, token_pattern=None
+    )
+    vectors = words.fit_transform([texts[i] for i in rows])
     classifier = SGDClassifier(loss="log_loss", alpha=1e-5, random_state=seed)
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     probabilities = cross_val_predict(classifier, vectors, label_ids, cv=folds, method="predict_proba")  # (N, labels)

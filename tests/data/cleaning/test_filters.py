@@ -34,6 +34,14 @@ def test_rows_that_are_too_short_or_too_long_are_dropped():
     }
 
 
+def test_the_length_of_a_chinese_row_is_not_one_word():
+    table = rows(("图书馆几点开门", "九点"), ("图书馆", "九点"), ("图书馆周一到周五早上九点开门，晚上八点关门", "九点"))
+    assert drop_reasons("length", table, Filters(min_words=5, max_words=8)) == {
+        1: "fewer than 5 words",
+        2: "more than 8 words",
+    }
+
+
 def test_balance_keeps_the_same_rows_per_label_in_any_order():
     table = rows(*((f"text {i}", "ham" if i % 10 else "spam") for i in range(200)))
     kept = apply_steps(table, ["balance"], keep_targets=True, filters=Filters(max_per_label=15))
