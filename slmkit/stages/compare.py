@@ -178,7 +178,7 @@ def _measure_all(
             run.note(f"{name} does not apply: {reason.what}")
             continue
         except NoAnswerError as reason:
-            run.note(f"{name} is not compared: {reason.what}. To compare it with --force: {reason.fix}")
+            run.note(f"{reason.what.rstrip('.')}. It is not compared; --force asks again: {reason.fix}")
             failed[name] = reason
             continue
         measured[name] = measure(name, part, answers)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from slmkit.text.fold_system import fold_system
 from slmkit.types import Message
 
 _REFUSES = re.compile(
@@ -26,6 +27,7 @@ _ONLY_STREAMS = re.compile(
     r"(?:only|enable).{0,20}stream|stream.{0,20}(?:must|require|only)|non-streaming", re.IGNORECASE
 )
 
+_MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")
 SYSTEM_IS_FOLDED = "refuses a system message, so it is put at the start of the first user turn"
 
 
@@ -42,7 +44,7 @@ class ChatRequest:
         self, model_name: str, messages: Sequence[Message], *, max_new_tokens: int, tools: Sequence[Any] = ()
     ) -> dict[str, Any]:
         """The request for one answer, decoded greedily where the server lets it."""
-        chat = as_api_messages(messages if self.sends_system else folded(messages))
+        chat = as_api_messages(messages if self.sends_system else fold_system(messages))
         body: dict[str, Any] = {"model": model_name, "messages": chat}
         if tools:
             body["tools"] = [as_api_tool(tool) for tool in tools]
@@ -88,30 +90,17 @@ def refuses_system(refusal: str) -> bool:
     return _SYSTEM.search(refusal) is not None and _REFUSES.search(refusal) is not None
 
 
-def folded(messages: Sequence[Message]) -> list[Message]:
-    """The messages with each system message at the start of the user turn after it."""
-    chat: list[Message] = []
-    waiting: list[str] = []
-    for message in messages:
-        if message["role"] == "system":
-            waiting.append(message["content"])
-        elif message["role"] == "user" and waiting:
-            chat.append({**message, "content": "\n\n".join([*waiting, message["content"]])})
-            waiting = []
-        else:
-            chat.append(message)
-    return chat + [{"role": "user", "content": text} for text in waiting]
-
-
 def as_api_messages(messages: Sequence[Message]) -> list[Message]:
     """The messages as the API wants them: every call with an id and its arguments as text, every result with the id.
 
-    Data sets often have neither: ids are numbered in order, and a result without one belongs to the first open call.
+    Data sets often have no ids: calls are numbered in order, and a result without an id belongs to the first open
+    call. Other keys, such as `weight`, are for training and are not sent.
     """
     chat: list[Message] = []
     open_ids: list[str] = []
     number = 0
-    for message in messages:
+    for whole in messages:
+        message = {key: value for key, value in whole.items() if key in _MESSAGE_KEYS}
         if calls := message.get("tool_calls"):
             named = []
             for call in calls:
@@ -133,7 +122,11 @@ def _as_api_call(call: Mapping[str, Any], id: str) -> dict[str, Any]:
     assert called is not None
     arguments = called.get("arguments", {})
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return {"id": call.get("id") or id, "type": "function", "function": {"name": called["name"], "arguments": text}}
+    return {
+        "id": call.get("id") or id,
+        "type": "function",
+        "function": {"name": str(called.get("name", "")), "arguments": text},
+    }
 
 
 def as_api_tool(tool: Any) -> Any:

@@ -18,8 +18,9 @@ from slmkit.errors import SlmkitError
 from slmkit.evaluation.without_thinking import without_thinking
 from slmkit.systems._chat import Opening, ShowLabels, opening_of
 from slmkit.systems._chat_reply import read_reply
-from slmkit.systems._chat_request import SYSTEM_IS_FOLDED, as_api_messages, as_api_tool, folded, refuses_system
+from slmkit.systems._chat_request import SYSTEM_IS_FOLDED, as_api_messages, as_api_tool, refuses_system
 from slmkit.systems._shots import FewShot, Shots, chats_of
+from slmkit.text.fold_system import fold_system
 from slmkit.types import Answer, Example, Input, Keys, Message, PositiveInt, System, Task
 
 
@@ -84,7 +85,7 @@ class _LlamaCpp:
     def _ask(self, question: Example, chat: list[Message]) -> Answer:
         start = time.perf_counter()
         try:
-            body = self._complete(folded(chat) if self.notes else chat, question.tools)
+            body = self._complete(fold_system(chat) if self.notes else chat, question.tools)
         except ValueError as error:  # the prompt is longer than the context, or the template refuses the chat
             if not self.notes and refuses_system(str(error)):
                 self.notes.append(f"the chat template {SYSTEM_IS_FOLDED}")

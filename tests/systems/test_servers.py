@@ -240,7 +240,12 @@ def test_tool_calls_are_the_answer_and_the_tools_are_sent(server, endpoint):
     server.dialect = lambda body: said(None, "tool_calls", tool_calls=calls)
     history = (
         {"role": "user", "content": "where is the ball?"},
-        {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "find", "arguments": {"room": 2}}}]},
+        {
+            "role": "assistant",
+            "content": "",
+            "weight": 0,
+            "tool_calls": [{"function": {"name": "find", "arguments": {"room": 2}}}],
+        },
         {"role": "tool", "content": "no"},
     )
     question = Example("q", "where is the ball?", "", messages=history, tools=(TOOL,))
@@ -250,6 +255,7 @@ def test_tool_calls_are_the_answer_and_the_tools_are_sent(server, endpoint):
     assert body["tools"] == [{"type": "function", "function": TOOL}]
     _, _, call, result = body["messages"]
     assert call["tool_calls"][0]["function"] == {"name": "find", "arguments": '{"room": 2}'}
+    assert "weight" not in call
     assert call["tool_calls"][0]["id"] == result["tool_call_id"]
 
 
