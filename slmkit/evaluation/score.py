@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from slmkit.errors import SlmkitError
 from slmkit.evaluation.answer_file import NUM_ALONE
 from slmkit.gold.gold_set import Gold
-from slmkit.metrics._text import normalised, read_json
+from slmkit.metrics._read_json import read_json
+from slmkit.metrics._text import normalised
 from slmkit.metrics.fields import json_fields, json_match
 from slmkit.metrics.match import contains, exact_match, numeric
 from slmkit.metrics.overlap import f1, rouge_l
 from slmkit.metrics.retrieval import mrr, ndcg, recall
 from slmkit.statistics.intervals import mean_score
+from slmkit.text.words import count_words
 from slmkit.types import Answer, Example, Score, Task
 
 if TYPE_CHECKING:
@@ -35,11 +37,16 @@ _FINAL_NUMBER = re.compile(r"####\s*[-+]?\$?\d[\d,.]*\s*$")  # the end of a work
 _LONG_TARGET = 8  # words; two correct answers longer than this rarely have the same wording
 
 
-def score_answers(metric: Metric, examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
-    """One score per item; an answer with an error scores 0, whatever the metric makes of its text."""
+def score_answers(
+    metric: Metric, examples: Sequence[Example], answers: Sequence[Answer], *, in_unit: bool = True
+) -> list[float]:
+    """One score per item; an answer with an error scores 0, whatever the metric makes of its text.
+
+    in_unit: scores are from 0 to 1, where 1 is a correct answer. Raises: SlmkitError for any other.
+    """
     return [
-        0.0 if answer.error else as_number(metric, call_metric(metric, example, answer), f"item {example.id!r}")
-        for example, answer in zip(examples, answers, strict=True)
+        0.0 if a.error else as_number(metric, call_metric(metric, e, a), f"item {e.id!r}", in_unit=in_unit)
+        for e, a in zip(examples, answers, strict=True)
     ]
 
 
@@ -55,11 +62,18 @@ def call_metric(metric: Callable[..., float], *arguments: Any) -> Any:
         raise SlmkitError(what, where=f"{line.filename}:{line.lineno}", fix="fix the metric") from error
 
 
-def as_number(metric: Callable[..., float], value: Any, about: str) -> float:
-    """The value a metric returned, as a float. Raises SlmkitError if it is not a finite number."""
-    if isinstance(value, numbers.Real) and math.isfinite(value):
-        return float(value)
+def as_number(metric: Callable[..., float], value: Any, about: str, *, in_unit: bool = False) -> float:
+    """The value a metric returned, as a float.
+
+    Raises: SlmkitError if it is not a finite number, or with in_unit not from 0 to 1, up to rounding.
+    """
     name = _label(metric)
+    if isinstance(value, numbers.Real) and math.isfinite(value):
+        if not in_unit or -1e-9 <= value <= 1 + 1e-9:
+            return float(value)
+        what = f"metric {name} returned {value:g} for {about}; a score is from 0 to 1"
+        fix = f"more_metrics: [{name}] reports any unit; as `metric`, return 1.0 for a correct answer"
+        raise SlmkitError(what, where=metric_place(metric), fix=fix)
     fix = "return a finite number for every item: 1.0 if it is correct, 0.0 if it is wrong"
     raise SlmkitError(f"metric {name} returned {value!r} for {about}", where=metric_place(metric), fix=fix)
 
@@ -166,7 +180,7 @@ def default_metric(gold: Gold) -> Metric:
         return json_fields
     if gold.examples and all(_FINAL_NUMBER.search(example.target) for example in gold.examples):
         return numeric
-    words = [len(example.target.split()) for example in gold.examples] or [0]
+    words = [count_words(example.target) for example in gold.examples] or [0]
     return f1 if gold.task.kind == "generation" and stdlib_statistics.median(words) > _LONG_TARGET else exact_match
 
 

@@ -41,8 +41,8 @@ def is_set_metric(metric: Callable[..., float]) -> bool:
 def check_metrics(metric: Callable[..., float] | None, more: Sequence[Callable[..., float]] | None) -> None:
     """Tries every metric on two made-up answers.
 
-    Raises: SlmkitError if one needs a missing package, has the wrong signature, or does not return a number; or if
-    `metric` needs the whole set.
+    Raises: SlmkitError if one needs a missing package, has the wrong signature, or does not return a finite number; or
+    if `metric` needs the whole set, or returns a value that is not from 0 to 1.
     """
     for one in [*([metric] if metric else []), *(more or [])]:
         _check_signature(one)
@@ -57,7 +57,8 @@ def check_metrics(metric: Callable[..., float] | None, more: Sequence[Callable[.
         if is_set_metric(one):
             as_number(one, call_metric(one, examples, answers), "a set of two")
         else:
-            as_number(one, call_metric(one, examples[0], answers[0]), "the target 'a' and the answer 'a'")
+            value = call_metric(one, examples[0], answers[0])
+            as_number(one, value, "the target 'a' and the answer 'a'", in_unit=one is metric)
 
 
 def _check_signature(metric: Callable[..., float]) -> None:
@@ -111,7 +112,7 @@ def more_scores(
                 ):  # not score_answers: it scores errors 0, which may be the best value of this metric
                     values = [metric(*pair) for pair in zip(examples, answers, strict=True)]
                 else:
-                    values = score_answers(metric, examples, answers)
+                    values = score_answers(metric, examples, answers, in_unit=False)
                 scores[name] = mean_score(values, clusters=clusters, seed=seed)
         except SlmkitError as error:
             if on_note:
@@ -171,7 +172,7 @@ def _set_score(
 
     Documents are resampled, each with all its items; without clusters, items.
     """
-    value = metric(examples, answers)
+    value = as_number(metric, call_metric(metric, examples, answers), "the whole set")
     uses = _USES.get(getattr(metric, "function", metric))
     documents: dict[str, list[tuple[Example, Answer]]] = {}
     for index, pair in enumerate(zip(examples, answers, strict=True)):

@@ -1,56 +1,58 @@
-"""Normalises texts and reads JSON from them, before metrics compare them."""
+"""Brings texts into one form before metrics compare them."""
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
-from collections.abc import Iterator
-from typing import Any
 
-_MAX_FAILURES = 20  # opening brackets without JSON: an answer of nothing but brackets must not take minutes
-_CITATION = re.compile(r"(?:(?<=[^\s:=`])|(?<=[^\s:=`] ))\[\d+\]|\[\d+\](?= ?[\w:\[])")
+from slmkit.types import Example
+
+_FINAL = " .,;:!?。，、؟؛۔।॥"
+_WRAPPERS = {'"': '"', "'": "'", "`": "`", "*": "*", "«": "»", "‹": "›", "「": "」", "『": "』"}
+_VARIANTS = {"'": "‘’‛ʼ′", '"': "“”„‟", "-": "‐‑‒–−", "/": "⁄∕"}
+# Soft hyphens, zero-width spaces, marks of direction, and the stroke that only widens an Arabic word.
+_UNSEEN = "\u00ad\u061c\u0640\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+_PLAIN = {ord(char): plain for plain, chars in (_VARIANTS | {"": _UNSEEN}).items() for char in chars}
+_RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
+_LOWERED = re.compile(r"(?<=\d)[₀₁₂₃₄₅₆₇₈₉]+")
+_MIXED = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
+
+
+def compatible(text: str) -> str:
+    """The text with one spelling per character: NFKC, straight quotes, one hyphen, no invisible characters.
+
+    NFKC alone would make 5² and 101₂ the numbers 52 and 1012, and 1½ the fraction 11/2: they become 5^2, 101_2, 1 1/2.
+    """
+    if text.isascii():
+        return text
+    text = _RAISED.sub(r"^\g<0>", _MIXED.sub(" ", _LOWERED.sub(r"_\g<0>", text)))
+    return unicodedata.normalize("NFKC", text).translate(_PLAIN)
 
 
 def normalised(text: str) -> str:
-    """The text in lower case, single-spaced, without outer quotes and final punctuation: " 'Oak.' " -> "oak"."""
-    text = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(text.split()).strip("\"'`“”‘’*").rstrip(".,;:!?").strip("\"'`“”‘’* ")
+    """The text in lower case, single-spaced, without quotes around it and final punctuation: " 'Oak.' " -> "oak".
 
-
-def read_json(text: str) -> Any | None:
-    """The first JSON object or array in the text, or None; a list of only numbers is taken if there is nothing else.
-
-    A number in brackets next to a word, as in "source [1] says", is a citation and not an array.
+    Quotes and stars go in pairs, so the grades A and A* stay two, as do 5' and 5". A text without a letter or a digit,
+    such as *, **, :) or "", keeps every sign (in NFC, without outer spaces): it equals only itself.
     """
-    decoder = json.JSONDecoder()
-    numbers, end, failed = None, 0, 0
-    for bracket in re.finditer(r"[{\[]", text):
-        start = bracket.start()
-        if start < end or _CITATION.match(text, start):
-            continue
-        try:
-            value, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):  # ValueError: invalid JSON, or a number of over 4,300 digits
-            failed += 1
-            if failed == _MAX_FAILURES:
-                break
-            continue
-        if not (isinstance(value, list) and all(isinstance(item, int | float) for item in value)):
-            return value
-        numbers = value if numbers is None else numbers
-    return numbers
+    plain = compatible(text).casefold()
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKC", plain)
+    plain = _unwrapped(" ".join(plain.split()))
+    return plain if any(map(str.isalnum, plain)) else unicodedata.normalize("NFC", text).strip()
 
 
-def fields_of(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Pairs of path and value, such as ("city", "oslo") and ("legs[].to", "rome"): list items share a path."""
-    if value is None and not path:
-        return
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from fields_of(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from fields_of(inner, f"{path}[]")
-    else:
-        yield path, normalised(value if isinstance(value, str) else json.dumps(value))
+def accepted(example: Example) -> tuple[str, ...]:
+    """The target and its aliases. An empty alias beside a target is none: no empty answer is right for it."""
+    aliases = (alias for alias in example.aliases if alias.strip() or not example.target.strip())
+    return (example.target, *aliases)
+
+
+def _unwrapped(text: str) -> str:
+    while True:
+        inner = text.rstrip(_FINAL)
+        if len(inner) > 1 and inner[-1] == _WRAPPERS.get(inner[0]):
+            inner = inner[1:-1].strip()
+        if inner == text:
+            return text
+        text = inner

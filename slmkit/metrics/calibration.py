@@ -26,6 +26,9 @@ def ece(examples: Sequence[Example], answers: Sequence[Answer], *, num_bins: Pos
             "ece needs the confidence of each answer, but this system reports none",
             fix="use a classification task with `decoding: labels`, or embedding_classifier",
         )
+    if wrong := [confidence for confidence, _ in rows if not 0 <= confidence <= 1]:
+        what = f"ece needs confidences from 0 to 1; {len(wrong)} are not, such as {wrong[0]}"
+        raise SlmkitError(what, fix="let the system report probabilities")
     bins: dict[int, list[tuple[float, float]]] = {}
     for confidence, score in rows:
         bins.setdefault(min(int(confidence * num_bins), num_bins - 1), []).append((confidence, score))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from slmkit.errors import SlmkitError
+from slmkit.metrics._text import accepted
 from slmkit.types import Answer, Example
 
 
@@ -15,16 +18,23 @@ def chrf(example: Example, answer: Answer) -> float:
     target "the cat", answer "the cats" -> 0.93; answer "the cat" -> 1.0; nothing in common -> 0.0.
     Source: Popović 2015, https://aclanthology.org/W15-3049.
     """
-    return float(_chrf().sentence_score(answer.text, [example.target, *example.aliases]).score) / 100
+    if not answer.text.strip() or not example.target.strip():
+        return float(answer.text.strip() == example.target.strip())
+    return float(_chrf().sentence_score(_nfc(answer.text), list(map(_nfc, accepted(example)))).score) / 100
 
 
 def corpus_chrf(examples: Sequence[Example], answers: Sequence[Answer]) -> float:
-    """chrF of the whole set: n-gram counts are summed before the F-score, as papers report it; aliases are ignored.
+    """chrF of the whole set: n-gram counts are summed before the F-score, as papers report it.
 
     targets "the cat" and "a dog", answers "the cats" and "dogs" -> 0.84, while the mean of chrf is 0.71.
     """
-    texts = [answer.text for answer in answers]
-    return float(_chrf().corpus_score(texts, [[example.target for example in examples]]).score) / 100
+    texts = [_nfc(answer.text) for answer in answers]
+    references = zip_longest(*(map(_nfc, accepted(example)) for example in examples))
+    return float(_chrf().corpus_score(texts, [list(row) for row in references]).score) / 100
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _chrf() -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.metrics._text import read_json
+from slmkit.metrics._read_json import read_json
 from slmkit.types import Answer, Example, Input
 
 

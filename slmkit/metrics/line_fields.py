@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from slmkit.metrics._text import normalised
+from slmkit.metrics._text import accepted, normalised
 from slmkit.types import Answer, Example
 
 
 def field(example: Example, answer: Answer, *, name: str) -> float:
-    """1 if the answer's field `name` has the target's value; other fields and their order do not matter.
+    """1 if the answer's field `name` has the value of the target or of an alias; other fields do not matter.
 
     name "code", target "code: falcon; team: amber", answer "team: oak; code: Falcon" -> 1.0.
-    A missing field -> 0.0.
+    A missing field, or one with two values ("code: falcon; code: oak") -> 0.0.
     """
-    value = _fields(answer.text).get(name)
-    return float(value is not None and value == _fields(example.target).get(name))
+    values = _values(answer.text, name)
+    return float(len(values) == 1 and values in (_values(text, name) for text in accepted(example)))
 
 
-def _fields(line: str) -> dict[str, str]:
+def _values(line: str, name: str) -> set[str]:
     parts = (part.partition(":") for part in line.split(";"))
-    return {key.strip(): normalised(value) for key, colon, value in parts if colon}
+    return {normalised(value) for key, colon, value in parts if colon and key.strip() == name}

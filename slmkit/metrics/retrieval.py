@@ -21,19 +21,20 @@ def mrr(example: Example, answer: Answer) -> float:
     """Reciprocal rank of the first relevant passage: rank 3 -> 0.333, none found -> 0.0."""
     if not example.relevant:
         return 1.0
-    ranks = (rank for rank, id in enumerate(answer.passages, 1) if id in example.relevant)
+    ranks = (rank for rank, id in enumerate(dict.fromkeys(answer.passages), 1) if id in example.relevant)
     return 1 / next(ranks, float("inf"))
 
 
 def ndcg(example: Example, answer: Answer, *, top_k: int = 10) -> float:
     """Normalised discounted cumulative gain: the sum of 1 / log2(rank + 1) over relevant passages, over its maximum.
 
-    Both of 2 relevant passages found, at ranks 2 and 3: (0.631 + 0.5) / (1 + 0.631) = 0.693.
+    Both of 2 relevant passages found, at ranks 2 and 3: (0.631 + 0.5) / (1 + 0.631) = 0.693. A passage that is found
+    twice counts at its first rank.
     Source: Järvelin and Kekäläinen 2002, https://doi.org/10.1145/582415.582418, with binary gains.
     """
     if not example.relevant:
         return 1.0
-    found = [id in example.relevant for id in answer.passages[:top_k]]
+    found = [id in example.relevant for id in dict.fromkeys(answer.passages)][:top_k]
     gain = sum(hit / log2(rank + 1) for rank, hit in enumerate(found, 1))
     best = sum(1 / log2(rank + 1) for rank in range(1, min(top_k, len(set(example.relevant))) + 1))
     return gain / best

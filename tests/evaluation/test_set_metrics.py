@@ -149,6 +149,30 @@ def test_a_metric_that_is_not_called_with_an_example_and_an_answer_is_refused(wr
     assert f"def {wrong.__name__}(example, answer)" in caught.value.fix
 
 
+@pytest.mark.parametrize("value", [5, -1.0, 100.0, 1.01])
+def test_a_score_is_from_0_to_1_and_a_further_metric_has_any_unit(value):
+    def points(example, answer):
+        return value if example.id == "1" else 1.0
+
+    with pytest.raises(SlmkitError, match=f"points returned {value:g} for item '1'") as caught:
+        score_answers(points, EXAMPLES, ANSWERS)
+    assert caught.value.where.startswith(__file__) and caught.value.fix.startswith("more_metrics: [points]")
+    with pytest.raises(SlmkitError, match=f"points returned {value:g} for the target"):
+        check_metrics(points, None)
+    check_metrics(None, [points])
+    assert more_scores(LABELS, [points], EXAMPLES, ANSWERS)["points"].value == pytest.approx((39 + value) / 40)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_a_metric_of_the_set_that_is_not_finite_is_noted(value):
+    def odd(examples, answers):
+        return value
+
+    notes = []
+    assert more_scores(LABELS, [odd], EXAMPLES, ANSWERS, on_note=notes.append) == {}
+    assert notes == [f"odd is missing: metric odd returned {value!r} for the whole set"]
+
+
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "1", (1.0,)])
 def test_a_score_must_be_a_finite_number(value):
     def odd(example, answer):
