@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from slmkit.text.words import UNSPACED, is_unspaced
+
 _DIGITS = re.compile(r"\D")
 
 
@@ -35,7 +37,7 @@ def mask_pii(text: str) -> str:
 def find_pii(text: str) -> list[Span]:
     """The spans of personal data in order, without overlaps; if several types match, the most strictly checked one."""
     found: list[Span] = []
-    for type, pattern, is_right in _TYPES:
+    for type, pattern, is_right in _UNSPACED if is_unspaced(text) else _SPACED:
         for match in pattern.finditer(text):
             start, stop = match.span()
             if is_right(match.group()) and not any(span.start < stop and start < span.stop for span in found):
@@ -65,27 +67,45 @@ def _is_anything(_: str) -> bool:
     return True
 
 
-_PHONE = re.compile(
-    r"""(?<![\w+.,/$€£-])(?:
-        \+\d{1,3}[ .-]?(?:\(?\d{1,5}\)?[ .-]?){1,5}\d{2,5}         # +44 20 7946 0958
-      | (?:00\d{1,3}[ .-]|0\d{1,4}[ ./-])(?:\d{1,5}[ .-]?){0,4}\d{2,5}  # 0044 20 7946 0958, 07700 900 123
-      | \(\d{2,5}\)[ .-]?\d{2,5}(?:[ .-]\d{2,5}){0,3}               # (555) 010-0123
-      | \d{3}[ .-]\d{3}[ .-]\d{4} | \d{2}(?:[ -]\d{2}){3,4}             # 555-010-0123, 60-56-85-91
-    )(?:[ ]?x\d{1,5})?(?!\w|-\d|[ .,]\d)""",
-    re.X,
-)
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_TYPES: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
-    ("EMAIL_ADDRESS", re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), _is_anything),
-    ("IBAN_CODE", re.compile(r"\b(?:[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}|[a-z]{2}\d{2}[a-z0-9]{11,30})\b"), _is_iban),
-    ("CREDIT_CARD", re.compile(r"(?<![\d+-])\d(?:[ -]?\d){11,18}(?![\d-])"), _is_card),
-    ("US_SSN", re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])"), _is_anything),
-    ("IP_ADDRESS", re.compile(rf"(?<![\d.])(?:{_OCTET}\.){{3}}{_OCTET}(?![\d.])"), _is_anything),
-    ("IP_ADDRESS", re.compile(r"(?<![\w:])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])", re.I), _is_anything),
-    (
-        "DOMAIN_NAME",
-        re.compile(r"\bhttps?://[^\s<>\"']+[^\s<>\"'.,;:!?)]|\bwww\.[\w-]+(?:\.[\w-]+)+[\w/]*", re.I),
-        _is_anything,
-    ),
-    ("PHONE_NUMBER", _PHONE, _is_phone),
-)
+_Type = tuple[str, re.Pattern[str], Callable[[str], bool]]
+
+
+def _types(*, unspaced: str = "") -> list[_Type]:
+    """The patterns; letters of `unspaced` scripts are not part of the data, nor need they be separated from it.
+
+    In "电话555-010-0123号" the number stands between two words without a space.
+    """
+    letter = rf"[^\W{unspaced}]"  # or a digit
+    within = f"(?![{unspaced}])" if unspaced else ""
+    name, part = rf"(?:{within}[\w.+-])+", rf"(?:{within}[\w-])+"
+    sign = "，。；：！？）」』、"
+    phone = rf"""(?<![+.,/$€£-])(?<!{letter})(?:
+        \+\d{{1,3}}[ .-]?(?:\(?\d{{1,5}}\)?[ .-]?){{1,5}}\d{{2,5}}         # +44 20 7946 0958
+      | (?:00\d{{1,3}}[ .-]|0\d{{1,4}}[ ./-])(?:\d{{1,5}}[ .-]?){{0,4}}\d{{2,5}}  # 0044 20 7946 0958, 07700 900 123
+      | \(\d{{2,5}}\)[ .-]?\d{{2,5}}(?:[ .-]\d{{2,5}}){{0,3}}               # (555) 010-0123
+      | \d{{3}}[ .-]\d{{3}}[ .-]\d{{4}} | \d{{2}}(?:[ -]\d{{2}}){{3,4}}             # 555-010-0123, 60-56-85-91
+    )(?:[ ]?x\d{{1,5}})?(?!{letter}|-\d|[ .,]\d)"""
+    iban = r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}|[a-z]{2}\d{2}[a-z0-9]{11,30}"
+    return [
+        ("EMAIL_ADDRESS", re.compile(rf"{name}@{part}(?:\.{part})+"), _is_anything),
+        ("IBAN_CODE", re.compile(rf"(?<!{letter})(?:{iban})(?!{letter})"), _is_iban),
+        ("CREDIT_CARD", re.compile(r"(?<![\d+-])\d(?:[ -]?\d){11,18}(?![\d-])"), _is_card),
+        ("US_SSN", re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])"), _is_anything),
+        ("IP_ADDRESS", re.compile(rf"(?<![\d.])(?:{_OCTET}\.){{3}}{_OCTET}(?![\d.])"), _is_anything),
+        ("IP_ADDRESS", re.compile(r"(?<![\w:])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])", re.I), _is_anything),
+        (
+            "DOMAIN_NAME",
+            re.compile(
+                rf"(?<!{letter})(?:https?://[^\s<>\"'{sign}]+[^\s<>\"'.,;:!?){sign}]"
+                rf"|www\.{part}(?:\.{part})+(?:{within}[\w/])*)",
+                re.I,
+            ),
+            _is_anything,
+        ),
+        ("PHONE_NUMBER", re.compile(phone, re.X), _is_phone),
+    ]
+
+
+_SPACED = _types()
+_UNSPACED = [*_types(unspaced=UNSPACED), *_SPACED[:1]]  # also 我@例子.公司
