@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -20,7 +21,7 @@ _COMMON = {language: frozenset(words.split()) for language, words in _WORDS.item
 _SCRIPTS = {
     "ja": re.compile(r"[\u3040-\u30ff]"),
     "ko": re.compile(r"[\uac00-\ud7af]"),
-    "zh": re.compile(r"[\u4e00-\u9fff]"),
+    "zh": re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]"),
     "ru": re.compile(r"[\u0400-\u04ff]"),
     "ar": re.compile(r"[\u0600-\u06ff]"),
     "hi": re.compile(r"[\u0900-\u097f]"),
@@ -39,7 +40,7 @@ def find_language(texts: Sequence[str]) -> str | None:
 
     A script counts as the language most written in it: Cyrillic as ru, Devanagari as hi.
     """
-    text = " ".join(texts)
+    text = unicodedata.normalize("NFKC", " ".join(texts))  # full-width letters; accents as part of their letter
     letters = len(_LETTER.findall(text))
     if not letters:
         return None

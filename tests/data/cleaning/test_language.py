@@ -1,5 +1,7 @@
 """Languages are identified by script and by common words."""
 
+import unicodedata
+
 import pytest
 
 from slmkit.data.cleaning.language import find_language, identify_language
@@ -17,6 +19,9 @@ from slmkit.data.cleaning.language import find_language, identify_language
         ("ru", "Где моя новая карта?"),
         ("ja", "カードはいつ届きますか。"),
         ("zh", "我的新卡什么时候到？"),
+        ("ja", "ｶｰﾄﾞﾊｲﾂﾄﾄﾞｷﾏｽｶ"),
+        ("en", "Ｈｏｗ　ｄｏ　ｙｏｕ　ｆｉｎｄ　ｔｈｅ　ｃａｒｄ　ｏｆ　ｔｈｅ　ｂａｎｋ？"),
+        ("vi", unicodedata.normalize("NFD", "Thẻ của tôi là một trong những thẻ không được nhận")),
         (None, "0x1f 22 !!"),
         (None, "zxq vbn qwrt plk mnb"),
     ],
