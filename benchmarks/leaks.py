@@ -18,13 +18,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slmkit.data.read_canonical import read_canonical
-from slmkit.text.identity import loose, Question
+from slmkit.text.identity import Question, loose
 from slmkit.text.leakage import Leak, find_leaks
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 SETS = {
     "banking77": ("banking77/train.csv", "banking77/test.csv"),
-    "clinc150": ("clinc150", "clinc150"),
+    "clinc150": ("clinc150/data_full.json", "clinc150/data_full.json"),
     "snips": ("snips", "snips"),
 }
 TEMPLATES = (
@@ -89,7 +89,7 @@ def _found(planted: Rows, gold: Rows) -> float:
 def _leaks(rows: Rows, gold: Rows) -> list[Leak]:
     """At most one leak per row: the gold text most similar to it."""
     (texts, answers), (asked, targets) = zip(*rows, strict=True), zip(*gold, strict=True)
-    return find_leaks(texts, asked, answers=(answers, targets))
+    return find_leaks([Question(t) for t in texts], [Question(t) for t in asked], answers=(answers, targets))
 
 
 def _change_words(share: float) -> Callable[[str, random.Random, list[str]], str]:
