@@ -64,6 +64,7 @@ def test_an_extraction_parses_if_the_answer_contains_json():
         (Task("t", "extraction"), "{}", {}, json_fields),
         (Task("t"), "oak", {}, exact_match),
         (Task("t"), "one " * 20, {}, f1),
+        (Task("t"), "图书馆周一到周五早上九点开门，晚上八点关门。", {}, f1),
         (Task("t"), "one " * 20, {"metric": "exact_match"}, exact_match),
     ],
 )
