@@ -126,6 +126,8 @@ def _fold(text: str) -> tuple[str, bool]:
 
 def _pairs(run: str) -> list[str]:
     """Overlapping pairs of characters, each a letter with its marks: 不用谢 -> 不用 用谢; a single one is kept."""
+    if run.isalpha() and len(run) > 1:  # no marks: the same, five times as fast
+        return [run[i : i + 2] for i in range(len(run) - 1)]
     units = _clusters().findall(run)
     return [a + b for a, b in pairwise(units)] or units
 
