@@ -10,19 +10,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.canonical_row import CanonicalRow, conversation_of
 from slmkit.data.documents import chunk
+from slmkit.text.tool_calls import answer_text
+from slmkit.text.words import count_words
 from slmkit.types import Message
 
 Count = Callable[[dict[str, Any]], int]  # the number of tokens of a row's values
 
 
 def split_row(row: CanonicalRow, max_length: int, count: Count) -> list[CanonicalRow]:
-    """The row in pieces of at most max_length tokens, in order; [] if a single exchange or word is too long.
+    """The row in pieces of at most max_length tokens, in order; [] for a pair, or if an exchange or word is too long.
 
     Each piece of a chat begins with the system turn and lacks the earlier turns. All pieces stay on the same side of
     the split into training and validation.
     """
+    if "prompt" in row.values:  # a pair: its answers belong to the whole prompt
+        return []
     pieces = _chats(row, max_length, count) if "messages" in row.values else _texts(row, max_length, count)
     if not pieces or any(count(piece.values) > max_length for piece in pieces):
         return []
@@ -39,7 +43,11 @@ def _chats(row: CanonicalRow, max_length: int, count: Count) -> list[CanonicalRo
             parts[-1] = longer
         else:
             parts.append(exchange)
-    return [_of(row, [*system, *part]) for part in parts if any(message["role"] == "assistant" for message in part)]
+    return [_of(row, [*system, *part]) for part in parts if any(map(_has_loss, part))]
+
+
+def _has_loss(message: Message) -> bool:
+    return message["role"] == "assistant" and message.get("weight") != 0
 
 
 def _exchanges(messages: Sequence[Message]) -> list[list[Message]]:
@@ -53,15 +61,16 @@ def _exchanges(messages: Sequence[Message]) -> list[list[Message]]:
 
 
 def _of(row: CanonicalRow, messages: list[Message]) -> CanonicalRow:
-    asked, answered = (next(m for m in messages if m["role"] == role) for role in ("user", "assistant"))
+    asked = conversation_of(messages)
+    input = next((message["content"] for message in reversed(asked) if message["role"] == "user"), row.input)
     values = {**row.values, "messages": messages}
-    return replace(row, values=values, input=asked["content"], target=answered["content"])
+    return replace(row, values=values, input=input, target=answer_text(messages[len(asked)]))
 
 
 def _texts(row: CanonicalRow, max_length: int, count: Count) -> list[CanonicalRow]:
     """A text in the largest pieces that fit: starts from its tokens per word and reduces the words until all fit."""
     text = row.values["text"]
-    words = max(1, int(len(text.split()) * max_length / count(row.values)))
+    words = max(1, int(count_words(text) * max_length / count(row.values)))
     while words:
         pieces = [replace(row, values={**row.values, "text": t}, input=t) for t in chunk(text, chunk_size=words)]
         if all(count(piece.values) <= max_length for piece in pieces):

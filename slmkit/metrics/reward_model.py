@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from slmkit.text.tool_calls import answer_message
 from slmkit.types import Answer, Example, Model
 
 
@@ -17,5 +18,5 @@ def reward_model(example: Example, answer: Answer, *, model: Model) -> float:
 
     if answer.error:
         return 0.0
-    turns = [*example.conversation, {"role": "assistant", "content": answer.text}]
-    return 1 / (1 + math.exp(-max(-50.0, min(50.0, score(model, turns)))))
+    turns = [*example.conversation, answer_message(answer.text, has_tools=bool(example.tools))]
+    return 1 / (1 + math.exp(-max(-50.0, min(50.0, score(model, turns, tools=example.tools)))))

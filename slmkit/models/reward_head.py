@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +52,14 @@ def load_scorer(ref: ModelRef) -> tuple[Any, Any]:
     return scorer.eval(), tokenizer
 
 
-def score(ref: ModelRef, messages: list[dict[str, Any]]) -> float:
+def score(ref: ModelRef, messages: list[dict[str, Any]], *, tools: Sequence[Any] = ()) -> float:
     """The reward model's score of a chat that ends with an answer: unbounded, higher is better."""
     import torch
 
     from slmkit.models.chat_template import render
 
     scorer, tokenizer = load_scorer(ref)
-    [ids] = render(tokenizer, [messages], add_generation_prompt=False)
+    [ids] = render(tokenizer, [messages], tools=[tools], add_generation_prompt=False)
     with torch.no_grad():
         return float(scorer(input_ids=torch.tensor([ids], device=scorer.device)).logits[0, 0])
 

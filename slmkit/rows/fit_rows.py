@@ -12,12 +12,14 @@ from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.cleaning.steps import ChangedRow, CleanedRows, dropped_row
 from slmkit.data.lengths import Lengths, OnOverflow, find_max_length, length_percentiles, rows_above_max_length
 from slmkit.data.overflow import split_row
-from slmkit.models.chat_template import with_system
+from slmkit.errors import counted
+from slmkit.models.chat_template import folding_note, render_text, with_system
 from slmkit.models.embedding_norms import embedding_norms
 from slmkit.models.model_folder import model_folder
 from slmkit.rows.loss_mask import Chat
+from slmkit.rows.preference_rows import one_class
 from slmkit.rows.template_check import TemplateReport, Thinking, check_template
-from slmkit.types import ModelRef
+from slmkit.types import Message, ModelRef
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -64,7 +66,7 @@ def fit_template(
     on_overflow: OnOverflow,
     thinking: Thinking | None,
 ) -> Fit:
-    """The rows, chats or plain texts, that fit the model's template and length.
+    """The rows that fit the model's template and length: chats, pairs, judged answers or plain texts.
 
     Raises: RefusedError if training on them would fail: no loss, an end of turn without loss, too many long rows.
     """
@@ -73,8 +75,13 @@ def fit_template(
     tokenizer = AutoTokenizer.from_pretrained(str(model_folder(model) or model.path))
     notes: list[str] = []
     report = None
-    if "messages" in rows[0].values:
-        chats = _chats(rows[:_TEMPLATE_ROWS], instruction)
+    values = [with_instruction(row.values, instruction) for row in rows]
+    if "text" not in values[0]:
+        chats = [
+            Chat(row.id, row.where, messages, tools=list(row.tools))
+            for row, its_values in zip(rows[:_TEMPLATE_ROWS], values, strict=False)
+            for messages in conversations(its_values)
+        ]
         report = check_template(tokenizer, chats, thinking=thinking, embedding_norms=embedding_norms(model))
         for fault in report.faults:
             if fault.severity == "error" and fault.name not in _FIXED_BY_TRAINING:
@@ -83,7 +90,8 @@ def fit_template(
         labelled = "".join(piece for piece, on in report.pieces if on)
         share = f"the loss covers {report.trained_share:.0%} of the tokens; in the first row these are {labelled!r}"
         notes.append(f"template {report.template_hash}: {share}")
-    lengths = _count(tokenizer, [with_instruction(row.values, instruction) for row in rows])
+        notes += _chat_notes(tokenizer, values)
+    lengths = _count(tokenizer, values, [row.where for row in rows])
     if report is None and max_length == "auto" and on_overflow != "split":
         notes.append(
             f"{length_percentiles(lengths)}; texts are kept whole (on_overflow=split cuts them to the model's context)"
@@ -96,28 +104,55 @@ def fit_template(
 
 
 def with_instruction(values: Mapping[str, Any], instruction: str) -> dict[str, Any]:
-    """The row's values, with the instruction as system message if it is a chat without one."""
-    messages = values.get("messages")
-    return {**values, "messages": with_system(messages, instruction)} if messages else dict(values)
+    """The row's values, with the instruction as system message if it is a chat or a pair without one."""
+    key = "messages" if "messages" in values else "prompt"
+    return {**values, key: with_system(values[key], instruction)} if key in values else dict(values)
 
 
-def _chats(rows: Sequence[CanonicalRow], instruction: str) -> list[Chat]:
-    return [Chat(row.id, row.where, with_instruction(row.values, instruction)["messages"]) for row in rows]
+def conversations(values: Mapping[str, Any]) -> list[list[Message]]:
+    """The chats that a row trains on: one, or a prompt with each of its answers, earlier answers without loss."""
+    if "messages" in values:
+        return [values["messages"]]
+    prompt = [turn | {"weight": 0} if turn["role"] == "assistant" else turn for turn in values["prompt"]]
+    return [[*prompt, *values[name]] for name in ("chosen", "rejected", "completion") if name in values]
 
 
-def _count(tokenizer: PreTrainedTokenizerBase, values: Sequence[Mapping[str, Any]]) -> list[int]:
-    """The number of tokens per row, of chats as the template renders them; in batches, on all cores."""
+def _chat_notes(tokenizer: PreTrainedTokenizerBase, values: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the user should know about the rows: folded system turns, answers without loss, a single class."""
+    chats = [chat for one in values for chat in conversations(one)]
+    notes = [folding_note(tokenizer, chats)]
+    untrained = [sum(turn.get("weight") == 0 for turn in chat) for chat in chats] if "messages" in values[0] else []
+    if any(untrained):
+        rows = counted(sum(map(bool, untrained)), "row")
+        notes.append(f"{counted(sum(untrained), 'answer')} in {rows} have weight 0: they are shown, without loss")
+    if num_tools := sum("tools" in one for one in values):
+        notes.append(f"{num_tools:,} of {counted(len(values), 'row')} offer tools, which are in the prompt")
+    if "label" in values[0]:
+        notes.append(one_class([one["label"] for one in values]))
+    return [note for note in notes if note]
+
+
+def _count(tokenizer: PreTrainedTokenizerBase, values: Sequence[Mapping[str, Any]], where: Sequence[str]) -> list[int]:
+    """The number of tokens per row, as the template renders it, of a pair's longer answer; on all cores."""
     backend = tokenizer.backend_tokenizer  # its encoding releases the interpreter lock
     backend.no_truncation()  # a tokenizer.json may enable either, which would change the counts
     backend.no_padding()
 
+    def encoded_lengths(texts: list[str]) -> list[int]:
+        return [len(encoding) for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
+
     def count(start: int) -> list[int]:
         batch = values[start : start + _BATCH_ROWS]
-        if "messages" in batch[0]:
-            texts = tokenizer.apply_chat_template([one["messages"] for one in batch], tokenize=False)
-        else:
-            texts = [one["text"] for one in batch]
-        return [len(encoding) for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
+        if "text" in batch[0]:
+            return encoded_lengths([one["text"] for one in batch])
+        chats = [conversations(one) for one in batch]
+        tools = [one.get("tools") or () for one, its in zip(batch, chats, strict=True) for _ in its]
+        places = [place for place, its in zip(where[start:], chats, strict=False) for _ in its]
+        flat = [chat for its in chats for chat in its]
+        lengths = iter(
+            encoded_lengths(render_text(tokenizer, flat, tools=tools, where=places, add_generation_prompt=False))
+        )
+        return [max(next(lengths) for _ in its) for its in chats]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return [length for lengths in pool.map(count, range(0, len(values), _BATCH_ROWS)) for length in lengths]
@@ -136,7 +171,7 @@ def _overflowed(
     if on_overflow == "split":
 
         def count(values: dict[str, Any]) -> int:
-            return _count(tokenizer, [with_instruction(values, instruction)])[0]
+            return _count(tokenizer, [with_instruction(values, instruction)], [""])[0]
 
         long = [i for i, length in enumerate(lengths) if length > most]
         split = {i: pieces for i in long if (pieces := split_row(rows[i], most, count))}

@@ -5,13 +5,17 @@ Rows are never truncated here: the caller counts, drops or refuses those that ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slmkit.data.canonical_row import RowFault
+from slmkit.data.chat_messages import clean_messages, clean_tools, refuse_media
 from slmkit.errors import RefusedError, SlmkitError
+from slmkit.models.chat_template import apply_template, fold_system, render_text
 from slmkit.rows.read_rows import read_rows
+from slmkit.rows.turn_spans import Span, span_by_prefix, turn_spans
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -21,11 +25,22 @@ IGNORED = -100  # the label that torch's cross-entropy ignores
 
 @dataclass(frozen=True)
 class Chat:
-    """A chat as it was read: its id, its place in the file, and its messages."""
+    """A chat as it was read: its id, its place in the file, its messages, and the tools that they may call."""
 
     id: str
     where: str  # "train.jsonl:17"
     messages: list[dict[str, Any]]
+    tools: list[Any] = field(default_factory=list)
+
+    @property
+    def place(self) -> str:
+        """Where it is, for errors."""
+        return f"{self.where} (row {self.id})" if self.id != self.where else self.where
+
+    @property
+    def has_untrained(self) -> bool:
+        """Whether an answer is marked not to be trained on."""
+        return any(message.get("weight") == 0 for message in self.messages)
 
 
 @dataclass(frozen=True)
@@ -43,8 +58,13 @@ class Row:
         return sum(label != IGNORED for label in self.labels[1:])
 
 
+def is_trained(message: Mapping[str, Any]) -> bool:
+    """Whether a message carries loss: the assistant's, unless it has weight 0."""
+    return message["role"] == "assistant" and message.get("weight") != 0
+
+
 def read_chats(path: Path, *, limit: int | None = None) -> list[Chat]:
-    """The chats of a .jsonl file, each line {"messages": [{"role", "content"}, ...]} with an optional "id"."""
+    """The chats of a .jsonl file, each line {"messages": [{"role", "content"}, ...]}, with "tools" and "id" if any."""
     return read_rows(path, _chat, limit=limit)
 
 
@@ -52,8 +72,8 @@ def label_chats(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat]) -> li
     """Each chat as one Row, rendered by the tokenizer's chat template.
 
     Assistant turns are located by the template's {% generation %} marks; without marks, by their words in the rendered
-    text; failing that, by rendering up to each turn and taking the difference. Every trained turn must end with a
-    special token, so that the model learns to stop.
+    text, tool calls included; failing that, by rendering up to each turn and taking the difference. A turn of weight 0
+    has no loss. Every trained turn must end with a special token, so that the model learns to stop.
 
     Raises: RefusedError for a tokenizer without a template, a row without a trained token, or a turn without an end.
     """
@@ -66,86 +86,69 @@ def label_chats(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat]) -> li
     special_ids = set(tokenizer.all_special_ids)
     has_marks = "{% generation" in tokenizer.chat_template or "{%- generation" in tokenizer.chat_template
     mask = _mask_by_marks if has_marks else _mask_by_words
+    chats = [replace(chat, messages=fold_system(tokenizer, chat.messages)) for chat in chats]
     return [_row(chat, *mask(tokenizer, chat), special_ids) for chat in chats]
 
 
 def _chat(row: Any, where: str) -> Chat:
-    messages = row.get("messages") if isinstance(row, dict) else None
-    well_formed = isinstance(messages, list) and all(
-        isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str) for m in messages
-    )
-    if not messages or not well_formed:
+    try:
+        messages = clean_messages(row.get("messages") if isinstance(row, dict) else None)
+        tools = clean_tools(row.get("tools") or row.get("functions"))
+        refuse_media(row)
+    except RowFault as fault:
         found = f"keys {', '.join(row)}" if isinstance(row, dict) else type(row).__name__
         raise SlmkitError(
-            f"a chat needs `messages`, each with a role and a content; found {found}",
+            f"a chat needs `messages`, each with a role and a content: {fault}; found {found}",
             where=where,
             fix="run the prepare stage on this file first: it reads the usual formats",
-        )
-    return Chat(id=str(row.get("id", where)), where=where, messages=messages)
+        ) from None
+    return Chat(id=str(row.get("id", where)), where=where, messages=messages, tools=tools)
 
 
 def _mask_by_marks(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> tuple[list[int], list[int]]:
-    encoded = tokenizer.apply_chat_template(chat.messages, return_dict=True, return_assistant_tokens_mask=True)
-    return encoded["input_ids"], encoded["assistant_masks"]
+    options = {"return_dict": True, "return_assistant_tokens_mask": True}
+    encoded = apply_template(tokenizer, chat.messages, tools=chat.tools, where=chat.place, **options)
+    input_ids, mask = encoded["input_ids"], encoded["assistant_masks"]
+    if not chat.has_untrained:
+        return input_ids, mask
+    text, spans = _trained_spans(tokenizer, chat)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    trained = _overlapping(encoded["offset_mapping"], spans)
+    for start, stop in _spans(mask):  # one answer each
+        if not any(trained[start:stop]):
+            mask[start:stop] = [0] * (stop - start)
+    return input_ids, mask
 
 
 def _mask_by_words(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> tuple[list[int], list[int]]:
-    text = tokenizer.apply_chat_template(chat.messages, tokenize=False)
-    found = content_spans(tokenizer, chat.messages, text)
+    text, spans = _trained_spans(tokenizer, chat)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    return encoded["input_ids"], _overlapping(encoded["offset_mapping"], spans)
+
+
+def _trained_spans(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> tuple[str, list[Span]]:
+    """The rendered chat, and the span in it of each answer that is trained on."""
+    (text,) = render_text(
+        tokenizer, [chat.messages], tools=[chat.tools], where=[chat.place], add_generation_prompt=False
+    )
+    found = turn_spans(tokenizer, chat.messages, text, tools=chat.tools)
     spans = []
     for turn, message in enumerate(chat.messages):
-        if message["role"] == "assistant":
-            span = found[turn] or _span_by_prefix(tokenizer, chat.messages, turn, text)
+        if is_trained(message):
+            span = found[turn] or span_by_prefix(tokenizer, chat.messages, turn, text, tools=chat.tools)
             if span is None:
                 raise RefusedError(
                     "the chat template changes an answer's text, so its tokens cannot be located",
-                    where=chat.where,
+                    where=chat.place,
                     fix="put {% generation %} marks around the assistant's words in the template",
                 )
             spans.append(span)
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    mask = [
-        int(any(start < span_stop and stop > span_start for span_start, span_stop in spans))
-        for start, stop in encoded["offset_mapping"]
-    ]
-    return encoded["input_ids"], mask
+    return text, spans
 
 
-def content_spans(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, Any]], text: str
-) -> list[tuple[int, int] | None]:
-    """The span of each message's content in the rendered text, or None where the template changed it.
-
-    Whitespace is not compared, since templates trim and indent. An answer is searched for after its prompt; whitespace
-    right after the prompt belongs to the answer, anything else that the template adds ("<think></think>") does not.
-    """
-    indices = [i for i, character in enumerate(text) if not character.isspace()]
-    squeezed = "".join(text[i] for i in indices)
-    spans: list[tuple[int, int] | None] = []
-    cursor = 0
-    for turn, message in enumerate(messages):
-        content = "".join(str(message.get("content") or "").split())
-        prompt = ""
-        if message["role"] == "assistant" and turn:
-            prompt = tokenizer.apply_chat_template(messages[:turn], tokenize=False, add_generation_prompt=True)
-            prompt = prompt if text.startswith(prompt) else ""
-        found = squeezed.find(content, max(cursor, len("".join(prompt.split())))) if content else -1
-        if found < 0:
-            spans.append(None)
-            continue
-        cursor = found + len(content)
-        start = len(prompt) if prompt and not text[len(prompt) : indices[found]].strip() else indices[found]
-        spans.append((start, indices[cursor - 1] + 1))
-    return spans
-
-
-def _span_by_prefix(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, Any]], turn: int, text: str
-) -> tuple[int, int] | None:
-    """The text that one answer adds to the rendering, if the text starts with both renderings."""
-    before = tokenizer.apply_chat_template(messages[:turn], tokenize=False, add_generation_prompt=True)
-    after = tokenizer.apply_chat_template(messages[: turn + 1], tokenize=False)
-    return (len(before), len(after)) if text.startswith(before) and text.startswith(after) else None
+def _overlapping(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:
+    """For each token, whether it is in one of the spans."""
+    return [int(any(start < span[1] and stop > span[0] for span in spans)) for start, stop in offsets]
 
 
 def _row(chat: Chat, input_ids: list[int], mask: list[int], special_ids: set[int]) -> Row:
@@ -159,7 +162,7 @@ def _row(chat: Chat, input_ids: list[int], mask: list[int], special_ids: set[int
         if end is None:
             raise RefusedError(
                 "an answer has no end-of-turn token, so the model would not learn to stop",
-                where=f"{chat.where} (row {chat.id})",
+                where=chat.place,
                 fix="change the chat template to end each assistant turn with a special token",
             )
         labels[end + 1 : stop] = [IGNORED] * max(0, stop - end - 1)  # the "\n" after <|im_end|>
@@ -168,7 +171,7 @@ def _row(chat: Chat, input_ids: list[int], mask: list[int], special_ids: set[int
         raise RefusedError(
             f"row {chat.id} has no trained tokens",
             where=chat.where,
-            fix="add a non-empty assistant turn to each chat",
+            fix="add an assistant turn that is not empty, and not of weight 0, to each chat",
         )
     return row
 

@@ -1,98 +1,114 @@
-"""Preference rows: a prompt with a chosen and a rejected answer."""
+"""Preference rows: a prompt with a chosen and a rejected answer, or with one answer that was judged good or bad."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slmkit.errors import RefusedError, SlmkitError
+from slmkit.data.canonical_row import RowFault
+from slmkit.data.chat_messages import clean_messages, clean_tools, refuse_media
+from slmkit.data.preference_turns import pair_turns
+from slmkit.errors import SlmkitError, counted
 from slmkit.rows.loss_mask import Chat
 from slmkit.rows.read_rows import read_rows
+from slmkit.types import Message
 
-Turns = list[dict[str, str]]
+Turns = list[Message]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A prompt, the answer to prefer, and the answer to avoid."""
+class Answered:
+    """A prompt with its answers: "chosen" and "rejected", or one "completion" with the label that it was given."""
 
     id: str
     where: str  # "train.jsonl:17"
     prompt: Turns
-    chosen: Turns
-    rejected: Turns
+    answers: dict[str, Turns]
+    tools: list[Any] = field(default_factory=list)
+    label: bool | None = None  # of a completion: whether it is good
 
-    def chat(self, turns: Turns) -> Chat:
+    def chat(self, name: str) -> Chat:
         """The prompt followed by one of the answers, as a chat."""
-        return Chat(self.id, self.where, [*self.prompt, *turns])
+        return Chat(self.id, self.where, [*self.prompt, *self.answers[name]], self.tools)
 
-    def columns(self) -> dict[str, Any]:
-        """The columns that TRL's preference trainers read."""
-        return {"prompt": self.prompt, "chosen": self.chosen, "rejected": self.rejected}
-
-    def unpaired_columns(self) -> list[dict[str, Any]]:
-        """The pair as two rows of an unpaired dataset, the chosen answer first: what TRL's KTOTrainer reads."""
-        answers = ((self.chosen, True), (self.rejected, False))
-        return [{"prompt": self.prompt, "completion": turns, "label": label} for turns, label in answers]
+    @property
+    def chats(self) -> list[Chat]:
+        """The prompt followed by each of its answers."""
+        return [self.chat(name) for name in self.answers]
 
 
-def read_pairs(path: Path, *, limit: int | None = None) -> list[Pair]:
-    """The pairs of a .jsonl file, each line {"prompt", "chosen", "rejected"} of texts or of messages.
+def read_pairs(path: Path, *, limit: int | None = None) -> list[Answered]:
+    """The pairs of a .jsonl file, each line {"prompt", "chosen", "rejected"} of texts or of messages, and "tools".
 
-    If chosen and rejected are whole chats and there is no prompt, their common beginning is the prompt.
+    If chosen and rejected are whole chats, their common beginning is the prompt.
     """
-    return read_rows(path, _pair, limit=limit)
+    return read_rows(path, _explained(_pair, "prompt, chosen and rejected"), limit=limit)
 
 
-def check_lengths(tokenizer: Any, pairs: Sequence[Pair], *, longest: int) -> int:
-    """The length in tokens of the longest prompt with its answer.
-
-    Raises: RefusedError if a pair is longer than `longest`: TRL would truncate it silently.
-    """
-    from slmkit.models.chat_template import render
-
-    chats = [pair.chat(turns).messages for pair in pairs for turns in (pair.chosen, pair.rejected)]
-    lengths = [len(ids) for ids in render(tokenizer, chats, add_generation_prompt=False)]
-    over = [i // 2 for i, length in enumerate(lengths) if length > longest]
-    if over:
-        raise RefusedError(
-            f"{len(set(over)):,} of {len(pairs):,} pairs are longer than {longest:,} tokens",
-            where=f"{pairs[over[0]].where} (row {pairs[over[0]].id})",
-            fix="remove these rows, or use a larger max_length or a model with a longer context",
-        )
-    return max(lengths)
+def read_judged(path: Path, *, limit: int | None = None) -> list[Answered]:
+    """The judged answers of a .jsonl file, each line {"prompt", "completion", "label"} or a pair, which gives two."""
+    read = _explained(_judged, "prompt, completion and label (true or false), or prompt, chosen and rejected")
+    return [one for several in read_rows(path, read, limit=limit) for one in several]
 
 
-def _pair(row: Any, where: str) -> Pair:
-    keys = ", ".join(row) if isinstance(row, dict) else type(row).__name__
-    wrong = SlmkitError(
-        f"a preference row needs prompt, chosen and rejected; found {keys}",
-        where=where,
-        fix='write {"prompt": ..., "chosen": ..., "rejected": ...}, each a text or a list of messages',
-    )
-    if not isinstance(row, dict) or "chosen" not in row or "rejected" not in row:
-        raise wrong
-    chosen, rejected = _turns(row["chosen"], "assistant"), _turns(row["rejected"], "assistant")
-    prompt = _turns(row["prompt"], "user") if "prompt" in row else []
-    if chosen is None or rejected is None or prompt is None:
-        raise wrong
-    if not prompt:
-        same = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), 0)
-        prompt, chosen, rejected = chosen[:same], chosen[same:], rejected[same:]
-    if not prompt or not chosen or not rejected:
-        raise wrong
-    if chosen == rejected:
-        raise SlmkitError("chosen and rejected are the same", where=where, fix="remove this row")
-    return Pair(str(row.get("id", where)), where, prompt, chosen, rejected)
+def one_class(labels: Sequence[bool]) -> str:
+    """What is wrong with labels that are all the same; "" if they are not, or there are none."""
+    if len(set(labels)) != 1:
+        return ""
+    other = "sft trains on good answers alone" if labels[0] else "add good answers"
+    rows = counted(len(labels), "row")
+    return f"one class only: {rows} with label {str(labels[0]).lower()}. The kto stage needs both; {other}"
 
 
-def _turns(value: Any, role: str) -> Turns | None:
-    if isinstance(value, str):
-        return [{"role": role, "content": value}] if value.strip() else None
-    well_formed = isinstance(value, list) and all(
-        isinstance(turn, dict) and isinstance(turn.get("role"), str) and isinstance(turn.get("content"), str)
-        for turn in value
-    )
-    return [{"role": turn["role"], "content": turn["content"]} for turn in value] if well_formed else None
+def _explained(build: Callable[[dict[str, Any], str], Any], needed: str) -> Callable[[Any, str], Any]:
+    """`build` with its faults as errors that name what the row has and what it needs."""
+
+    def read(row: Any, where: str) -> Any:
+        keys = ", ".join(row) if isinstance(row, dict) else type(row).__name__
+        try:
+            if not isinstance(row, dict):
+                raise RowFault("not an object")
+            refuse_media(row)
+            return build(row, where)
+        except RowFault as fault:
+            raise SlmkitError(
+                f"a preference row needs {needed}: {fault}; found {keys}",
+                where=where,
+                fix="write each as a text or a list of messages, or run the prepare stage on this file first",
+            ) from None
+
+    return read
+
+
+def _pair(row: dict[str, Any], where: str) -> Answered:
+    prompt = _turns(row, "prompt", "user") if "prompt" in row else []
+    pair = pair_turns(prompt, *(_turns(row, name, "assistant") for name in ("chosen", "rejected")))
+    answers = {"chosen": pair.chosen, "rejected": pair.rejected}
+    return Answered(str(row.get("id", where)), where, pair.prompt, answers, clean_tools(row.get("tools")))
+
+
+def _judged(row: dict[str, Any], where: str) -> list[Answered]:
+    id, tools = str(row.get("id", where)), clean_tools(row.get("tools"))
+    if "completion" not in row and "chosen" in row:
+        pair = _pair(row, where)
+        return [
+            Answered(id, where, pair.prompt, {"completion": pair.answers[name]}, tools, label)
+            for name, label in (("chosen", True), ("rejected", False))
+        ]
+    if not isinstance(row.get("label"), bool):
+        raise RowFault("no label, true or false")
+    answers = {"completion": _turns(row, "completion", "assistant")}
+    return [Answered(id, where, _turns(row, "prompt", "user"), answers, tools, row["label"])]
+
+
+def _turns(row: dict[str, Any], column: str, role: str) -> Turns:
+    value = row.get(column)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and value.strip():
+        return [{"role": role, "content": value}]
+    if not value or isinstance(value, str):
+        raise RowFault(f"no {column}")
+    return clean_messages([value] if isinstance(value, dict) else value)

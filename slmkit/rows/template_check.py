@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.models.chat_template import render_text, template_hash
-from slmkit.rows.loss_mask import IGNORED, Chat, content_spans, label_chats
+from slmkit.models.chat_template import fold_system, render_text, template_hash
+from slmkit.rows.loss_mask import IGNORED, Chat, is_trained, label_chats
+from slmkit.rows.turn_spans import turn_spans
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -89,12 +90,13 @@ def check_template(
         fix = "use the tokenizer that was saved with the trained model"
         faults.append(Fault("error", "another template", text, str(tokenizer.name_or_path), fix))
     faults += _thinking(tokenizer, chats, thinking)
+    chats = [replace(chat, messages=fold_system(tokenizer, chat.messages)) for chat in chats]
     pieces: list[tuple[str, bool]] = []
     specials: list[bool] = []
     lengths, trained, used = [], [], set()
     for chat in chats:
         try:
-            (text,) = render_text(tokenizer, [chat.messages], add_generation_prompt=False)
+            text = _text(tokenizer, chat)
             (row,) = label_chats(tokenizer, [chat])
         except SlmkitError as error:
             faults.append(Fault("error", "refused", error.what, error.where or chat.where, error.fix))
@@ -106,6 +108,7 @@ def check_template(
         trained.append(sum(on))
         used.update(row.input_ids)
         if not pieces:
+            first = chat
             pieces = [(tokenizer.decode([i]), flag) for i, flag in zip(row.input_ids, on, strict=True)]
             specials = [i in tokenizer.all_special_ids for i in row.input_ids]
     median = statistics.median(on / whole for on, whole in zip(trained, lengths, strict=True)) if lengths else 1.0
@@ -114,8 +117,8 @@ def check_template(
         fix = "shorten the prompts: most of the compute would go to tokens outside the loss"
         faults.append(Fault("error", "little trained", text, chats[0].where, fix))
     if pieces:
-        faults += _token_faults(tokenizer, chats[0], used, embedding_norms)
-    prompt_ids = _prompt_ids(tokenizer, chats) if pieces else []
+        faults += _token_faults(tokenizer, first, used, embedding_norms)
+    prompt_ids = _prompt_ids(tokenizer, first) if pieces else []
     return TemplateReport(_merged(faults), found_hash, pieces, lengths, trained, prompt_ids, specials)
 
 
@@ -128,10 +131,12 @@ def _mask_faults(
         fix = "let the template write every special token, and tokenize its text with add_special_tokens=False"
         text_ = "tokenizing the rendered text gives other tokens than the template"
         return [Fault("error", "rendering", text_, chat.where, fix)]
-    spans = content_spans(tokenizer, chat.messages, text)
+    spans = turn_spans(tokenizer, chat.messages, text, tools=chat.tools)
     faults = []
     owner: list[int | None] = [None] * len(text)  # which message each character of the text belongs to
     for turn, span in enumerate(spans):
+        if span is None and chat.messages[turn].get("tool_calls"):
+            return []  # rendered in a way of its own, as gpt-oss does: nothing to compare with
         if span is None:
             name = chat.messages[turn]["role"]
             fix = "inspect the rendered text: the template changes or drops this turn's content"
@@ -147,7 +152,7 @@ def _mask_faults(
         said_by = next((turn for turn in owner[start:stop] if turn is not None), None)
         if said_by is not None:
             last = said_by
-            is_answer = chat.messages[said_by]["role"] == "assistant"
+            is_answer = is_trained(chat.messages[said_by])
             if on[i] and not is_answer:
                 fix = "mark only the assistant's words with {% generation %} in the template"
                 faults.append(Fault("error", "prompt trained", "loss falls on the prompt", chat.where, fix))
@@ -161,7 +166,7 @@ def _mask_faults(
         elif on[i] and text[start:stop].strip():
             faults.append(_template_trained(chat, text[start:stop], text))
     for turn, message in enumerate(chat.messages):
-        if message["role"] == "assistant" and spans[turn] is not None and not ended.get(turn, False):
+        if is_trained(message) and spans[turn] is not None and not ended.get(turn, False):
             fix = "put the end-of-turn token inside {% generation %}, or set another eos_token"
             text_ = "an answer's end-of-turn token is not included in the loss, so the model would not learn to stop"
             faults.append(Fault("error", "end not learned", text_, chat.where, fix))
@@ -220,8 +225,8 @@ def _token_faults(
     """Markers that are not one token, an end token hidden by padding, special tokens that the base never learned."""
     faults = []
     where = str(tokenizer.name_or_path)
-    (text,) = render_text(tokenizer, [chat.messages], add_generation_prompt=False)
-    said = " ".join(str(message.get("content")) for message in chat.messages)
+    text = _text(tokenizer, chat)
+    said = f"{chat.messages} {chat.tools}"
     for marker in dict.fromkeys(_MARKER.findall(text)):
         ids = tokenizer(marker, add_special_tokens=False)["input_ids"]
         if len(ids) > 1 and marker not in said and not marker.endswith("INST]"):
@@ -246,11 +251,19 @@ def _token_faults(
     return faults
 
 
-def _prompt_ids(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat]) -> list[int]:
-    messages = chats[0].messages
-    end = next((i for i, message in enumerate(messages) if message["role"] == "assistant"), len(messages))
-    (text,) = render_text(tokenizer, [messages[:end]])
+def _prompt_ids(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> list[int]:
+    """The prompt of the first answer that has one; a chat may begin with a greeting."""
+    messages = chat.messages
+    answers = [i for i, message in enumerate(messages) if message["role"] == "assistant" and i]
+    (text,) = render_text(tokenizer, [messages[: answers[0] if answers else len(messages)]], tools=[chat.tools])
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _text(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> str:
+    (text,) = render_text(
+        tokenizer, [chat.messages], tools=[chat.tools], where=[chat.place], add_generation_prompt=False
+    )
+    return text
 
 
 def _merged(faults: Sequence[Fault]) -> list[Fault]:

@@ -161,7 +161,8 @@ def _stop_rate(loaded: Loaded, chats: Sequence[Chat]) -> float | None:
     from slmkit.models.chat_template import render
 
     try:
-        prompts = render(loaded.tokenizer, [chat.messages[:-1] for chat in chats])
+        turns, tools = [chat.messages[:-1] for chat in chats], [chat.tools for chat in chats]
+        prompts = render(loaded.tokenizer, turns, tools=tools)
     except SlmkitError:  # reported as a fault of the template
         return None
     outputs = generate(loaded, prompts, max_new_tokens=_ENDING_TOKENS)

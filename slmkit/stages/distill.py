@@ -58,7 +58,7 @@ def distill(
                 **prepared.arguments, beta=beta, max_completion_length=max_new_tokens, temperature=temperature
             ),
             train_dataset=prompts.train_dataset,
-            longest_prompt=prompts.longest.columns(),
+            longest_prompt=prompts.longest_row,
             on_step=on_step,
             on_log=on_log,
         )

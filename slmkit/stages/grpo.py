@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from slmkit.errors import FailedError, SlmkitError
+from slmkit.evaluation.with_calls import with_calls
 from slmkit.rows.read_rows import train_file
 from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
@@ -53,7 +54,7 @@ def grpo(
 
         return guarded(GRPOTrainer)(
             model=prepared.model,
-            reward_funcs=[_reward(metric) for metric in rewards],
+            reward_funcs=[_reward(metric, prompts.examples) for metric in rewards],
             processing_class=prompts.loaded.tokenizer,
             args=GRPOConfig(
                 **prepared.arguments,
@@ -64,7 +65,7 @@ def grpo(
                 beta=beta,
             ),
             train_dataset=prompts.train_dataset,
-            longest_prompt=prompts.longest.columns(),
+            longest_prompt=prompts.longest_row,
             allow_no_gradient=True,
             on_step=on_step,
             on_log=on_log,
@@ -112,16 +113,15 @@ def check(
         read_prompts(train_file(data), limit=100)
 
 
-def _reward(metric: Callable[[Example, Answer], float]) -> Callable[..., list[float]]:
-    """The metric as a reward function, which TRL calls with a batch of completions and the dataset's columns."""
+def _reward(metric: Callable[[Example, Answer], float], examples: Sequence[Example]) -> Callable[..., list[float]]:
+    """The metric as a reward function, which TRL calls with a batch of completions and the number of each prompt."""
 
-    def reward(completions: Sequence[Any], id: Sequence[str], target: Sequence[str], **columns: Any) -> list[float]:
-        texts = [completion[0]["content"] for completion in completions]
-        questions = [prompt[-1]["content"] for prompt in columns["prompts"]]
-        examples = [Example(*row) for row in zip(id, questions, target, strict=True)]
-        return [
-            float(metric(example, Answer(example.id, text))) for example, text in zip(examples, texts, strict=True)
+    def reward(completions: Sequence[str], number: Sequence[int], **columns: Any) -> list[float]:
+        asked = [examples[i] for i in number]
+        said = [
+            with_calls(example, Answer(example.id, text)) for example, text in zip(asked, completions, strict=True)
         ]
+        return [float(metric(example, answer)) for example, answer in zip(asked, said, strict=True)]
 
     reward.__name__ = str(getattr(metric, "label", getattr(metric, "__name__", "reward")))
     return reward

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from slmkit.errors import RefusedError
+from slmkit.rows.preference_rows import Answered, one_class, read_judged
 from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
-from slmkit.training.prepare_preference import check_preferences, prepare_preferences
+from slmkit.training.prepare_preference import check_preferences, dataset, prepare_preferences
 from slmkit.training.save_and_check import save_and_check
 from slmkit.training.train_model import train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
@@ -27,20 +30,22 @@ def kto(
 ) -> None:
     """Teach a model from thumbs up and thumbs down, without comparing the answers of a pair.
 
-    `data` is a folder with train.jsonl (and validation.jsonl) or a .jsonl file, each line {"prompt", "chosen",
-    "rejected"}; a pair gives two rows, one desirable and one undesirable. The two weights balance them.
+    `data` is a folder with train.jsonl (and validation.jsonl) or a .jsonl file, each line {"prompt", "completion",
+    "label"}, where label is true for a desirable answer, or {"prompt", "chosen", "rejected"}, which gives two rows.
+    The two weights balance them.
     Source: Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306.
     """
-    preferences = prepare_preferences(run, training, data=data, model=model, rate_at_2048=2e-5, rows_per_pair=2)
+    preferences = prepare_preferences(
+        run, training, data=data, model=model, rate_at_2048=2e-5, read=read_judged, refuse=_refuse_one_class
+    )
     prepared = preferences.prepared
 
     def make_trainer(on_step: OnStep, on_log: OnLog) -> Any:
-        from datasets import Dataset
         from trl import KTOConfig, KTOTrainer
 
-        rows = [row for pair in preferences.data.pairs for row in pair.unpaired_columns()]
-        order = Shuffle(len(rows), seed=run.seed)  # once: TRL matches each row with a neighbour
-        validation = [row for pair in preferences.data.validation for row in pair.unpaired_columns()]
+        rows, validation = preferences.data.columns, preferences.data.validation_columns
+        order = Shuffle(len(rows), seed=run.seed)  # once: each row is matched with a neighbour
+        size = prepared.arguments["per_device_train_batch_size"]
         return guarded(KTOTrainer)(
             model=prepared.model,
             ref_model=preferences.reference,
@@ -52,8 +57,8 @@ def kto(
                 undesirable_weight=undesirable_weight,
                 max_length=None,
             ),
-            train_dataset=Dataset.from_list([rows[i] for i in order]),
-            eval_dataset=Dataset.from_list(validation) if validation else None,
+            train_dataset=dataset(_with_neighbours([rows[i] for i in order], size)),
+            eval_dataset=dataset(_with_neighbours(validation, size)) if validation else None,
             on_step=on_step,
             on_log=on_log,
         )
@@ -65,4 +70,24 @@ def kto(
 
 def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:
     """Refuses what cannot be trained, before anything is loaded."""
-    check_preferences(training, data=data, model=model)
+    check_preferences(training, data=data, model=model, read=read_judged)
+
+
+def _refuse_one_class(rows: list[Answered]) -> None:
+    """Raises RefusedError if all answers are good, or all bad: there would be nothing to tell apart."""
+    if wrong := one_class([bool(row.label) for row in rows]):
+        raise RefusedError(wrong, where="label", fix="add answers with the other label, or use another stage")
+
+
+def _with_neighbours(rows: Sequence[dict[str, Any]], size: int) -> list[dict[str, Any]]:
+    """The rows, each with the answer of the row before it in its batch, from which the KL divergence is estimated.
+
+    Source: TRL's KTOTrainer, which pairs them in the same way.
+    """
+    found = []
+    for start in range(0, len(rows), size):
+        batch = rows[start : start + size]
+        found += [
+            {**row, "KL_completion_ids": batch[i - 1]["completion_ids"]} for i, row in enumerate(batch)
+        ]  # the first gets the last one's
+    return found

@@ -45,7 +45,9 @@ def merge(
     prompts = read_prompts(file, limit=num_prompts)
     adapted = _adapted(model, device)
     rows = label_chats(adapted.tokenizer, read_chats(file, limit=num_prompts))
-    prompt_ids = render(adapted.tokenizer, [prompt.turns for prompt in prompts])
+    prompt_ids = render(
+        adapted.tokenizer, [prompt.turns for prompt in prompts], tools=[prompt.tools for prompt in prompts]
+    )
 
     def answers(loaded: Loaded) -> tuple[list[str], Predictions]:
         texts = [output.text for output in generate(loaded, prompt_ids, max_new_tokens=max_new_tokens)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from slmkit.rows.loss_mask import IGNORED
 from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
-from slmkit.training.prepare_preference import check_preferences, prepare_preferences
+from slmkit.training.prepare_preference import check_preferences, dataset, prepare_preferences
 from slmkit.training.save_and_check import save_and_check
 from slmkit.training.train_model import train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
@@ -28,7 +29,7 @@ def orpo(
     Source: Hong et al. 2024, https://arxiv.org/abs/2403.07691.
     """
     preferences = prepare_preferences(run, training, data=data, model=model, rate_at_2048=8e-5, with_reference=False)
-    prepared = preferences.prepared
+    prepared, pairs = preferences.prepared, preferences.data
 
     def make_trainer(on_step: OnStep, on_log: OnLog) -> Any:
         import warnings
@@ -37,13 +38,17 @@ def orpo(
             warnings.simplefilter("ignore")  # "experimental": the tested versions are pinned
             from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
-        return guarded(ORPOTrainer)(
+        class Tokenized(ORPOTrainer):  # type: ignore[misc]
+            def tokenize_row(self, feature: dict[str, Any], model: Any = None) -> dict[str, Any]:
+                return feature
+
+        return guarded(Tokenized)(
             model=prepared.model,
-            processing_class=preferences.data.loaded.tokenizer,
-            args=ORPOConfig(**prepared.arguments, beta=beta, max_length=preferences.data.longest),
-            train_dataset=preferences.data.train_dataset,
-            eval_dataset=preferences.data.eval_dataset,
-            shuffle=Shuffle(len(preferences.data.pairs), seed=run.seed),
+            processing_class=pairs.loaded.tokenizer,
+            args=ORPOConfig(**prepared.arguments, beta=beta, max_length=pairs.longest),
+            train_dataset=dataset(list(map(_columns, pairs.columns))),
+            eval_dataset=dataset(list(map(_columns, pairs.validation_columns))) if pairs.validation else None,
+            shuffle=Shuffle(len(pairs.pairs), seed=run.seed),
             on_step=on_step,
             on_log=on_log,
         )
@@ -56,3 +61,15 @@ def orpo(
 def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:
     """Refuses what cannot be trained, before anything is loaded."""
     check_preferences(training, data=data, model=model)
+
+
+def _columns(row: dict[str, Any]) -> dict[str, Any]:
+    """A pair's tokens in the columns that ORPOTrainer makes itself: whole sequences, with labels on the answer."""
+    prompt: list[int] = row["prompt_ids"]
+    columns: dict[str, Any] = {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
+    for name in ("chosen", "rejected"):
+        answer: list[int] = row[f"{name}_ids"]
+        columns[f"{name}_input_ids"] = [*prompt, *answer]
+        columns[f"{name}_attention_mask"] = [1] * (len(prompt) + len(answer))
+        columns[f"{name}_labels"] = [IGNORED] * len(prompt) + answer
+    return columns

@@ -8,12 +8,12 @@ from typing import Any
 
 from slmkit.models.chat_template import render
 from slmkit.models.reward_head import with_score_head
-from slmkit.rows.preference_rows import Pair
+from slmkit.rows.preference_rows import Answered
 from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
 from slmkit.training.predictions import Predictions
 from slmkit.training.prepare_model import prepare_model
-from slmkit.training.prepare_preference import check_preferences, load_pairs
+from slmkit.training.prepare_preference import check_preferences, dataset, load_pairs
 from slmkit.training.save_and_check import save_and_check
 from slmkit.training.train_model import train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
@@ -49,8 +49,8 @@ def reward(run: Run, *, data: Input, model: Model, training: Keys[Training] = Tr
             model=prepared.model,
             processing_class=tokenizer,
             args=RewardConfig(**prepared.arguments, max_length=None),
-            train_dataset=pairs.train_dataset,
-            eval_dataset=pairs.eval_dataset,
+            train_dataset=dataset(list(map(_whole, pairs.columns))),
+            eval_dataset=dataset(list(map(_whole, pairs.validation_columns))) if pairs.validation else None,
             shuffle=Shuffle(len(pairs.pairs), seed=run.seed),
             on_step=on_step,
             on_log=on_log,
@@ -68,7 +68,12 @@ def check(*, data: Input, model: Model, training: Training, **_: Any) -> None:
     check_preferences(training, data=data, model=model)
 
 
-def _score_pairs(model: Any, *, tokenizer: Any, pairs: Sequence[Pair]) -> Predictions:
+def _whole(row: dict[str, Any]) -> dict[str, Any]:
+    """A pair's tokens as RewardTrainer reads them: each answer with its prompt."""
+    return {f"{name}_ids": [*row["prompt_ids"], *row[f"{name}_ids"]] for name in ("chosen", "rejected")}
+
+
+def _score_pairs(model: Any, *, tokenizer: Any, pairs: Sequence[Answered]) -> Predictions:
     """Whether the chosen answer of each pair scores higher (1) or not (0), and the margin in place of a loss."""
     import torch
 
@@ -76,9 +81,9 @@ def _score_pairs(model: Any, *, tokenizer: Any, pairs: Sequence[Pair]) -> Predic
     model.eval()
     margins = []
     for pair in pairs:
-        chats = [pair.chat(turns).messages for turns in (pair.chosen, pair.rejected)]
+        chats = [chat.messages for chat in pair.chats]
         scores = []
-        for ids in render(tokenizer, chats, add_generation_prompt=False):
+        for ids in render(tokenizer, chats, tools=[pair.tools] * 2, add_generation_prompt=False):
             with torch.no_grad():
                 scores.append(float(model(input_ids=torch.tensor([ids], device=model.device)).logits[0, 0]))
         margins.append(scores[0] - scores[1])

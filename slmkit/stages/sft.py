@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from slmkit.data.lengths import length_percentiles, too_many_overflow
-from slmkit.errors import RefusedError
+from slmkit.data.lengths import length_percentiles
+from slmkit.errors import RefusedError, counted
 from slmkit.models import precision
-from slmkit.models.load import Loaded
+from slmkit.models.chat_template import folding_note
+from slmkit.models.load import Loaded, load_tokenizer
 from slmkit.models.unsloth import check_unsloth, load_unsloth
 from slmkit.rows.loss_mask import Chat, Row, label_chats, read_chats
 from slmkit.rows.packing import check_apart, pack
@@ -24,6 +25,7 @@ from slmkit.training.predictions import predict
 from slmkit.training.prepare_model import NUM_PROBES, PreparedModel, prepare_model
 from slmkit.training.save_and_check import save_and_check
 from slmkit.training.sft_trainer import sft_trainer, trained_tokens
+from slmkit.training.too_long import fitting
 from slmkit.training.train_model import TrainedModel, train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle
 from slmkit.types import FractionBelowOne, Input, Keys, Model
@@ -65,11 +67,12 @@ def sft(
 ) -> None:
     """Fine-tune a model on chats, with loss on the assistant's words only; or continue pretraining on texts.
 
-    `data` is a prepare run (train.jsonl, validation.jsonl) or a .jsonl file, each line {"messages": [...]} or each
-    {"text": ...}. A text is cut into rows of max_length (auto: 1,024 tokens); a chat over max_length is dropped and
-    counted, never truncated. One optimizer step has per_device_train_batch_size * gradient_accumulation_steps rows,
-    at most per_device_train_batch_size of them in memory at once. `replay` names other rows to mix in, as the share
-    replay_ratio of each epoch, so that the model keeps its other abilities; chats may be replayed among texts.
+    `data` is a prepare run (train.jsonl, validation.jsonl) or a .jsonl file, each line {"messages": [...]} (and "tools"
+    if it offers any) or each {"text": ...}. A text is cut into rows of max_length (auto: 1,024 tokens); a chat over
+    max_length is dropped and counted, never truncated. One optimizer step has per_device_train_batch_size *
+    gradient_accumulation_steps rows, at most per_device_train_batch_size of them in memory at once. `replay` names
+    other rows to mix in, as the share replay_ratio of each epoch, so that the model keeps its other abilities; chats
+    may be replayed among texts.
     packing: rows are packed into sequences of max_length (auto: 1,024 tokens) without attending to each other, and a
     step counts sequences. It is off because batches are grouped by length, so padding is small: on a CPU, chats of 20
     to 300 tokens packed to 512 ran at 0.90 of the tokens per second, packed to 1,024 at 0.68 (attention spans the
@@ -139,50 +142,54 @@ def _load(
 ) -> tuple[ChatsOrTexts, Loaded, _Data]:
     """The chats or texts to train on, the loaded model, and all rows labelled for it."""
     file = validation_file(data)
-    found, found_validation = _read(train_file(data)), _read(file) if file else []
-    found_replay = _read(train_file(replay)) if replay else []
-    run.note(
-        f"{len(found):,} training rows, {len(found_validation):,} validation rows, {len(found_replay):,} replay rows"
-    )
+    found: dict[str, ChatsOrTexts] = {
+        "train": _read(train_file(data)),
+        "validation": _read(file) if file else [],
+        "replay": _read(train_file(replay)) if replay else [],
+    }
+    run.note(", ".join(f"{len(rows):,} {name} rows" for name, rows in found.items()))
+    chats = {name: [row for row in rows if isinstance(row, Chat)] for name, rows in found.items()}
+    labelled = _label_chats(run, chats, model)
     if backend == "unsloth":
         loaded = load_unsloth(model, load_in_4bit=training.quantized)
     else:
         loaded = training.load(model, run.note)
-    rows = _Data(
-        _label(run, loaded, found, training, split="train"),
-        _label(run, loaded, found_validation, training, split="validation")[:_MAX_VALIDATION],
-        _label(run, loaded, found_replay, training, split="replay"),
-    )
-    return found, loaded, rows
+    rows = {name: _fitting(run, loaded, found[name], labelled[name], training, split=name) for name in found}
+    rows["validation"] = rows["validation"][:_MAX_VALIDATION]
+    return found["train"], loaded, _Data(rows["train"], rows["validation"], rows["replay"])
 
 
 def _read(file: Path, *, limit: int | None = None) -> ChatsOrTexts:
     return read_texts(file, limit=limit) if holds_texts(file) else read_chats(file, limit=limit)
 
 
-def _label(run: Run, loaded: Loaded, found: ChatsOrTexts, training: Training, *, split: str) -> list[Row]:
+def _label_chats(run: Run, chats: dict[str, list[Chat]], model: Model) -> dict[str, list[Row]]:
+    """The labelled chats of each split; before the weights are loaded, since the template may refuse a row."""
+    every = [chat for rows in chats.values() for chat in rows]
+    if not every:
+        return {name: [] for name in chats}
+    tokenizer = load_tokenizer(model)
+    labelled = {name: label_chats(tokenizer, rows) for name, rows in chats.items()}
+    if note := folding_note(tokenizer, [chat.messages for chat in every]):
+        run.note(note)
+    if num_untrained := sum(chat.has_untrained for chat in every):
+        run.note(f"{counted(num_untrained, 'row')} have answers of weight 0: they are shown, without loss")
+    return labelled
+
+
+def _fitting(
+    run: Run, loaded: Loaded, found: ChatsOrTexts, chats: list[Row], training: Training, *, split: str
+) -> list[Row]:
     """The labelled rows of a split: texts are cut to length; chats over it are dropped, or refused if many."""
     if not found:
         return []
     longest = training.max_row_tokens(loaded)
     texts = [row for row in found if isinstance(row, Text)]
-    chats = [row for row in found if isinstance(row, Chat)]
     if texts and training.max_length == "auto":
         longest = min(longest, DEFAULT_LENGTH)
-    rows = label_texts(loaded.tokenizer, texts, max_length=longest)
-    rows += label_chats(loaded.tokenizer, chats) if chats else []
-    dropped = [row for row in rows if len(row.input_ids) > longest]
-    if dropped:
-        counted = f"{len(dropped):,} of {len(rows):,} {split} rows are longer than {longest:,} tokens"
-        if too_many_overflow(len(dropped), len(rows)):
-            raise RefusedError(
-                counted,
-                where=f"row {dropped[0].id}: {len(dropped[0].input_ids):,} tokens",
-                fix=f"use a larger max_length (at most {loaded.context_length:,} with this model) or shorter rows",
-            )
-        run.note(f"{counted}: dropped, see too_long_{split}.jsonl")
-        run.table(f"too_long_{split}", [{"id": row.id, "tokens": len(row.input_ids)} for row in dropped])
-    kept = [row for row in rows if len(row.input_ids) <= longest]
+    rows = [*label_texts(loaded.tokenizer, texts, max_length=longest), *chats]
+    lengths, context = [len(row.input_ids) for row in rows], loaded.context_length
+    kept = [rows[i] for i in fitting(run, rows, lengths, longest=longest, context_length=context, split=split)]
     lengths = [len(row.input_ids) for row in kept]
     share = sum(row.num_trained for row in kept) / sum(lengths)
     run.note(f"{split}: {length_percentiles(lengths)}; {share:.0%} of the tokens are included in the loss")

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from slmkit.evaluation.with_calls import with_calls
 from slmkit.evaluation.without_thinking import without_thinking
 from slmkit.models.check_model import check_model
 from slmkit.models.load import Device, Dtype
@@ -70,11 +71,14 @@ class ChatModel:
         from slmkit.inference.choose_label import choose
         from slmkit.inference.generate import generate
         from slmkit.inference.prefill import Output
-        from slmkit.models.chat_template import render
+        from slmkit.models.chat_template import folding_note, render
 
         loaded, options = self._loaded(), self.options
         start = time.perf_counter()
-        prompts = render(loaded.tokenizer, chats, tools=[example.tools for example in examples])
+        tools, places = [example.tools for example in examples], [f"question {example.id}" for example in examples]
+        prompts = render(loaded.tokenizer, chats, tools=tools, where=places)
+        if (note := folding_note(loaded.tokenizer, chats)) and note not in self.notes:
+            self.notes.append(note)
         prompt_end = loaded.tokenizer.decode(prompts[0][-LONGEST_TAG:]) if prompts and not self._picks_labels else ""
         extra = (preparing_seconds + time.perf_counter() - start) / max(1, len(examples))
 
@@ -95,7 +99,8 @@ class ChatModel:
                 target_logprob=target_logprob,
                 target_tokens=target_tokens,
             )
-            return without_thinking(examples[index], answer, prompt_end=prompt_end)
+            answer = without_thinking(examples[index], answer, prompt_end=prompt_end)
+            return with_calls(examples[index], answer)
 
         def report(index: int, output: Output) -> None:
             if on_answer:

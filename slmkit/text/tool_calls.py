@@ -19,9 +19,9 @@ def calls_text(calls: Sequence[Mapping[str, Any]]) -> str:
 
 
 def answer_text(message: Mapping[str, Any]) -> str:
-    """The text of an assistant message: its content, else its tool calls."""
-    content, calls = message.get("content"), message.get("tool_calls")
-    return calls_text(calls) if calls and not content else str(content or "")
+    """The text of an assistant message: its tool calls, as of any answer that has some, else its content."""
+    calls = message.get("tool_calls")
+    return calls_text(calls) if calls else str(message.get("content") or "")
 
 
 def answer_message(text: str, *, has_tools: bool) -> dict[str, Any]:

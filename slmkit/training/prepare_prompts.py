@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.models.chat_template import render
-from slmkit.models.load import Loaded
-from slmkit.rows.loss_mask import label_chats, read_chats
+from slmkit.models.chat_template import folding_note, render, render_text
+from slmkit.models.load import Loaded, load_tokenizer
+from slmkit.rows.loss_mask import is_trained, label_chats, read_chats
 from slmkit.rows.read_rows import train_file
+from slmkit.text.tool_calls import answer_text
 from slmkit.training.config import Training
 from slmkit.training.predictions import predict
 from slmkit.training.prepare_model import NUM_PROBES, PreparedModel, prepare_model
 from slmkit.training.recorder import Recorder
-from slmkit.types import ModelRef
+from slmkit.types import Example, ModelRef
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,17 @@ class Prompt:
     where: str
     turns: list[dict[str, Any]]
     target: str
+    tools: list[Any] = field(default_factory=list)
 
-    def columns(self) -> dict[str, Any]:
-        """The columns of TRL's generating trainers; all but the prompt are passed to the reward functions."""
-        return {"prompt": self.turns, "id": self.id, "target": self.target}
+    @property
+    def input(self) -> str:
+        """The last user turn."""
+        return next((str(turn["content"]) for turn in reversed(self.turns) if turn["role"] == "user"), "")
+
+    @property
+    def example(self) -> Example:
+        """The prompt as a question for metrics."""
+        return Example(self.id, self.input, self.target, messages=tuple(self.turns), tools=tuple(self.tools))
 
 
 @dataclass(frozen=True)
@@ -40,14 +48,29 @@ class Prompts:
     loaded: Loaded
     prepared: PreparedModel
     prompts: list[Prompt]
-    longest: Prompt  # in tokens
+    texts: list[str]  # of the prompts, as the chat template renders them
+    longest: int  # the prompt with the most tokens
+
+    @property
+    def examples(self) -> list[Example]:
+        """The prompts as questions for metrics, in the order of the rows' "number"."""
+        return [prompt.example for prompt in self.prompts]
 
     @property
     def train_dataset(self) -> Any:
         """The prompts as TRL's generating trainers read them."""
         from datasets import Dataset
 
-        return Dataset.from_list([prompt.columns() for prompt in self.prompts])
+        return Dataset.from_list([self._columns(i) for i in range(len(self.prompts))])
+
+    @property
+    def longest_row(self) -> dict[str, Any]:
+        """The row with the longest prompt, for a trial step."""
+        return self._columns(self.longest)
+
+    def _columns(self, i: int) -> dict[str, Any]:
+        """The columns of TRL's generating trainers; all but the prompt are passed to the reward functions."""
+        return {"prompt": self.texts[i], "number": i}
 
 
 def read_prompts(path: Path, *, limit: int | None = None) -> list[Prompt]:
@@ -55,13 +78,13 @@ def read_prompts(path: Path, *, limit: int | None = None) -> list[Prompt]:
     prompts = []
     for chat in read_chats(path, limit=limit):
         *turns, last = chat.messages
-        if last["role"] != "assistant" or not turns:
+        if not is_trained(last) or not turns:
             raise SlmkitError(
                 "the last message is not an assistant's answer to a prompt",
                 where=chat.where,
                 fix="end each chat with the target answer",
             )
-        prompts.append(Prompt(chat.id, chat.where, turns, last["content"]))
+        prompts.append(Prompt(chat.id, chat.where, turns, answer_text(last), chat.tools))
     return prompts
 
 
@@ -80,9 +103,14 @@ def prepare_prompts(
     file = train_file(data)
     prompts = read_prompts(file)
     run.note(f"{len(prompts):,} prompts")
+    tokenizer, turns = load_tokenizer(model), [prompt.turns for prompt in prompts]
+    tools, places = [prompt.tools for prompt in prompts], [f"{one.where} (row {one.id})" for one in prompts]
+    texts = render_text(tokenizer, turns, tools=tools, where=places)  # before the weights: it may refuse a row
+    lengths = [len(ids) for ids in render(tokenizer, turns, tools=tools, where=places)]
+    if note := folding_note(tokenizer, turns):
+        run.note(note)
     loaded = training.load(model, run.note)
     limit = training.max_row_tokens(loaded)
-    lengths = [len(ids) for ids in render(loaded.tokenizer, [prompt.turns for prompt in prompts])]
     too_long = [i for i, length in enumerate(lengths) if length + max_new_tokens > limit]
     if too_long:
         first = prompts[too_long[0]]
@@ -101,4 +129,4 @@ def prepare_prompts(
         num_rows=len(prompts) * rows_per_prompt,
         rate_at_2048=rate_at_2048,
     )
-    return Prompts(loaded, prepared, prompts, prompts[lengths.index(max(lengths))])
+    return Prompts(loaded, prepared, prompts, texts, lengths.index(max(lengths)))

@@ -93,6 +93,16 @@ def guarded(trainer_class: type) -> type:
                     callback.logging_dir = str(Path(self.args.output_dir).with_name("tensorboard"))
             self.add_callback(_callback(TrainerCallback, self, on_step, on_log))
 
+        def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+            """Rows that slmkit has rendered and tokenized stay as they are."""
+            if "prompt_ids" in dataset.column_names:
+                return dataset
+            return super()._prepare_dataset(dataset, *args, **kwargs)
+
+        def _tokenize_prompts(self, prompts: list[str]) -> Any:
+            """The tokens of prompts that slmkit has rendered, special tokens included; no images, no other fields."""
+            return self.processing_class(text=prompts, add_special_tokens=False)["input_ids"], None, {}
+
         def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
             self.order = self.shuffle or super()._get_train_sampler(*args, **kwargs)
             return self.order

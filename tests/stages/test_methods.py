@@ -201,11 +201,11 @@ def test_the_prompt_of_two_whole_chats_is_their_common_beginning(tmp_path):
     row = {name: [asked, {"role": "assistant", "content": name}] for name in ("chosen", "rejected")}
     (tmp_path / "train.jsonl").write_text(json.dumps(row) + "\n")
     [pair] = read_pairs(tmp_path / "train.jsonl")
-    assert (pair.prompt, pair.chosen[0]["content"]) == ([asked], "chosen")
+    assert (pair.prompt, pair.answers["chosen"][0]["content"]) == ([asked], "chosen")
 
 
 def test_a_pair_that_would_be_truncated_is_refused(tmp_path, pairs):
-    with pytest.raises(RefusedError, match=r"64 of 64 .* 8 tokens"):
+    with pytest.raises(RefusedError, match=r"48 of 48 .* 8 tokens"):
         call(dpo.dpo, Run(tmp_path), data=pairs, model=NANO, max_length=8, device="cpu")
 
 
