@@ -103,7 +103,7 @@ def run(
         FailedError: a failure while running, such as a full disk.
     """
     from slmkit.console import quiet_libraries
-    from slmkit.gold.own_gold import DECIDE_GOLD, with_gold
+    from slmkit.gold.own_gold import DECIDE_GOLD, with_gold, with_gold_folders
     from slmkit.recipe.load_recipe import load_profile
     from slmkit.runs.execute import execute
     from slmkit.runs.plan import make_plan
@@ -113,6 +113,7 @@ def run(
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise SlmkitError(f"invalid value for seed: {seed!r}", fix="use a whole number from 0 to 4,294,967,295")
     overrides = {key: _plain(value) for key, value in {**(values or {}), **keys}.items()}
+    overrides = with_gold_folders(overrides)
     name = load_profile(profile)[0]
     found = with_gold(recipe, overrides)
     optional = () if found is overrides else DECIDE_GOLD

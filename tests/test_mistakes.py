@@ -148,9 +148,9 @@ def test_a_gold_set_changed_after_freezing(slmkit: Slmkit, project: Path) -> Non
     assert slmkit("loop", "data=tickets.csv", "--dry-run").code == 0
     assert not (project / "gold").exists()  # a dry run freezes nothing
     slmkit("new", "mine", "data=tickets.csv")
-    examples = project / "mine/gold/tickets/examples.jsonl"
+    examples = project / "mine/gold/own-tickets/examples.jsonl"
     examples.write_text(examples.read_text().replace("label 1", "label 2"))
-    refused(slmkit("prepare", "data=tickets.csv", "gold=mine/gold/tickets"), 4, "mine/gold/tickets")
+    refused(slmkit("prepare", "data=tickets.csv", "gold=mine/gold/own-tickets"), 4, "mine/gold/own-tickets")
 
 
 def test_no_permission_to_write(slmkit: Slmkit, project: Path) -> None:
@@ -230,7 +230,8 @@ def test_a_key_given_twice(slmkit: Slmkit) -> None:
 
 def test_a_gold_set_by_its_bare_name(slmkit: Slmkit, project: Path) -> None:
     write(project / "gold/branch/card.yaml", "name: branch\n")
-    refused(slmkit("eval", "gold=branch"), 3, "'branch'", "'gold/branch'")
+    refused(slmkit("eval", "gold=branch"), 3, "gold/branch", "examples.jsonl")
+    refused(slmkit("eval", "gold=brunch"), 3, "'brunch'", "'gold/branch'")
 
 
 def test_a_gold_set_without_its_card(slmkit: Slmkit, project: Path) -> None:

@@ -14,7 +14,8 @@ from slmkit.cli.arguments import parse
 from slmkit.cli.options import AsJson
 from slmkit.console import console, out
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_REFUSED, SlmkitError, shown
-from slmkit.gold.own_gold import FreezeKeys, find_gold, freeze_gold_of
+from slmkit.gold.own_gold import FreezeKeys, find_gold, freeze_gold_of, is_shipped, with_gold_folders
+from slmkit.recipe.lookup import as_path
 from slmkit.recipe.read_keys import Columns, existing_path, read_keys
 
 gold = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -34,6 +35,7 @@ class CheckKeys(Columns):
     shots: str | None = None
     seeds: str | None = None
     documents: str | None = None
+    encoding: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,7 @@ class AddKeys(Columns):
     """Keys of `gold add`: training data that the new examples must not repeat."""
 
     data: str | None = None
+    encoding: str = "auto"
 
 
 @gold.command("ls")
@@ -77,9 +80,11 @@ def gold_check(
 
     keys = read_keys("gold check", _values(arguments), CheckKeys)
     searched = ("data", "shots", "seeds", "documents")
-    paths = {key: existing_path(key, value) for key in searched if (value := getattr(keys, key)) is not None}
+    options: dict[str, Any] = {
+        key: existing_path(key, value) for key in searched if (value := getattr(keys, key)) is not None
+    }
     folder = find_gold(name)
-    findings = find_problems(folder, **paths, text_column=keys.text_column, label_column=keys.label_column)
+    findings = find_problems(folder, **options, **_reading(keys))
     code = EXIT_REFUSED if any(finding.severity == "error" for finding in findings) else EXIT_DONE
     if as_json:
         rows = [asdict(finding) for finding in findings]
@@ -119,8 +124,7 @@ def gold_add(
         find_gold(name),
         existing_path("file", file),
         data=existing_path("data", keys.data) if keys.data else None,
-        text_column=keys.text_column,
-        label_column=keys.label_column,
+        **_reading(keys),
     )
     count, sha256 = len(result.gold.examples), result.gold.sha256
     if as_json:
@@ -178,6 +182,13 @@ def gold_freeze(
     if name is not None and not re.fullmatch(r"[\w.-]*\w", str(name)):
         fix = "use letters, digits, - and _: the folder is gold/<name>"
         raise SlmkitError(f"{name!r} is not a valid name for a gold set", where=f"command line: name={name}", fix=fix)
+    if name is not None and is_shipped(str(name)):
+        fix = f"choose another name, such as name=own-{name}"
+        raise SlmkitError(f"a gold set {name!r} ships with slmkit", where=f"command line: name={name}", fix=fix)
+    if (given := with_gold_folders(values).get("gold")) and (as_path(str(given)) / "card.yaml").is_file():
+        words = f"data={values['data']} gold={values['gold']}"
+        fix = f"`slmkit loop {words}` uses it; omit gold to freeze part of the data"
+        raise SlmkitError(f"{given} is already a frozen gold set", where=f"command line: {words}", fix=fix)
     freeze_values = {key: value for key, value in values.items() if key != "name"}
     console.quiet = as_json
     facts = _facts(Path(freeze_gold_of(freeze_values, name=None if name is None else str(name))["gold"]))
@@ -217,6 +228,11 @@ def gold_diff(
 
 def _values(arguments: list[str] | None) -> dict[str, Any]:
     return parse(["gold", *(arguments or [])])[1]
+
+
+def _reading(keys: CheckKeys | AddKeys) -> dict[str, Any]:
+    """How the files are read, as given."""
+    return {"text_column": keys.text_column, "label_column": keys.label_column, "encoding": keys.encoding}
 
 
 def _facts(folder: Path) -> dict[str, Any]:

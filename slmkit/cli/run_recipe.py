@@ -36,7 +36,7 @@ def run_recipe(
     """
     if stage:
         _check_stage(name, stage)
-    from slmkit.gold.own_gold import DECIDE_GOLD, with_gold
+    from slmkit.gold.own_gold import DECIDE_GOLD, with_gold, with_gold_folders
     from slmkit.runs.plan import make_plan
 
     profile, seed = print_profile(options), options.seed
@@ -44,6 +44,7 @@ def run_recipe(
         key, value = next(iter(values.items()))
         what = "--break checks the recipe as written, so no value can be changed"
         raise SlmkitError(what, where=f"command line: {key}={value}", fix="remove --break or the values")
+    values = with_gold_folders(values)
     if options.dry_run:
         with tempfile.TemporaryDirectory() as folder:
             found = with_gold(name, values, always=with_own_gold, dry_run_folder=Path(folder))

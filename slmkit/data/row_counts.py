@@ -10,6 +10,8 @@ from slmkit.data.canonical_row import CanonicalRow, DroppedRow
 from slmkit.data.cleaning.clean_rows import GOLD_REASONS
 from slmkit.data.cleaning.steps import CleanedRows
 
+_DUPLICATES = ("duplicate", "near duplicate")
+
 
 def row_flow(
     num_rows_in: int, done: CleanedRows, train: Sequence[CanonicalRow], validation: Sequence[CanonicalRow]
@@ -38,7 +40,7 @@ def row_metrics(
         "num_dropped": len(done.dropped),
         "num_changed": len(done.changed),
         "num_in_gold": sum(reasons[reason] for reason in GOLD_REASONS.values()),
-        "num_duplicates": reasons["duplicate"] + reasons["near duplicate"],
+        "num_duplicates": sum(reasons[reason] for reason in _DUPLICATES),
     }
 
 
@@ -46,3 +48,12 @@ def counted_reasons(dropped: Sequence[DroppedRow]) -> str:
     """The reasons with their counts: "12 duplicate, 3 in the gold set"."""
     reasons = Counter(row.reason for row in dropped).most_common()
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons) or "none"
+
+
+def lost_rows(unusable: Sequence[DroppedRow], cleaned: Sequence[DroppedRow]) -> dict[str, int]:
+    """The number of rows that could not be used, are in a gold set or are duplicates, by reason.
+
+    Rows that a filter, a limit or an overflow removed are not counted: the user asked for that.
+    """
+    reasons = Counter(row.reason for row in cleaned if row.reason in (*GOLD_REASONS.values(), *_DUPLICATES))
+    return dict(Counter(row.reason for row in unusable) + reasons)

@@ -17,6 +17,7 @@ from slmkit.data.read_canonical import read_canonical
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.files import to_yaml, write_folder_atomically
 from slmkit.gold.freeze import example_of, in_order
+from slmkit.gold.frozen_from import frozen_columns
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
 from slmkit.text.identity import alike_key, questions_of
 from slmkit.text.leakage import find_leaks
@@ -44,16 +45,19 @@ def add_to_gold(
     data: Path | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    encoding: str = "auto",
 ) -> Added:
     """Adds the rows of `file` that are in neither the set nor the training `data`.
 
+    Columns that are not given are those that the set was frozen with, where the file has them.
     Raises: SlmkitError for a label that the set does not have; RefusedError if no row is new.
     """
     gold = read_gold(folder)
-    found = read_canonical(file, text_column=text_column, label_column=label_column)
+    given = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
+    found = read_canonical(file, **frozen_columns(gold, file, given))
     left_out = [(row.reason, f"{row.file}:{row.line}") for row in found.dropped]
     existing = [*gold.examples, *gold.dev]
-    training = read_canonical(data, text_column=text_column, label_column=label_column).rows if data else []
+    training = read_canonical(data, **frozen_columns(gold, data, given)).rows if data else []
     in_gold = _leaks(found.rows, existing)
     in_data = _leaks(found.rows, training)
     added: dict[tuple[tuple[str, str], str], Example] = {}

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import itertools
 import math
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -16,11 +15,13 @@ from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.documents import passage_id
-from slmkit.data.read_canonical import CanonicalData, read_canonical, read_shape
+from slmkit.data.most_lost import refuse_if_most_are_lost, refuse_if_most_are_unusable
+from slmkit.data.read_canonical import CanonicalData, read_canonical
 from slmkit.data.reading.find_files import OnNote, data_files, held_out_files
 from slmkit.data.split import hash_share
-from slmkit.errors import FailedError, RefusedError, SlmkitError
+from slmkit.errors import FailedError, RefusedError, SlmkitError, counted
 from slmkit.files import sha256_of, to_yaml, write_folder_atomically
+from slmkit.gold.frozen_from import as_card, read_frozen, relative_names, sources_of
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
 from slmkit.text.identity import alike_key, question_of, questions_of
 from slmkit.text.leakage import find_leaks
@@ -79,6 +80,7 @@ def freeze_once(
     label_column: str | None = None,
     encoding: str = "auto",
     size: int = 200,
+    allow_loss: bool = False,
     on_note: OnNote | None = None,
 ) -> Gold:
     """The gold set of the user's own data: frozen into `folder` the first time, read from there afterwards.
@@ -86,16 +88,17 @@ def freeze_once(
     If `gold` is a frozen folder, that set is used; if it is a file, all its usable rows become the gold set. Without
     `gold`, it is the test or validation file of a data folder; otherwise `size` rows of the data, at most a fifth. Up
     to size / 2 other rows, at most a tenth, become the dev set. Rows are chosen by the hash of their text.
-    Raises: SlmkitError if `folder` was frozen from other files.
+    Raises: SlmkitError if `folder` was frozen from other files; RefusedError, unless allow_loss, if more than half of
+    the rows of a file are unusable, or more than nine in ten are lost.
     """
     note = on_note or (lambda text: None)
     if gold is not None and (gold / "card.yaml").is_file():
         return read_gold(gold)
     columns = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
     held_out = [gold] if gold is not None else held_out_files(data)
-    sources = held_out or data_files(data)
+    sources = sources_of(data, gold)
     if folder.exists():
-        return _read_frozen(folder, sources, columns, note)
+        return read_frozen(folder, data=data, gold=gold, columns=columns, on_note=note)
     rows = read_canonical(data, on_note=note, **columns)  # type: ignore[arg-type]
     if rows.rows and "messages" not in rows.rows[0].values:
         raise SlmkitError(
@@ -105,10 +108,15 @@ def freeze_once(
         )
     parts = [read_canonical(path, on_note=note, **columns) for path in held_out]  # type: ignore[arg-type]
     candidates, removed = _examples([row for part in parts for row in part.rows] if parts else rows.rows, rows.kind)
+    for read in () if allow_loss else (rows, *parts):
+        refuse_if_most_are_unusable(len(read.rows) + len(read.dropped), read.dropped)
+    if not allow_loss:
+        num_rows = sum(len(read.rows) for read in parts or [rows])
+        refuse_if_most_are_lost(num_rows, removed, where=str(sources[0]))
     examples = candidates if parts else _stratified(candidates, min(size, len(candidates) // 5))
     if len(rows.rows) < _FEWEST_ROWS or not examples:
         raise SlmkitError(
-            f"{len(rows.rows)} usable rows are too few to hold some out",
+            f"{counted(len(rows.rows), 'usable row')}: too few to hold some out",
             where=str(data),
             fix=f"provide at least {_FEWEST_ROWS} rows",
         )
@@ -119,10 +127,12 @@ def freeze_once(
         examples=examples,
         dev=dev,
         task=Task(folder.name, rows.kind, rows.instruction, tuple(labels)),
-        source=", ".join(_relative(path, folder) for path in sources),
+        source=relative_names(sources, folder),
         rules=_rules(len(examples), len(candidates), bool(held_out), rows.is_synthetic),
         extra={
+            **({"data": relative_names(data_files(data), folder)} if gold is not None else {}),
             "source_sha256": sha256_of(sources),
+            **({"columns": given} if (given := as_card(columns)) else {}),
             "read_as": str((parts[0] if parts else rows).shape),
             "removed": removed,
             "synthetic": rows.is_synthetic,
@@ -131,34 +141,6 @@ def freeze_once(
     for text in _freezing_notes(frozen, rows, parts, removed):
         note(text)
     return frozen
-
-
-def _read_frozen(folder: Path, sources: Sequence[Path], columns: Mapping[str, Any], note: OnNote) -> Gold:
-    """The set frozen earlier. Refuses other sources, and columns that would give other questions."""
-    gold = read_gold(folder)
-    is_same_data = sha256_of(sources) == gold.card.get("source_sha256")
-    current = ", ".join(_relative(path, folder) for path in sources)
-    known = str(gold.card.get("source", ""))
-    if current != known and not is_same_data:
-        raise SlmkitError(
-            f"this gold set was frozen from {known}, not from {current}",
-            where=str(folder / "card.yaml"),
-            fix="choose another name for the new data, or set gold=FOLDER to its own gold set",
-        )
-    read_as = gold.card.get("read_as")
-    if read_as is not None and (columns["text_column"] or columns["label_column"]):
-        shape = read_shape(sources[0], **columns)
-        if str(shape) != read_as:
-            raise SlmkitError(
-                f"this gold set was frozen as {read_as}, not as {shape}",
-                where=str(folder / "card.yaml"),
-                fix=f"delete {folder} to freeze it again, or omit text_column and label_column",
-            )
-    note(
-        f"{folder}: already frozen"
-        + ("" if is_same_data else ". The data has changed since, but the gold set has not")
-    )
-    return gold
 
 
 def _examples(rows: Sequence[CanonicalRow], kind: str) -> tuple[list[Example], dict[str, int]]:
@@ -265,10 +247,6 @@ def _freezing_notes(
         + (f"; removed {counts}" if counts else "")
     )
     return notes
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), folder.resolve().parent)).as_posix()
 
 
 def _rules(num_examples: int, num_candidates: int, is_given: bool, is_synthetic: bool) -> str:

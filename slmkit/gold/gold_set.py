@@ -44,7 +44,9 @@ def read_gold(folder: Path) -> Gold:
     for required in (folder / "card.yaml", path):
         if not required.is_file():
             raise SlmkitError(
-                f"not a gold set: {required.name} is missing", where=str(folder), fix="use a folder such as gold/NAME"
+                f"not a gold set: {required.name} is missing",
+                where=str(folder),
+                fix="restore the file; `slmkit gold ls` lists the gold sets",
             )
     card = read_card(folder)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slmkit.errors import RefusedError
+from slmkit.console import console
+from slmkit.errors import RefusedError, SlmkitError
 from slmkit.gold.gold_set import Gold, read_card, read_examples
 from slmkit.recipe.lookup import gold_folders
 from slmkit.text.identity import alike_key, alike_keys, loose, question_of
@@ -36,6 +37,7 @@ class Questions:
     """The questions of gold sets: alike_key -> name of its set."""
 
     set_of: dict[tuple[str, str], str]
+    unread: tuple[str, ...] = ()  # a sentence for each gold folder that could not be read
 
     @functools.cached_property
     def beginnings(self) -> set[str]:
@@ -56,21 +58,24 @@ class GoldRow:
 def refuse_gold(*data: Path | None) -> None:
     """Refuses training data that contains an input of any gold set, from ./gold or shipped with slmkit.
 
-    Each of `data` is a .jsonl file or a folder with train.jsonl and validation.jsonl; missing files are skipped.
+    Each of `data` is a .jsonl file or a folder with train.jsonl and validation.jsonl; missing files are skipped. A
+    gold set that cannot be read is reported, and does not stop the training on other data.
     Raises: RefusedError with row, line and gold set.
     """
     gold = gold_questions()
+    for sentence in gold.unread:
+        console.print(f"  {sentence}", markup=False)
     for path in filter(None, data):
         for file in (path / "train.jsonl", path / "validation.jsonl") if path.is_dir() else (path,):
             if file.is_file() and (found := list(rows_in_gold(file, gold))):
                 sets = ", ".join(f"{name} {count:,}" for name, count in Counter(row.gold for row in found).items())
                 first = found[0]
+                names = list(dict.fromkeys(row.gold for row in found))
                 raise RefusedError(
                     f"{_counted(found)} of the training data in a frozen gold set ({sets}). "
                     f"First: row {first.id}, {first.text[:60]!r}, in gold/{first.gold}",
                     where=f"{file}:{first.line}",
-                    fix=f"run prepare with gold={first.gold} to drop them, "
-                    "or set allow_gold: true to demonstrate a leak",
+                    fix=f"{_way_out(path, names)}, or set allow_gold=true to train on them",
                 )
 
 
@@ -92,6 +97,14 @@ def refuse_leaky_system(system: str, learns_from: Path, gold: Gold) -> None:
             where=f"{file}:{found[0].line}",
             fix=f"run prepare with gold={gold.folder} to drop them",
         )
+
+
+def _way_out(data: Path, golds: Sequence[str]) -> str:
+    """How to train on this data without the questions of some gold sets."""
+    names = ",".join(golds)
+    if (data / "recipe.json").is_file():  # a prepared run, which the same command makes again
+        return f"add more_gold=[{names}] to the command, so that prepare drops them"
+    return f"run `slmkit prepare data={data} gold={golds[0]}`, then train with data=loop/prepare"
 
 
 def rows_in_gold(file: Path, gold: Questions) -> Iterator[GoldRow]:
@@ -156,12 +169,17 @@ def gold_questions() -> Questions:
 
 @functools.lru_cache(maxsize=1)
 def _read(folders: tuple[tuple[str, Path], ...], stamps: tuple[tuple[Path, int, int], ...]) -> Questions:
-    return Questions(
-        {
-            alike_key(question_of(example)): name
-            for name, folder in folders
-            if not read_card(folder).get("taught")
-            for file in _EXAMPLE_FILES
-            for example in read_examples(folder / file)
-        }
-    )
+    set_of: dict[tuple[str, str], str] = {}
+    unread = []
+    for name, folder in folders:
+        try:
+            if not read_card(folder).get("taught"):
+                examples = [example for file in _EXAMPLE_FILES for example in read_examples(folder / file)]
+                set_of |= {alike_key(question_of(example)): name for example in examples}
+        except (SlmkitError, OSError, UnicodeDecodeError) as error:
+            what, where = (error.what, error.where) if isinstance(error, SlmkitError) else (str(error), str(folder))
+            unread.append(
+                f"gold/{name} cannot be read, so its questions are not looked for: {what} ({where}). "
+                f"Restore the file, or delete {folder} if it is not needed"
+            )
+    return Questions(set_of, tuple(unread))

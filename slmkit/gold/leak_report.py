@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.documents import read_passages
 from slmkit.data.lsa import lsa
 from slmkit.data.read_canonical import read_canonical
+from slmkit.gold.frozen_from import frozen_columns
 from slmkit.gold.gold_set import Gold
 from slmkit.text.identity import Question, loose, questions_of
 from slmkit.text.leakage import find_leaks
@@ -40,10 +41,13 @@ def gold_leaks(
     *,
     rows: Mapping[str, Path | None],
     documents: Path | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    columns: Mapping[str, Any] | None = None,
 ) -> list[Finding]:
-    """Leaks of the gold set in its own dev set, in files of rows (keyed by their use), and in documents."""
+    """Leaks of the gold set in its own dev set, in files of rows (keyed by their use), and in documents.
+
+    columns: text_column, label_column and encoding of the rows; those not given are the columns that the set was
+    frozen with, if the file has them.
+    """
     asked = questions_of(gold.examples)
     findings = []
     found = find_leaks(questions_of(gold.dev), asked)
@@ -52,8 +56,11 @@ def gold_leaks(
         findings.append(Finding("error", "leak", text, f"{gold.folder / 'dev.jsonl'}:{found[0].row + 1}"))
     for use, path in rows.items():
         if path is not None:
-            canonical = read_canonical(path, text_column=text_column, label_column=label_column).rows
-            findings += _in_rows(gold, canonical, use)
+            notes: list[str] = []
+            read = frozen_columns(gold, path, columns or {}, on_note=notes.append)
+            canonical = read_canonical(path, **read)
+            findings += [Finding("note", "columns", f"{note}, so it is read as {canonical.shape}") for note in notes]
+            findings += _in_rows(gold, canonical.rows, use)
     if documents is not None:
         passages = read_passages(documents)
         texts = [Question(example.input) for example in gold.examples]

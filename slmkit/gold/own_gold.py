@@ -16,12 +16,8 @@ from slmkit.recipe.read_keys import Columns, existing_path, read_keys
 if TYPE_CHECKING:
     from slmkit.gold.gold_set import Gold
 
-DECIDE_GOLD = ("data", "text_column", "label_column", "encoding")  # keys that need no recipe to accept them then
-READING_KEYS = (
-    "text_column",
-    "label_column",
-    "encoding",
-)  # keys of `prepare` that also decide how the gold set is read
+READING_KEYS = ("text_column", "label_column", "encoding", "allow_loss")  # of `prepare`; the gold set is read by them
+DECIDE_GOLD = ("data", *READING_KEYS)  # keys that need no recipe to accept them then
 _LOOP = ("loop/prepare", "loop/train", "loop/eval", "loop/compare")
 _GENERIC_NAMES = ("train", "data", "dataset", "all", "examples", "rows")  # of files: the folder's name is added
 
@@ -33,6 +29,7 @@ class FreezeKeys(Columns):
     data: str
     gold: str | None = None
     encoding: str | None = None
+    allow_loss: bool = False
 
 
 def with_gold(
@@ -49,7 +46,7 @@ def with_gold(
         return values
     is_shipped = bool(lookup.find("recipes", str(values["data"])))
     if name == "loop/prepare" or (name == "loop/train" and ("gold" in values or is_shipped)):
-        return {"gold": known_gold_of(values["data"]), **values}
+        return dict(values) if "gold" in values else {**values, "gold": known_gold_of(values["data"])}
     return freeze_gold_of(values, dry_run_folder=dry_run_folder)
 
 
@@ -88,22 +85,56 @@ def freeze_file(path: Path, gold: Path | None, folder: Path, values: dict[str, A
     return freeze_once(path, folder=folder, gold=gold, on_note=print_note, **reading)
 
 
+def with_gold_folders(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with names of frozen sets as paths: gold=tickets is gold=gold/tickets; more_gold lists several."""
+
+    def folder_of(name: Any) -> Any:
+        is_name = isinstance(name, str | int) and not as_path(str(name)).exists()
+        return f"gold/{name}" if is_name and str(name) in lookup.gold_folders() else name
+
+    found = {key: folder_of(values[key]) for key in ("gold",) if key in values}
+    if isinstance(names := values.get("more_gold"), list):
+        found["more_gold"] = [folder_of(name) for name in names]
+    elif "more_gold" in values:
+        found["more_gold"] = [folder_of(names)]
+    return {**values, **found}
+
+
 def known_gold_of(data: Any) -> str | None:
-    """The gold set that belongs to some data, shipped or frozen before; None if there is none yet."""
+    """The gold set that belongs to some data, shipped or frozen before; None if there is none yet.
+
+    Raises: SlmkitError if the set of that name was frozen from other data.
+    """
+    from slmkit.gold.frozen_from import read_frozen
+
     name = str(data)
     if lookup.find("recipes", name):
         return _shipped_gold(name)
-    folder = Path("gold") / gold_name(as_path(name))
-    return str(folder) if (folder / "card.yaml").is_file() else None
+    path = as_path(name)
+    folder = Path("gold") / gold_name(path)
+    if not (folder / "card.yaml").is_file():
+        return None
+    if path.exists():
+        read_frozen(folder, data=path, gold=None, columns={}, on_note=lambda _: None)
+    return str(folder)
 
 
 def gold_name(data: Path) -> str:
-    """The name of a data file's gold set: the file's stem, preceded by its folder's name if the stem is generic."""
+    """The name of a data file's gold set: the file's stem, preceded by its folder's name if the stem is generic.
+
+    A set that ships with slmkit keeps its name to itself: that of tickets.csv is own-tickets.
+    """
     path = data.resolve()
     stem = path.stem if path.is_file() else path.name
     if path.is_file() and stem.lower() in _GENERIC_NAMES:
         stem = f"{path.parent.name}-{stem}"
-    return re.sub(r"[\W_]+", "-", stem.lower()).strip("-") or "own-data"
+    name = re.sub(r"[\W_]+", "-", stem.lower()).strip("-") or "own-data"
+    return f"own-{name}" if is_shipped(name) else name
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a gold set of that name ships with slmkit, so that recipes which ship with it mean that set."""
+    return (lookup.roots()[-1] / "gold" / name / "card.yaml").is_file()
 
 
 def find_gold(name: str) -> Path:

@@ -25,20 +25,22 @@ def gold_check(
     documents: Path | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    encoding: str = "auto",
 ) -> list[Finding]:
     """All findings about a gold folder: its statistical power, then errors, warnings and notes.
 
     Leaks are looked for in the training `data`, in `shots` (few-shot examples), in `seeds` (from which synthetic rows
-    are generated) and in `documents`.
+    are generated) and in `documents`. Columns that are not given are those that the set was frozen with.
     Raises: SlmkitError if the set cannot be read; RefusedError if it was changed after freezing.
     """
     gold = read_gold(folder)
-    columns = {"text_column": text_column, "label_column": label_column}
+    columns = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
+    rows = {"training": data, "few-shot": shots, "seed": seeds}
     findings = [
         *_schema(gold),
         *_repeats(gold),
         *_balance(gold),
-        *gold_leaks(gold, rows={"training": data, "few-shot": shots, "seed": seeds}, documents=documents, **columns),
+        *gold_leaks(gold, rows=rows, documents=documents, columns=columns),
     ]
     order = ("error", "warning", "note")
     findings.sort(key=lambda finding: order.index(finding.severity))

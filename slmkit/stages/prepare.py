@@ -16,20 +16,22 @@ from slmkit.data.cleaning.label_report import label_report
 from slmkit.data.cleaning.steps import CleanedRows, Step, unused_step_notes
 from slmkit.data.documents import own_documents, passages_of_rows, read_passages
 from slmkit.data.lengths import OnOverflow
+from slmkit.data.most_lost import refuse_if_most_are_lost, refuse_if_most_are_unusable
 from slmkit.data.read_canonical import CanonicalData, read_canonical
 from slmkit.data.reading.read import Row, read_rows
-from slmkit.data.row_counts import counted_reasons, row_flow, row_metrics
+from slmkit.data.row_counts import counted_reasons, lost_rows, row_flow, row_metrics
 from slmkit.data.shape import find_shape
 from slmkit.data.split import split
 from slmkit.errors import SlmkitError, counted
 from slmkit.files import read_jsonl, to_yaml, write_atomically
+from slmkit.gold.frozen_from import frozen_columns
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.check_model import check_model
 from slmkit.models.load import load_tokenizer
 from slmkit.rows.fit_rows import Fit, fit_template, with_instruction
 from slmkit.rows.template_check import Thinking
 from slmkit.runs.run_folder import Run
-from slmkit.types import Input, Keys, Model, NonNegativeInt, Passage, PositiveInt
+from slmkit.types import Example, Input, Keys, Model, NonNegativeInt, Passage, PositiveInt
 
 _STEPS: list[Step] = ["duplicates", "near_duplicates"]
 _CHECK_SECONDS = 0.4  # time the pre-flight check may read: all of most files, the head of a very long one
@@ -41,6 +43,7 @@ def prepare(
     *,
     data: Input,
     gold: Input | None = None,
+    more_gold: list[Input] | None = None,
     documents: Input | None = None,
     model: Model | None = None,
     text_column: str | None = None,
@@ -58,6 +61,7 @@ def prepare(
     on_overflow: OnOverflow = "error",
     thinking: Thinking | None = None,
     find_label_suspects: bool = False,
+    allow_loss: bool = False,
     validation_size: float = 0.1,
     chunk_size: PositiveInt = 120,
     chunk_overlap: NonNegativeInt = 0,
@@ -72,6 +76,8 @@ def prepare(
     Rows with the same `group_column` value, or about the same passage, stay on the same side of the split. `steps` run
     in the given order; the default is duplicates, near_duplicates. `leaks` decides which rows are dropped because they
     are in the gold set: near duplicates too (near), exact matches only (exact), or none, to demonstrate a leak (keep).
+    `more_gold` names gold sets of other data whose questions are dropped too. The run is refused if more than half of
+    the rows are unusable, or more than nine in ten are unusable, repeated or in the gold set; `allow_loss` accepts it.
     `instruction` is the system message; the default is that of the gold card. `text_as` decides what plain text
     becomes: gap-fill questions, or text to continue.
 
@@ -81,23 +87,35 @@ def prepare(
     between exchanges or paragraphs (split). chunk_size and chunk_overlap are in words or, with chunk_by=tokens, in
     tokens of the model.
     """
+    frozen = read_gold(gold) if gold else None
+    columns: dict[str, Any] = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
+    if frozen:
+        columns = frozen_columns(frozen, data, columns, on_note=run.note)
     with run.progress("read", unit="rows") as bar:
         found = read_canonical(
             data,
-            text_column=text_column,
-            label_column=label_column,
+            **columns,
             group_column=group_column,
-            encoding=encoding,
             text_as=text_as,
             on_note=run.note,
             on_row=bar.advance,
         )
-    frozen = read_gold(gold) if gold else None
     active = _STEPS if steps is None else steps
     if instruction is None:
         instruction = frozen.task.instruction if frozen else found.instruction
     filters.check(active, kind=found.kind)
-    done = _clean(run, found, frozen, data=data, steps=active, filters=filters, leaks=leaks, max_rows=max_rows)
+    known = [frozen, *map(read_gold, more_gold or ())]
+    done = _clean(
+        run,
+        found,
+        [example for one in known if one for example in (*one.examples, *one.dev)],
+        data=data,
+        steps=active,
+        filters=filters,
+        leaks=leaks,
+        max_rows=max_rows,
+        allow_loss=allow_loss,
+    )
     fit: Fit | None = None
     if model is not None and {"messages", "text"} & set(done.rows[0].values):
         fit = fit_template(
@@ -141,6 +159,7 @@ def check(
     *,
     data: Input,
     gold: Input | None = None,
+    more_gold: list[Input] | None = None,
     model: Model | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
@@ -162,6 +181,13 @@ def check(
     filters.check(_STEPS if steps is None else steps)
     if model is not None:
         check_model(model)
+    for other in more_gold or ():
+        if other.exists():
+            read_gold(other)
+    if gold is not None and gold.exists():
+        given = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
+        columns = frozen_columns(read_gold(gold), data, given)
+        text_column, label_column, encoding = (columns[key] for key in given)
     if data.exists():
         until = time.monotonic() + _CHECK_SECONDS
         head: list[Row] = []
@@ -172,29 +198,31 @@ def check(
                 break
         needs_answers = text_as == "questions"
         find_shape(head, text_column=text_column, label_column=label_column, needs_answers=needs_answers)
-    if gold is not None and gold.exists():
-        read_gold(gold)
 
 
 def _clean(
     run: Run,
     found: CanonicalData,
-    gold: Gold | None,
+    gold: Sequence[Example],
     *,
     data: Path,
     steps: Sequence[Step],
     filters: Filters,
     leaks: Leaks,
     max_rows: int | None,
+    allow_loss: bool,
 ) -> CleanedRows:
     """The rows to train on; its dropped rows include those that could not be read."""
+    num_rows = len(found.rows) + len(found.dropped)
+    if not allow_loss:
+        refuse_if_most_are_unusable(num_rows, found.dropped)
     with run.progress("compare with the gold set and with each other", total=2 * len(found.rows), unit="rows") as bar:
         done = clean_rows(
             found.rows,
             steps=steps,
             keep_targets=found.kind == "classification",
             filters=filters,
-            gold=[*gold.examples, *gold.dev] if gold else [],
+            gold=gold,
             leaks=leaks,
             max_rows=max_rows,
             on_rows=bar.advance,
@@ -207,6 +235,8 @@ def _clean(
             where=str(data),
             fix="use other data, or a gold set that does not contain all of it",
         )
+    if not allow_loss:
+        refuse_if_most_are_lost(num_rows, lost_rows(found.dropped, done.dropped), where=str(data))
     return CleanedRows(done.rows, dropped, done.changed)
 
 

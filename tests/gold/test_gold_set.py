@@ -91,7 +91,7 @@ def test_a_changed_example_is_refused(tmp_path):
 
 def test_another_source_is_refused(tmp_path):
     freeze(tmp_path, table(tmp_path / "train.csv"))
-    with pytest.raises(SlmkitError, match=r"\.\./train\.csv.*\.\./other\.csv"):
+    with pytest.raises(SlmkitError, match=r"train\.csv.*other\.csv"):
         freeze(tmp_path, table(tmp_path / "other.csv", 80))
 
 
@@ -175,7 +175,7 @@ def test_columns_that_give_other_questions_than_the_frozen_ones_are_refused(tmp_
     assert freeze(tmp_path, data, label_column="label") == gold
     with pytest.raises(SlmkitError, match="inputs in 'text', answers in 'answer'") as caught:
         freeze(tmp_path, data, label_column="answer")
-    assert str(gold.folder) in caught.value.fix
+    assert "slmkit gold freeze" in caught.value.fix
 
 
 def test_a_file_instead_of_a_gold_set_is_refused_with_the_command_to_freeze_it(tmp_path):

@@ -150,7 +150,7 @@ def rows(folder: Path, name: str) -> Path:
 def gold_question() -> str:
     from slmkit.gold.guard import gold_questions
 
-    return next(iter(gold_questions().set_of))
+    return next(text for text, rest in gold_questions().set_of if not rest)
 
 
 def comparable(value: Any) -> Any:

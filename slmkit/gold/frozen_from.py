@@ -1,0 +1,140 @@
+"""What a gold set was frozen from: its files and columns, so that later readings of the data agree with it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from slmkit.data.read_canonical import read_shape
+from slmkit.data.reading.find_files import OnNote, data_files, held_out_files
+from slmkit.errors import SlmkitError, shown
+from slmkit.files import sha256_of
+from slmkit.gold.gold_set import Gold, read_gold
+from slmkit.recipe.yaml_lines import write_value
+
+COLUMNS = ("text_column", "label_column")
+_AUTO: tuple[object, ...] = (None, "auto")
+
+
+def as_card(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns and the encoding that the user gave, as a gold card stores them."""
+    return {key: value for key, value in columns.items() if value not in _AUTO}
+
+
+def frozen_columns(
+    gold: Gold, file: Path, given: Mapping[str, Any], *, on_note: OnNote | None = None
+) -> dict[str, Any]:
+    """How to read a file that is compared with a gold set: text_column, label_column and encoding.
+
+    As given; otherwise as the set was frozen, if the file has these columns.
+    """
+    stored: Mapping[str, Any] = gold.card.get("columns") or {}
+    encoding = given.get("encoding", "auto")
+    if encoding in _AUTO:
+        encoding = stored.get("encoding", "auto") if is_source(gold, file) else "auto"
+    columns = {key: given.get(key) for key in COLUMNS}
+    frozen = {key: columns[key] or stored.get(key) for key in COLUMNS}
+    if frozen == columns or not file.exists():
+        return {**columns, "encoding": encoding}
+    try:
+        read_shape(file, **frozen, encoding=encoding)
+    except SlmkitError:
+        if on_note:
+            names = ", ".join(f"{key}={value}" for key, value in frozen.items() if value)
+            on_note(f"{file.name} does not have the columns that the gold set was frozen with ({names})")
+        return {**columns, "encoding": encoding}
+    return {**frozen, "encoding": encoding}
+
+
+def is_source(gold: Gold, path: Path) -> bool:
+    """Whether a gold set was frozen from this file or folder, or from questions given with it."""
+    try:
+        return was_frozen_from(gold, sources_of(path)) or was_frozen_from(gold, data_files(path))
+    except SlmkitError:
+        return False
+
+
+def sources_of(data: Path, gold: Path | None = None) -> list[Path]:
+    """The files whose rows become the gold set: a file of questions, else the held-out files of a folder, else all."""
+    return [gold] if gold is not None else held_out_files(data) or data_files(data)
+
+
+def was_frozen_from(gold: Gold, files: Sequence[Path]) -> bool:
+    """Whether these are the files of the gold set, or the data they were given with: by place, or by content."""
+    named = relative_names(files, gold.folder)
+    return named in (gold.card.get("source"), gold.card.get("data")) or (
+        "source_sha256" in gold.card and sha256_of(files) == gold.card["source_sha256"]
+    )
+
+
+def relative_names(files: Sequence[Path], folder: Path) -> str:
+    """The files as a gold card names them: relative to the folder that holds the gold sets."""
+    start = folder.resolve().parent
+    return ", ".join(Path(os.path.relpath(file.resolve(), start)).as_posix() for file in files)
+
+
+def read_frozen(
+    folder: Path,
+    *,
+    data: Path,
+    gold: Path | None,
+    columns: Mapping[str, Any],
+    on_note: OnNote,
+) -> Gold:
+    """The set frozen earlier. Refuses other sources, and columns that would give other questions."""
+    sources = sources_of(data, gold)
+    card = str(folder / "card.yaml")
+    freeze = _freeze_command(folder, data, gold, columns)
+    try:
+        frozen = read_gold(folder)
+    except SlmkitError as error:
+        raise type(error)(error.what, where=error.where, fix=f"{error.fix}; or freeze another set: {freeze}") from None
+    if not was_frozen_from(frozen, sources):
+        files = [(folder.parent / name).resolve() for name in str(frozen.card.get("source")).split(", ")]
+        known = f"gold/{folder.name} was frozen from {', '.join(map(shown, files))}"
+        if gold is not None:
+            raise SlmkitError(
+                f"{known}, not from {gold}",
+                where=card,
+                fix=f"omit gold={gold} to use the frozen set, or freeze another: {freeze}",
+            )
+        raise SlmkitError(
+            f"{known}. Does {data} belong to this gold set?",
+            where=card,
+            fix=f"if so, add gold={_known_sets(folder)}; otherwise freeze its own: {freeze}",
+        )
+    read_as = frozen.card.get("read_as")
+    if read_as is not None and any(columns.get(key) for key in COLUMNS):
+        shape = read_shape(sources[0], **columns)
+        if str(shape) != read_as:
+            raise SlmkitError(
+                f"this gold set was frozen as {read_as}, not as {shape}",
+                where=card,
+                fix=f"omit text_column and label_column to use the frozen set, or freeze another: {freeze}",
+            )
+    is_same = "source_sha256" not in frozen.card or sha256_of(sources) == frozen.card["source_sha256"]
+    is_changed = not is_same and relative_names(sources, folder) == frozen.card.get("source")
+    changed = ". The data has changed since, but the gold set has not" if is_changed else ""
+    on_note(f"{folder}: already frozen{changed}")
+    return frozen
+
+
+def _known_sets(folder: Path) -> str:
+    """The names of the gold sets beside a folder, the folder's first: "tickets" or "tickets (or bank, mail)"."""
+    others = sorted(card.parent.name for card in folder.parent.glob("*/card.yaml") if card.parent != folder)
+    return folder.name + (f" (or {', '.join(others)})" if others else "")
+
+
+def _freeze_command(folder: Path, data: Path, gold: Path | None, columns: Mapping[str, Any]) -> str:
+    """The command that freezes the data under a name that is still free, and what to add afterwards."""
+    stem = folder.name
+    parent = re.sub(r"[\W_]+", "-", data.resolve().parent.name.lower()).strip("-")
+    names = [*([f"{parent}-{stem}"] if parent else []), *(f"{stem}-{number}" for number in range(2, 1000))]
+    name = next(name for name in names if not (folder.parent / name).exists())
+    values = {"data": str(data), **({"gold": str(gold)} if gold else {}), "name": name, **as_card(columns)}
+    words = [f"{key}={write_value(value)}" for key, value in values.items()]
+    return f"`slmkit gold freeze {shlex.join(words)}`, then add gold={name}"
