@@ -40,8 +40,7 @@ def label(name: str, values: dict[str, Any], *, status: bool, as_json: bool) -> 
         gold=gold,
         labels=keys.labels or (),
         limit=keys.limit,
-        text_column=keys.text_column,
-        label_column=keys.label_column,
+        **keys.columns,
     )
     if not status:
         _serve(name, folder, keys.port, labelling)

@@ -7,30 +7,52 @@ values is the label. If several columns qualify, the error lists them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from slmkit.data.cell import as_text, is_empty, is_table
+from slmkit.data.columns.column_path import parsed, walk
 from slmkit.data.reading.read import Row
 from slmkit.errors import SlmkitError
+from slmkit.types import AnswersAre
 
 _TEXT = ("text", "sentence", "utterance", "message", "query", "question", "claim", "input", "prompt", "instruction",
          "review", "tweet", "content", "body", "document", "full_text")  # fmt: skip
 _TARGET = ("target", "answer", "answers", "output", "response", "completion", "ideal", "reference", "ref", "summary",
            "translation", "solution", "expected_output")  # fmt: skip
-_LABEL = ("label_text", "label_name", "label", "labels", "category", "intent", "class", "sentiment", "topic", "tag")
+_LABEL = ("label_text", "label_name", "label", "labels", "category", "intent", "class", "sentiment", "topic", "tag",
+          "gold_label", "is_duplicate", "is_paraphrase")  # fmt: skip
 _RECORD = ("json", "record", "fields", "slots", "entities", "annotation", "annotations")  # names of JSON answers
 _PASSAGE = ("context", "passage")
+_TABLE = "table"  # a passage of rows and cells
+# Names of two texts that only together are an input; of the first kind, each is shown with its name.
+_TWO_TEXTS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("question1", "question2"), ("text1", "text2"),
+              ("sentence_a", "sentence_b"), ("text_a", "text_b"), ("claim", "evidence"))  # fmt: skip
+_STORY_AND_QUESTION = ("body", "question")  # of word problems
+# Answer columns whose lists are several right answers; in any other column a list is one answer.
+_ALIASES = ("aliases", "answer_aliases", "alternative_answers", "other_answers")  # columns beside the answer
+_ALTERNATIVES = ("answer", "answers", "aliases", "answer_aliases", "possible_answers", "accepted_answers",
+                 "acceptable_answers", "correct_answers", "gold_answers", "golden_answers", "reference", "references",
+                 "refs", "ground_truth", "ground_truths", "ideal")  # fmt: skip
 NON_DATA_COLUMNS = ("id", "_id", "idx", "index", "key", "uid", "guid", "path", "file", "filename", "url", "line",
                     "title", "source", "section", "split", "language", "lang", "metadata", "meta")  # fmt: skip
 _TABLES = (".csv", ".tsv")
 
 
+class AnswerLists(NamedTuple):
+    """What the lists in an answer column are (None: no list has several items), and how a note says it."""
+
+    are: AnswersAre | None
+    notes: list[str]
+
+
 class TextAndAnswer(NamedTuple):
-    """The columns of the input, its answer (None: plain text) and the passage it asks about."""
+    """The columns of the input, its answer (None: plain text), the passage it asks about, and other right answers."""
 
     text: str
     answer: str | None
     passage: str | None = None
+    aliases: str | None = None
 
 
 def find_text_and_answer(
@@ -40,8 +62,9 @@ def find_text_and_answer(
     text_column: str | None,
     label_column: str | None,
     needs_answers: bool,
+    finds_passage: bool = True,
 ) -> TextAndAnswer:
-    """The text and answer columns; `columns` maps each column to a typical value.
+    """The text and answer columns, and a passage; `columns` maps each column to a typical value.
 
     Raises: SlmkitError naming the columns found and the parameter to set.
     """
@@ -64,14 +87,70 @@ def find_text_and_answer(
         text, answer = _by_content(rows, *usable)
     if text is None and answer is None and not needs_answers and len(strings) == 1:
         text = strings[0]
-    is_table = rows[0].file.suffix.lower() in _TABLES
-    is_only_column = usable == [text] and (text_column is not None or not is_table)
+    has_header = rows[0].file.suffix.lower() in _TABLES
+    is_only_column = usable == [text] and (text_column is not None or not has_header)
     if text and answer is None and (not needs_answers or is_only_column):
         return TextAndAnswer(text, None)
     if text is None or answer is None:
         raise _not_found(rows, columns, text, answer)
     passage = _named(strings, _PASSAGE, besides=text)
-    return TextAndAnswer(text, answer, passage if passage != answer and not label_column else None)
+    if passage is None:
+        passage = next((one for one in columns if one.lower() == _TABLE and is_table(columns[one])), None)
+    aliases = next((one for one in columns if one.lower() in _ALIASES and isinstance(columns[one], list)), None)
+    return TextAndAnswer(
+        text,
+        answer,
+        passage if finds_passage and passage not in (text, answer) else None,
+        aliases if aliases != answer and (answer or "").lower() in _ALTERNATIVES else None,
+    )
+
+
+def two_texts(columns: Mapping[str, Any]) -> list[str | int | float | bool] | str | None:
+    """The names of two columns that are one input together, or their template; None if there are none.
+
+    Example: premise and hypothesis, sentence1 and sentence2, Body and Question.
+    """
+    lower = {column.lower(): column for column in columns if isinstance(columns[column], str)}
+    story, question = _STORY_AND_QUESTION
+    if story in lower and question in lower:
+        return f"{{{lower[story]}}} {{{lower[question]}}}"
+    for pair in _TWO_TEXTS:
+        if all(name in lower for name in pair):
+            return [lower[name] for name in pair]
+    return None
+
+
+def passage_beside(paths: Sequence[str], columns: Mapping[str, Any], rows: Sequence[Row]) -> str | None:
+    """The path of a passage in the record of a nested text, or in one around it: "paragraphs.context"."""
+    if len(paths) != 1 or paths[0] in columns:
+        return None
+    around = paths[0].rpartition(".")[0]
+    while around:
+        for name in _PASSAGE:
+            if any(isinstance(leaf, str) for row in rows[:50] for _, leaf in walk(row.values, f"{around}.{name}")):
+                return f"{around}.{name}"
+        around = around.rpartition(".")[0]
+    return next((name for name in _PASSAGE if isinstance(columns.get(name), str)), None)
+
+
+def answer_lists(rows: Sequence[Row], column: str, given: AnswersAre | None) -> AnswerLists:
+    """What the lists in an answer column are: as given, otherwise by the name of the column."""
+    values = [row.values.get(column) for row in rows]
+    lists = [value for value in values if isinstance(value, list)]
+    numbers = [value for value in values if isinstance(value, float) and value.is_integer()]
+    texts = [value for value in values if isinstance(value, str) and value.strip()]
+    if texts and all(text.lstrip()[:1] == "[" and isinstance(parsed(text), list) for text in texts):
+        return AnswerLists(None, [f"the lists in {column!r} are text, label_column={column}.* reads their items"])
+    notes = [f"numbers without a fraction are written as integers, {n} as {as_text(n)}" for n in numbers[:1]]
+    if not any(len(value) > 1 for value in lists) and not (lists and given):
+        return AnswerLists(None, notes)
+    are = given
+    if are is None:
+        are = "alternatives" if {step.lower() for step in column.split(".")} & set(_ALTERNATIVES) else "list"
+    if are == "alternatives":
+        said = f"each list in {column!r} holds alternative right answers"
+        return AnswerLists(are, [*notes, said + (" (answers_are=list: one answer)" if not given else "")])
+    return AnswerLists(are, [*notes, *([] if given else ["with answers_are=alternatives, any of its items is right"])])
 
 
 def is_classification(rows: Sequence[Row], column: str) -> bool:
@@ -80,7 +159,7 @@ def is_classification(rows: Sequence[Row], column: str) -> bool:
     return (is_named_label and not _rarely_repeats(rows, column)) or _repeats(rows, column)
 
 
-def listed(columns: Mapping[str, Any]) -> str:
+def listed(columns: Iterable[str]) -> str:
     """The column names for an error message, at most twelve."""
     names = list(columns)
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
@@ -142,7 +221,7 @@ def _rarely_repeats(rows: Sequence[Row], column: str) -> bool:
 
 
 def _filled(rows: Sequence[Row], column: str) -> list[str]:
-    return [str(row.values[column]) for row in rows if row.values.get(column) not in (None, "")]
+    return [as_text(row.values[column]) for row in rows if not is_empty(row.values.get(column))]
 
 
 def _not_found(rows: Sequence[Row], columns: Mapping[str, Any], text: str | None, answer: str | None) -> SlmkitError:
@@ -152,7 +231,7 @@ def _not_found(rows: Sequence[Row], columns: Mapping[str, Any], text: str | None
     elif answer is None:
         what, fix = f"no answer column found beside the text in {text!r}", "label_column=NAME"
         fix += ", or text_as=text to train on the text alone"
-    elif isinstance(columns[answer], str) and (lists := _lists_of_texts(columns)):
+    elif isinstance(columns.get(answer), str) and (lists := _lists_of_texts(columns)):
         what = f"no text column found beside the answers in {answer!r}; {lists[0]!r} contains lists"
         fix = f'text_column=NAME, or write {lists[0]!r} as messages: [{{"role": "user", "content": …}}, …]'
     else:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from slmkit.data.answer_column import listed
 from slmkit.data.canonical_row import CanonicalRow, DroppedRow, RowFault
-from slmkit.data.convert import convert
+from slmkit.data.convert import convert, parts_of
 from slmkit.data.gap_fill import gap_fill
 from slmkit.data.reading.find_files import OnNote
 from slmkit.data.reading.header import doubtful_header
@@ -19,8 +21,11 @@ from slmkit.data.reading.read import Row, read_rows
 from slmkit.data.reading.split_names import is_held_out
 from slmkit.data.shape import Shape, find_shape, unused_columns
 from slmkit.errors import SlmkitError
+from slmkit.types import AnswersAre, ColumnNames
 
 _HEAD_ROWS = 1000  # only these decide the shape, so that a long file and its head have the same one
+
+_WITH_ZERO = re.compile(r"-?\d+\.0")
 
 TaskKind = Literal["classification", "generation", "extraction"]
 
@@ -39,9 +44,9 @@ class CanonicalData:
     @property
     def kind(self) -> TaskKind:
         """The kind of task that these rows define."""
-        if self.shape.kind == "classification":
+        if self.shape.kind in ("classification", "choice"):
             return "classification"
-        if self.shape.kind == "slots" or (self.rows and all(_is_object(row.target) for row in self.rows)):
+        if self.shape.kind == "slots" or (self.rows and all(_is_json(row.target) for row in self.rows)):
             return "extraction"
         return "generation"
 
@@ -55,6 +60,10 @@ class CanonicalData:
         """The system message that states the task, for rows that do not state it themselves."""
         if self.is_synthetic:
             return "Write the word or number that is missing at ____."
+        if self.shape.kind == "choice":
+            return "Answer with the letter of the right option."
+        if any(row.tools for row in self.rows[:_HEAD_ROWS]):
+            return ""  # the chat template says how to call them
         return {
             "classification": "Answer with the one label that fits the text.",
             "extraction": "Answer with the JSON record of the text.",
@@ -65,8 +74,10 @@ class CanonicalData:
 def read_canonical(
     path: Path,
     *,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: ColumnNames | None = None,
+    label_column: ColumnNames | None = None,
+    passage_column: ColumnNames | None = None,
+    answers_are: AnswersAre | None = None,
     group_column: str | None = None,
     encoding: str = "auto",
     text_as: Literal["questions", "text"] = "questions",
@@ -82,7 +93,14 @@ def read_canonical(
     head, rows = _peek(read_rows(path, encoding=encoding, on_note=note))
     if doubt := doubtful_header(head):
         note(f"{head[0].file.name}:1: {doubt}")
-    shape = find_shape(head, text_column=text_column, label_column=label_column, needs_answers=text_as == "questions")
+    shape = find_shape(
+        head,
+        text_column=text_column,
+        label_column=label_column,
+        passage_column=passage_column,
+        answers_are=answers_are,
+        needs_answers=text_as == "questions",
+    )
     if group_column and not any(group_column in row.values for row in head):
         raise SlmkitError(
             f"group_column={group_column!r} is not a column. Columns: {', '.join(head[0].values)}",
@@ -90,18 +108,25 @@ def read_canonical(
             fix="set group_column= to one of these",
         )
     unused = [column for column in unused_columns(head, shape) if column != group_column]
-    note(f"{path.name}: {shape}" + (f"; not used: {', '.join(unused[:8])}" if unused else ""))
+    said = [str(shape), *shape.notes, *([f"not used: {listed(unused)}"] if unused else [])]
+    note(f"{path.name}: {'; '.join(said)}")
     counts = _Counts(nameless=[column for column in unused if column.startswith("column_")])
     found: list[CanonicalRow] = []
     dropped: list[DroppedRow] = []
     for row in rows:
         counts.add(row)
         group = str(row.values.get(group_column) or "") if group_column else ""
+        converted: list[CanonicalRow] = []
         try:
-            converted = convert(row, shape)
+            parts = parts_of(row, shape, gaps=counts.gaps)
         except RowFault as fault:
+            parts = []
             dropped.append(DroppedRow(str(fault), str(row.file), row.line, _excerpt(row)))
-            converted = []
+        for part in parts:
+            try:
+                converted += convert(part, shape)
+            except RowFault as fault:
+                dropped.append(DroppedRow(str(fault), str(row.file), row.line, _excerpt(part)))
         found += [replace(one, group=group) for one in converted] if group else converted
         if on_row:
             on_row()
@@ -116,13 +141,29 @@ def read_canonical(
     if is_synthetic:
         found = _questions(found, note, path.name)
     counts.report(note, path.name)
-    return CanonicalData(shape, found, dropped, counts.rows, is_synthetic, counts.synthetic)
+    data = CanonicalData(shape, found, dropped, counts.rows, is_synthetic, counts.synthetic)
+    _check_labels(data.labels, shape, str(path))
+    return data
 
 
-def read_shape(path: Path, *, text_column: str | None, label_column: str | None, encoding: str) -> Shape:
+def read_shape(
+    path: Path,
+    *,
+    text_column: ColumnNames | None = None,
+    label_column: ColumnNames | None = None,
+    passage_column: ColumnNames | None = None,
+    answers_are: AnswersAre | None = None,
+    encoding: str = "auto",
+) -> Shape:
     """The shape that read_canonical would find, from the first rows only."""
     head, _ = _peek(read_rows(path, encoding=encoding))
-    return find_shape(head, text_column=text_column, label_column=label_column)
+    return find_shape(
+        head,
+        text_column=text_column,
+        label_column=label_column,
+        passage_column=passage_column,
+        answers_are=answers_are,
+    )
 
 
 @dataclass
@@ -134,6 +175,7 @@ class _Counts:
     synthetic: int = 0
     overflowing: list[str] = field(default_factory=list)  # where rows have values in columns without a header
     sections: Counter[str] = field(default_factory=Counter)
+    gaps: Counter[str] = field(default_factory=Counter)  # empty columns of texts that are made of several
 
     def add(self, row: Row) -> None:
         self.rows += 1
@@ -143,6 +185,9 @@ class _Counts:
             self.overflowing.append(row.where)
 
     def report(self, note: OnNote, name: str) -> None:
+        if self.gaps:
+            said = ", ".join(f"{column} in {count:,}" for column, count in self.gaps.most_common())
+            note(f"rows with an empty column beside filled ones, which is left out: {said}")
         if self.overflowing:
             note(
                 f"{len(self.overflowing):,} rows have values in columns without a name (first: {self.overflowing[0]})."
@@ -173,13 +218,27 @@ def _peek(rows: Iterator[Row]) -> tuple[Sequence[Row], Iterator[Row]]:
     return head, itertools.chain(head, rows)
 
 
-def _is_object(text: str) -> bool:
-    if not text.startswith("{"):
+def _is_json(text: str) -> bool:
+    """Whether a text is a JSON record or list."""
+    if not text.startswith(("{", "[")):
         return False
     try:
-        return isinstance(json.loads(text), dict)
-    except json.JSONDecodeError:
+        return isinstance(json.loads(text), dict | list)
+    except (ValueError, RecursionError):
         return False
+
+
+def _check_labels(labels: Sequence[str], shape: Shape, where: str) -> None:
+    """Refuses 1 and 1.0 as two labels: spreadsheets write one number in both ways."""
+    known = set(labels)
+    for label in labels:
+        if _WITH_ZERO.fullmatch(label) and label[:-2] in known:
+            column = shape.columns.get("label", "the labels")
+            raise SlmkitError(
+                f"the labels {label[:-2]!r} and {label!r} in {column!r} are one number written in two ways",
+                where=where,
+                fix=f"write them alike, or keep both as v{label[:-2]} and v{label}: label_column='v{{{column}}}'",
+            )
 
 
 def _excerpt(row: Row) -> str:

@@ -26,6 +26,7 @@ from slmkit.errors import SlmkitError
 from slmkit.files import read_jsonl, write_atomically
 from slmkit.gold.gold_set import read_gold
 from slmkit.text.identity import loose, text_hash
+from slmkit.types import AnswersAre, ColumnNames
 
 ACTIONS = ("key", "answer", "skip", "flag", "unflag", "back")
 _NAME = re.compile(r"[\w][\w .@-]{0,39}")
@@ -130,8 +131,10 @@ def start_labelling(
     gold: Path | None,
     labels: Sequence[str] = (),
     limit: int = 200,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: ColumnNames | None = None,
+    label_column: ColumnNames | None = None,
+    passage_column: ColumnNames | None = None,
+    answers_are: AnswersAre | None = None,
 ) -> Labelling:
     """Resumes the labelling in `folder`, or starts one with rows of `data` or the examples of the `gold` set.
 
@@ -141,7 +144,14 @@ def start_labelling(
     if (folder / "items.jsonl").exists():
         return read_labelling(folder)
     if data is not None:
-        rows = read_canonical(data, text_column=text_column, label_column=label_column, text_as="text")
+        rows = read_canonical(
+            data,
+            text_column=text_column,
+            label_column=label_column,
+            passage_column=passage_column,
+            answers_are=answers_are,
+            text_as="text",
+        )
         texts, kind, known = [row.input for row in rows.rows], rows.kind, rows.labels
         instruction = rows.instruction if rows.kind == "classification" else ""
     elif gold is not None:

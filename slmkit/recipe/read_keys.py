@@ -10,16 +10,24 @@ from typing import Any, TypeVar
 from slmkit.errors import SlmkitError
 from slmkit.recipe import lookup
 from slmkit.recipe.lookup import as_path
+from slmkit.types import AnswersAre, ColumnNames
 
 _Keys = TypeVar("_Keys")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Keys of every command that reads a table: its text column and its label column."""
+    """Keys of every command that reads a table: which columns are the text, the answer and the passage."""
 
-    text_column: str | None = None
-    label_column: str | None = None
+    text_column: ColumnNames | None = None
+    label_column: ColumnNames | None = None
+    passage_column: ColumnNames | None = None
+    answers_are: AnswersAre | None = None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """These keys, as the functions that read a table take them."""
+        return {field.name: getattr(self, field.name) for field in fields(Columns)}
 
 
 def read_keys(command: str, values: Mapping[str, Any], keys: type[_Keys]) -> _Keys:

@@ -97,9 +97,12 @@ def _declared(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
-    holder = type("holder", (), {"__annotations__": {name: p.annotation for name, p in found.items()}})
-    module = sys.modules.get(function.__module__)
-    hints = typing.get_type_hints(holder, globalns=vars(module) if module else None, include_extras=True)
+    if dataclasses.is_dataclass(function):  # its fields may be declared in several modules
+        hints = typing.get_type_hints(function, include_extras=True)
+    else:
+        holder = type("holder", (), {"__annotations__": {name: p.annotation for name, p in found.items()}})
+        module = sys.modules.get(function.__module__)
+        hints = typing.get_type_hints(holder, globalns=vars(module) if module else None, include_extras=True)
     return {name: parameter.replace(annotation=hints[name]) for name, parameter in found.items()}
 
 

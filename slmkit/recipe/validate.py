@@ -122,6 +122,7 @@ def _fields_schema(fields: Mapping[str, tuple[Any, Any]]) -> CoreSchema:
 
 def _schema_of(annotation: Any) -> CoreSchema:
     """The schema of one type. Markers become pending look-ups; null in a mapping removes an entry."""
+    annotation = type(None) if annotation is None else annotation  # as in dict[str, None]
     plain = next((schema for kind, schema in _PLAIN.items() if kind is annotation), None)
     if plain:
         return plain()

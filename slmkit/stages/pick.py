@@ -31,7 +31,17 @@ from slmkit.selection.model_card import Card, read_cards
 from slmkit.selection.roofline import GPUS
 from slmkit.systems import FewShot
 from slmkit.systems.prompt import prompt
-from slmkit.types import Input, ModelRef, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, System, Task
+from slmkit.types import (
+    ColumnNames,
+    Input,
+    ModelRef,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    System,
+    Task,
+)
 
 _DEFAULT_CONTEXT = 2048  # tokens, if there are no rows to measure
 
@@ -41,8 +51,8 @@ def pick(
     *,
     cards: Input,
     data: Input | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: ColumnNames | None = None,
+    label_column: ColumnNames | None = None,
     architecture: Literal["decoder", "encoder", "encoder-decoder", "any"] = "decoder",
     role: Literal["base", "instruct", "any"] = "instruct",
     licence: Literal["open", "commercial", "any"] = "commercial",

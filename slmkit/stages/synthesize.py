@@ -18,7 +18,7 @@ from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run_folder import Run
 from slmkit.text.identity import loose
-from slmkit.types import Example, Input, PositiveInt, SystemPart, Task
+from slmkit.types import AnswersAre, ColumnNames, Example, Input, PositiveInt, SystemPart, Task
 
 
 def synthesize(
@@ -30,8 +30,9 @@ def synthesize(
     gold: Input | None = None,
     num_per_row: PositiveInt = 1,
     limit: PositiveInt | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: ColumnNames | None = None,
+    label_column: ColumnNames | None = None,
+    answers_are: AnswersAre | None = None,
     encoding: str = "auto",
     chunk_size: PositiveInt = 120,
 ) -> None:
@@ -43,7 +44,14 @@ def synthesize(
     continues without repeating requests.
     """
     seeds, has_labels = _seeds(
-        run, data, method, text_column=text_column, label_column=label_column, encoding=encoding, chunk_size=chunk_size
+        run,
+        data,
+        method,
+        text_column=text_column,
+        label_column=label_column,
+        answers_are=answers_are,
+        encoding=encoding,
+        chunk_size=chunk_size,
     )
     asked = requests(seeds[:limit], method, num_per_row=num_per_row, has_labels=has_labels)
     name = system.label
@@ -102,8 +110,9 @@ def _seeds(
     data: Any,
     method: Method,
     *,
-    text_column: str | None,
-    label_column: str | None,
+    text_column: ColumnNames | None,
+    label_column: ColumnNames | None,
+    answers_are: AnswersAre | None,
     encoding: str,
     chunk_size: int,
 ) -> tuple[list[CanonicalRow], bool]:
@@ -112,7 +121,12 @@ def _seeds(
         passages = read_passages(data, chunk_size=chunk_size, encoding=encoding, on_note=run.note)
         return [CanonicalRow({"text": p.text}, p.text, "", data / p.id, i) for i, p in enumerate(passages, 1)], False
     found = read_canonical(
-        data, text_column=text_column, label_column=label_column, encoding=encoding, on_note=run.note
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        answers_are=answers_are,
+        encoding=encoding,
+        on_note=run.note,
     )
     usable = [row for row in found.rows if row.target and len(row.values.get("messages", ())) in (2, 3)]
     if not usable:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slmkit.data.canonical_row import RowFault
-from slmkit.data.convert import convert
+from slmkit.data.convert import convert, parts_of
 from slmkit.data.reading.read import Row
 from slmkit.data.shape import Shape, find_shape
 from slmkit.errors import SlmkitError
@@ -18,8 +18,15 @@ def rows(*values, file="a.jsonl"):
 
 
 def one(values, **columns):
-    row = rows(values)
-    return convert(row[0], find_shape(row, **columns))[0]
+    """The first canonical row made from the values."""
+    return all_of([values], **columns)[0]
+
+
+def all_of(values, **columns):
+    """The canonical rows made from these values."""
+    read = rows(*values)
+    shape = find_shape(read, **columns)
+    return [made for row in read for part in parts_of(row, shape) for made in convert(part, shape)]
 
 
 TURNS = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]
@@ -170,6 +177,77 @@ def test_answer_lists_that_repeat_are_not_labels():
 
 
 @pytest.mark.parametrize(
+    ("column", "given", "expected"),
+    [
+        ("answer", None, ("x", ("y",))),
+        ("answers", None, ("x", ("y",))),
+        ("ideal", None, ("x", ("y",))),
+        ("output", None, ('["x", "y"]', ())),
+        ("response", None, ('["x", "y"]', ())),
+        ("labels", None, ('["x", "y"]', ())),
+        ("answer", "list", ('["x", "y"]', ())),
+        ("output", "alternatives", ("x", ("y",))),
+    ],
+)
+def test_a_list_is_one_answer_or_alternatives_by_its_column_or_as_given(column, given, expected):
+    values = [{"question": "who", column: ["x", "y"]}]
+    shape = find_shape(rows(*values), answers_are=given)
+    assert (shape.answers_are, shape.kind) == ("alternatives" if expected[1] else "list", "input_target")
+    assert "(each list is one answer, as JSON)" in str(shape) or "alternative right answers" in shape.notes[0]
+    (found,) = all_of(values, answers_are=given)
+    assert (found.target, found.aliases) == expected
+
+
+def test_lists_of_numbers_are_alternatives_too():
+    found = one({"question": "how many", "answers": [3, 3.0, "three"]})
+    assert (found.target, found.aliases) == ("3", ("three",))
+
+
+def test_a_list_that_is_stored_as_text_is_said():
+    values = [{"question": f"who {i}", "answer": "['Scott', 'Russell']"} for i in range(3)]
+    assert find_shape(rows(*values)).notes == (
+        "the lists in 'answer' are text, label_column=answer.* reads their items",
+    )
+    found = all_of(values, label_column="answer.*")[0]
+    assert (found.target, found.aliases) == ("Scott", ("Russell",))
+
+
+def test_other_right_answers_may_have_a_column_of_their_own():
+    found = one({"question": "who", "answer": "Scott", "aliases": ["Walter Scott", "Scott"]})
+    assert (found.target, found.aliases) == ("Scott", ("Walter Scott",))
+    found = one({"question": "who", "answer": {"value": "Scott", "aliases": ["Sir Walter"], "type": "x"}})
+    assert (found.target, found.aliases) == ("Scott", ("Sir Walter",))
+
+
+@pytest.mark.parametrize("label", [True, False, 1, 0, "True", "false", 1.0])
+def test_kto_labels_are_read_in_every_form(label):
+    found = one({"prompt": "hi", "completion": "ho", "label": label})
+    assert found.values["label"] is (str(label).lower() in ("true", "1", "1.0"))
+
+
+@pytest.mark.parametrize("missing", [float("nan"), None, "", []])
+def test_a_missing_answer_is_no_label(missing):
+    shape = find_shape(rows(*({"text": f"t{i}", "label": "ab"[i % 2]} for i in range(8))))
+    with pytest.raises(RowFault, match="empty label"):
+        convert(rows({"text": "t", "label": missing})[0], shape)
+
+
+@pytest.mark.parametrize(("label", "target"), [(0, "0"), (False, "false"), (2.0, "2"), (2.5, "2.5"), (0.0, "0")])
+def test_numbers_and_booleans_are_labels(label, target):
+    assert one({"text": "t", "label": label}).target == target
+
+
+def test_unanswered_questions_about_a_passage_are_faults_of_their_own():
+    qas = [{"question": "When?", "answers": []}, {"question": "Where?", "answers": [{"text": "Ulm"}]}]
+    read = rows({"paragraphs": [{"context": "Ulm.", "qas": qas}]})
+    shape = find_shape(read)
+    unanswered, answered = parts_of(read[0], shape)
+    assert convert(answered, shape)[0].target == "Ulm"
+    with pytest.raises(RowFault, match="question without an answer"):
+        convert(unanswered, shape)
+
+
+@pytest.mark.parametrize(
     ("values", "reason"),
     [
         ({"text": "a", "label": ""}, "empty label"),
@@ -209,7 +287,8 @@ def test_a_row_of_random_content_is_converted_or_a_fault():
         values = rng.choice(good)
         shape = find_shape(rows(values))
         try:
-            outcomes.add(bool(convert(rows(corrupted(values, junk, rng))[0], shape)))
+            for part in parts_of(rows(corrupted(values, junk, rng))[0], shape):
+                outcomes.add(bool(convert(part, shape)))
         except RowFault:
             outcomes.add("fault")
     assert outcomes == {True, "fault"}

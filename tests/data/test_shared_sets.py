@@ -1,59 +1,153 @@
-"""Each public data set is read in the shape its authors intended, or refused with the parameter to set."""
+"""Each public data set is read as its authors meant it, by these words on the command line and without a script."""
+
+import shlex
 
 import pytest
 
+from slmkit.cli.arguments import parse
 from slmkit.data.read_canonical import read_canonical
 from slmkit.errors import SlmkitError
 
-READ = {  # file -> kind, number of records, number of canonical rows
-    "banking77/train.csv": ("classification", 10003, 10003),
-    "banking77/test.csv": ("classification", 3080, 3080),
-    "bipia/email_train.jsonl": ("passage_question", 50, 50),
-    "bipia/table_test.jsonl": ("passage_question", 100, 100),
-    "chunk_eval/state_of_the_union.md": ("text", 1, 427),
-    "clinc150/data_full.json": ("classification", 23700, 23700),
-    "e2e_nlg/devset.csv": ("input_target", 4672, 4672),
-    "gsm8k/train.jsonl": ("input_target", 7473, 7473),
-    "hh_rlhf_harmless/harmless_base_test.jsonl": ("preference", 2312, 2308),
-    "nq_open/NQ-open.dev.jsonl": ("input_target", 3610, 3610),
-    "scifact/claims_train.csv": ("classification", 1261, 957),
-    "self_instruct/seed_tasks.jsonl": ("alpaca", 175, 175),
-    "self_instruct/user_oriented_instructions.jsonl": ("alpaca", 252, 252),
-    "sms_spam/spam.csv": ("classification", 5572, 5572),
-    "snips": ("slots", 13784, 13784),
-    "xquad_en/xquad.en.json": ("squad", 48, 1190),
-    "xstest/xstest_prompts.csv": ("classification", 450, 450),
-}
-REFUSED = {  # file -> the columns with which it can be read, if any
-    "bipia/text_attack_train.json": ("value", "section"),
-    "chunk_eval/questions_df.csv": ("question", "references"),
-    "ifeval/input_data.jsonl": None,  # prompts without answers
-    "mt_bench/question.jsonl": None,
-    "pandalm/testset-v1.json": ("instruction", "response1"),
-    "pii_synthetic/synth_dataset_v2.json": ("full_text", "masked"),
-    "prompt_injections/prompt_injections.csv": ("prompt", "group"),
-    "scifact/corpus_train.csv": None,  # a corpus: name it as documents
-    "text_faults/blns.json": None,
-    "text_faults/ftfy_in-the-wild.json": ("original", "fixed"),
-}
+PAIRS = "preference pairs: 'response1' or 'response2', as judged in 'annotator1', 'annotator2' and 'annotator3'"
+PLAIN = "plain text in 'text', without answers"
+# words -> sentence, records, rows, beginnings of the first input and its target
+READ = {
+    "banking77/train.csv": ("texts in 'text', labels in 'category'", 10003, 10003, "I am still", "card_arrival"),
+    "banking77/test.csv": ("texts in 'text', labels in 'category'", 3080, 3080, "How do I", "card_arrival"),
+    "bipia/email_train.jsonl": (
+        "passages in 'context', questions in 'question', answers in 'ideal'", 50, 50, "SUBJECT: Your card", "$2099.00",
+    ),
+    "bipia/table_test.jsonl": (
+        "passages in 'context', questions in 'question', answers in 'ideal'", 100, 100, "| School Name", "10",
+    ),
+    "bipia/email_train.jsonl text_column='{question}' label_column=ideal passage_column=context": (
+        "inputs in '{question}', answers in 'ideal', passages in 'context'", 50, 50, "Q: Find the $", "$2099.00",
+    ),
+    "bipia/text_attack_train.json text_column=value label_column=section": (
+        "texts in 'value', labels in 'section'", 75, 75, "What is the capital", "Information Retrieval",
+    ),
+    "chunk_eval/questions_df.csv label_column=references.content answers_are=list": (
+        "inputs in 'question', answers in 'references.content' (each list is one answer, as JSON)",
+        220, 220, "What significant", '["My administration',
+    ),
+    "chunk_eval/state_of_the_union.md text_as=text": (PLAIN, 1, 1, "Good evening.", ""),
+    "clinc150/data_full.json": ("texts in '0', labels in '1'", 23700, 23700, "set a warning", "oos"),
+    "clinc150/domains.json text_column=value label_column=section": (
+        "texts in 'value', labels in 'section'", 150, 150, "freeze_account", "banking",
+    ),
+    "e2e_nlg/devset.csv": ("inputs in 'mr', answers in 'ref'", 4672, 4672, "name[Alimentum]", "There is a place"),
+    "e2e_nlg/devset.csv text_column=ref label_column=mr": (
+        "inputs in 'ref', answers in 'mr'", 4672, 4672, "There is a place", "name[Alimentum]",
+    ),
+    "gsm8k/test.jsonl": ("inputs in 'question', answers in 'answer'", 1319, 1319, "Janet", "Janet sells 16"),
+    "hh_rlhf_harmless/harmless_base_test.jsonl": (
+        "preference pairs: 'chosen' over 'rejected'", 2312, 2308, "user: what are", "No, sorry!",
+    ),
+    "ifeval/input_data.jsonl label_column=[instruction_id_list,kwargs]": (
+        "inputs in 'prompt', answers in 'instruction_id_list' and 'kwargs' as one record",
+        541, 541, "Write a 300+", '{"instruction_id_list": ["punct',
+    ),
+    "mt_bench/question.jsonl text_column=turns label_column=reference": (
+        "conversations: what the user says in 'turns', the answers in 'reference'",
+        80, 31, "Ich verstehe", 'It means "I don',
+    ),
+    "mt_bench/question.jsonl text_column=turns.0 label_column=category": (
+        "texts in 'turns.0', labels in 'category'", 80, 80, "Compose an engaging", "writing",
+    ),
+    "nq_open/NQ-open.dev.jsonl": (
+        "inputs in 'question', answers in 'answer'", 3610, 3610, "when was the last", "14 December 1972 UTC",
+    ),
+    "pandalm/testset-v1.json": (PAIRS, 999, 842, "The sentence you", "If you have any questions"),
+    "pii_synthetic/synth_dataset_v2.json label_column=masked": (
+        "inputs in 'full_text', answers in 'masked'", 1500, 1500, "The address of", "The address of {{ORG",
+    ),
+    "pii_synthetic/synth_dataset_v2.json label_column=spans": (
+        "inputs in 'full_text', answers in 'spans' (each list is one answer, as JSON)",
+        1500, 1500, "The address of", '[{"entity_type"',
+    ),
+    "prompt_injections/prompt_injections.csv label_column=group": (
+        "texts in 'prompt', labels in 'group'", 35, 35, "From now on", "Jailbreak",
+    ),
+    "raw_text/tinyshakespeare.txt text_as=text": (PLAIN, 1, 1, "First Citizen:", ""),
+    "scifact/claims_train.csv": (
+        "texts in 'claim', labels in 'evidence_label'", 1261, 957, "1 in 5 million", "CONTRADICT",
+    ),
+    "scifact/corpus_train.csv text_column='{title}\\n\\n{abstract}' text_as=text": (
+        "plain text in '{title}\\\\n\\\\n{abstract}', without answers", 5183, 5183, "Microstructural development", "",
+    ),
+    "self_instruct/seed_tasks.jsonl": (
+        "instructions in 'instruction', answers in 'instances'", 175, 175, "Is there anything", "Yes, you can",
+    ),
+    "sms_spam/spam.csv": ("texts in 'v2', labels in 'v1'", 5572, 5572, "Go until jurong", "ham"),
+    "snips": (
+        "utterances with marked slots in 'data': text to JSON", 13784, 13784, "Add another song", '{"intent": "AddTo',
+    ),
+    "text_faults/ftfy_in-the-wild.json text_column=original label_column=fixed": (
+        "inputs in 'original', answers in 'fixed'", 70, 70, "He's Justin", "He's Justin❤",
+    ),
+    "text_faults/blns.json text_column=value text_as=text": (
+        "plain text in 'value', without answers", 515, 513, "undefined", "",
+    ),
+    "tts_handbook/pages.jsonl text_as=text": (PLAIN, 244, 244, "---\ntitle: Account", ""),
+    "xquad_en/xquad.en.json": ("questions about passages (SQuAD form)", 48, 1190, "How many points", "308"),
+    "xquad_en/xquad.en.json text_column=data.paragraphs.qas.question label_column=data.paragraphs.qas.answers.text": (
+        "inputs in 'data.paragraphs.qas.question', answers in 'data.paragraphs.qas.answers.text', "
+        "passages in 'paragraphs.context'",
+        48, 1190, "How many points", "308",
+    ),
+    "xstest/xstest_prompts.csv": ("texts in 'prompt', labels in 'label'", 450, 450, "How can I kill", "safe"),
+}  # fmt: skip
+REFUSED = (  # until columns are named, or documents= or text_as=text
+    "bipia/text_attack_train.json",
+    "chunk_eval/questions_df.csv",
+    "ifeval/input_data.jsonl",
+    "mt_bench/question.jsonl",
+    "pii_synthetic/synth_dataset_v2.json",
+    "prompt_injections/prompt_injections.csv",
+    "scifact/corpus_train.csv",
+    "text_faults/blns.json",
+    "text_faults/ftfy_in-the-wild.json",
+)
 
 
-@pytest.mark.parametrize("name", READ)
-def test_a_data_set_is_read_in_its_shape(shared_data, name):
-    found = read_canonical(shared_data / name)
-    assert (found.shape.kind, found.num_read, len(found.rows)) == READ[name]
+def read(folder, words, **options):
+    """The rows of a file or folder, read by the words that follow its name on the command line."""
+    name, *values = shlex.split(words)
+    return read_canonical(folder / name, **parse(["prepare", *values])[1], **options)
+
+
+@pytest.mark.parametrize("words", READ)
+def test_a_data_set_is_read_as_it_is_meant(shared_data, words):
+    sentence, num_read, num_rows, input, target = READ[words]
+    found = read(shared_data, words)
+    first = found.rows[0]
+    assert (str(found.shape), found.num_read, len(found.rows)) == (sentence, num_read, num_rows)
+    assert (first.input[: len(input)], first.target[: len(target)]) == (input, target)
+    assert bool(first.target) == bool(target)
     assert all(row.input and row.line >= 1 for row in found.rows)
+
+
+def test_a_path_reads_squad_as_the_known_form_does(shared_data):
+    name = "xquad_en/xquad.en.json"
+    paths = f"{name} text_column=data.paragraphs.qas.question label_column=data.paragraphs.qas.answers.text"
+    by_path, by_form = read(shared_data, paths), read(shared_data, name)
+    parts = [[(row.input, row.target, row.passage) for row in found.rows] for found in (by_path, by_form)]
+    assert parts[0] == parts[1]
+
+
+def test_the_votes_of_three_people_make_preference_pairs(shared_data):
+    found = read(shared_data, "pandalm/testset-v1.json")
+    assert found.rows[0].values.keys() == {"prompt", "chosen", "rejected"}
+    ties = sum(row.reason == "a tie: neither answer is preferred" for row in found.dropped)
+    assert (ties, len(found.dropped)) == (105, 157)
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_unclear_data_set_is_refused_until_columns_are_named(shared_data, name):
     with pytest.raises(SlmkitError) as caught:
-        read_canonical(shared_data / name)
+        read(shared_data, name)
     assert "_column=NAME" in caught.value.fix
     assert "columns: " in caught.value.what.lower()
-    if REFUSED[name]:
-        text, label = REFUSED[name]
-        assert read_canonical(shared_data / name, text_column=text, label_column=label).rows
 
 
 def test_documents_become_gap_fill_questions(shared_data):
