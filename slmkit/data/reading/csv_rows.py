@@ -59,40 +59,41 @@ def _records(reader: Any, file: Path, delimiter: str, skipped: int, note: OnNote
     """The rows with a value, all as long as the first. Long values that look like swallowed rows are reported."""
     width = swallowing = first = 0
     ends: set[str] = set()  # last values of the first rows
-    line = 1 + skipped
-    while True:
-        try:
-            values = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            raise SlmkitError(
-                f"not valid CSV: {error}",
-                where=f"{file}:{line}",
-                fix='close each quote, and double a quote inside a quoted value: "say ""hi"""',
-            ) from None
-        next_line = reader.line_num + skipped + 1
-        if values:
+    next_line = 1 + skipped
+    try:
+        for values in reader:
+            line, next_line = next_line, reader.line_num + skipped + 1
+            if not values:
+                continue
             if len(values) != width:
-                if width:
-                    raise SlmkitError(
-                        f"{len(values)} values in a row, {width} columns in the header: "
-                        f"{delimiter.join(values)[:_EXCERPT]!r}",
-                        where=f"{file}:{line}",
-                        fix=f"quote values that contain {delimiter!r}, or add the missing values",
-                    )
-                width = len(values)
+                width = _checked_width(values, width, delimiter, f"{file}:{line}")
             if next_line - line > 1 and _looks_like_rows(values, delimiter, ends):
                 swallowing, first = swallowing + 1, first or line
             if len(ends) < _HEAD_ROWS:
                 ends.add(values[-1])
             yield values, line
-        line = next_line
+    except csv.Error as error:
+        raise SlmkitError(
+            f"not valid CSV: {error}",
+            where=f"{file}:{next_line}",
+            fix='close each quote, and double a quote inside a quoted value: "say ""hi"""',
+        ) from None
     if swallowing:
         note(
             f"{file.name}: {counted(swallowing, 'quoted value')} with lines that look like whole rows (first: line"
             f" {first}); if they are rows, double each quote that begins one"
         )
+
+
+def _checked_width(values: list[str], width: int, delimiter: str, where: str) -> int:
+    """The number of values in the first row; an error if a later one (width > 0) has another number."""
+    if width:
+        raise SlmkitError(
+            f"{len(values)} values in a row, {width} columns in the header: {delimiter.join(values)[:_EXCERPT]!r}",
+            where=where,
+            fix=f"quote values that contain {delimiter!r}, or add the missing values",
+        )
+    return len(values)
 
 
 def _with_names(

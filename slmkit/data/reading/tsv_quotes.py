@@ -10,6 +10,7 @@ as one row with as many values as the header has.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from slmkit.data.reading.open_file import open_bytes, open_text
 from slmkit.errors import counted
 
 _BLOCK_BYTES = 1 << 20
+_QUOTE_AT_START = re.compile(rb'[\t\n\r\xbf]"')  # \xbf ends a byte order mark
 
 
 def quotes_are_text(file: Path, encoding: Encoding, *, skipped: int, on_note: OnNote) -> bool:
@@ -58,8 +60,7 @@ def _may_begin_with_quote(file: Path, encoding: Encoding) -> bool:
     before = b"\n"
     with open_bytes(file) as stream:
         while block := stream.read(_BLOCK_BYTES):
-            found = before + block
-            if any(start in found for start in (b'\t"', b'\n"', b'\r"', b'\xbf"')):  # \xbf ends a byte order mark
+            if b'"' in block and _QUOTE_AT_START.search(before + block):
                 return True
             before = block[-1:]
     return False
