@@ -69,9 +69,10 @@ def as_number(metric: Callable[..., float], value: Any, about: str, *, in_unit: 
     """
     name = _label(metric)
     if isinstance(value, numbers.Real) and math.isfinite(value):
-        if not in_unit or -1e-9 <= value <= 1 + 1e-9:
-            return float(value)
-        what = f"metric {name} returned {value:g} for {about}; a score is from 0 to 1"
+        number = float(value)
+        if not in_unit or -1e-9 <= number <= 1 + 1e-9:
+            return number
+        what = f"metric {name} returned {number:g} for {about}; a score is from 0 to 1"
         fix = f"more_metrics: [{name}] reports any unit; as `metric`, return 1.0 for a correct answer"
         raise SlmkitError(what, where=metric_place(metric), fix=fix)
     fix = "return a finite number for every item: 1.0 if it is correct, 0.0 if it is wrong"
