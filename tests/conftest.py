@@ -8,10 +8,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from project_files import REPOSITORY, Finished
+
+if TYPE_CHECKING:
+    from slmkit.types import ModelRef
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library of the hub is imported: no test needs the network
 os.environ.setdefault("XDG_CACHE_HOME", str(Path(tempfile.gettempdir()) / "slmkit-tests"))  # not the user's own
@@ -50,6 +54,14 @@ def slmkit(
     return call
 
 
+@pytest.fixture
+def without_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves the learning curves out of reports: each takes matplotlib 0.1 s, and tests/report reads them."""
+    from slmkit.report import page
+
+    monkeypatch.setattr(page, "_curves", lambda run_dir: [])
+
+
 @pytest.fixture(scope="session")
 def libraries() -> None:
     """Imports TRL and PEFT once; frozen, their objects do not add 0.3 s of garbage collection to each training run."""
@@ -58,6 +70,24 @@ def libraries() -> None:
 
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def cut_models(libraries, tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelRef]:
+    """The bundled model cut to one layer and to two: trained and saved in half the time, where nothing is learned."""
+    from slmkit.models.load import load_model
+    from slmkit.types import ModelRef
+
+    found = {}
+    for name, num_layers in (("one_layer", 1), ("two_layers", 2)):
+        loaded = load_model(ModelRef("nano", str(REPOSITORY / "slmkit" / "assets" / "nano")), device="cpu")
+        loaded.model.model.layers = loaded.model.model.layers[:num_layers]
+        loaded.model.config.num_hidden_layers = num_layers
+        folder = tmp_path_factory.mktemp(name)
+        loaded.model.save_pretrained(folder)
+        loaded.tokenizer.save_pretrained(folder)
+        found[name] = ModelRef(name, str(folder))
+    return found
 
 
 @pytest.fixture

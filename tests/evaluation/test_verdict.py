@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from slmkit.evaluation import verdict as module
 from slmkit.evaluation.verdict import ScoredArm, conclude, flipped_slices
 
 
@@ -73,8 +74,10 @@ def test_a_cheap_system_below_the_bar_is_not_chosen_if_another_reaches_it():
     assert conclude(arms, bar=0.9).chosen == "tuned"
 
 
-def test_equal_systems_are_rarely_found_to_differ():
+def test_equal_systems_are_rarely_found_to_differ(monkeypatch):
     """A against A: at most 5% of verdicts over five equal systems claim any difference."""
+    monkeypatch.setattr(module, "items_needed", lambda *_, **__: 1)  # four fifths of the time, and not tested here
+    monkeypatch.setattr(module, "detectable_difference", lambda *_, **__: 0.0)
     false = 0
     for draw in range(150):
         rng = random.Random(draw)

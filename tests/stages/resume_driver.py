@@ -1,7 +1,7 @@
 """Trains in a child process that is killed at a chosen moment, then again to the end; run by test_resume.py.
 
-The slow imports happen once; each training is a fork that kills itself with SIGKILL, as sudden as `kill -9`, and at
-the same moment on every machine.
+The slow imports and the uninterrupted training happen once; each other training is a fork that kills itself with
+SIGKILL, as sudden as `kill -9`, and at the same moment on every machine.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # no GPU, no threads of autograd: a process that has trained can be forked
 
 import peft  # noqa: F401 - imported before the forks
 import torch
@@ -29,8 +31,6 @@ from slmkit.stages.dpo import dpo
 from slmkit.stages.grpo import grpo
 from slmkit.stages.sft import sft
 from slmkit.types import Answer, Example, ModelRef
-
-NANO = Path(slmkit.__file__).parent / "assets" / "nano"
 
 
 def vowels(example: Example, answer: Answer) -> float:
@@ -98,17 +98,19 @@ MOMENTS: dict[str, Callable[[], None]] = {
 }
 
 
-def train(method: str, folder: Path, data: Path, steps: int, moment: str | None) -> int:
+def train(method: str, folder: Path, keys: dict[str, Any]) -> None:
+    stage, own = METHODS[method]
+    stage(Run(folder), **call_arguments(stage, own | keys))
+
+
+def train_in_child(method: str, folder: Path, keys: dict[str, Any], moment: str | None) -> int:
     """Trains in a child process; returns its wait status."""
     child = os.fork()
     if child == 0:
-        torch.set_num_threads(1)
         if moment:
             MOMENTS[moment]()
-        stage, keys = METHODS[method]
-        keys |= {"data": data, "model": ModelRef("nano", str(NANO)), "max_steps": steps, "device": "cpu"}
         try:
-            stage(Run(folder), **call_arguments(stage, keys))
+            train(method, folder, keys)
         except BaseException as error:
             sys.stderr.write(f"{error!r}\n")
             os._exit(1)
@@ -119,8 +121,10 @@ def train(method: str, folder: Path, data: Path, steps: int, moment: str | None)
 if __name__ == "__main__":
     quiet_libraries()
     console.quiet = True
-    method, root, data, steps = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-    assert train(method, root / "whole", data, steps, None) == 0
+    torch.set_num_threads(1)
+    method, root, data, steps, model = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+    keys = {"data": data, "model": ModelRef("model", model), "max_steps": steps, "device": "cpu"}
+    train(method, root / "whole", keys)
     for moment in MOMENTS:
-        assert train(method, root / moment, data, steps, moment) == signal.SIGKILL, f"{moment}: not killed"
-        assert train(method, root / moment, data, steps, None) == 0, f"{moment}: not finished"
+        assert train_in_child(method, root / moment, keys, moment) == signal.SIGKILL, f"{moment}: not killed"
+        assert train_in_child(method, root / moment, keys, None) == 0, f"{moment}: not finished"

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from project_files import REPOSITORY
 
-import slmkit
 from slmkit.console import console
 from slmkit.errors import SlmkitError
+from slmkit.gold.gold_set import read_gold
 from slmkit.models.lora import Lora
 from slmkit.recipe.signature import call_arguments, parameters
 from slmkit.runs.run_folder import Run
@@ -26,8 +27,7 @@ from slmkit.types import Answer, Example, ModelRef
 
 pytestmark = pytest.mark.usefixtures("libraries")
 
-ASSETS = Path(slmkit.__file__).parent / "assets"
-NANO, NANO_BASE = (ModelRef(name, str(ASSETS / name)) for name in ("nano", "nano-base"))
+ONE_LAYER, TWO_LAYERS = (ModelRef(name, "") for name in ("one_layer", "two_layers"))  # `reach` knows their folders
 METHODS = ("sft", "dpo", "kto", "orpo", "reward", "grpo", "distill")
 
 
@@ -40,7 +40,7 @@ def reward_two(example: Example, answer: Answer) -> float:
 
 
 CHANGED: dict[str, Any] = {
-    "model": NANO_BASE,
+    "model": TWO_LAYERS,
     "replay_ratio": 0.5,
     "learning_rate": 0.123,
     "num_train_epochs": 7.0,
@@ -75,7 +75,7 @@ CHANGED: dict[str, Any] = {
     "num_generations": 4,
     "max_new_tokens": 9,
     "temperature": 0.7,
-    "teacher": NANO,
+    "teacher": ONE_LAYER,
 }
 CHANGED_LORA = {
     "r": 4, "lora_alpha": 8, "lora_dropout": 0.1, "target_modules": ["q_proj"], "modules_to_save": ["norm"],
@@ -93,7 +93,7 @@ class Reached(Exception):
 
 
 @pytest.fixture
-def reach(tmp_path, monkeypatch):
+def reach(tmp_path, monkeypatch, cut_models):
     """Runs a stage up to its trainer and returns what can be observed: trainer arguments, notes, or the error."""
     monkeypatch.setattr(console, "quiet", True)
     files = {name: rows(tmp_path, name) for name in ("data", "more", "gold")}
@@ -118,7 +118,8 @@ def reach(tmp_path, monkeypatch):
         folder = tmp_path / "run"
         (folder / "notes.jsonl").unlink(missing_ok=True)
         seen.clear()
-        values = {"data": "data", "model": NANO, "device": "cpu", **keys}
+        values = {"data": "data", "model": ONE_LAYER, "device": "cpu", **keys}
+        values |= {name: cut_models[value.name] for name, value in values.items() if isinstance(value, ModelRef)}
         values |= {name: files[values[name]] for name in ("data", "replay") if values.get(name)}
         try:
             module.check(**call_arguments(stage, values))
@@ -148,9 +149,7 @@ def rows(folder: Path, name: str) -> Path:
 
 
 def gold_question() -> str:
-    from slmkit.gold.guard import gold_questions
-
-    return next(text for text, rest in gold_questions().set_of if not rest)
+    return read_gold(REPOSITORY / "gold" / "tickets").examples[0].input
 
 
 def comparable(value: Any) -> Any:
@@ -170,7 +169,7 @@ def comparable(value: Any) -> Any:
 
 
 def required(method: str) -> dict[str, Any]:
-    return {"grpo": {"rewards": [reward_one]}, "distill": {"teacher": NANO_BASE}}.get(method, {})
+    return {"grpo": {"rewards": [reward_one]}, "distill": {"teacher": TWO_LAYERS}}.get(method, {})
 
 
 def keys_of(method: str) -> list[str]:

@@ -39,10 +39,10 @@ def pairs(tmp_path_factory, chats) -> Path:
     return folder
 
 
-def check_resume(method: str, root: Path, data: Path) -> None:
+def check_resume(method: str, root: Path, data: Path, model: str) -> None:
     driver = Path(__file__).with_name("resume_driver.py")
     done = subprocess.run(
-        [sys.executable, str(driver), method, str(root), str(data), str(STEPS)],
+        [sys.executable, str(driver), method, str(root), str(data), str(STEPS), model],
         capture_output=True,
         text=True,
         timeout=240,
@@ -58,25 +58,25 @@ def check_resume(method: str, root: Path, data: Path) -> None:
         assert again == curve, moment
 
 
-def test_sft_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, chats):
-    check_resume("sft", tmp_path, chats)
+def test_sft_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, chats, cut_models):
+    check_resume("sft", tmp_path, chats, cut_models["one_layer"].path)
 
 
 @pytest.mark.slow
-def test_sft_on_packed_rows_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, chats):
-    check_resume("sft_packed", tmp_path, chats)
+def test_sft_on_packed_rows_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, chats, cut_models):
+    check_resume("sft_packed", tmp_path, chats, cut_models["one_layer"].path)
 
 
 @pytest.mark.slow
-def test_dpo_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, pairs):
-    check_resume("dpo", tmp_path, pairs)
+def test_dpo_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, pairs, cut_models):
+    check_resume("dpo", tmp_path, pairs, cut_models["one_layer"].path)
 
 
 @pytest.mark.slow
-def test_grpo_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, chats):
-    check_resume("grpo", tmp_path, chats)
+def test_grpo_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, chats, cut_models):
+    check_resume("grpo", tmp_path, chats, cut_models["one_layer"].path)
 
 
 @pytest.mark.slow
-def test_a_run_that_keeps_the_best_checkpoint_ends_in_the_same_adapter(tmp_path, chats):
-    check_resume("sft_best", tmp_path, chats)
+def test_a_run_that_keeps_the_best_checkpoint_ends_in_the_same_adapter(tmp_path, chats, cut_models):
+    check_resume("sft_best", tmp_path, chats, cut_models["one_layer"].path)

@@ -11,7 +11,6 @@ import pytest
 import torch
 from project_files import call, read_jsonl
 
-import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError
 from slmkit.models.lora import Lora
@@ -24,12 +23,10 @@ from slmkit.stages.orpo import orpo
 from slmkit.stages.reward import reward
 from slmkit.training import prepare_model, trainer
 from slmkit.training import trial_step as trial_step_module
-from slmkit.types import Answer, Example, ModelRef
+from slmkit.types import Answer, Example
 
 pytestmark = pytest.mark.usefixtures("libraries")
 
-ASSETS = Path(slmkit.__file__).parent / "assets"
-NANO, OTHER = (ModelRef(name, str(ASSETS / name)) for name in ("nano", "nano-base"))
 LONG = "which cup is in the box? " * 12  # over 60 tokens
 
 
@@ -47,7 +44,7 @@ METHODS = {
     "orpo": (orpo, {}),
     "reward": (reward, {}),
     "grpo": (grpo, {"rewards": [vowels], "num_generations": 4, **ANSWERING}),
-    "distill": (distill, {"teacher": OTHER, **ANSWERING}),
+    "distill": (distill, ANSWERING),
 }
 
 
@@ -55,6 +52,15 @@ METHODS = {
 def quiet(monkeypatch):
     monkeypatch.setattr(console, "quiet", True)
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def methods(cut_models):
+    """Each method with all keys that it needs, except the data."""
+    model = {"model": cut_models["one_layer"], "device": "cpu"}
+    found = {name: (stage, keys | model) for name, (stage, keys) in METHODS.items()}
+    found["distill"][1]["teacher"] = cut_models["two_layers"]
+    return found
 
 
 def write(folder: Path, method: str, *, long_in: str = "train") -> Path:
@@ -89,16 +95,16 @@ def no_memory_from(monkeypatch, tokens: int, *, training: bool = True) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_trial_step_changes_nothing_and_is_one_micro_batch(tmp_path, monkeypatch, method):
-    stage, keys = METHODS[method]
+def test_the_trial_step_changes_nothing_and_is_one_micro_batch(tmp_path, monkeypatch, methods, method):
+    stage, keys = methods[method]
     data, results = write(tmp_path / "data", method), {}
     sizes = trial_sizes(monkeypatch)
     for name, trial in (("with", trainer.trial_step), ("without", lambda *args: None)):
         # First the real trial step, then none: the training that is compared is real both times.
         monkeypatch.setattr(trainer, "trial_step", trial)
         run = Run(tmp_path / name)
-        keys = {"max_steps": 2, "learning_rate": 1e-3, "lora": Lora(lora_dropout=0.1), "device": "cpu", **keys}
-        call(stage, run, data=data, model=NANO, **keys)
+        keys = {"max_steps": 2, "learning_rate": 1e-3, "lora": Lora(lora_dropout=0.1), **keys}
+        call(stage, run, data=data, **keys)
         log = [
             {key: value for key, value in row.items() if key != "seconds"} for row in read_jsonl(run.path("log.jsonl"))
         ]
@@ -110,41 +116,41 @@ def test_the_trial_step_changes_nothing_and_is_one_micro_batch(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("method", GENERATING)
-def test_the_trial_step_is_one_micro_batch_with_all_weights_too(tmp_path, monkeypatch, method):
-    stage, keys = METHODS[method]
+def test_the_trial_step_is_one_micro_batch_with_all_weights_too(tmp_path, monkeypatch, methods, method):
+    stage, keys = methods[method]
     sizes = trial_sizes(monkeypatch)
     data = write(tmp_path / "data", method)
-    call(stage, Run(tmp_path / "run"), data=data, model=NANO, adapter="full", max_steps=1, device="cpu", **keys)
+    call(stage, Run(tmp_path / "run"), data=data, adapter="full", max_steps=1, **keys)
     assert sizes == [4]
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_rows_too_long_for_memory_are_reported_before_the_first_step(tmp_path, monkeypatch, method):
-    stage, keys = METHODS[method]
+def test_rows_too_long_for_memory_are_reported_before_the_first_step(tmp_path, monkeypatch, methods, method):
+    stage, keys = methods[method]
     no_memory_from(monkeypatch, 60)
     data = write(tmp_path / "data", method)
     with pytest.raises(FailedError, match=r"step 1\b") as error:
-        call(stage, Run(tmp_path / "run"), data=data, model=NANO, max_steps=1, device="cpu", **keys)
+        call(stage, Run(tmp_path / "run"), data=data, max_steps=1, **keys)
     assert "per_device_train_batch_size: " in error.value.fix
     assert error.value.fix.endswith("max_new_tokens" if method in GENERATING else "max_length")
     assert not any("loss" in row for row in log_rows(tmp_path / "run"))
 
 
 @pytest.mark.parametrize("method", GENERATING)
-def test_answers_of_the_greatest_length_are_tested(tmp_path, monkeypatch, method):
-    stage, keys = METHODS[method]
+def test_answers_of_the_greatest_length_are_tested(tmp_path, monkeypatch, methods, method):
+    stage, keys = methods[method]
     no_memory_from(monkeypatch, 110)
     data, keys = write(tmp_path / "data", method, long_in="none"), keys | {"max_new_tokens": 100}
     with pytest.raises(FailedError, match=r"step 1\b"):
-        call(stage, Run(tmp_path / "run"), data=data, model=NANO, max_steps=1, device="cpu", **keys)
+        call(stage, Run(tmp_path / "run"), data=data, max_steps=1, **keys)
     assert not any("loss" in row for row in log_rows(tmp_path / "run"))
 
 
-def test_memory_that_runs_out_in_an_evaluation_is_reported_as_such(tmp_path, monkeypatch):
+def test_memory_that_runs_out_in_an_evaluation_is_reported_as_such(tmp_path, monkeypatch, methods):
     no_memory_from(monkeypatch, 60, training=False)
     data = write(tmp_path / "data", "dpo", long_in="validation")
     with pytest.raises(FailedError, match=r"evaluating.* 1\b"):
-        call(dpo, Run(tmp_path / "run"), data=data, model=NANO, max_steps=1, device="cpu")
+        call(dpo, Run(tmp_path / "run"), data=data, max_steps=1, **methods["dpo"][1])
 
 
 def trial_sizes(monkeypatch) -> list[int]:

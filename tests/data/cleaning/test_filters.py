@@ -35,7 +35,9 @@ def test_rows_that_are_too_short_or_too_long_are_dropped():
 
 
 def test_the_length_of_a_chinese_row_is_not_one_word():
-    table = rows(("图书馆几点开门", "九点"), ("图书馆", "九点"), ("图书馆周一到周五早上九点开门，晚上八点关门", "九点"))
+    table = rows(
+        ("图书馆几点开门", "九点"), ("图书馆", "九点"), ("图书馆周一到周五早上九点开门，晚上八点关门", "九点")
+    )
     assert drop_reasons("length", table, Filters(min_words=5, max_words=8)) == {
         1: "fewer than 5 words",
         2: "more than 8 words",
