@@ -17,8 +17,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 from annotated_types import Ge, Gt, Le, Lt
 
 Message = dict[str, Any]  # {"role": …, "content": …}; an assistant's may have "tool_calls"
-# One column or several, as YAML reads them: 007 is a number, and {Body} alone is a mapping.
-ColumnNames = str | int | float | bool | list[str | int | float | bool] | dict[str, None]
+ColumnNames = str | int | float | bool | list[str | int | float | bool]  # YAML reads the name 007 as a number
 AnswersAre = Literal["alternatives", "list"]  # what a list in the answer column is
 
 

@@ -232,7 +232,7 @@ def _values(arguments: list[str] | None) -> dict[str, Any]:
 
 def _reading(keys: CheckKeys | AddKeys) -> dict[str, Any]:
     """How the files are read, as given."""
-    return {"text_column": keys.text_column, "label_column": keys.label_column, "encoding": keys.encoding}
+    return {**keys.columns, "encoding": keys.encoding}
 
 
 def _facts(folder: Path) -> dict[str, Any]:

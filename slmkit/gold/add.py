@@ -21,7 +21,7 @@ from slmkit.gold.frozen_from import frozen_columns
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
 from slmkit.text.identity import alike_key, questions_of
 from slmkit.text.leakage import find_leaks
-from slmkit.types import Example
+from slmkit.types import AnswersAre, ColumnNames, Example
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,10 @@ def add_to_gold(
     file: Path,
     *,
     data: Path | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: ColumnNames | None = None,
+    label_column: ColumnNames | None = None,
+    passage_column: ColumnNames | None = None,
+    answers_are: AnswersAre | None = None,
     encoding: str = "auto",
 ) -> Added:
     """Adds the rows of `file` that are in neither the set nor the training `data`.
@@ -53,7 +55,13 @@ def add_to_gold(
     Raises: SlmkitError for a label that the set does not have; RefusedError if no row is new.
     """
     gold = read_gold(folder)
-    given = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
+    given = {
+        "text_column": text_column,
+        "label_column": label_column,
+        "passage_column": passage_column,
+        "answers_are": answers_are,
+        "encoding": encoding,
+    }
     found = read_canonical(file, **frozen_columns(gold, file, given))
     left_out = [(row.reason, f"{row.file}:{row.line}") for row in found.dropped]
     existing = [*gold.examples, *gold.dev]

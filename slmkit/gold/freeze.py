@@ -25,7 +25,7 @@ from slmkit.gold.frozen_from import as_card, read_frozen, relative_names, source
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
 from slmkit.text.identity import alike_key, question_of, questions_of
 from slmkit.text.leakage import find_leaks
-from slmkit.types import Example, Task
+from slmkit.types import AnswersAre, ColumnNames, Example, Task
 
 _FEWEST_ROWS = 20  # with fewer rows, no part of the data is large enough to hold out
 
@@ -76,8 +76,10 @@ def freeze_once(
     *,
     folder: Path,
     gold: Path | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: ColumnNames | None = None,
+    label_column: ColumnNames | None = None,
+    passage_column: ColumnNames | None = None,
+    answers_are: AnswersAre | None = None,
     encoding: str = "auto",
     size: int = 200,
     allow_loss: bool = False,
@@ -94,12 +96,18 @@ def freeze_once(
     note = on_note or (lambda text: None)
     if gold is not None and (gold / "card.yaml").is_file():
         return read_gold(gold)
-    columns = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
+    columns: dict[str, Any] = {
+        "text_column": text_column,
+        "label_column": label_column,
+        "passage_column": passage_column,
+        "answers_are": answers_are,
+        "encoding": encoding,
+    }
     held_out = [gold] if gold is not None else held_out_files(data)
     sources = sources_of(data, gold)
     if folder.exists():
         return read_frozen(folder, data=data, gold=gold, columns=columns, on_note=note)
-    rows = read_canonical(data, on_note=note, **columns)  # type: ignore[arg-type]
+    rows = read_canonical(data, on_note=note, **columns)
     if rows.rows and "messages" not in rows.rows[0].values:
         raise SlmkitError(
             f"{rows.shape}: these rows are not questions with one correct answer",

@@ -16,7 +16,7 @@ from slmkit.files import sha256_of
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.recipe.yaml_lines import write_value
 
-COLUMNS = ("text_column", "label_column")
+COLUMNS = ("text_column", "label_column", "passage_column", "answers_are")
 _AUTO: tuple[object, ...] = (None, "auto")
 
 
@@ -28,7 +28,7 @@ def as_card(columns: Mapping[str, Any]) -> dict[str, Any]:
 def frozen_columns(
     gold: Gold, file: Path, given: Mapping[str, Any], *, on_note: OnNote | None = None
 ) -> dict[str, Any]:
-    """How to read a file that is compared with a gold set: text_column, label_column and encoding.
+    """How to read a file that is compared with a gold set: the columns, what lists in them are, and the encoding.
 
     As given; otherwise as the set was frozen, if the file has these columns.
     """
@@ -37,14 +37,14 @@ def frozen_columns(
     if encoding in _AUTO:
         encoding = stored.get("encoding", "auto") if is_source(gold, file) else "auto"
     columns = {key: given.get(key) for key in COLUMNS}
-    frozen = {key: columns[key] or stored.get(key) for key in COLUMNS}
+    frozen = {key: stored.get(key) if value is None else value for key, value in columns.items()}
     if frozen == columns or not file.exists():
         return {**columns, "encoding": encoding}
     try:
         read_shape(file, **frozen, encoding=encoding)
     except SlmkitError:
         if on_note:
-            names = ", ".join(f"{key}={value}" for key, value in frozen.items() if value)
+            names = ", ".join(f"{key}={value}" for key, value in frozen.items() if value is not None)
             on_note(f"{file.name} does not have the columns that the gold set was frozen with ({names})")
         return {**columns, "encoding": encoding}
     return {**frozen, "encoding": encoding}
@@ -108,13 +108,14 @@ def read_frozen(
             fix=f"if so, add gold={_known_sets(folder)}; otherwise freeze its own: {freeze}",
         )
     read_as = frozen.card.get("read_as")
-    if read_as is not None and any(columns.get(key) for key in COLUMNS):
+    given = [key for key in COLUMNS if columns.get(key) is not None]
+    if read_as is not None and given:
         shape = read_shape(sources[0], **columns)
         if str(shape) != read_as:
             raise SlmkitError(
                 f"this gold set was frozen as {read_as}, not as {shape}",
                 where=card,
-                fix=f"omit text_column and label_column to use the frozen set, or freeze another: {freeze}",
+                fix=f"omit {' and '.join(given)} to use the frozen set, or freeze another: {freeze}",
             )
     is_same = "source_sha256" not in frozen.card or sha256_of(sources) == frozen.card["source_sha256"]
     is_changed = not is_same and relative_names(sources, folder) == frozen.card.get("source")

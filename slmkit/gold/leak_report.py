@@ -45,7 +45,7 @@ def gold_leaks(
 ) -> list[Finding]:
     """Leaks of the gold set in its own dev set, in files of rows (keyed by their use), and in documents.
 
-    columns: text_column, label_column and encoding of the rows; those not given are the columns that the set was
+    columns: text_column, label_column, … and encoding of the rows; those not given are the columns that the set was
     frozen with, if the file has them.
     """
     asked = questions_of(gold.examples)

@@ -16,7 +16,8 @@ from slmkit.recipe.read_keys import Columns, existing_path, read_keys
 if TYPE_CHECKING:
     from slmkit.gold.gold_set import Gold
 
-READING_KEYS = ("text_column", "label_column", "encoding", "allow_loss")  # of `prepare`; the gold set is read by them
+# Keys of `prepare` by which the gold set is read too.
+READING_KEYS = (*(field.name for field in fields(Columns)), "encoding", "allow_loss")
 DECIDE_GOLD = ("data", *READING_KEYS)  # keys that need no recipe to accept them then
 _LOOP = ("loop/prepare", "loop/train", "loop/eval", "loop/compare")
 _GENERIC_NAMES = ("train", "data", "dataset", "all", "examples", "rows")  # of files: the folder's name is added

@@ -11,7 +11,7 @@ from slmkit.gold.leak_report import Finding, gold_leaks
 from slmkit.statistics.power import power_sentence
 from slmkit.text.identity import loose, questions_of
 from slmkit.text.near_duplicates import near_duplicates
-from slmkit.types import Example
+from slmkit.types import AnswersAre, ColumnNames, Example
 
 _FEWEST_IN_SLICE = 10  # even with 10, the 95% interval of an accuracy of 0.5 is 0.24 to 0.76
 
@@ -23,8 +23,10 @@ def gold_check(
     shots: Path | None = None,
     seeds: Path | None = None,
     documents: Path | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: ColumnNames | None = None,
+    label_column: ColumnNames | None = None,
+    passage_column: ColumnNames | None = None,
+    answers_are: AnswersAre | None = None,
     encoding: str = "auto",
 ) -> list[Finding]:
     """All findings about a gold folder: its statistical power, then errors, warnings and notes.
@@ -34,7 +36,13 @@ def gold_check(
     Raises: SlmkitError if the set cannot be read; RefusedError if it was changed after freezing.
     """
     gold = read_gold(folder)
-    columns = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
+    columns = {
+        "text_column": text_column,
+        "label_column": label_column,
+        "passage_column": passage_column,
+        "answers_are": answers_are,
+        "encoding": encoding,
+    }
     rows = {"training": data, "few-shot": shots, "seed": seeds}
     findings = [
         *_schema(gold),

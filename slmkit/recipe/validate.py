@@ -78,6 +78,8 @@ def expected_text(messages: Iterable[str]) -> str:
 
 def quoting_hint(value: Any, expected: str, key: str = "") -> str:
     """How to write a number as text, if text is expected; with `key`, how to quote it for the shell."""
+    if "string" in expected and isinstance(value, dict):
+        return '; a template needs quotes: "{column}"'
     if "string" not in expected or not isinstance(value, int | float):
         return ""
     return f"; {key}='\"{value}\"' is text" if key else f'; "{value}" is text'
@@ -122,7 +124,6 @@ def _fields_schema(fields: Mapping[str, tuple[Any, Any]]) -> CoreSchema:
 
 def _schema_of(annotation: Any) -> CoreSchema:
     """The schema of one type. Markers become pending look-ups; null in a mapping removes an entry."""
-    annotation = type(None) if annotation is None else annotation  # as in dict[str, None]
     plain = next((schema for kind, schema in _PLAIN.items() if kind is annotation), None)
     if plain:
         return plain()

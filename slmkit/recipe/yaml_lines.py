@@ -65,10 +65,14 @@ def _copy(value: Any) -> Any:
 
 
 def read_value(text: str) -> Any:
-    """A command-line value: numbers, true, null, [1, 2], {use: bm25} and "3" are YAML, anything else is text."""
+    """A command-line value: numbers, true, null, [1, 2], {use: bm25} and "3" are YAML, anything else is text.
+
+    Braces without a colon, such as {Body}, are a template and therefore text.
+    """
     from ruamel.yaml.error import YAMLError
 
-    is_closed = text.strip()[:1] in ("[", "{", '"', "'")  # a list, a mapping or quoted text
+    is_closed = text.strip()[:1] in ("[", '"', "'")  # a list or quoted text
+    is_closed |= text.strip()[:1] == "{" and (":" in text or not text.strip("{} "))  # a mapping
     if not is_closed and re.search(r"[\s#]", text.strip()):  # text, not a YAML comment, block or document
         return text
     try:

@@ -31,7 +31,8 @@ from slmkit.models.load import load_tokenizer
 from slmkit.rows.fit_rows import Fit, fit_template, with_instruction
 from slmkit.rows.template_check import Thinking
 from slmkit.runs.run_folder import Run
-from slmkit.types import Example, Input, Keys, Model, NonNegativeInt, Passage, PositiveInt
+from slmkit.text.words import count_words
+from slmkit.types import AnswersAre, ColumnNames, Example, Input, Keys, Model, NonNegativeInt, Passage, PositiveInt
 
 _STEPS: list[Step] = ["duplicates", "near_duplicates"]
 _CHECK_SECONDS = 0.4  # time the pre-flight check may read: all of most files, the head of a very long one
@@ -46,8 +47,10 @@ def prepare(
     more_gold: list[Input] | None = None,
     documents: Input | None = None,
     model: Model | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: ColumnNames | None = None,
+    label_column: ColumnNames | None = None,
+    passage_column: ColumnNames | None = None,
+    answers_are: AnswersAre | None = None,
     group_column: str | None = None,
     encoding: str = "auto",
     instruction: str | None = None,
@@ -73,6 +76,9 @@ def prepare(
     changed.jsonl, and the data card as card.yaml and card.html. documents.jsonl is what a retriever searches: the
     given `documents`, else those that came with the data, else the training rows.
 
+    `text_column` and `label_column` name a column, a list of columns, a template ('{Body} {Question}') or a path into
+    nested values; `passage_column` names the text that contains the answer. `answers_are` states what a list in the
+    answer column is: several right answers (alternatives) or one (list); by default the column's name decides.
     Rows with the same `group_column` value, or about the same passage, stay on the same side of the split. `steps` run
     in the given order; the default is duplicates, near_duplicates. `leaks` decides which rows are dropped because they
     are in the gold set: near duplicates too (near), exact matches only (exact), or none, to demonstrate a leak (keep).
@@ -88,7 +94,13 @@ def prepare(
     tokens of the model.
     """
     frozen = read_gold(gold) if gold else None
-    columns: dict[str, Any] = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
+    columns: dict[str, Any] = {
+        "text_column": text_column,
+        "label_column": label_column,
+        "passage_column": passage_column,
+        "answers_are": answers_are,
+        "encoding": encoding,
+    }
     if frozen:
         columns = frozen_columns(frozen, data, columns, on_note=run.note)
     with run.progress("read", unit="rows") as bar:
@@ -117,7 +129,7 @@ def prepare(
         allow_loss=allow_loss,
     )
     fit: Fit | None = None
-    if model is not None and {"messages", "text"} & set(done.rows[0].values):
+    if model is not None:
         fit = fit_template(
             done.rows,
             model=model,
@@ -149,7 +161,7 @@ def prepare(
     for note in unused_step_notes(found.rows, active):
         run.note(note)
     _report_missing_passages(run, frozen, passages)
-    lengths = fit.lengths if fit else [(row.input + row.target).count(" ") + 2 for row in done.rows]
+    lengths = fit.lengths if fit else [count_words(row.input) + count_words(row.target) for row in done.rows]
     run.figure("lengths", charts.histogram(lengths, xlabel=f"{'tokens' if fit else 'words'} per row"))
     if run.is_main:
         _write_card(run, data, found, done, frozen, train=train, validation=validation, steps=active, licence=licence)
@@ -161,8 +173,10 @@ def check(
     gold: Input | None = None,
     more_gold: list[Input] | None = None,
     model: Model | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: ColumnNames | None = None,
+    label_column: ColumnNames | None = None,
+    passage_column: ColumnNames | None = None,
+    answers_are: AnswersAre | None = None,
     encoding: str = "auto",
     text_as: Literal["questions", "text"] = "questions",
     steps: list[Step] | None = None,
@@ -184,20 +198,25 @@ def check(
     for other in more_gold or ():
         if other.exists():
             read_gold(other)
+    columns: dict[str, Any] = {
+        "text_column": text_column,
+        "label_column": label_column,
+        "passage_column": passage_column,
+        "answers_are": answers_are,
+        "encoding": encoding,
+    }
     if gold is not None and gold.exists():
-        given = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
-        columns = frozen_columns(read_gold(gold), data, given)
-        text_column, label_column, encoding = (columns[key] for key in given)
+        columns = frozen_columns(read_gold(gold), data, columns)
     if data.exists():
         until = time.monotonic() + _CHECK_SECONDS
         head: list[Row] = []
-        for row in read_rows(data, encoding=encoding):
+        for row in read_rows(data, encoding=columns.pop("encoding")):
             if len(head) < _HEAD_ROWS:  # these decide the shape, so they are read even on a slow machine
                 head.append(row)
             elif time.monotonic() > until:
                 break
         needs_answers = text_as == "questions"
-        find_shape(head, text_column=text_column, label_column=label_column, needs_answers=needs_answers)
+        find_shape(head, **columns, needs_answers=needs_answers)
 
 
 def _clean(

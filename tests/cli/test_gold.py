@@ -92,17 +92,19 @@ def test_a_gold_set_can_be_named(slmkit: Slmkit, project: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "what", "fix"),
     [
-        (("loop", "data=d.csv", "text_column=1"), "text_column: 1", "text_column='\"1\"'"),
+        (("loop", "data=d.csv", "encoding=1"), "encoding: 1", "encoding='\"1\"'"),
         (("loop", "data=5"), "data: 5", "string"),
-        (("new", "zz", "data=d.csv", "label_column=3"), "label_column: 3", "string"),
+        (("new", "zz", "data=d.csv", "encoding=3"), "encoding: 3", "string"),
         (("new", "zz", "data=d.csv", "name=3"), "'name'", "data"),
         (("new", "zz"), "'data'", "slmkit new zz data="),
         (("gold", "label", "zz", "data=d.csv", "port=abc"), "port: 'abc'", "integer"),
         (("gold", "label", "zz", "data=d.csv", "port=99999"), "port: 99999", "65535"),
         (("gold", "label", "zz", "data=d.csv", "limit=abc"), "limit: 'abc'", "integer"),
         (("gold", "label", "zz", "data=d.csv", "labels=a"), "labels: 'a'", "list"),
-        (("gold", "freeze", "data=d.csv", "text_column=1"), "text_column: 1", "string"),
-        (("gold", "add", "tickets", "d.csv", "text_column=1"), "text_column: 1", "string"),
+        (("gold", "freeze", "data=d.csv", "encoding=1"), "encoding: 1", "string"),
+        (("gold", "add", "tickets", "d.csv", "encoding=1"), "encoding: 1", "string"),
+        (("loop", "data=d.csv", "answers_are=x"), "answers_are: 'x'", "'alternatives'"),
+        (("gold", "freeze", "data=d.csv", "text_column=1"), "text_column='1' is not a column", "text_column="),
         (("gold", "check", "tickets", "dat=d.csv"), "'dat'", "'data'"),
     ],
 )

@@ -24,6 +24,10 @@ from slmkit.recipe.yaml_lines import read_value, read_yaml
         ("~", None),
         ('"3"', "3"),
         ("{a: {b: 2}}", {"a": {"b": 2}}),
+        ("{}", {}),
+        ("{Body}", "{Body}"),
+        ("{Body} {Question}", "{Body} {Question}"),
+        ("{premise}: {hypothesis}", "{premise}: {hypothesis}"),
     ],
 )
 def test_yaml_means_what_it_looks_like(text: str, value: object) -> None:

@@ -83,8 +83,6 @@ class Source:
 def find_source(names: ColumnNames, rows: Sequence[Row], *, key: str) -> Source:
     """What the value of `key` names in these rows. Raises: SlmkitError with the nearest column or path."""
     columns = dict.fromkeys(name for row in rows for name in row.values)
-    if isinstance(names, dict):  # {Body} alone is a mapping in YAML
-        names = "{" + ", ".join(names) + "}"
     if isinstance(names, list):
         if not names:
             raise _refused(f"{key} is an empty list", rows, columns, f"{key}=NAME")
