@@ -57,7 +57,7 @@ def _alpaca(row: Row, columns: Mapping[str, str]) -> list[CanonicalRow]:
 
 
 def _preference(row: Row, columns: Mapping[str, str]) -> list[CanonicalRow]:
-    chosen, rejected = (_turns(row, columns[name], "assistant") for name in ("chosen", "rejected"))
+    chosen, rejected = (_turns(row, columns[role], "assistant") for role in ("chosen", "rejected"))
     prompt = _turns(row, columns["prompt"], "user") if "prompt" in columns else _unnamed_prompt(row)
     pair = pair_turns([*_system(row, prompt or chosen), *prompt], chosen, rejected)
     return [_answered(row, pair.prompt, pair.chosen, pair._asdict())]
@@ -106,7 +106,9 @@ def _answered(row: Row, prompt: list[Message], answer: list[Message], values: di
 def _tools(row: Row) -> dict[str, Any]:
     """The tools of a row as a value of it, if it offers any."""
     refuse_media(row.values)
-    tools = row.values.get("tools") or row.values.get("functions")
+    asked = row.values.get("input")  # in OpenAI's pairs it has the messages and the tools
+    inside = asked.get("tools") if isinstance(asked, dict) else None
+    tools = row.values.get("tools") or row.values.get("functions") or inside
     cleaned = clean_tools(tools, from_arrow=_is_arrow(row))
     return {"tools": cleaned} if cleaned else {}
 
@@ -149,9 +151,11 @@ def _turns(row: Row, column: str, role: str) -> list[Message]:
     value = row.values.get(column)
     if is_empty(value):
         raise missing_value(row, column)
-    if isinstance(value, dict) and ("role" in value or "from" in value):
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
+        value = value["messages"]
+    elif isinstance(value, dict) and ("role" in value or "from" in value):
         value = [value]
-    if isinstance(value, list) and isinstance(value[0], dict):
+    if isinstance(value, list) and value and isinstance(value[0], dict):
         return _clean(row, value)
     text = value if isinstance(value, str) else as_text(value)
     before, *parts = _TURN.split(text)

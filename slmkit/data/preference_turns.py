@@ -24,13 +24,14 @@ def pair_turns(prompt: Sequence[Message], chosen: Sequence[Message], rejected: S
     Raises: RowFault if there is no prompt or no answer, or if the two answers are the same.
     """
     shared = _num_shared(chosen, rejected)
-    if not prompt or _ends_with(chosen[:shared], prompt):
+    turns = [message for message in prompt if message["role"] != "system"]
+    if list(chosen[:shared])[-len(turns) :] == turns or not turns:
         whole, chosen, rejected = list(chosen[:shared]), chosen[shared:], rejected[shared:]
         before = [message for message in prompt[:1] if message["role"] == "system" and message not in whole]
         prompt = [*before, *whole]
     elif chosen[0]["role"] in ("system", "user") or rejected[0]["role"] in ("system", "user"):
         raise RowFault("chosen and rejected do not begin with the prompt")
-    if not prompt:
+    if all(message["role"] == "system" for message in prompt):
         raise RowFault("chosen and rejected share no prompt")
     if list(chosen) == list(rejected):
         raise RowFault("chosen equals rejected")
@@ -45,9 +46,3 @@ def _num_shared(chosen: Sequence[Message], rejected: Sequence[Message]) -> int:
     while shared < min(len(chosen), len(rejected)) - 1 and chosen[shared] == rejected[shared]:
         shared += 1
     return shared
-
-
-def _ends_with(messages: Sequence[Message], prompt: Sequence[Message]) -> bool:
-    """Whether the messages end with the prompt's, apart from its system turn."""
-    turns = [message for message in prompt if message["role"] != "system"]
-    return bool(turns) and list(messages[-len(turns) :]) == turns

@@ -255,6 +255,12 @@ def _known_shape(columns: Mapping[str, Any]) -> Shape | None:
         value = columns.get(column)
         return isinstance(value, list) and isinstance(value[0], dict) and all(key in value[0] for key in keys)
 
+    if "chosen" in columns and "rejected" in columns:  # also if the chosen chat is there as messages
+        return shape("preference", *(("prompt",) if "prompt" in columns else ()), "chosen", "rejected")
+    if "preferred_output" in columns and "non_preferred_output" in columns and "input" in columns:  # OpenAI's
+        return Shape(
+            "preference", {"prompt": "input", "chosen": "preferred_output", "rejected": "non_preferred_output"}
+        )
     if is_list_of("messages", "role"):
         return shape("messages", "messages")
     if is_list_of("conversations", "from", "value"):
@@ -265,8 +271,6 @@ def _known_shape(columns: Mapping[str, Any]) -> Shape | None:
         return Shape("squad", remake=lambda row, gaps: _squad_questions(row))
     if is_list_of("data", "text"):
         return shape("slots", "data")
-    if "chosen" in columns and "rejected" in columns:
-        return shape("preference", *(("prompt",) if "prompt" in columns else ()), "chosen", "rejected")
     if find_function_calls(columns, text_column=None, label_column=None):
         return None  # also if the columns are called prompt and completion
     if "prompt" in columns and "completion" in columns:

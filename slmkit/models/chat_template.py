@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import SlmkitError
 from slmkit.models.template_traits import takes_system, tool_traits
+from slmkit.text.fold_system import fold_system
 from slmkit.types import Message
 
 if TYPE_CHECKING:
@@ -98,29 +99,14 @@ def apply_template(
     return found
 
 
-def fold_system(tokenizer: PreTrainedTokenizerBase, chat: Messages) -> list[Message]:
+def fold_if_refused(tokenizer: PreTrainedTokenizerBase, chat: Messages) -> list[Message]:
     """The chat as it is or, for a template without a system turn, each system turn at the start of the user's."""
     has_system = any(message["role"] == "system" for message in chat)
-    return folded(chat) if has_system and not takes_system(tokenizer) else [dict(message) for message in chat]
-
-
-def folded(chat: Messages) -> list[Message]:
-    """The messages with each system turn at the start of the user turn after it, with an empty line between them."""
-    found: list[Message] = []
-    waiting: list[str] = []
-    for message in chat:
-        if message["role"] == "system":
-            waiting.append(message["content"])
-        elif message["role"] == "user" and waiting:
-            found.append({**message, "content": "\n\n".join([*waiting, message["content"]])})
-            waiting = []
-        else:
-            found.append(dict(message))
-    return found + [{"role": "user", "content": text} for text in waiting]
+    return fold_system(chat) if has_system and not takes_system(tokenizer) else [dict(message) for message in chat]
 
 
 def folding_note(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Messages]) -> str:
-    """A sentence on the system turns that fold_system moves; "" if it moves none."""
+    """A sentence on the system turns that fold_if_refused moves; "" if it moves none."""
     has_system = any(message["role"] == "system" for chat in chats for message in chat)
     if not has_system or not tokenizer.chat_template or takes_system(tokenizer):
         return ""
@@ -144,7 +130,7 @@ def template_hash(template: object) -> str:
 
 def _as_template_wants(tokenizer: PreTrainedTokenizerBase, chat: Messages) -> list[Message]:
     """The chat with its system turn, its calls' arguments and ids as the template takes them, without loss marks."""
-    messages = fold_system(tokenizer, chat)
+    messages = fold_if_refused(tokenizer, chat)
     for message in messages:
         message.pop("weight", None)
     if not _has_calls(messages):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from slmkit.data.canonical_row import RowFault
 from slmkit.data.chat_messages import clean_messages, clean_tools, refuse_media
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.models.chat_template import apply_template, fold_system, render_text
+from slmkit.models.chat_template import apply_template, fold_if_refused, render_text
 from slmkit.rows.read_rows import read_rows
 from slmkit.rows.turn_spans import Span, span_by_prefix, turn_spans
 
@@ -86,7 +86,7 @@ def label_chats(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat]) -> li
     special_ids = set(tokenizer.all_special_ids)
     has_marks = "{% generation" in tokenizer.chat_template or "{%- generation" in tokenizer.chat_template
     mask = _mask_by_marks if has_marks else _mask_by_words
-    chats = [replace(chat, messages=fold_system(tokenizer, chat.messages)) for chat in chats]
+    chats = [replace(chat, messages=fold_if_refused(tokenizer, chat.messages)) for chat in chats]
     return [_row(chat, *mask(tokenizer, chat), special_ids) for chat in chats]
 
 

@@ -57,7 +57,7 @@ def one_class(labels: Sequence[bool]) -> str:
     """What is wrong with labels that are all the same; "" if they are not, or there are none."""
     if len(set(labels)) != 1:
         return ""
-    other = "sft trains on good answers alone" if labels[0] else "add good answers"
+    other = "without this column, prepare makes chats of them for sft" if labels[0] else "add good answers"
     rows = counted(len(labels), "row")
     return f"one class only: {rows} with label {str(labels[0]).lower()}. The kto stage needs both; {other}"
 

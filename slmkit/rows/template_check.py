@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from slmkit.errors import RefusedError, SlmkitError
-from slmkit.models.chat_template import fold_system, render_text, template_hash
+from slmkit.models.chat_template import fold_if_refused, render_text, template_hash
 from slmkit.rows.loss_mask import IGNORED, Chat, is_trained, label_chats
 from slmkit.rows.turn_spans import turn_spans
 
@@ -90,7 +90,7 @@ def check_template(
         fix = "use the tokenizer that was saved with the trained model"
         faults.append(Fault("error", "another template", text, str(tokenizer.name_or_path), fix))
     faults += _thinking(tokenizer, chats, thinking)
-    chats = [replace(chat, messages=fold_system(tokenizer, chat.messages)) for chat in chats]
+    chats = [replace(chat, messages=fold_if_refused(tokenizer, chat.messages)) for chat in chats]
     pieces: list[tuple[str, bool]] = []
     specials: list[bool] = []
     lengths, trained, used = [], [], set()

@@ -67,8 +67,8 @@ def sft(
 ) -> None:
     """Fine-tune a model on chats, with loss on the assistant's words only; or continue pretraining on texts.
 
-    `data` is a prepare run (train.jsonl, validation.jsonl) or a .jsonl file, each line {"messages": [...]} (and "tools"
-    if it offers any) or each {"text": ...}. A text is cut into rows of max_length (auto: 1,024 tokens); a chat over
+    `data` is a prepare run (train.jsonl, validation.jsonl) or a .jsonl file, each line {"messages": [...]}, also
+    with "tools", or each {"text": ...}. A text is cut into rows of max_length (auto: 1,024 tokens); a chat over
     max_length is dropped and counted, never truncated. One optimizer step has per_device_train_batch_size *
     gradient_accumulation_steps rows, at most per_device_train_batch_size of them in memory at once. `replay` names
     other rows to mix in, as the share replay_ratio of each epoch, so that the model keeps its other abilities; chats
@@ -86,6 +86,8 @@ def sft(
         )
     training.refuse_gold(data, replay)
     found, loaded, rows = _load(run, data, replay, model, backend, training)
+    if isinstance(found[0], Text) and not rows.validation:
+        run.note("perplexity is not measured: there are no validation rows (prepare holds out whole documents)")
     probes = (rows.validation or rows.rows)[:NUM_PROBES]
     if packing:
         rows, training = _pack(run, loaded, rows, training)

@@ -66,12 +66,24 @@ def train_model(
     seconds_before = log[-1].get("seconds", 0.0) if log else 0.0
     started = time.monotonic()
 
+    waiting: list[int] = []  # the tokens of a step that may still be logged
+    shown: dict[str, float] = {}
+
     with run.progress(f"train from step {done}" if done else "train", steps - done) as bar:
 
+        def show() -> None:
+            """Shows the last step with the last logged loss: that of one micro-batch is another number."""
+            while waiting:
+                bar.advance(1, tokens=waiting.pop(), **shown)
+
         def on_step(step: int, loss: float, tokens: int) -> None:
-            bar.advance(1, tokens=tokens, loss=loss)
+            show()
+            waiting.append(tokens)
 
         def on_log(step: int, values: dict[str, float]) -> None:
+            if "loss" in values:
+                shown["loss"] = values["loss"]
+                show()
             values = {"seconds": round(seconds_before + time.monotonic() - started, 2), **values}
             log.append({"step": step, **values})
             run.log(step, **values)
@@ -98,6 +110,7 @@ def train_model(
         else:  # killed after the last step; train() would do one more step unless that step ends an epoch
             trainer._load_from_checkpoint(str(checkpoint))
             trainer.state.global_step = done
+        show()
         if trainer.eval_dataset is not None and not (log and "validation_loss" in log[-1]):
             _evaluate(trainer)
     step = int(trainer.state.global_step)
