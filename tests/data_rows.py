@@ -5,8 +5,8 @@ from pathlib import Path
 
 from slmkit.cli.arguments import parse
 from slmkit.data.convert import convert, parts_of
+from slmkit.data.find_shape import find_shape
 from slmkit.data.reading.read import Row
-from slmkit.data.shape import find_shape
 
 
 def rows(*values, file="a.jsonl"):

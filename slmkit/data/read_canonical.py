@@ -14,12 +14,13 @@ from typing import Literal
 from slmkit.data.answer_column import listed
 from slmkit.data.canonical_row import CanonicalRow, DroppedRow, RowFault
 from slmkit.data.convert import convert, parts_of
+from slmkit.data.find_shape import find_shape
 from slmkit.data.gap_fill import gap_fill
 from slmkit.data.reading.find_files import OnNote
 from slmkit.data.reading.header import doubtful_header
 from slmkit.data.reading.read import Row, read_rows
 from slmkit.data.reading.split_names import is_held_out
-from slmkit.data.shape import Shape, find_shape, unused_columns
+from slmkit.data.shape import Shape, unused_columns
 from slmkit.errors import SlmkitError
 from slmkit.types import AnswersAre, ColumnNames
 

@@ -15,12 +15,12 @@ from slmkit.data.cleaning.filters import Filters
 from slmkit.data.cleaning.label_report import label_report
 from slmkit.data.cleaning.steps import CleanedRows, Step, unused_step_notes
 from slmkit.data.documents import own_documents, passages_of_rows, read_passages
+from slmkit.data.find_shape import find_shape
 from slmkit.data.lengths import OnOverflow
 from slmkit.data.most_lost import refuse_if_most_are_lost, refuse_if_most_are_unusable
 from slmkit.data.read_canonical import CanonicalData, read_canonical
 from slmkit.data.reading.read import Row, read_rows
 from slmkit.data.row_counts import counted_reasons, lost_rows, row_flow, row_metrics
-from slmkit.data.shape import find_shape
 from slmkit.data.split import split
 from slmkit.errors import SlmkitError, counted
 from slmkit.files import read_jsonl, to_yaml, write_atomically

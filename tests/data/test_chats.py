@@ -10,8 +10,9 @@ import pytest
 
 from slmkit.data.canonical_row import RowFault
 from slmkit.data.convert import convert
+from slmkit.data.find_shape import find_shape
 from slmkit.data.reading.read import Row
-from slmkit.data.shape import find_shape, unused_columns
+from slmkit.data.shape import unused_columns
 
 ASKED = {"role": "user", "content": "Is there a kettle?"}
 SAID = {"role": "assistant", "content": "Yes, one."}
@@ -157,7 +158,13 @@ def test_text_parts_are_read_and_null_content_is_fine_beside_a_call():
 
 def test_a_chat_may_begin_with_a_greeting_have_two_user_turns_and_a_system_turn_in_the_middle():
     hello = {"role": "assistant", "content": "Good day."}
-    messages = [hello, ASKED, {"role": "developer", "content": "Be brief."}, {"role": "user", "content": "Well?"}, SAID]
+    messages = [
+        hello,
+        ASKED,
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": "Well?"},
+        SAID,
+    ]
     made = one({"messages": messages})
     assert [message["role"] for message in made.values["messages"]] == [
         "assistant", "user", "system", "user", "assistant",

@@ -8,8 +8,9 @@ import pytest
 
 from slmkit.data.canonical_row import RowFault
 from slmkit.data.convert import convert, parts_of
+from slmkit.data.find_shape import find_shape
 from slmkit.data.reading.read import Row
-from slmkit.data.shape import Shape, find_shape
+from slmkit.data.shape import Shape
 from slmkit.errors import SlmkitError
 
 

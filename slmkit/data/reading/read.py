@@ -2,7 +2,7 @@
 
     train.csv:3    {"text": "My card has not arrived.", "label": "card_arrival"}
 
-Rows stream, except those of a .json file. What the columns mean is decided in shape.py.
+Rows stream, except those of a .json file. What the columns mean is decided in find_shape.py.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import pytest
 from data_rows import pairs, rows
 
 from slmkit.cli.arguments import parse
+from slmkit.data.find_shape import find_shape
 from slmkit.data.read_canonical import read_canonical
-from slmkit.data.shape import find_shape
 from slmkit.errors import SlmkitError
 
 

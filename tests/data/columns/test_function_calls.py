@@ -7,7 +7,7 @@ from data_rows import rows
 
 from slmkit.data.canonical_row import RowFault
 from slmkit.data.convert import convert, parts_of
-from slmkit.data.shape import find_shape
+from slmkit.data.find_shape import find_shape
 
 TOOL = {"name": "rain", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
 CALL = {"name": "rain", "arguments": {"city": "Ulm"}}

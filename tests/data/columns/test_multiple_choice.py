@@ -5,7 +5,7 @@ from data_rows import rows
 
 from slmkit.data.canonical_row import RowFault
 from slmkit.data.convert import convert, parts_of
-from slmkit.data.shape import find_shape
+from slmkit.data.find_shape import find_shape
 from slmkit.errors import SlmkitError
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from slmkit.data.canonical_row import RowFault
 from slmkit.data.convert import convert, parts_of
-from slmkit.data.shape import find_shape
+from slmkit.data.find_shape import find_shape
 
 QAS = "text_column=qas.q label_column=qas.a"
 SIDE_BY_SIDE = "text_column=asked.q label_column=answered.a"
