@@ -140,7 +140,7 @@ def _as_template_wants(tokenizer: PreTrainedTokenizerBase, chat: Messages) -> li
     open_ids: list[str] = []
     for message in messages:
         if calls := message.get("tool_calls"):
-            message["tool_calls"] = written = [_call(call, traits.text_arguments) for call in calls]
+            message["tool_calls"] = written = [_call(call, as_text=traits.text_arguments) for call in calls]
             if traits.nine_characters:
                 for number, call in enumerate(written, len(ids) + 1):
                     given = str(call.get("id", f"#{number}"))
@@ -157,7 +157,7 @@ def _has_calls(chat: Messages) -> bool:
     return any("tool_calls" in message for message in chat)
 
 
-def _call(call: Mapping[str, Any], as_text: bool) -> dict[str, Any]:
+def _call(call: Mapping[str, Any], *, as_text: bool) -> dict[str, Any]:
     """A tool call with its arguments as JSON text or as an object."""
     arguments = call["function"].get("arguments") or {}
     if as_text and not isinstance(arguments, str):
@@ -193,8 +193,7 @@ def _lost(text: str, tools: Sequence[Any], calls: Sequence[Mapping[str, Any]]) -
         if name and name not in squeezed:
             return f"the tool {name!r}"
     for call in calls:
-        arguments = call["function"].get("arguments") or {}
-        words = [_name(call), *([arguments] if isinstance(arguments, str) else _words(arguments))]
+        words = [_name(call), *_words(_call(call, as_text=False)["function"]["arguments"])]
         if not all(_is_in(word, squeezed) for word in words):
             return f"the call of {_name(call)!r}, or a part of it"
     return ""

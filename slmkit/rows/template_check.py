@@ -135,8 +135,13 @@ def _mask_faults(
     faults = []
     owner: list[int | None] = [None] * len(text)  # which message each character of the text belongs to
     for turn, span in enumerate(spans):
-        if span is None and chat.messages[turn].get("tool_calls"):
-            return []  # rendered in a way of its own, as gpt-oss does: nothing to compare with
+        if chat.messages[turn].get("tool_calls"):
+            if span is None:
+                return []  # rendered in a way of its own, as gpt-oss does: nothing to compare with
+            if "".join(chat.messages[turn]["content"].split()) not in "".join(text[slice(*span)].split()):
+                fix = "remove these words, or accept that the model sees and learns the call alone"
+                text_ = "the words beside a tool call are missing from the rendered text"
+                faults.append(Fault("warning", "lost words", text_, chat.where, fix))
         if span is None:
             name = chat.messages[turn]["role"]
             fix = "inspect the rendered text: the template changes or drops this turn's content"

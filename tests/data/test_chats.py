@@ -66,9 +66,10 @@ def test_arguments_of_a_call_are_an_object_whether_they_were_text_or_not(argumen
                           {"role": "function", "name": "find", "content": '{"n": 1}'}, SAID], "functions": [TOOL]},
             [*WHOLE[:2], {**RESULT, "name": "find"}, SAID], id="OpenAI's functions"),
         pytest.param(
-            {"messages": [ASKED, {"role": "assistant", "content": "", "tool_calls": [TOOL["name"] and
-                          {"name": "find", "parameters": {"item": "kettle"}}]}, {"role": "ipython", "content": {"n": 1}},
-                          SAID], "tools": [json.dumps(TOOL)]}, WHOLE, id="bare calls, a result that is an object"),
+            {"messages": [ASKED, {"role": "assistant",
+                                  "tool_calls": [{"name": "find", "parameters": {"item": "kettle"}}]},
+                          {"role": "ipython", "content": {"n": 1}}, SAID], "tools": [json.dumps(TOOL)]},
+            WHOLE, id="bare calls, a result that is an object"),
     ],
 )  # fmt: skip
 def test_every_spelling_of_a_call_becomes_the_same_messages(row, messages):
