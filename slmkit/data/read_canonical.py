@@ -19,7 +19,7 @@ from slmkit.data.gap_fill import gap_fill
 from slmkit.data.reading.find_files import OnNote
 from slmkit.data.reading.header import doubtful_header
 from slmkit.data.reading.read import Row, read_rows
-from slmkit.data.reading.split_names import is_held_out
+from slmkit.data.reading.split_rows import Use, read_split
 from slmkit.data.shape import Shape, unused_columns
 from slmkit.errors import SlmkitError
 from slmkit.types import AnswersAre, ColumnNames
@@ -82,16 +82,17 @@ def read_canonical(
     group_column: str | None = None,
     encoding: str = "auto",
     text_as: Literal["questions", "text"] = "questions",
+    use: Use = "training",
     on_note: OnNote | None = None,
     on_row: Callable[[], None] | None = None,
 ) -> CanonicalData:
-    """The canonical rows of a file or folder.
+    """The canonical rows of a file or folder; of a file with several splits inside, those for the use.
 
     Plain text has no answers: with text_as="questions", gap-fill questions are generated from it and marked synthetic.
     Raises: SlmkitError if the file cannot be read, its shape is unclear, or no row is usable.
     """
     note = on_note or (lambda text: None)
-    head, rows = _peek(read_rows(path, encoding=encoding, on_note=note))
+    head, rows = _peek(read_split(path, use=use, encoding=encoding, on_note=note))
     if doubt := doubtful_header(head):
         note(f"{head[0].file.name}:1: {doubt}")
     shape = find_shape(
@@ -175,13 +176,11 @@ class _Counts:
     rows: int = 0
     synthetic: int = 0
     overflowing: list[str] = field(default_factory=list)  # where rows have values in columns without a header
-    sections: Counter[str] = field(default_factory=Counter)
     gaps: Counter[str] = field(default_factory=Counter)  # empty columns of texts that are made of several
 
     def add(self, row: Row) -> None:
         self.rows += 1
         self.synthetic += bool(row.values.get("synthetic"))
-        self.sections[str(row.values.get("section") or "")] += 1
         if any(row.values.get(column) for column in self.nameless):
             self.overflowing.append(row.where)
 
@@ -194,10 +193,6 @@ class _Counts:
                 f"{len(self.overflowing):,} rows have values in columns without a name (first: {self.overflowing[0]})."
                 " Quote texts that contain the separator"
             )
-        held_out = [section for section in self.sections if is_held_out(section)]
-        if held_out and len(held_out) < len(self.sections):
-            sizes = ", ".join(f"{section} {count:,}" for section, count in self.sections.items() if section)
-            note(f"{name} contains several splits, all read together: {sizes}. Use {held_out[0]!r} as the gold set")
         if self.synthetic:
             note(f"{self.synthetic:,} of {self.rows:,} rows were written by a model (synthetic)")
 

@@ -17,7 +17,8 @@ from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.documents import passage_id
 from slmkit.data.most_lost import refuse_if_most_are_lost, refuse_if_most_are_unusable
 from slmkit.data.read_canonical import CanonicalData, read_canonical
-from slmkit.data.reading.find_files import OnNote, data_files, held_out_files
+from slmkit.data.reading.find_files import OnNote, data_files
+from slmkit.data.reading.split_rows import evaluation_files
 from slmkit.data.split import hash_share
 from slmkit.errors import FailedError, RefusedError, SlmkitError, counted
 from slmkit.files import sha256_of, to_yaml, write_folder_atomically
@@ -103,7 +104,7 @@ def freeze_once(
         "answers_are": answers_are,
         "encoding": encoding,
     }
-    held_out = [gold] if gold is not None else held_out_files(data)
+    held_out = [gold] if gold is not None else evaluation_files(data, encoding=encoding)
     sources = sources_of(data, gold)
     if folder.exists():
         return read_frozen(folder, data=data, gold=gold, columns=columns, on_note=note)
@@ -114,7 +115,7 @@ def freeze_once(
             where=rows.rows[0].where,
             fix="set gold=FILE to a file with inputs and answers",
         )
-    parts = [read_canonical(path, on_note=note, **columns) for path in held_out]  # type: ignore[arg-type]
+    parts = [read_canonical(path, use="evaluation", on_note=note, **columns) for path in held_out]
     candidates, removed = _examples([row for part in parts for row in part.rows] if parts else rows.rows, rows.kind)
     for read in () if allow_loss else (rows, *parts):
         refuse_if_most_are_unusable(len(read.rows) + len(read.dropped), read.dropped)

@@ -31,7 +31,7 @@ READ = {
         220, 220, "What significant", '["My administration',
     ),
     "chunk_eval/state_of_the_union.md text_as=text": (PLAIN, 1, 1, "Good evening.", ""),
-    "clinc150/data_full.json": ("texts in '0', labels in '1'", 23700, 23700, "set a warning", "oos"),
+    "clinc150/data_full.json": ("texts in '0', labels in '1'", 15100, 15100, "what expressi", "tra"),
     "clinc150/domains.json text_column=value label_column=section": (
         "texts in 'value', labels in 'section'", 150, 150, "freeze_account", "banking",
     ),

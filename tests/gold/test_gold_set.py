@@ -55,6 +55,17 @@ def test_the_test_file_of_a_folder_becomes_gold(tmp_path):
     assert len(freeze(tmp_path, folder).examples) == 30
 
 
+def test_the_test_rows_of_one_file_become_gold_and_its_training_rows_do_not(tmp_path):
+    parts = {"train": 60, "validation": 10, "test": 25}
+    rows = {part: [{"text": f"{part} {i} of it", "label": f"l{i % 3}"} for i in range(n)] for part, n in parts.items()}
+    (tmp_path / "all.json").write_text(json.dumps(rows))
+    notes = []
+    gold = freeze_once(tmp_path / "all.json", folder=tmp_path / "gold", on_note=notes.append)
+    assert {example.input.split()[0] for example in gold.examples} == {"test"} and len(gold.examples) == 25
+    assert {example.input.split()[0] for example in gold.dev} == {"train"}
+    assert any("train 60" in note and "test 25" in note for note in notes)
+
+
 def test_a_frozen_folder_is_used_unchanged(tmp_path):
     data = table(tmp_path / "train.csv")
     gold = freeze(tmp_path, data)

@@ -38,8 +38,3 @@ def split_of_file(file: Path, folder: Path) -> Split | None:
     inner = file.relative_to(folder)
     names = [stem_of(file), *reversed(inner.parts[:-1])]
     return next((split for name in names if (split := split_named(name))), None)
-
-
-def is_held_out(name: str) -> bool:
-    """Whether a file, folder or section has the name of a split that is for evaluation."""
-    return split_named(name) in ("validation", "test")
