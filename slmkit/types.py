@@ -83,6 +83,7 @@ class Task:
     kind: Literal["classification", "generation", "extraction"] = "generation"
     instruction: str = ""  # the system message; "" means none
     labels: tuple[str, ...] = ()
+    longest_targets: tuple[str, ...] = ()  # of the gold set; max_new_tokens=auto makes room for them
 
 
 @dataclass(frozen=True)

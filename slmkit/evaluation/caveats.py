@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from slmkit.types import Answer
 _SAME_ANSWERS = 0.99  # share of identical answers from which a trained model is suspected to equal its base
 _MANY_MISSING = 0.05  # share of unanswered or empty answers from which they explain the score
 _MANY_CUT = 0.5  # share of answers cut off at max_new_tokens: the limit is too small, or the model never stops
+
+_AUTO_LIMIT = re.compile(r"up to [\d,]+ tokens \(auto\)")  # one rule for all, whatever each tokenizer counts
 
 SERVERS_TEMPLATE = "the server's, unknown"  # stated by a system that sends messages and never sees the prompt
 
@@ -58,7 +61,8 @@ def differences(
         names_by_value: dict[str, list[str]] = {}
         for name in uses:
             if setups[name].get(key, SERVERS_TEMPLATE) != SERVERS_TEMPLATE:
-                names_by_value.setdefault(str(setups[name][key]), []).append(name)
+                value = _AUTO_LIMIT.sub("up to max_new_tokens=auto", str(setups[name][key]))
+                names_by_value.setdefault(value, []).append(name)
         if len(names_by_value) > 1:
             each = "; ".join(f"{value}: {', '.join(names)}" for value, names in names_by_value.items())
             found.append(f"the systems differ in {key} ({each}), which may explain a difference in score")

@@ -19,6 +19,8 @@ from typing import Any
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.types import Example, Task
 
+_NUM_LONGEST = 8
+
 
 @dataclass(frozen=True)
 class Gold:
@@ -56,8 +58,21 @@ def read_gold(folder: Path) -> Gold:
             where=str(path),
             fix="restore the file, or freeze the changed examples as a gold set with another name",
         )
-    task = Task(card["name"], card["kind"], card.get("instruction") or "", tuple(card.get("labels") or ()))
-    return Gold(folder, task, read_examples(path), read_examples(folder / "dev.jsonl"), sha256, card)
+    examples, dev = read_examples(path), read_examples(folder / "dev.jsonl")
+    task = Task(
+        card["name"],
+        card["kind"],
+        card.get("instruction") or "",
+        tuple(card.get("labels") or ()),
+        _longest_targets([*examples, *dev]),
+    )
+    return Gold(folder, task, examples, dev, sha256, card)
+
+
+def _longest_targets(examples: Sequence[Example]) -> tuple[str, ...]:
+    """The longest answers in bytes, of which one has the most tokens in nearly every tokenizer."""
+    targets = {example.target for example in examples}
+    return tuple(sorted(targets, key=lambda target: (-len(target.encode("utf-8", "replace")), target))[:_NUM_LONGEST])
 
 
 def read_card(folder: Path) -> dict[str, Any]:

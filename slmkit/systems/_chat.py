@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +13,8 @@ from slmkit.evaluation.with_calls import with_calls
 from slmkit.evaluation.without_thinking import without_thinking
 from slmkit.models.check_model import check_model
 from slmkit.models.load import Device, Dtype
+from slmkit.systems._fit_prompts import Build, Fitted, fit_parts
+from slmkit.systems._new_tokens import NewTokens, limit_notes, limit_text, limits_of, new_tokens
 from slmkit.text.thinking import LONGEST_TAG
 from slmkit.types import Answer, Example, Message, ModelRef, PositiveInt, Task
 
@@ -33,7 +35,7 @@ class ChatOptions:
     instruction: str | None = None  # None: the task's instruction
     show_labels: ShowLabels = "auto"
     decoding: Decoding = "auto"
-    max_new_tokens: PositiveInt = 64
+    max_new_tokens: NewTokens = "auto"  # room for the longest gold answers
     batch_size: PositiveInt | None = None  # None: as many as fit
     device: Device = "auto"
     dtype: Dtype = "auto"
@@ -48,7 +50,8 @@ class ChatModel:
     task: Task
     model: ModelRef
     options: ChatOptions
-    notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    fitted: Fitted = field(default_factory=Fitted)  # what was left out of its prompts
 
     def __post_init__(self) -> None:
         check_model(self.model)
@@ -77,8 +80,8 @@ class ChatModel:
         start = time.perf_counter()
         tools, places = [example.tools for example in examples], [f"question {example.id}" for example in examples]
         prompts = render(loaded.tokenizer, chats, tools=tools, where=places)
-        if (note := folding_note(loaded.tokenizer, chats)) and note not in self.notes:
-            self.notes.append(note)
+        if (note := folding_note(loaded.tokenizer, chats)) and note not in self.remarks:
+            self.remarks.append(note)
         prompt_end = loaded.tokenizer.decode(prompts[0][-LONGEST_TAG:]) if prompts and not self._picks_labels else ""
         extra = (preparing_seconds + time.perf_counter() - start) / max(1, len(examples))
 
@@ -108,18 +111,83 @@ class ChatModel:
 
         if self._picks_labels:
             outputs = choose(loaded, prompts, self.task.labels, batch_size=options.batch_size, on_output=report)
-        else:
+            return [to_answer(index, output) for index, output in enumerate(outputs)]
+        found: dict[int, Output] = {}
+        sizes = [len(prompt) for prompt in prompts]
+        limits = limits_of(sizes, options.max_new_tokens, limit=self._limit, context=loaded.context_length)
+        self.fitted.num_limited += sum(limit < self._limit for limit in limits)
+        for limit in sorted(set(limits), reverse=True):
+            group = [index for index, own in enumerate(limits) if own == limit]
             outputs = generate(
-                loaded, prompts, max_new_tokens=options.max_new_tokens, batch_size=options.batch_size, on_output=report
+                loaded,
+                [prompts[index] for index in group],
+                max_new_tokens=limit,
+                batch_size=options.batch_size,
+                on_output=lambda place, output, group=group: report(group[place], output),  # type: ignore[misc]
             )
-        return [to_answer(index, output) for index, output in enumerate(outputs)]
+            found |= dict(zip(group, outputs, strict=True))
+        return [to_answer(index, found[index]) for index in range(len(prompts))]
+
+    def fit(
+        self, questions: Sequence[Example], numbers: Sequence[int], build: Build
+    ) -> tuple[list[list[Message]], list[int]]:
+        """The chats with as many of their parts (passages, solved examples) as fit beside an answer.
+
+        numbers: how many parts each question has. build: the chat of a question with some of its parts.
+        """
+        chats, kept = fit_parts(numbers, build, partial(self._sizes, questions), room=self.room)
+        self.fitted.num_prompts += len(chats)
+        self.fitted.num_short += sum(few < number for few, number in zip(kept, numbers, strict=True))
+        self.fitted.num_left_out += sum(numbers) - sum(kept)
+        return chats, kept
+
+    def fits(self, question: Example, chat: list[Message]) -> bool:
+        """Whether a chat leaves room for an answer."""
+        return self._sizes([question], [0], [chat])[0] <= self.room
+
+    @cached_property
+    def room(self) -> int:
+        """The most tokens of a prompt that leave room for an answer; long answers get half of the context at least."""
+        from slmkit.inference.choose_label import option_ids
+
+        loaded = self._loaded()
+        if self._picks_labels and self.task.labels:
+            return loaded.context_length - max(map(len, option_ids(loaded, self.task.labels)))
+        is_auto = self.options.max_new_tokens == "auto"
+        return loaded.context_length - (min(self._limit, loaded.context_length // 2) if is_auto else self._limit)
+
+    def notes(self, parts: str = "") -> list[str]:
+        """The choices made for the prompts so far. parts: what `fit` may leave out, such as "solved examples"."""
+        limit = [] if self._picks_labels else limit_notes(self._limit, self.options.max_new_tokens)
+        return [*self.remarks, *limit, *self.fitted.notes(parts, context=self._loaded().context_length)]
+
+    def _sizes(
+        self, questions: Sequence[Example], indices: Sequence[int], chats: Sequence[list[Message]]
+    ) -> list[int]:
+        """The tokens of some questions' chats."""
+        from slmkit.models.chat_template import render
+
+        asked = [questions[index] for index in indices]
+        tools, places = [example.tools for example in asked], [f"question {example.id}" for example in asked]
+        return [len(prompt) for prompt in render(self._loaded().tokenizer, chats, tools=tools, where=places)]
+
+    @cached_property
+    def _limit(self) -> int:
+        """The most new tokens of an answer."""
+
+        def count(texts: Sequence[str]) -> list[int]:
+            rows = self._loaded().tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+            return [len(row) for row in rows]
+
+        return new_tokens(self.options.max_new_tokens, self.task, count)
 
     @cached_property
     def about(self) -> dict[str, str]:
         """Provenance of the answers: hashes of the model and template, and the decoding."""
         from slmkit.models.model_hashes import identity
 
-        decoding = "labels" if self._picks_labels else f"greedy, up to {self.options.max_new_tokens} tokens"
+        limit = limit_text(self._limit, self.options.max_new_tokens)
+        decoding = "labels" if self._picks_labels else f"greedy, {limit}"
         left_out = {"labels_left_out": f"{self._tokens_left_out:,} tokens"} if self._tokens_left_out else {}
         return identity(self._loaded()) | {"decoding": decoding} | left_out
 
@@ -155,7 +223,7 @@ class ChatModel:
             return False
         if not self._tokens_left_out:
             return True
-        self.notes.append(
+        self.remarks.append(
             f"the prompt does not list the {len(self.task.labels)} labels: they need {self._tokens_left_out:,} of the "
             f"context's {self._loaded().context_length:,} tokens (show_labels=true lists them anyway)"
         )

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from slmkit.systems._new_tokens import limit_text
 from slmkit.text.fold_system import fold_system
 from slmkit.types import Message
 
@@ -79,10 +80,11 @@ class ChatRequest:
             return replace(self, sends_system=False), f"the server {SYSTEM_IS_FOLDED}"
         return None
 
-    def decoding(self, max_new_tokens: int) -> str:
+    def decoding(self, max_new_tokens: int, *, is_auto: bool = False) -> str:
         """How the answers are decoded, for the provenance."""
         how = "greedy" if self.sends_temperature else "the server's temperature"
-        return f"{how}, up to {f'{max_new_tokens} tokens' if self.limit_key else 'its own limit'}"
+        limit = limit_text(max_new_tokens, "auto" if is_auto else max_new_tokens)
+        return f"{how}, {limit if self.limit_key else 'up to its own limit'}"
 
 
 def refuses_system(refusal: str) -> bool:

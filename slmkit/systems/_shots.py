@@ -98,10 +98,12 @@ class Shots:
 def chats_of(questions: Sequence[Example], shots: Shots | None, opening: Opening) -> list[list[Message]]:
     """The chat of each question: the system message (unless empty), the shots, the conversation to answer."""
     solved = shots(questions) if shots else [[] for _ in questions]
-    return [
-        opening.chat(question.conversation, shots=[turn for row in rows for turn in _turns(row)])
-        for question, rows in zip(questions, solved, strict=True)
-    ]
+    return [chat_of(question, rows, opening) for question, rows in zip(questions, solved, strict=True)]
+
+
+def chat_of(question: Example, rows: Sequence[Example], opening: Opening) -> list[Message]:
+    """The chat of one question after some solved examples."""
+    return opening.chat(question.conversation, shots=[turn for row in rows for turn in _turns(row)])
 
 
 def _turns(shot: Example) -> list[Message]:

@@ -16,6 +16,7 @@ from slmkit.evaluation.set_metrics import metric_name
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import Device, Dtype
 from slmkit.systems._chat import ChatOptions
+from slmkit.systems._new_tokens import NewTokens
 from slmkit.systems._shots import Choice, FewShot
 from slmkit.systems.prompt import Prompted, prompt
 from slmkit.types import Answer, Example, Input, MetricPart, Model, PositiveInt, System, Task
@@ -33,7 +34,7 @@ def best_prompt(
     num_shots: list[int] | None = None,
     metric: MetricPart | None = None,
     budget: PositiveInt = 400,
-    max_new_tokens: PositiveInt = 64,
+    max_new_tokens: NewTokens = "auto",
     batch_size: PositiveInt | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -90,7 +91,7 @@ class _BestPrompt:
     gold: Gold
     metric: MetricPart
     budget: int
-    notes: list[str] = field(default_factory=list)
+    search: list[str] = field(default_factory=list)  # a sentence on the search, once it is done
 
     def check(self) -> None:
         if self.num_items < _MIN_DEV_ITEMS:
@@ -107,7 +108,11 @@ class _BestPrompt:
 
     @property
     def about(self) -> dict[str, str]:
-        return self.chosen.about | {"prompt": self.notes[0]}
+        return self.chosen.about | {"prompt": self.search[0]}
+
+    @property
+    def notes(self) -> list[str]:
+        return [*self.search, *self.chosen.notes] if self.search else []
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
@@ -124,9 +129,8 @@ class _BestPrompt:
             answers = system.answer(items)
             means.append(sum(score_answers(metric, items, answers)) / len(items))
         best = max(range(len(means)), key=means.__getitem__)
-        self.notes.append(
+        self.search.append(
             f"best of {len(means)} prompts on {len(items)} development items: {self.candidates[best]}, "
             f"{metric_name(metric)} {means[best]:.3f} (worst {min(means):.3f}; {len(means) * len(items):,} answers)"
         )
-        self.notes.extend(systems[best].notes)
-        return systems[best]
+        return self.build(self.candidates[best])  # anew: its notes are about the gold questions only

@@ -19,6 +19,7 @@ from slmkit.evaluation.without_thinking import without_thinking
 from slmkit.systems._chat import Opening, ShowLabels, opening_of
 from slmkit.systems._chat_reply import read_reply
 from slmkit.systems._chat_request import SYSTEM_IS_FOLDED, as_api_messages, as_api_tool, refuses_system
+from slmkit.systems._new_tokens import NewTokens, limit_text, new_tokens, tokens_by_bytes
 from slmkit.systems._shots import FewShot, Shots, chats_of
 from slmkit.text.fold_system import fold_system
 from slmkit.types import Answer, Example, Input, Keys, Message, PositiveInt, System, Task
@@ -31,7 +32,7 @@ def llama_cpp(
     few_shot: Keys[FewShot] = FewShot(),
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
-    max_new_tokens: PositiveInt = 64,
+    max_new_tokens: NewTokens = "auto",
     context_length: PositiveInt = 2048,
     num_gpu_layers: int = -1,
 ) -> System:
@@ -46,7 +47,11 @@ def llama_cpp(
             fix="pip install llama-cpp-python (it compiles), or run llama-server and use openai_endpoint",
         )
     opening = opening_of(task, instruction, show_labels=bool(show_labels))
-    return _LlamaCpp(gguf, opening, few_shot.load(), max_new_tokens, context_length, num_gpu_layers)
+    limit = new_tokens(max_new_tokens, task, tokens_by_bytes)
+    if max_new_tokens == "auto":
+        limit = min(limit, context_length // 2)
+    decoding = f"greedy, {limit_text(limit, max_new_tokens)}"
+    return _LlamaCpp(gguf, opening, few_shot.load(), limit, decoding, context_length, num_gpu_layers)
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class _LlamaCpp:
     opening: Opening
     shots: Shots | None
     max_new_tokens: int
+    decoding: str
     context_length: int
     num_gpu_layers: int
     notes: list[str] = field(default_factory=list)  # holds one if the template has refused a system message
@@ -69,7 +75,7 @@ class _LlamaCpp:
             "model": str(self.gguf),
             "template": template_hash(self._engine.metadata.get("tokenizer.chat_template")),
             "backend": f"llama-cpp-python {version('llama-cpp-python')}",
-            "decoding": f"greedy, up to {self.max_new_tokens} tokens",
+            "decoding": self.decoding,
         }
 
     def answer(

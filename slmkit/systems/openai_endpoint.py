@@ -21,6 +21,7 @@ from slmkit.evaluation.without_thinking import thinking_error, without_thinking
 from slmkit.systems._chat import Opening, ShowLabels, opening_of
 from slmkit.systems._chat_reply import Reply, read_body, read_reply
 from slmkit.systems._chat_request import ChatRequest
+from slmkit.systems._new_tokens import NewTokens, limit_notes, new_tokens, tokens_by_bytes
 from slmkit.systems._post_json import MAX_WAIT_SECONDS, RefusesAllError, RequestError, post_json
 from slmkit.systems._server_refusal import names_no_model, refusal_of
 from slmkit.systems._shots import FewShot, Shots, chats_of
@@ -44,7 +45,7 @@ def openai_endpoint(
     few_shot: Keys[FewShot] = FewShot(),
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
-    max_new_tokens: PositiveInt = 64,
+    max_new_tokens: NewTokens = "auto",
     concurrency: PositiveInt = 8,
     timeout_seconds: PositiveFloat = 60.0,
     price_per_million_prompt_tokens: NonNegativeFloat = 0.0,
@@ -76,7 +77,8 @@ def openai_endpoint(
         api_key=_api_key(api_key_variable),
         opening=opening_of(task, instruction, show_labels=bool(show_labels)),
         shots=few_shot.load(),
-        max_new_tokens=max_new_tokens,
+        max_new_tokens=new_tokens(max_new_tokens, task, tokens_by_bytes),
+        is_auto=max_new_tokens == "auto",
         concurrency=concurrency,
         timeout_seconds=timeout_seconds,
         has_prices=bool(price_per_million_prompt_tokens or price_per_million_completion_tokens),
@@ -104,6 +106,7 @@ class _Endpoint:
     opening: Opening
     shots: Shots | None
     max_new_tokens: int
+    is_auto: bool  # the limit follows from the gold set
     concurrency: int
     timeout_seconds: float
     has_prices: bool
@@ -115,14 +118,15 @@ class _Endpoint:
             "model": self.model_name,
             "backend": self.url,
             "template": SERVERS_TEMPLATE,
-            "decoding": self.learned.request.decoding(self.max_new_tokens),
+            "decoding": self.learned.request.decoding(self.max_new_tokens, is_auto=self.is_auto),
         }
 
     @property
     def notes(self) -> list[str]:
         """What was changed for this server, and what its replies held beside the answers, with the number of them."""
         counted = [f"{count:,} replies {what}" for what, count in self.learned.remarks.items()]
-        return [*self.learned.notes, *counted]
+        limit = limit_notes(self.max_new_tokens, "auto" if self.is_auto else self.max_new_tokens, is_estimate=True)
+        return [*limit, *self.learned.notes, *counted]
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None

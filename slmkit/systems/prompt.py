@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from slmkit.systems._chat import ChatModel, ChatOptions
-from slmkit.systems._shots import FewShot, Shots, chats_of
-from slmkit.types import Answer, Example, Keys, Model, Task
+from slmkit.systems._shots import FewShot, Shots, chat_of, chats_of
+from slmkit.types import Answer, Example, Keys, Message, Model, Task
 
 
 def prompt(
@@ -23,6 +23,8 @@ def prompt(
     decoding "labels" returns the label with the highest likelihood, "greedy" free text; "auto" is "labels" for
     classification tasks. score_targets also computes the log-probability of each target, for perplexity and
     bits_per_byte, and reads every prompt once more. batch_size: None takes as many prompts as fit.
+    max_new_tokens "auto" takes a quarter more than the longest gold answers need, and at least 64. Of solved examples
+    that do not fit into the context beside that, the least similar are left out.
     """
     return Prompted(ChatModel(task, model, chat), few_shot.load())
 
@@ -40,12 +42,22 @@ class Prompted:
 
     @property
     def notes(self) -> list[str]:
-        return self.chat_model.notes
+        return self.chat_model.notes("solved examples")
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
         start = time.perf_counter()
-        chats = chats_of(questions, self.shots, self.chat_model.opening)
+        model, opening = self.chat_model, self.chat_model.opening
+        if self.shots:
+            solved = self.shots(questions)
+
+            def build(index: int, number: int) -> list[Message]:
+                rows = solved[index]  # the farthest comes first
+                return chat_of(questions[index], rows[len(rows) - number :], opening)
+
+            chats, _ = model.fit(questions, [len(rows) for rows in solved], build)
+        else:
+            chats = chats_of(questions, None, opening)
         seconds = time.perf_counter() - start
         return self.chat_model.answer(questions, chats, preparing_seconds=seconds, on_answer=on_answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from slmkit.data.documents import stored_passages
 from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._chat import ChatModel, ChatOptions
+from slmkit.systems._fit_prompts import longest_beginning
 from slmkit.types import (
     Answer,
     Example,
@@ -42,10 +43,27 @@ def rag(
 
     documents: a prepared run, a documents.jsonl of {"id", "text"} lines, or a folder of texts.
     notes: template of the user message with {passages} (one per line, best first) and {input}.
+    Passages that do not fit into the context beside the answer are left out, the worst first; the best one is cut.
     The keys from instruction on: as in `prompt`.
     """
     _check_notes(notes)
     return _Rag(ChatModel(task, model, chat), documents, retriever, top_k, notes)
+
+
+@dataclass
+class _Counts:
+    """How many questions were asked so far, and for how many no passage was found."""
+
+    num_asked: int = 0
+    num_without: int = 0
+
+    def notes(self) -> list[str]:
+        if not self.num_without:
+            return []
+        return [
+            f"nothing was retrieved for {self.num_without:,} of {self.num_asked:,} questions: "
+            "they were asked without passages"
+        ]
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,7 @@ class _Rag:
     retriever: RetrieverPart
     top_k: int
     template: str  # of the user message
+    counts: _Counts = field(default_factory=_Counts)
 
     @property
     def about(self) -> dict[str, str]:
@@ -62,7 +81,8 @@ class _Rag:
 
     @property
     def notes(self) -> list[str]:
-        return self.chat_model.notes
+        """What was left out of the prompts, and for how many questions nothing was found."""
+        return [*self.chat_model.notes("passages"), *self.counts.notes()]
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
@@ -70,31 +90,54 @@ class _Rag:
         index = self.index
         start = time.perf_counter()
         found = index.search([question.input for question in questions], top_k=self.top_k)
-        opening = self.chat_model.opening
-        chats = [
-            opening.chat(self._with_passages(question, hits)) for question, hits in zip(questions, found, strict=True)
-        ]
+        self.counts.num_asked += len(questions)
+        self.counts.num_without += sum(not hits for hits in found)
+        chats, kept = self._fitted(questions, found)
         seconds = time.perf_counter() - start
-        ids = [tuple(hit.passage.id for hit in hits) for hits in found]
+        ids = [tuple(hit.passage.id for hit in hits[:few]) for hits, few in zip(found, kept, strict=True)]
         return self.chat_model.answer(questions, chats, passages=ids, preparing_seconds=seconds, on_answer=on_answer)
 
     @cached_property
     def index(self) -> Retriever:
         return self.retriever(stored_passages(self.documents))
 
-    def _with_passages(self, question: Example, hits: Sequence[Hit]) -> list[Message]:
+    def _fitted(
+        self, questions: Sequence[Example], found: Sequence[Sequence[Hit]]
+    ) -> tuple[list[list[Message]], list[int]]:
+        """The chat of each question with the best passages that fit, and their number; one alone may be cut short."""
+        model = self.chat_model
+
+        def build(index: int, number: int) -> list[Message]:
+            return self._chat(questions[index], [hit.passage.text for hit in found[index][:number]])
+
+        chats, kept = model.fit(questions, [len(hits) for hits in found], build)
+        for index, hits in enumerate(found):
+            if hits and not kept[index]:
+                question = questions[index]
+                text = longest_beginning(
+                    hits[0].passage.text,
+                    lambda cut: model.fits(question, self._chat(question, [cut])),  # noqa: B023
+                )
+                if text:
+                    chats[index], kept[index] = self._chat(question, [text]), 1
+                    model.fitted.num_cut += 1
+        return chats, kept
+
+    def _chat(self, question: Example, passages: Sequence[str]) -> list[Message]:
+        return self.chat_model.opening.chat(self._with_passages(question, passages))
+
+    def _with_passages(self, question: Example, passages: Sequence[str]) -> list[Message]:
         """The conversation with the passages in its last user turn."""
         conversation = question.conversation
         last = max((i for i, message in enumerate(conversation) if message["role"] == "user"), default=None)
         if last is not None:
-            content = self._user(conversation[last]["content"], hits)
+            content = self._user(conversation[last]["content"], passages)
             conversation[last] = {**conversation[last], "content": content}
         return conversation
 
-    def _user(self, question: str, hits: Sequence[Hit]) -> str:
+    def _user(self, question: str, passages: Sequence[str]) -> str:
         """The user message; only the question if nothing was found."""
-        passages = "\n".join(hit.passage.text for hit in hits)
-        return self.template.format(passages=passages, input=question) if hits else question
+        return self.template.format(passages="\n".join(passages), input=question) if passages else question
 
 
 def _check_notes(notes: str) -> None:

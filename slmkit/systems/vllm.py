@@ -17,6 +17,7 @@ from typing import Any
 from slmkit.errors import SlmkitError
 from slmkit.evaluation.without_thinking import without_thinking
 from slmkit.systems._chat import Opening, ShowLabels, is_trained, opening_of
+from slmkit.systems._new_tokens import NewTokens, limit_text, new_tokens
 from slmkit.systems._shots import FewShot, Shots, chats_of
 from slmkit.text.thinking import LONGEST_TAG
 from slmkit.types import Answer, Example, Fraction, Keys, Model, ModelRef, PositiveInt, System, Task
@@ -29,7 +30,7 @@ def vllm(
     few_shot: Keys[FewShot] = FewShot(),
     instruction: str | None = None,
     show_labels: ShowLabels = "auto",
-    max_new_tokens: PositiveInt = 64,
+    max_new_tokens: NewTokens = "auto",
     context_length: PositiveInt | None = None,
     gpu_memory_share: Fraction = 0.9,
 ) -> System:
@@ -55,7 +56,7 @@ class _Vllm:
     model: ModelRef
     opening: Opening
     shots: Shots | None
-    max_new_tokens: int
+    max_new_tokens: NewTokens
     context_length: int | None
     gpu_memory_share: float
 
@@ -71,8 +72,19 @@ class _Vllm:
             "model": self.model.path,
             "template": template_hash(load_tokenizer(self.model).chat_template),
             "backend": f"vllm {version('vllm')}",
-            "decoding": f"greedy, up to {self.max_new_tokens} tokens{guided}",
+            "decoding": f"greedy, {limit_text(self._limit, self.max_new_tokens)}{guided}",
         }
+
+    @cached_property
+    def _limit(self) -> int:
+        """The most new tokens of an answer."""
+        from slmkit.models.load import load_tokenizer
+
+        def count(texts: Sequence[str]) -> list[int]:
+            rows = load_tokenizer(self.model)(list(texts), add_special_tokens=False)["input_ids"]
+            return [len(row) for row in rows]
+
+        return new_tokens(self.max_new_tokens, self.task, count)
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
@@ -88,9 +100,11 @@ class _Vllm:
         prompts = render(tokenizer, chats, tools=[question.tools for question in questions])
         prompt_end = tokenizer.decode(prompts[0][-LONGEST_TAG:]) if prompts else ""
         sizes = [len(input_ids) for input_ids in prompts]
-        room = context - self.max_new_tokens
+        limit = min(self._limit, context // 2) if self.max_new_tokens == "auto" else self._limit
+        room = context - limit
         asked = [{"prompt_token_ids": ids} for ids in prompts if len(ids) <= room]  # vLLM fails all for one
-        outputs = iter(engine.generate(asked, self._sampling(), lora_request=adapter, use_tqdm=False) if asked else ())
+        sampling = self._sampling(limit)
+        outputs = iter(engine.generate(asked, sampling, lora_request=adapter, use_tqdm=False) if asked else ())
         seconds = (time.perf_counter() - start) / max(1, len(asked))
         answers = []
         for question, size in zip(questions, sizes, strict=True):
@@ -98,7 +112,7 @@ class _Vllm:
                 answer = _answer(question, next(outputs), seconds)
                 answers.append(without_thinking(question, answer, prompt_end=prompt_end))
             else:
-                error = f"prompt of {size:,} tokens and max_new_tokens={self.max_new_tokens} exceed the context of "
+                error = f"prompt of {size:,} tokens and max_new_tokens={limit} exceed the context of "
                 error += f"{context:,}"
                 answers.append(Answer(question.id, "", prompt_tokens=size, stopped=False, error=error))
             if on_answer:
@@ -129,12 +143,12 @@ class _Vllm:
         )
         return engine, LoRARequest("adapter", 1, str(folder))
 
-    def _sampling(self) -> Any:
+    def _sampling(self, limit: int) -> Any:
         from vllm import SamplingParams
         from vllm.sampling_params import StructuredOutputsParams
 
         guided = StructuredOutputsParams(choice=list(self.task.labels)) if self.task.labels else None
-        return SamplingParams(temperature=0.0, max_tokens=self.max_new_tokens, structured_outputs=guided)
+        return SamplingParams(temperature=0.0, max_tokens=limit, structured_outputs=guided)
 
 
 def _answer(question: Example, output: Any, seconds: float) -> Answer:
