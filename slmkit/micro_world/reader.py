@@ -23,11 +23,11 @@ def reread(doc: Doc) -> str | None:
 def read_facts(notes: str) -> list[Fact]:
     """The facts in the notes, one per sentence. Raises: ValueError for a sentence with no fact, or with several."""
     facts: list[Fact] = []
-    for sentence in re.findall(r"[^.\n]+\.", notes):
+    for sentence in map(str.strip, re.findall(r"[^.\n]+\.", notes)):
         found = {
             (match["n"], relation, match["v"])
-            for relation, pattern in _sentence_patterns()
-            if (match := pattern.fullmatch(sentence.strip())) and _can_be(relation, match["v"])
+            for relation, word, pattern in _sentence_patterns()
+            if word in sentence and (match := pattern.fullmatch(sentence)) and _can_be(relation, match["v"])
         }
         if len(found) != 1:
             raise ValueError(f"expected one fact in {sentence!r}, found {sorted(found)}")
@@ -119,11 +119,13 @@ def _can_be(relation: str, value: str) -> bool:
 
 
 @cache
-def _sentence_patterns() -> list[tuple[str, re.Pattern[str]]]:
+def _sentence_patterns() -> list[tuple[str, str, re.Pattern[str]]]:
+    """For each wording its relation, a piece of it that saves trying most patterns, and its pattern."""
     return [
-        (relation, _slots(render(wording, "{n}", "{v}")))
+        (relation, max(re.split(r"\{[nv]\}|\ba \{v\}", text), key=len).strip(), _slots(text))
         for relation in RELATIONS
         for wording in (*statements(relation), *statements(relation, new=True))
+        for text in [render(wording, "{n}", "{v}")]
     ]
 
 

@@ -66,7 +66,7 @@ def chats(tmp_path_factory, pairs) -> Path:
 @pytest.mark.parametrize(("module", "stage"), [(dpo, dpo.dpo), (kto, kto.kto), (orpo, orpo.orpo)])
 def test_preferences_widen_the_margin(tmp_path, pairs, module, stage, adapter):
     run = Run(tmp_path)
-    call(stage, run, data=pairs, model=NANO, adapter=adapter, learning_rate=2e-3, max_steps=8, device="cpu")
+    call(stage, run, data=pairs, model=NANO, adapter=adapter, learning_rate=3e-3, max_steps=5, device="cpu")
     margins = [row["rewards_margins"] for row in read_jsonl(run.dir / "log.jsonl") if "rewards_margins" in row]
     assert run.metrics["reward_margin"] > margins[0]
     assert run.metrics["validation_loss"] < run.metrics["validation_loss_before"]
@@ -95,8 +95,10 @@ def preference(model: ModelRef, rows: list[dict[str, str]]) -> float:
     return sum(leads) / len(leads)
 
 
-@pytest.mark.parametrize("adapter", ["lora", "qlora", "full"])
-def test_a_reward_model_ranks_pairs_it_has_not_seen(tmp_path, pairs, adapter):
+@pytest.mark.parametrize(
+    ("adapter", "learning_rate", "max_steps"), [("lora", 1e-2, 8), ("qlora", 1e-2, 8), ("full", 5e-3, 24)]
+)
+def test_a_reward_model_ranks_pairs_it_has_not_seen(tmp_path, pairs, adapter, learning_rate, max_steps):
     run = Run(tmp_path)
     call(
         reward.reward,
@@ -104,8 +106,8 @@ def test_a_reward_model_ranks_pairs_it_has_not_seen(tmp_path, pairs, adapter):
         data=pairs,
         model=NANO,
         adapter=adapter,
-        learning_rate=5e-3,
-        num_train_epochs=4,
+        learning_rate=learning_rate,
+        max_steps=max_steps,
         device="cpu",
     )
     assert run.metrics["validation_reward_accuracy"] >= 0.75
@@ -138,7 +140,7 @@ def test_reinforcement_raises_the_reward_of_a_metric(tmp_path, chats):
         per_device_train_batch_size=32,
         max_new_tokens=4,
         learning_rate=3e-2,
-        max_steps=12,
+        max_steps=6,
         device="cpu",
     )
     assert run.metrics["reward"] > run.metrics["reward_before"] + 0.1
@@ -163,7 +165,7 @@ def test_rewards_that_never_differ_are_an_error(tmp_path, chats):
 
 def test_a_student_moves_towards_its_teacher(tmp_path, chats):
     teacher = Run(tmp_path / "teacher")
-    call(sft.sft, teacher, data=chats, model=NANO, num_train_epochs=2, device="cpu")
+    call(sft.sft, teacher, data=chats, model=NANO, learning_rate=5e-3, max_steps=4, device="cpu")
     run = Run(tmp_path / "student")
     call(
         distill.distill,
@@ -171,9 +173,9 @@ def test_a_student_moves_towards_its_teacher(tmp_path, chats):
         data=chats,
         model=NANO,
         teacher=ModelRef("teacher", str(teacher.dir)),
-        learning_rate=2e-3,
-        max_new_tokens=8,
-        num_train_epochs=3,
+        learning_rate=5e-3,
+        max_new_tokens=4,
+        max_steps=5,
         device="cpu",
     )
     assert run.metrics["divergence"] < 0.5 * run.metrics["divergence_before"]
