@@ -116,8 +116,13 @@ def _tools(row: Row) -> dict[str, Any]:
 def _system(row: Row, messages: list[Message]) -> list[Message]:
     """The system turn in the column "system", unless the messages have their own."""
     value = row.values.get("system")
-    has_own = bool(messages) and messages[0]["role"] == "system"
-    return [] if is_empty(value) or has_own else [{"role": "system", "content": as_text(value)}]
+    if is_empty(value):
+        return []
+    if messages and messages[0]["role"] == "system":
+        if messages[0]["content"].strip() != as_text(value):
+            raise RowFault("the column system differs from the system turn")
+        return []
+    return [{"role": "system", "content": as_text(value)}]
 
 
 def _history(row: Row) -> list[Message]:
