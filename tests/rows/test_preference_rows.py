@@ -20,8 +20,8 @@ GEMMA = (  # refuses a system turn
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 TOOLED = (
-    "{% for t in tools or [] %}{{ t.function.name }} {% endfor %}{% for m in messages %}<|{{ m.role }}|> {{ m.content }}"
-    "{% for c in m.tool_calls or [] %}{{ c.function | tojson }}{% endfor %}<|end|>{% endfor %}"
+    "{% for t in tools or [] %}{{ t.function.name }} {% endfor %}"
+    "{% for m in messages %}<|{{ m.role }}|> {{ m.content }}{% for c in m.tool_calls or [] %}{{ c.function | tojson }}{% endfor %}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -59,7 +59,8 @@ def test_pairs_of_texts_messages_and_whole_chats_are_tokenized_as_trl_does(tmp_p
         whole = nano(texts["prompt"] + texts[name], add_special_tokens=False)["input_ids"]
         assert [*first["prompt_ids"], *first[f"{name}_ids"]] == whole
     assert first["prompt_ids"] == nano(texts["prompt"], add_special_tokens=False)["input_ids"]
-    assert longest_answer(first) == len(first["prompt_ids"]) + max(len(first["chosen_ids"]), len(first["rejected_ids"]))
+    answers = [first["chosen_ids"], first["rejected_ids"]]
+    assert longest_answer(first) == len(first["prompt_ids"]) + max(map(len, answers))
 
 
 def test_system_turns_of_pairs_are_folded_for_a_template_that_refuses_them(tmp_path, nano):
@@ -67,7 +68,8 @@ def test_system_turns_of_pairs_are_folded_for_a_template_that_refuses_them(tmp_p
     made.chat_template = GEMMA
     rows = read_pairs(file_of(tmp_path, {"prompt": [SYSTEM, ASKED], "chosen": [RED], "rejected": [BLUE]}))
     [columns] = answer_columns(made, rows)
-    assert made.decode(columns["prompt_ids"]).replace(" ", "") == "<|bos|><|user|>Bebrief.\n\nwhich?<|end|><|assistant|>"
+    asked = made.decode(columns["prompt_ids"]).replace(" ", "")
+    assert asked == "<|bos|><|user|>Bebrief.\n\nwhich?<|end|><|assistant|>"
     assert made.decode(columns["chosen_ids"]).strip() == "red<|end|>"
 
 
