@@ -204,21 +204,22 @@ def _sentence(
     if best.mean == 0:
         return f"No system answers a single item correctly (n={len(best.scores)}): read the answers first."
     if chosen.is_floor:
-        ahead = "" if loss is None else f"; the best, {best.name}, leads by {_interval(pairs[best.name, chosen.name])}"
+        lead = pairs.get((best.name, chosen.name))
+        ahead = "" if lead is None else f"; the best, {best.name}, leads by {_interval(lead)}{_corrected(lead, pairs)}"
         return f"No system is significantly better than the baseline, {chosen.name}, which {score}{ahead}."
     if len(arms) == 1:
         return f"{chosen.name} is the only system: it {score}."
     if more:
         assert loss is not None
-        corrected = f", not significant among {len(pairs) // 2} comparisons" if loss.high < 0 else ""
         return (
             f"Not enough data to choose between {chosen.name} ({chosen.mean:.3f}) and {best.name} ({best.mean:.3f}, "
-            f"n={len(best.scores)}): the difference is {_interval(loss)}{corrected}. About {more:,} more items would "
-            f"decide; until then use {chosen.name}, which is cheaper."
+            f"n={len(best.scores)}): the difference is {_interval(loss)}{_corrected(loss, pairs)}. "
+            f"About {more:,} more items would decide; until then use {chosen.name}, which is cheaper."
         )
     if loss is not None:
-        noise = ", no larger than between repeat runs" if loss.p_value < ALPHA else ""
-        worse = "worse" if noise else "significantly worse"
+        is_noise = loss.p_value < ALPHA
+        noise = ", no larger than between repeat runs" if is_noise else _corrected(loss, pairs)
+        worse = "worse" if is_noise else "significantly worse"
         return (
             f"Use {chosen.name}. It {score} and is the cheapest system that is not {worse} than the best, "
             f"{best.name} ({best.mean:.3f}); the difference is {_interval(loss)}{noise}."
@@ -231,6 +232,14 @@ def _sentence(
             f"by {_interval(lead)}."
         )
     return f"Use {chosen.name}. It {score}; no system scores higher, and those with a similar score cost more."
+
+
+def _corrected(difference: Difference, pairs: Mapping[tuple[str, str], Difference]) -> str:
+    """What resolves an interval without 0 beside a p-value above the level: only the p-value is adjusted."""
+    excludes_zero = difference.low > 0 or difference.high < 0
+    if not excludes_zero or difference.p_value < ALPHA:
+        return ""
+    return f", not significant among {len(pairs) // 2} comparisons (p = {difference.p_value:.2g} after correction)"
 
 
 def _interval(difference: Difference) -> str:

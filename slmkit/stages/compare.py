@@ -10,11 +10,12 @@ from slmkit import charts
 from slmkit.errors import SlmkitError
 from slmkit.evaluation.answer_file import AnswerFile
 from slmkit.evaluation.ask import NoAnswerError, ask_with_progress, refuse_leaky_systems
-from slmkit.evaluation.caveats import differences, handicaps
+from slmkit.evaluation.caveats import differences, handicaps, outside_range
 from slmkit.evaluation.cost import model_of
 from slmkit.evaluation.measured_system import MeasuredSystem, arm_row, measure_system, repeat_rows
 from slmkit.evaluation.score import answer_row, default_metric, retrieval_scores, shared_documents
 from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_rows, more_scores, slice_rows
+from slmkit.evaluation.unseen_labels import unseen_labels
 from slmkit.evaluation.verdict import Verdict, conclude, flipped_slices
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
@@ -95,20 +96,23 @@ def compare(
     run.table("provenance", [{"system": arm.name} | about | file.setups[arm.name] for arm in arms])
     slices = [example.slice for example in examples]
     for note in [
+        *outside_range(metric_name(scorer), [score for arm in arms for score in arm.scores]),
         *_caveats(measured, file),
         *flipped_slices(arms, verdict.chosen, slices, clusters=clusters, seed=run.seed),
         f"scored by {metric_name(scorer)} on {len(examples):,} items of {frozen.task.name} "
         f"(sha256 {frozen.sha256[:12]})",
         *([f"items about the same document form one cluster: {len(set(clusters)):,} documents"] if clusters else []),
         f"cost of 1,000 answers: {price_per_hour:g} per machine hour, training spread over "
-        f"{answers_per_training:,} answers. P-values are Holm-adjusted over all pairs of systems",
+        f"{answers_per_training:,} answers. P-values are Holm-adjusted over all pairs of systems; the intervals of "
+        "differences are not, so that one can exclude 0 while its difference is not significant",
     ]:
         run.note(note)
     if reference in failed:
         run.note(f"the reference {reference} gave no answers, so differences are from {verdict.reference}")
     summaries = {name: system.summary for name, system in measured.items()}
     handicap = handicaps(len(frozen.task.labels), summaries, file.setups)
-    run.verdict(_failures(failed) + verdict.text + handicap, positive=verdict.is_positive)
+    unseen = unseen_labels(frozen.task, {name: system.part for name, system in measured.items()}, examples)
+    run.verdict(_failures(failed) + verdict.text + handicap + unseen, positive=verdict.is_positive)
 
 
 def check(

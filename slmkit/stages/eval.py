@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from slmkit.evaluation.answer_file import AnswerFile
 from slmkit.evaluation.ask import ask_with_progress, refuse_leaky_systems
-from slmkit.evaluation.caveats import handicaps
+from slmkit.evaluation.caveats import handicaps, outside_range
 from slmkit.evaluation.per_label import label_rows
 from slmkit.evaluation.score import answer_row, default_metric, score_answers, shared_documents, summarise
 from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_scores
+from slmkit.evaluation.unseen_labels import unseen_labels
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run_folder import Run
@@ -74,8 +75,11 @@ def eval(
     sentence = f"{name} scores {summary.score} by {metric_name(scorer)} on {frozen.task.name}"
     if bar is not None:
         sentence += f", {'at or above' if reached else 'below'} the bar of {bar:g}"
+    for note in outside_range(metric_name(scorer), scores):
+        run.note(note)
     handicap = handicaps(len(frozen.task.labels), {system.name: summary}, {system.name: file.setups[name]})
-    run.verdict(f"{sentence}.{handicap}", positive=reached)
+    unseen = unseen_labels(frozen.task, {system.name: system}, examples)
+    run.verdict(f"{sentence}.{handicap}{unseen}", positive=reached)
 
 
 def check(

@@ -1,6 +1,6 @@
 """Handicaps of a system are in the verdict; differences other than the model are in the notes."""
 
-from slmkit.evaluation.caveats import SERVERS_TEMPLATE, differences, handicaps
+from slmkit.evaluation.caveats import SERVERS_TEMPLATE, differences, handicaps, outside_range
 from slmkit.evaluation.score import summarise
 from slmkit.types import Answer, Task
 
@@ -51,3 +51,19 @@ def test_a_template_that_only_the_server_knows_is_noted_unless_all_systems_use_t
     assert "template (x: prompt; y: tuned)" in known and again == note
     assert notes(hosted=hosted, other=hosted | {"model": "n"}) == [note.replace("hosted", "hosted, other")]
     assert notes(hosted=hosted, shots=hosted, majority={}) == []  # one server, one model: one template
+
+
+def test_one_rule_for_the_length_of_answers_is_one_decoding_whatever_the_tokenizers_count():
+    uses = {"prompt": "prompt", "server": "openai_endpoint"}
+    setups = {
+        name: {"decoding": f"greedy, up to {n} tokens (auto)"} for name, n in zip(uses, ("213", "1,064"), strict=True)
+    }
+    assert differences(uses, [], dict.fromkeys(uses, ANSWERS), setups) == []
+    fixed = {**setups, "server": {"decoding": "greedy, up to 64 tokens"}}
+    assert "decoding" in differences(uses, [], dict.fromkeys(uses, ANSWERS), fixed)[0]
+
+
+def test_scores_outside_zero_to_one_are_said():
+    assert outside_range("mine", [0.0, 0.5, 1.0]) == outside_range("mine", []) == []
+    assert "mine gives scores from 0 to 5" in outside_range("mine", [0.0, 5.0])[0]
+    assert "-1 to" in outside_range("mine", [-1.0, 0.0])[0]

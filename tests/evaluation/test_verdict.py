@@ -171,3 +171,13 @@ def test_a_difference_that_is_not_significant_after_correction_has_the_number_of
     assert conclude(arms).chosen == "costly"
     corrected = conclude([*arms, *floors])
     assert not corrected.is_enough and " 28 " in corrected.text
+
+
+def test_an_interval_without_zero_beside_a_choice_that_ignores_it_is_explained():
+    """The margin is wide, so there is enough data, and the loss is significant only before correction."""
+    ahead, behind = [1.0] * 95 + [0.0] * 5, [1.0] * 87 + [0.0] * 13
+    arms = [ScoredArm("cheap", behind, 1.0, True), ScoredArm("costly", ahead, 5.0)]
+    floors = [ScoredArm(f"floor {i}", [0.0] * 100, 9.0) for i in range(6)]
+    text = conclude([*arms, *floors], margin=0.5).text
+    assert text.startswith("Use cheap.") and "not significantly worse" in text
+    assert "not significant among 28 comparisons (p = " in text
