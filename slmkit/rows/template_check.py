@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.chat_template import fold_if_refused, render_text, template_hash
 from slmkit.rows.loss_mask import IGNORED, Chat, is_trained, label_chats
+from slmkit.rows.token_texts import token_texts
 from slmkit.rows.turn_spans import turn_spans
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def check_template(
         used.update(row.input_ids)
         if not pieces:
             first = chat
-            pieces = [(tokenizer.decode([i]), flag) for i, flag in zip(row.input_ids, on, strict=True)]
+            pieces = list(zip(token_texts(tokenizer, row.input_ids), on, strict=True))
             specials = [i in tokenizer.all_special_ids for i in row.input_ids]
     median = statistics.median(on / whole for on, whole in zip(trained, lengths, strict=True)) if lengths else 1.0
     if median < _MIN_TRAINED_SHARE:  # per row: over all tokens, one huge row would decide
