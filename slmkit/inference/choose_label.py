@@ -14,6 +14,8 @@ from slmkit.inference.label_search import LabelSearch, LabelTree
 from slmkit.inference.prefill import OnOutput, Output, Prefill, Prompt, in_batches
 from slmkit.models.chat_template import render_text
 from slmkit.models.load import Loaded
+from slmkit.models.template_traits import tool_traits
+from slmkit.text.tool_calls import answer_message
 
 if TYPE_CHECKING:
     import torch
@@ -58,11 +60,15 @@ def choose(
     return in_batches(loaded, prompts, answer, new_tokens=longest, batch_size=batch_size, on_output=on_output)
 
 
-def option_ids(loaded: Loaded, options: Sequence[str]) -> list[list[int]]:
-    """The tokens of each option as the chat template renders an answer, up to its end of turn."""
+def option_ids(loaded: Loaded, options: Sequence[str], *, has_tools: bool = False) -> list[list[int]]:
+    """The tokens of each option as the chat template renders an answer, up to its end of turn.
+
+    has_tools: an option that is a tool call is rendered as one, if the template can.
+    """
+    has_tools = has_tools and tool_traits(loaded.tokenizer).shows_calls
     user = {"role": "user", "content": "ping"}
     [prompt] = render_text(loaded.tokenizer, [[user]])
-    chats = [[user, {"role": "assistant", "content": option}] for option in options]
+    chats = [[user, answer_message(option, has_tools=has_tools)] for option in options]
     answered = render_text(loaded.tokenizer, chats, add_generation_prompt=False)
     if not all(text.startswith(prompt) for text in answered):  # such as templates that add an empty <think> block
         answered = [f"{prompt}{option}{loaded.tokenizer.eos_token}" for option in options]

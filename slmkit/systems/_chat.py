@@ -176,8 +176,10 @@ class ChatModel:
         """The most new tokens of an answer."""
 
         def count(texts: Sequence[str]) -> list[int]:
-            rows = self._loaded().tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-            return [len(row) for row in rows]
+            """With the tags that the chat template puts around a tool call."""
+            from slmkit.inference.choose_label import option_ids
+
+            return [len(ids) for ids in option_ids(self._loaded(), texts, has_tools=True)]
 
         return new_tokens(self.options.max_new_tokens, self.task, count)
 
@@ -197,7 +199,8 @@ class ChatModel:
         """Log-probability and token count of each target, end of turn included, if it fits into the context."""
         from slmkit.inference.choose_label import one_by_one, option_ids
 
-        endings = option_ids(loaded, [example.target for example in examples])
+        has_tools = any(example.tools for example in examples)
+        endings = option_ids(loaded, [example.target for example in examples], has_tools=has_tools)
         return {
             index: (float(one_by_one(loaded, [prompt], [ending])[0, 0]), len(ending))
             for index, (prompt, ending) in enumerate(zip(prompts, endings, strict=True))

@@ -5,7 +5,8 @@
     {"name": "find", "parameters": {"room": 3}}                             Llama 3, one after the other
     [TOOL_CALLS][{"name": "find", "arguments": {"room": 3}}]                Mistral; Phi and Granite with other tags
 
-Only what is whole is a call: an answer that was cut in its arguments stays the text that it is.
+Only what is whole is a call: an answer that was cut in its arguments stays the text that it is. The closing tag may be
+missing or cut: some models end with it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-_TAGGED = re.compile(r"<(tool_call|function_?call)>(.*?)(?:</\1>|\Z)", re.DOTALL)
+_TAGGED = re.compile(r"<(tool_call|function_?call)>(.*?)(?:</\1>|(?:</?[a-z_]*)?\Z)", re.DOTALL)
 _OPENED = re.compile(r"(?:\[TOOL_CALLS\]|<\|tool_call\|>|<\|python_tag\|>|<function_?call>)(.*)", re.DOTALL)
 _ENDS = re.compile(r"<\|/tool_call\|>\s*\Z|<\|e[a-z]+_id\|>\s*\Z")
 _FENCE = re.compile(r"\s*```(?:json|tool_call)?\s*(.*?)\s*```\s*", re.DOTALL)

@@ -21,7 +21,8 @@ GEMMA = (  # refuses a system turn
 )
 TOOLED = (
     "{% for t in tools or [] %}{{ t.function.name }} {% endfor %}"
-    "{% for m in messages %}<|{{ m.role }}|> {{ m.content }}{% for c in m.tool_calls or [] %}{{ c.function | tojson }}{% endfor %}<|end|>{% endfor %}"
+    "{% for m in messages %}<|{{ m.role }}|> {{ m.content }}"
+    "{% for c in m.tool_calls or [] %}{{ c.function | tojson }}{% endfor %}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 SYSTEM = {"role": "system", "content": "Be brief."}

@@ -325,3 +325,14 @@ def test_rewards_see_the_calls_of_prompts_with_tools(tmp_path, tooled):
     targets = {json.dumps({**call, "arguments": json.loads(call["arguments"])}) for call in calls}
     assert {example.target for example in seen} <= targets
     assert all(example.tools and example.input.startswith("See about the") for example in seen)
+
+
+def test_a_call_is_as_long_and_as_likely_as_its_template_writes_it(tooled):
+    target = json.dumps({"name": "find", "arguments": {"item": "the old kettle " * 12}})
+    example = Example("a", "See about the kettle", target, tools=tuple(TOOLS))
+    asked = build(prompt, Task("t", longest_targets=(target,)), model=tooled, score_targets=True)
+    [answer] = asked.answer([example])
+    written = load_tokenizer(tooled)(f" <tool_call>{target}</tool_call><|end|>", add_special_tokens=False)["input_ids"]
+    assert answer.target_tokens == len(written) > len(load_tokenizer(tooled)(target)["input_ids"]) + 4
+    [note] = [note for note in asked.notes if "max_new_tokens=auto" in note]
+    assert int(note.split("auto is ")[1].split(":")[0]) >= 1.25 * len(written)

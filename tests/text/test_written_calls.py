@@ -29,6 +29,7 @@ TEXT = json.dumps(FIND)
         '{"type": "function", "function": {"name": "find", "arguments": "{\\"room\\": \\"3\\", \\"n\\": 2}"}}',
         f"<tool_call>\n{TEXT}\n</tool_call>",
         f"<tool_call>{TEXT}",  # the closing tag was the end token
+        f"<tool_call>{TEXT}</tool_c",
         f"Let me look.\n<tool_call>{TEXT}</tool_call>",
         f"<functioncall> {TEXT}",
         f"[TOOL_CALLS] [{TEXT}]",
