@@ -38,9 +38,26 @@ def test_a_misspelt_key_of_the_command_line(slmkit: Slmkit) -> None:
     refused(slmkit("train", "learning_ratee=1e-4"), 3, "learning_ratee", "'learning_rate'")
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("lr", "learning_rate"),
+        ("epochs", "num_train_epochs"),
+        ("batch_size", "per_device_train_batch_size"),
+        ("max_seq_length", "max_length"),
+        ("lora_r", "lora.r"),
+        ("dataset", "data"),
+    ],
+)
+def test_a_key_by_the_name_that_other_tools_give_it(slmkit: Slmkit, typed: str, meant: str) -> None:
+    refused(slmkit("train", f"{typed}=4"), 3, f"did you mean {meant!r}?")
+
+
 def test_a_misspelt_key_of_a_recipe(slmkit: Slmkit, project: Path) -> None:
     write(project / "recipes/r.yaml", "stage: world\nwith:\n  familly: tickets\n")
     refused(slmkit("run", "r"), 3, "recipes/r.yaml:3", "'familly'", "'family'")
+    write(project / "recipes/s.yaml", "stage: sft\nwith:\n  data: world/tickets\n  lora: {rank: 8}\n")
+    refused(slmkit("run", "s"), 3, "recipes/s.yaml:4", "'rank'", "'r'")
 
 
 def test_a_wrong_type(slmkit: Slmkit, project: Path) -> None:

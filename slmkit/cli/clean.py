@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,8 @@ import typer
 
 from slmkit.cli.options import AsJson
 from slmkit.console import out
-from slmkit.runs.store import ANSWERS, RUNS, lineage, rank, read_result, remove_run
+from slmkit.errors import counted
+from slmkit.runs.store import ANSWERS, RUNS, lineage, rank, read_json, read_result, remove_run
 
 
 def clean(
@@ -20,7 +22,8 @@ def clean(
 ) -> None:
     """Remove unfinished and superseded runs.
 
-    Keeps the newest finished run of each recipe and every run it was made from. Cached answers are removed too.
+    Keeps the newest finished run of each recipe on each data, and every run it was made from. Cached answers are
+    removed too.
     """
     removed = sorted(_superseded_runs())
     answers = RUNS / ANSWERS
@@ -36,20 +39,29 @@ def clean(
         return
     for folder in removed:
         out.print(str(folder), markup=False)
-    out.print(f"{len(removed)} runs, {size / 1e6:,.1f} MB {'would be removed' if dry_run else 'removed'}")
+    out.print(f"{counted(len(removed), 'run')}, {size / 1e6:,.1f} MB {'would be removed' if dry_run else 'removed'}")
 
 
 def _superseded_runs() -> list[Path]:
-    """Unfinished runs, and finished ones that are neither the newest of their recipe nor an input of one."""
-    by_recipe: dict[Path, list[Path]] = {}
+    """Unfinished runs, and finished ones that are neither the newest of their recipe and data nor an input of one."""
+    by_recipe: dict[tuple[Path, frozenset[str]], list[Path]] = {}
     for record in RUNS.rglob("recipe.json"):
-        by_recipe.setdefault(record.parent.parent, []).append(record.parent)
+        by_recipe.setdefault((record.parent.parent, frozenset(_data_of(record.parent))), []).append(record.parent)
     kept: set[Path] = set()
     for folders in by_recipe.values():
         finished = [folder for folder in folders if read_result(folder) is not None]
         if finished:
             kept |= _folders_of(lineage(max(finished, key=rank)))
     return [f for folders in by_recipe.values() for f in folders if f not in kept and not _is_locked(f)]
+
+
+def _data_of(folder: Path) -> Iterator[str]:
+    """The data files that a run was made from, directly or by the runs it read."""
+    for row in (read_json(folder / "recipe.json") or {}).get("inputs", []):
+        if row["kind"] == "recipe":
+            yield from _data_of(Path(row["dir"]))
+        elif row["kind"] == "file" and row["parameter"] == "data":
+            yield str(row["name"])
 
 
 def _folders_of(tree: dict[str, Any]) -> set[Path]:

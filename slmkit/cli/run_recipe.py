@@ -50,10 +50,12 @@ def run_recipe(
             found = with_gold(name, values, always=with_own_gold, dry_run_folder=Path(folder))
             optional = () if found is values else DECIDE_GOLD
             plan = make_plan(name, overrides=found, profile=profile, seed=seed, breaks=breaks, optional=optional)
+            _say_shipped_data(plan)
             return print_plan(plan, launch, options)
     found = with_gold(name, values, always=with_own_gold)
     optional = () if found is values else DECIDE_GOLD
     plan = make_plan(name, overrides=found, profile=profile, seed=seed, breaks=breaks, optional=optional)
+    _say_shipped_data(plan)
     if not options.verbose:
         quiet_libraries()
     from slmkit.runs.execute import execute, execute_as_worker
@@ -69,6 +71,21 @@ def run_recipe(
     else:
         _print_result(outcome.dir, show_mask=show_mask)
     return code
+
+
+def _say_shipped_data(plan: Plan) -> None:
+    """Prints which shipped data the loop reads, so that nobody takes them for the file they prepared before."""
+    if "data" in plan.overrides or not any(step.name == "loop/prepare" for step in plan.steps):
+        return
+    data = plan.step("loop/prepare").call.recipe.get("with")["data"]
+    if not str(data).startswith("world/"):
+        return
+    from slmkit.runs.store import RUNS, read_json
+
+    earlier = sorted(RUNS.glob("loop/prepare/*/recipe.json"), key=lambda path: path.stat().st_mtime)
+    used = [str(values.get("data")) for path in earlier if (values := (read_json(path) or {}).get("with"))]
+    own = next((name for name in reversed(used) if not name.startswith("world/")), "FILE")
+    console.print(f"  data {data}, which ships with slmkit; data={own} reads your own", markup=False)
 
 
 def _check_stage(name: str, stage: str) -> None:

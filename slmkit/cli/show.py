@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +15,14 @@ from rich.text import Text
 from slmkit.cli.arguments import parse
 from slmkit.cli.options import AsJson, Profile, Seed
 from slmkit.console import out, print_rows
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, shown
 from slmkit.recipe import lookup
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Recipe, run (folder, key or recipe), stage or part.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Recipe, run (folder, key or recipe), stage, part or model.")
+    ],
     arguments: Annotated[
         list[str] | None,
         typer.Argument(metavar="[KEY=VALUE]...", help="Values to change in a recipe.", show_default=False),
@@ -30,8 +33,9 @@ def show(
 ) -> None:
     """Show a recipe and its values, the keys of a part, or a run.
 
-    A recipe: every value and the file and line it comes from. A stage, metric, retriever or system: its keys, types
-    and defaults. A run: its result, and its lineage down to the hash of each raw file.
+    A recipe: every value and the file and line it comes from. A stage, metric, retriever or system, also one of your
+    own (./mine.py:name): its keys, types and defaults. A model: its card. A run: its result, and its lineage down to
+    the hash of each raw file.
     """
     _, values = parse([name, *(arguments or [])])
     if lookup.find("recipes", name) or name.endswith((".yaml", ".yml")):
@@ -43,8 +47,14 @@ def show(
         raise SlmkitError(what, where=f"command line: {key}={value}", fix=fix)
     for kind in lookup.PART_KINDS:
         if name in lookup.part_files(kind):
-            _show_part(kind, name, as_json)
+            _show_part(kind, name, lookup.load_part(kind, name), as_json)
             return
+    if ".py:" in name:
+        _show_part(name.rpartition(":")[0], name, lookup.load_part("metrics", name), as_json)
+        return
+    if card := lookup.find("configs/models", name):
+        _show_card(name, card, as_json)
+        return
     _show_run(_find_run(name), as_json)
 
 
@@ -55,8 +65,8 @@ def _find_run(name: str) -> Path:
         return find_run(name)
     except SlmkitError:
         parts = [part for kind in lookup.PART_KINDS for part in lookup.part_files(kind)]
-        fix = lookup.suggest(name, [*lookup.names("recipes"), *parts])
-        raise SlmkitError(f"no recipe, part or run {name!r}", where="command line", fix=fix) from None
+        fix = lookup.suggest(name, [*lookup.names("recipes"), *parts, *lookup.names("configs/models")])
+        raise SlmkitError(f"no recipe, part, model or run {name!r}", where="command line", fix=fix) from None
 
 
 def _show_recipe(name: str, values: dict[str, Any], profile: str, seed: int, as_json: bool) -> None:
@@ -85,10 +95,22 @@ def _show_recipe(name: str, values: dict[str, Any], profile: str, seed: int, as_
         out.print(f"\nreads {', '.join(reads)}", markup=False)
 
 
-def _show_part(kind: str, name: str, as_json: bool) -> None:
+def _show_card(name: str, file: Path, as_json: bool) -> None:
+    """The values of a model card."""
+    from slmkit.recipe.dotted import leaves
+    from slmkit.recipe.yaml_lines import read_yaml
+
+    values = read_yaml(file).value
+    if as_json:
+        print(json.dumps({"name": name, "file": str(file), "card": values}, ensure_ascii=False))
+        return
+    out.print(f"[bold]{escape(name)}[/]  a model: {shown(file)}\n")
+    print_rows([_heading("key", "value"), *([key, _one_line(value)] for key, value in leaves(dict(values)))])
+
+
+def _show_part(where: str, name: str, function: Callable[..., Any], as_json: bool) -> None:
     from slmkit.recipe.signature import parameters, type_names
 
-    function = lookup.load_part(kind, name)
     if as_json:
         from slmkit.recipe.validate import json_schema
 
@@ -96,7 +118,7 @@ def _show_part(kind: str, name: str, as_json: bool) -> None:
         return
     every = inspect.signature(function).parameters.values()
     positional = ", ".join(parameter.name for parameter in every if parameter.kind is not parameter.KEYWORD_ONLY)
-    out.print(f"[bold]{name}[/]({positional})  {kind}\n")
+    out.print(f"[bold]{escape(function.__name__)}[/]({positional})  {escape(where)}\n")
     out.print(inspect.getdoc(function) or "", markup=False)
     rows = [_heading("key", "type", "default")]
     types = type_names(function)

@@ -19,7 +19,7 @@ from slmkit.recipe import lookup
 from slmkit.runs.fingerprint import content_hash
 from slmkit.runs.store import find_run, lineage, read_result
 
-_DECODING = ("max_new_tokens", "temperature", "top_p", "decoding", "dtype", "load_in_4bit")
+_DECODING = ("limit", "max_new_tokens", "temperature", "top_p", "decoding", "dtype", "load_in_4bit")
 
 
 def why(
@@ -39,6 +39,9 @@ def why(
         fix = lookup.suggest(metric, result["metrics"])
         raise SlmkitError(f"the run has no metric {metric!r}", where=str(folder / "result.json"), fix=fix)
     tree = lineage(folder)
+    answered = _answering_systems(folder, metric)
+    if len(answered) == 1 and len(_answering_systems(folder, None)) > 1:  # a metric of one system of several
+        tree = _of_system(tree, next(iter(answered)))
     provenance = {
         "value": {metric: result["metrics"][metric]} if metric else result["metrics"],
         "recipe": {"name": tree["name"], "stage": tree["stage"], "key": tree["key"], "profile": tree["profile"]},
@@ -46,7 +49,7 @@ def why(
         "read": dict(_inputs(tree)),
         "trained": dict(_trained_models(tree)),
         "templates": dict(_chat_templates(tree)),
-        "answered": _answering_systems(folder, metric),
+        "answered": answered,
         "settings": _decoding_settings(tree["with"]),
         "environment": result["environment"],
         "command": tree["command"],
@@ -98,11 +101,21 @@ def _chat_templates(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _answering_systems(folder: Path, metric: str | None) -> dict[str, Any]:
     """What each system recorded while it answered: weights, template, backend, decoding, gold set, metric.
 
-    Only the arm that the metric is named after, if there is one.
+    Only the system that the metric is named after, if there is one: "RAG" and "RAG.macro_f1" are of RAG.
     """
     path = folder / "provenance.jsonl"
     rows = {row.pop("system"): row for row in (read_jsonl(path) if path.is_file() else [])}
-    return {name: row for name, row in rows.items() if name == metric or metric not in rows}
+    named = {name: row for name, row in rows.items() if metric is not None and f"{metric}.".startswith(f"{name}.")}
+    return named or rows
+
+
+def _of_system(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    """The run without the inputs and settings of its other systems."""
+    systems = tree["with"].get("systems") or {}
+    others = tuple(f"systems.{other}." for other in systems if other != name)
+    inputs = [row for row in tree["inputs"] if not str(row["parameter"]).startswith(others)]
+    kept = {key: value for key, value in systems.items() if key == name}
+    return {**tree, "inputs": inputs, "with": {**tree["with"], "systems": kept}}
 
 
 def _decoding_settings(values: Any, prefix: str = "") -> dict[str, Any]:

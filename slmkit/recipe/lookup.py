@@ -104,12 +104,62 @@ def suggest_file(name: str) -> str:
 def suggest(name: str, options: Iterable[str], otherwise: str = "`slmkit ls` prints every name") -> str:
     """A "did you mean" for a misspelt name, or the list of options if it is short, or `otherwise`."""
     options = sorted(options)
+    ours = _ELSEWHERE.get(name.lower(), "")
+    group, _, key = ours.rpartition(".")
+    if ours and (group or key) in options:
+        return f"did you mean {ours!r}?"
+    if key in options and key != name:
+        return f"did you mean {key!r}?"
     close = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
     if not close:  # "train" for "loop/train"
         close = [option for option in options if option.rpartition("/")[2] == name.rpartition("/")[2]]
     if close:
         return f"did you mean {close[0]!r}?"
     return f"use one of {', '.join(options)}" if 0 < len(options) <= 12 else otherwise
+
+
+_ELSEWHERE = {  # what other tools, papers and habit call a key -> its name here
+    "lr": "learning_rate",
+    "epoch": "num_train_epochs",
+    "epochs": "num_train_epochs",
+    "num_epochs": "num_train_epochs",
+    "bs": "per_device_train_batch_size",
+    "batch_size": "per_device_train_batch_size",
+    "train_batch_size": "per_device_train_batch_size",
+    "micro_batch_size": "per_device_train_batch_size",
+    "steps": "max_steps",
+    "iters": "max_steps",
+    "grad_accum": "gradient_accumulation_steps",
+    "accumulation_steps": "gradient_accumulation_steps",
+    "warmup": "warmup_ratio",
+    "wd": "weight_decay",
+    "max_seq_length": "max_length",
+    "max_seq_len": "max_length",
+    "seq_len": "max_length",
+    "sequence_len": "max_length",
+    "cutoff_len": "max_length",
+    "max_tokens": "max_new_tokens",
+    "max_completion_tokens": "max_new_tokens",
+    "n_shots": "num_shots",
+    "k": "top_k",
+    "r": "lora.r",
+    "rank": "lora.r",
+    "lora_r": "lora.r",
+    "lora_rank": "lora.r",
+    "alpha": "lora.lora_alpha",
+    "lora_alpha": "lora.lora_alpha",
+    "dropout": "lora.lora_dropout",
+    "lora_dropout": "lora.lora_dropout",
+    "target_modules": "lora.target_modules",
+    "lora_target_modules": "lora.target_modules",
+    "base_model": "model",
+    "model_name": "model",
+    "model_name_or_path": "model",
+    "dataset": "data",
+    "train_file": "data",
+    "input_column": "text_column",
+    "target_column": "label_column",
+}
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._chat import ChatModel, ChatOptions
 from slmkit.systems._fit_prompts import longest_beginning
+from slmkit.systems._retrieval_notes import retrieval_notes
 from slmkit.types import (
     Answer,
     Example,
@@ -50,22 +51,6 @@ def rag(
     return _Rag(ChatModel(task, model, chat), documents, retriever, top_k, notes)
 
 
-@dataclass
-class _Counts:
-    """How many questions were asked so far, and for how many no passage was found."""
-
-    num_asked: int = 0
-    num_without: int = 0
-
-    def notes(self) -> list[str]:
-        if not self.num_without:
-            return []
-        return [
-            f"nothing was retrieved for {self.num_without:,} of {self.num_asked:,} questions: "
-            "they were asked without passages"
-        ]
-
-
 @dataclass(frozen=True)
 class _Rag:
     chat_model: ChatModel
@@ -73,7 +58,7 @@ class _Rag:
     retriever: RetrieverPart
     top_k: int
     template: str  # of the user message
-    counts: _Counts = field(default_factory=_Counts)
+    searched: list[tuple[str, int]] = field(default_factory=list)  # questions, each with its number of hits
 
     @property
     def about(self) -> dict[str, str]:
@@ -82,7 +67,7 @@ class _Rag:
     @property
     def notes(self) -> list[str]:
         """What was left out of the prompts, and for how many questions nothing was found."""
-        return [*self.chat_model.notes("passages"), *self.counts.notes()]
+        return [*self.chat_model.notes("passages"), *retrieval_notes(self.searched)]
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
@@ -90,8 +75,7 @@ class _Rag:
         index = self.index
         start = time.perf_counter()
         found = index.search([question.input for question in questions], top_k=self.top_k)
-        self.counts.num_asked += len(questions)
-        self.counts.num_without += sum(not hits for hits in found)
+        self.searched.extend((question.input, len(hits)) for question, hits in zip(questions, found, strict=True))
         chats, kept = self._fitted(questions, found)
         seconds = time.perf_counter() - start
         ids = [tuple(hit.passage.id for hit in hits[:few]) for hits, few in zip(found, kept, strict=True)]

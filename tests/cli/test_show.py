@@ -1,8 +1,9 @@
 """slmkit show: the keys of parts. Recipes and runs are shown in other tests."""
 
 from collections.abc import Callable
+from pathlib import Path
 
-from project_files import Finished
+from project_files import Finished, write
 
 from slmkit.recipe import lookup
 from slmkit.recipe.signature import parameters
@@ -32,3 +33,17 @@ def test_values_for_a_part_are_refused(slmkit: Slmkit) -> None:
     done = slmkit("show", "bm25", "k1=2")
     assert done.code == 3
     assert "'bm25'" in done.error_lines[0] and "k1=2" in done.error_lines[1]
+
+
+def test_a_model_and_a_function_of_ones_own_are_shown(slmkit: Slmkit, project: Path) -> None:
+    assert "context_length  1024" in slmkit("show", "nano").out
+    assert slmkit("show", "nano", "--json").json["card"]["context_length"] == 1024
+    write(
+        project / "mine.py",
+        'def half(example, answer, *, weight: float = 0.5) -> float:\n    """Half."""\n    return weight\n',
+    )
+    shown = slmkit("show", "./mine.py:half")
+    assert shown.code == 0, shown.err
+    assert shown.out.startswith("half(example, answer)  ./mine.py") and "0.5" in shown.out
+    assert slmkit("show", "./mine.py:hlaf").code == 3
+    assert "'nano'" in slmkit("show", "nanoo").err

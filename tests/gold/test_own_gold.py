@@ -253,3 +253,12 @@ def test_a_file_of_which_most_rows_are_lost_is_refused(
         assert refused.code == 4, refused.err
         assert reason in refused.err and "allow_loss=true" in refused.err
     assert slmkit("prepare", "data=mail.csv", "allow_loss=true").code == 0
+
+
+def test_data_that_ships_with_slmkit_are_said_where_none_are_given(slmkit: Slmkit, project: Path) -> None:
+    assert "data world/tickets, which ships with slmkit; data=FILE reads" in slmkit("train", "--dry-run").err
+    write(project / "mail.csv", ROWS)
+    assert slmkit("prepare", "data=mail.csv").code == 0
+    assert "data=mail.csv reads your own" in slmkit("train", "--dry-run").err
+    assert "ships with slmkit" not in slmkit("train", "data=mail.csv", "--dry-run").err
+    assert "data world/" not in slmkit("run", "world/tickets", "--dry-run").err

@@ -39,7 +39,7 @@ def test_passages_that_do_not_fit_are_left_out_and_counted(nano, chats, folder):
     assert chats[0][-1]["content"].count("new one") == 20 * len(answers[0].passages)  # whole passages
     notes = " ".join(system.notes)
     assert "1 of 2 prompts was too long" in notes and "1 passage was left out" in notes
-    assert "nothing was retrieved for 1 of 2 questions" in notes
+    assert "1 of 2 questions found no passage" in notes
 
 
 def test_one_passage_longer_than_the_context_is_cut(nano, chats, tmp_path):
