@@ -3,37 +3,54 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c configs/constraints.txt
 PROCESSES ?= 2
+NOT_IMPORTED := tests?|testing|transformers/models|pip|setuptools|mypy|fontTools|pygments
 
-.PHONY: loop test test-all check index clean
+.PHONY: loop test test-all check check-style check-types check-layers check-recipes index clean
 
-loop: .venv/installed
+loop: .venv/bytecode
 	$(BIN)/slmkit loop
 
-test: .venv/installed check
+test: check
 	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not slow and not gpu and not network"
 
-test-all: .venv/installed check
+test-all: check
 	$(BIN)/pytest -n $(PROCESSES) --dist worksteal
 
+# The checks run side by side, and beside them byte code is written, which the tests need next.
 check: .venv/installed
+	@$(MAKE) --no-print-directory -j $(PROCESSES) check-types .venv/bytecode check-style check-layers check-recipes
+
+check-style: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+check-types: .venv/installed
 	$(BIN)/mypy slmkit
+
+check-layers: .venv/installed
 	$(BIN)/lint-imports --no-cache
+
+check-recipes: .venv/installed
 	$(BIN)/slmkit check
 
 # The list of all recipes, from the recipes; a test compares.
 index: .venv/installed
 	$(BIN)/slmkit ls --markdown > recipes/README.md
 
-# The pinned pip resolves in half the time of the one that Python 3.11 brings. torch first: its pinned build is the one
-# the rest is then resolved against. Byte code is written at the end, by all cores, and not by pip on one.
+# pip installs torch, from wherever this machine gets it, and uv the rest, in a fifth of pip's time. uv does not read
+# pip's configuration: it gets the index from here, and where it cannot install, pip does.
 .venv/installed: pyproject.toml configs/constraints.txt
 	$(PYTHON) -m venv .venv
-	$(INSTALL) pip
-	$(INSTALL) --no-compile torch
-	$(INSTALL) --no-compile -e '.[dev]'
-	$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib slmkit || true
+	$(INSTALL) --no-compile uv torch
+	UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}" \
+	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python -c configs/constraints.txt -e '.[dev]' \
+	|| { $(INSTALL) pip && $(INSTALL) --no-compile -e '.[dev]'; }
+	touch $@
+
+# All cores compile what is imported, rather than each process of the tests once more; not the 450 architectures of
+# transformers, for instance.
+.venv/bytecode: .venv/installed
+	$(BIN)/python -m compileall -qq -j 0 -x '/($(NOT_IMPORTED))/' .venv/lib slmkit || true
 	touch $@
 
 clean:
