@@ -109,6 +109,8 @@ def _tools(row: Row) -> dict[str, Any]:
     asked = row.values.get("input")  # in OpenAI's pairs it has the messages and the tools
     inside = asked.get("tools") if isinstance(asked, dict) else None
     tools = row.values.get("tools") or row.values.get("functions") or inside
+    if not tools:
+        return {}
     cleaned = clean_tools(tools, from_arrow=_is_arrow(row))
     return {"tools": cleaned} if cleaned else {}
 

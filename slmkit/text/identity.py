@@ -17,11 +17,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from slmkit.text.words import spelled_alike
+
 _DROPPED = "!\"'`,.:;?"  # ordinary punctuation; a quote or comma says how a text is written, not what it asks
-_ASCII = dict.fromkeys(map(ord, _DROPPED))
+_DROP = dict.fromkeys(map(ord, _DROPPED))
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[.,:](?=\d)")  # 4.50, 1,000 and 9:30 are not 450, 1000 and 930
+_BEFORE_DIGIT = re.compile(r"[.,:](?=\d)")  # a search for this alone is four times as fast
 _MINUS = re.compile(r"-(?=\s*\d)")  # any other is a hyphen or a dash: "e-mail" is written "email" too
-_KEPT = {".": "\ue000", ",": "\ue001", ":": "\ue002"}  # private characters, while the others are dropped
+_KEPT = {".": "\x01", ",": "\x02", ":": "\x03"}  # control characters, while the others are dropped
 _RESTORED = str.maketrans({mark: sign for sign, mark in _KEPT.items()})
 # Scripts without spaces between words: each character is a word.
 _UNSPACED = re.compile(
@@ -108,17 +111,19 @@ def loose(text: str) -> str:
     """The text in lower case, as words with single spaces, without ordinary punctuation; signs and digits stay.
 
     Example: "Where's my  CARD?" -> "wheres my card"; "14 + 7 = ?" -> "14 + 7 ="; "C++" -> "c++".
-    A text of punctuation only is unchanged: "?!" -> "?!".
+    A text of punctuation only is unchanged: "?!" -> "?!". What many writers of a script omit goes too: vowel marks of
+    Arabic, the dots of ё, Hindi's nukta (see slmkit.text.words).
     """
-    plain = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    plain = spelled_alike(text)
     if "\u2212" in plain:
         plain = plain.replace("\u2212", "-")
     if "-" in plain:
-        plain = _MINUS.sub("\ue003", plain).replace("-", "").replace("\ue003", "-")
-    if _BETWEEN_DIGITS.search(plain):
-        plain = _BETWEEN_DIGITS.sub(lambda mark: _KEPT[mark[0]], plain).translate(_ASCII).translate(_RESTORED)
+        plain = _MINUS.sub("\x04", plain).replace("-", "").replace("\x04", "-")
+    if _BEFORE_DIGIT.search(plain):
+        plain = _BETWEEN_DIGITS.sub(lambda mark: _KEPT[mark[0]], plain)
+        plain = _without_dropped(plain).translate(_RESTORED)
     else:
-        plain = plain.translate(_ASCII)
+        plain = _without_dropped(plain)
     if not plain.isascii():
         plain = _UNSPACED.sub(r" \1 ", "".join(map(_without_punctuation, plain)))
     return " ".join(plain.split()) or " ".join(text.split())
@@ -161,6 +166,12 @@ def _said(message: Mapping[str, Any]) -> list[Any]:
 
 def _canonical(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def _without_dropped(text: str) -> str:
+    if text.isascii():  # bytes are six times as fast
+        return text.encode("ascii").translate(None, _DROPPED.encode("ascii")).decode("ascii")
+    return text.translate(_DROP)
 
 
 def _without_punctuation(character: str) -> str:

@@ -120,9 +120,7 @@ def without(
 def _drop_duplicates(rows: Sequence[CanonicalRow]) -> CleanedRows:
     """Keeps the first row of each question and answer; only outer white space is ignored."""
     first: dict[str, CanonicalRow] = {}
-    for row in rows:
-        first.setdefault(row.id, row)
-    repeats = [dropped_row(row, "duplicate") for row in rows if first[row.id] is not row]
+    repeats = [dropped_row(row, "duplicate") for row in rows if first.setdefault(row.id, row) is not row]
     return CleanedRows(list(first.values()), repeats)
 
 
