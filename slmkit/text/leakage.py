@@ -9,7 +9,8 @@ text of n words still has a run of n / (k + 1) unchanged words, and the edits al
 is enough to compare rows that share a four-word sequence (a 4-gram) with a gold text. An edit changes at most four
 4-grams, so a near duplicate shares at least s - 4 k of the s 4-grams of a gold text, which leaves few rows to compare.
 Short texts one edit apart become equal when one word is removed from each. The additional edits allowed to texts with
-the same answer are found only if a 4-gram is unchanged.
+the same answer are found only if a 4-gram is unchanged. In scripts without spaces the items
+of a 4-gram are characters, of which one edit changes up to 3 or 7.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from slmkit.text.edit_distance import FEWEST_WORDS, edits_allowed, edits_between, num_words
+from slmkit.text.edit_distance import FEWEST_WORDS, edits_allowed, edits_between, most_per_word, num_words
 from slmkit.text.identity import Question, loose, without_marks
 
 _GRAM = 4  # words
@@ -83,6 +84,8 @@ class _Index:
         self.words = [text.split() for text in texts]
         self.lengths = np.array([len(words) for words in self.words])
         self.allowed = np.array([edits_allowed(num_words(words), same_answer=bool(answers)) for words in self.words])
+        per_edit = np.array([most_per_word(words) for words in self.words])  # items of a text
+        self.shortest = self.lengths - self.allowed * per_edit  # rows that can be near duplicates
         self.exact = {(text, rests[i]): i for i, text in reversed(list(enumerate(texts)))}
         self.numbered = {(_NUMBER.sub("0", text), rests[i]): i for i, text in enumerate(texts) if _NUMBER.search(text)}
         self.ids: dict[str, int] = {}  # 1, 2, …; 0 is any word that does not occur in the gold texts
@@ -101,7 +104,7 @@ class _Index:
                     holders[key].append(i)
         self.least = np.ones(len(texts), np.int64)  # 4-grams that a row must share with each gold text
         for i, shared in Counter(i for held in holders.values() for i in held).items():
-            self.least[i] = max(1, shared - _GRAM * int(self.allowed[i]))
+            self.least[i] = max(1, shared - int(self.allowed[i] * (per_edit[i] + _GRAM - 1)))
         self.grams = np.array(sorted(holders), dtype=np.uint64)
         counts = [len(holders[key]) for key in self.grams.tolist()]
         self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -173,7 +176,7 @@ class _Index:
         pairs, shared = np.unique(rows * len(self.texts) + golds, return_counts=True)
         rows, golds = pairs // len(self.texts), pairs % len(self.texts)
         lengths = np.array([len(row) for row in words])[rows]
-        possible = (shared >= self.least[golds]) & (lengths >= self.lengths[golds] - self.allowed[golds])
+        possible = (shared >= self.least[golds]) & (lengths >= self.shortest[golds])
         return list(zip(rows[possible].tolist(), golds[possible].tolist(), strict=True))
 
     @staticmethod
