@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library of the hub is imported: no test needs the network
 os.environ.setdefault("XDG_CACHE_HOME", str(Path(tempfile.gettempdir()) / "slmkit-tests"))  # not the user's own
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: one core each
+os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # bitsandbytes imports the compiler, for what no test runs: 2 s
 gc.set_threshold(100_000)  # as the command does
 settings.register_profile("slmkit", derandomize=True, deadline=None, max_examples=50)  # the same on every machine
 settings.load_profile("slmkit")
