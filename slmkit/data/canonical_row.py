@@ -70,9 +70,14 @@ class RowFault(ValueError):
 
 def conversation_of(messages: Sequence[Message]) -> Sequence[Message]:
     """The messages before the last answer that is not marked with weight 0, without such marks."""
-    answers = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
-    good = [i for i in answers if messages[i].get("weight") != 0] or answers
-    asked = messages[: good[-1] if good else len(messages)]
+    last = None
+    for i in range(len(messages) - 1, -1, -1):
+        if messages[i]["role"] == "assistant":
+            last = i if last is None else last
+            if messages[i].get("weight") != 0:
+                last = i
+                break
+    asked = messages[:last]
     if not any("weight" in message for message in asked):
         return asked
     return [{key: value for key, value in message.items() if key != "weight"} for message in asked]

@@ -25,7 +25,8 @@ _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "ass
           "tool_response": "tool", **dict.fromkeys(_CALLS, "assistant")}  # fmt: skip
 _MARKS = ("weight", "train", "loss")  # whether to train on a turn: OpenAI and Mistral, axolotl, ms-swift
 _TEXT_PARTS = ("text", "input_text", "output_text")
-_MEDIA = ("images", "image", "videos", "video", "audios", "audio")  # keys of a row or a message
+_MEDIA = frozenset(("images", "image", "videos", "video", "audios", "audio"))  # keys of a row or a message
+_CLEAN_ROLES = ("user", "assistant", "system")
 _REWRITTEN = {*_MARKS, *_MEDIA, "from", "value", "role", "content", "tool_calls", "function_call"}
 
 
@@ -42,6 +43,10 @@ def clean_messages(messages: Any, *, from_arrow: bool = False) -> list[Message]:
     cleaned: list[Message] = []
     follows_call = False
     for message in messages:
+        if _is_clean(message):  # most are: twice as fast
+            cleaned.append(message)
+            follows_call = False
+            continue
         if not isinstance(message, Mapping):
             raise RowFault("a message that is not an object")
         named = message.get("role", message.get("from"))
@@ -81,9 +86,10 @@ def clean_tools(tools: Any, *, from_arrow: bool = False) -> list[dict[str, Any]]
 
 def refuse_media(values: Mapping[str, Any]) -> None:
     """Raises RowFault if a row or message comes with images, audio or video."""
-    for key in _MEDIA:
-        if values.get(key):
-            raise RowFault(f"{key}: only text is read")
+    if not _MEDIA.isdisjoint(values):
+        for key in sorted(_MEDIA.intersection(values)):
+            if values[key]:
+                raise RowFault(f"{key}: only text is read")
 
 
 def plain_text(value: Any, role: str = "") -> str:
@@ -99,6 +105,14 @@ def plain_text(value: Any, role: str = "") -> str:
     if isinstance(value, Mapping) and role != "tool":
         raise RowFault(f"{role} message with a record instead of text")
     return as_text(value)
+
+
+def _is_clean(message: Any) -> bool:
+    """Whether a message is only a role and a text, spelled as here."""
+    if type(message) is not dict or len(message) != 2 or message.get("role") not in _CLEAN_ROLES:
+        return False
+    content = message.get("content")
+    return type(content) is str and bool(content) and not content.isspace()
 
 
 def _turn(message: Mapping[str, Any], role: str, named: str, *, from_arrow: bool) -> Message:

@@ -84,12 +84,11 @@ CHAT_CONVERTERS: dict[str, Callable[[Row, Mapping[str, str]], list[CanonicalRow]
 
 def _chat(row: Row, messages: list[Message]) -> CanonicalRow:
     """A conversation. Its target is the last answer to train on, its input the last user turn before that."""
-    answers = [message for message in messages if message["role"] == "assistant"]
-    if not answers:
-        raise RowFault("no assistant turn")
-    if all(message.get("weight") == 0 for message in answers):
-        raise RowFault("no answer to train on: all have weight 0")
     asked = conversation_of(messages)
+    if len(asked) == len(messages):
+        raise RowFault("no assistant turn")
+    if messages[len(asked)].get("weight") == 0:
+        raise RowFault("no answer to train on: all have weight 0")
     input = next((message["content"] for message in reversed(asked) if message["role"] == "user"), None)
     if input is None:
         raise RowFault("no user turn before the last answer")
@@ -150,7 +149,7 @@ def _clean(row: Row, value: Any) -> list[Message]:
 
 
 def _is_arrow(row: Row) -> bool:
-    return row.file.suffix.lower() in _ARROW
+    return row.file.name.endswith(_ARROW)
 
 
 def _turns(row: Row, column: str, role: str) -> list[Message]:
