@@ -53,22 +53,37 @@ def too_many_overflow(num_over: int, num_rows: int) -> bool:
 
 
 def rows_above_max_length(
-    lengths: Sequence[int], max_length: int, on_overflow: OnOverflow, *, where: Sequence[str] = ()
+    lengths: Sequence[int],
+    max_length: int,
+    on_overflow: OnOverflow,
+    *,
+    context_length: int,
+    can_split: Sequence[bool],
+    where: Sequence[str] = (),
 ) -> list[int]:
     """The indices of the rows above max_length, which are to be dropped; where[i] is the file and line of row i.
 
+    context_length: the model's limit. can_split[i]: whether row i has more than one exchange or paragraph.
     With on_overflow="split", pass 0 as the length of each row that was split: the others above max_length cannot be.
-    Raises: RefusedError if they are more than 1% of the rows and on_overflow is not "drop".
+    Raises: RefusedError if they are more than 1% of the rows and on_overflow is not "drop", or if they are all rows.
     """
     over = [i for i, length in enumerate(lengths) if length > max_length]
-    if on_overflow != "drop" and too_many_overflow(len(over), len(lengths)):
+    is_all = bool(over) and len(over) == len(lengths)
+    if is_all or (on_overflow != "drop" and too_many_overflow(len(over), len(lengths))):
         longest = max(over, key=lambda i: lengths[i])
+        enough = length_percentiles(lengths).p99
+        fixes = [] if is_all else ["on_overflow=drop drops them"]
+        if enough <= context_length:
+            fixes.insert(0, f"max_length={enough} keeps 99% of the rows")
+        else:
+            fixes.append(f"model=NAME with a context longer than {context_length:,} tokens keeps more")
+        if on_overflow == "error" and not too_many_overflow(sum(not can_split[i] for i in over), len(lengths)):
+            fixes.append("on_overflow=split splits chats between exchanges")
         raise RefusedError(
             f"{len(over):,} of {len(lengths):,} rows are longer than max_length={max_length} tokens"
             + (" and cannot be split" if on_overflow == "split" else "")
             + f" (longest: {lengths[longest]:,})",
             where=where[longest] if where else "",
-            fix=f"max_length={length_percentiles(lengths).p99} keeps 99% of the rows; on_overflow=drop drops the rest"
-            + ("; on_overflow=split splits chats between exchanges" if on_overflow == "error" else ""),
+            fix="; ".join(fixes),
         )
     return over

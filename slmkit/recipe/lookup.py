@@ -93,30 +93,33 @@ def as_path(name: str) -> Path:
     return Path(name).expanduser() if name.startswith("~/") else Path(name)
 
 
-def suggest_file(name: str) -> str:
-    """The existing file whose path is nearest to a missing one's, or how paths are resolved."""
+def suggest_file(name: str, *, others: Iterable[str] = ()) -> str:
+    """The existing file, or one of the other names, that is nearest to a missing one's, or how paths are resolved."""
     folder = Path(name).parent
     nearby = [str(path) for path in folder.iterdir() if path.exists()] if folder.is_dir() else []
-    close = difflib.get_close_matches(str(Path(name)), nearby, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else "paths are relative to the working directory"
+    return suggest(str(Path(name)), [*nearby, *others], "paths are relative to the working directory", listed=0)
 
 
-def suggest(name: str, options: Iterable[str], otherwise: str = "`slmkit ls` prints every name") -> str:
-    """A "did you mean" for a misspelt name, or the list of options if it is short, or `otherwise`."""
+def suggest(
+    name: str, options: Iterable[str], otherwise: str = "`slmkit ls` prints every name", *, listed: int = 12
+) -> str:
+    """A "did you mean" for a misspelt name, or the list of options if it has at most `listed`, or `otherwise`."""
     options = sorted(options)
+    lower = {option.lower().rpartition("/")[2]: option for option in options[::-1]}  # "train" for "loop/train"
+    lower |= {option.lower(): option for option in options[::-1]}
     ours = _ELSEWHERE.get(name.lower(), "")
     group, _, key = ours.rpartition(".")
     if ours and (group or key) in options:
         return f"did you mean {ours!r}?"
     if key in options and key != name:
         return f"did you mean {key!r}?"
-    close = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
-    if not close:  # "train" for "loop/train"
-        close = [option for option in options if option.rpartition("/")[2] == name.rpartition("/")[2]]
+    close = [lower[near] for near in difflib.get_close_matches(name.lower(), lower, n=1, cutoff=_NEAR)]
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"use one of {', '.join(options)}" if 0 < len(options) <= 12 else otherwise
+    return f"use one of {', '.join(options)}" if 0 < len(options) <= listed else otherwise
 
+
+_NEAR = 0.65  # similarity of a misspelt name; at 0.5, "system" would be "steps"
 
 _ELSEWHERE = {  # what other tools, papers and habit call a key -> its name here
     "lr": "learning_rate",

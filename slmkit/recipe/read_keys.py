@@ -61,4 +61,5 @@ def existing_path(key: str, value: str) -> Path:
         if (root / path).exists():
             return root / path
     where = f"command line: {key}={value}"
-    raise SlmkitError(f"no file or folder {value!r}", where=where, fix=lookup.suggest_file(str(path)))
+    others = {"data": lambda: lookup.names("recipes"), "gold": lambda: list(lookup.gold_folders())}.get(key, list)()
+    raise SlmkitError(f"no file or folder {value!r}", where=where, fix=lookup.suggest_file(str(path), others=others))

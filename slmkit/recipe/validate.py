@@ -39,6 +39,7 @@ _PHRASES = {
     "greater than or equal to": "at least",
     "less than or equal to": "at most",
     "greater than": "more than",
+    "a valid boolean": "true or false",
 }
 _BOUNDS = {Ge: "ge", Gt: "gt", Le: "le", Lt: "lt"}
 

@@ -176,13 +176,24 @@ def _overflowed(
         long = [i for i, length in enumerate(lengths) if length > most]
         split = {i: pieces for i in long if (pieces := split_row(rows[i], most, count))}
     whole = [0 if i in split else length for i, length in enumerate(lengths)]
-    gone = set(rows_above_max_length(whole, most, on_overflow, where=[row.where for row in rows]))
+    context = min(tokenizer.model_max_length, _NO_LIMIT)
+    places = [row.where for row in rows]
+    several = [_has_parts(row) for row in rows]
+    gone = set(
+        rows_above_max_length(whole, most, on_overflow, context_length=context, can_split=several, where=places)
+    )
     kept = [piece for i, row in enumerate(rows) if i not in gone for piece in split.get(i, [row])]
     changed = [
         ChangedRow("split", str(rows[i].file), rows[i].line, f"{lengths[i]} tokens", f"{len(pieces)} rows")
         for i, pieces in split.items()
     ]
     return CleanedRows(kept, [dropped_row(rows[i], f"longer than {most} tokens") for i in sorted(gone)], changed)
+
+
+def _has_parts(row: CanonicalRow) -> bool:
+    """Whether a row may be split: a chat with several user turns, or a text."""
+    messages = row.values.get("messages")
+    return messages is None or sum(message["role"] == "user" for message in messages) > 1
 
 
 def _why(most: int, asked: int | Literal["auto"], found: Lengths) -> str:

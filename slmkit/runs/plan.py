@@ -197,7 +197,9 @@ class _Builder:
             if key not in self.used:
                 first = key.split(".")[0]
                 what = f"no recipe of this run has a key {first!r}"
-                fix = lookup.suggest(first, self.known, "`slmkit show NAME` prints the keys of a recipe")
+                names = [step.name for step in self.steps]
+                shown = f"`slmkit show {names[-1]}` prints the keys of {names[-1]}"
+                fix = lookup.suggest(first, self.known, shown)
                 if key in ("seed", "profile"):
                     fix = f"use the option --{key} {self.overrides[key]}"
                 raise SlmkitError(what, where=f"command line: {key}={self.overrides[key]}", fix=fix)

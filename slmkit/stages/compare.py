@@ -19,6 +19,7 @@ from slmkit.evaluation.unseen_labels import unseen_labels
 from slmkit.evaluation.verdict import Verdict, conclude, flipped_slices
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.models.load import release_shared_model
+from slmkit.recipe.lookup import suggest
 from slmkit.runs.run_folder import Run
 from slmkit.systems import NotApplicable, set_default_metric
 from slmkit.types import Answer, Example, Fraction, Input, MetricPart, NonNegativeFloat, PositiveInt, SystemPart
@@ -133,7 +134,7 @@ def check(
     compared = [name for name in systems if name not in (repeats or {})]
     if reference is not None and reference not in compared:
         raise SlmkitError(
-            f"reference {reference!r} is not one of the systems compared", fix=f"use one of {', '.join(compared)}"
+            f"reference {reference!r} is not one of the systems compared", fix=suggest(reference, compared)
         )
     if ladder and bar is None:
         raise SlmkitError("ladder=true needs a bar to stop at", fix="add bar=0.9, the score that is good enough")

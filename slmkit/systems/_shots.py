@@ -36,7 +36,7 @@ class FewShot:
         if self.examples is None:
             raise SlmkitError(
                 f"num_shots is {self.num_shots}, but `examples` is missing",
-                fix="add `examples: loop/prepare`, or the folder of a prepared run",
+                fix="add examples=loop/prepare, or the folder of a prepared run",
             )
         return Shots(self.examples, self.num_shots, self.shots, self.seed)
 

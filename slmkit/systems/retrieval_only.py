@@ -32,7 +32,7 @@ def retrieval_only(
     if (documents is None) == (train is None):
         raise SlmkitError(
             f"retrieval_only needs either `documents` or `train`, not {'both' if documents else 'neither'}",
-            fix="documents: a folder of passages, or train: a prepared run",
+            fix="set documents=FOLDER, a folder of passages, or train=loop/prepare, a prepared run",
         )
     return _RetrievalOnly(documents, train, retriever, top_k)
 
