@@ -36,17 +36,6 @@ def handicaps(num_labels: int, summaries: Mapping[str, Summary], setups: Setups)
     return text
 
 
-def outside_range(metric: str, scores: Sequence[float]) -> list[str]:
-    """A note on scores below 0 or above 1, which bars, margins and "correct" do not expect."""
-    low, high = min(scores, default=0.0), max(scores, default=0.0)
-    if low >= 0 and high <= 1:
-        return []
-    return [
-        f"{metric} gives scores from {low:g} to {high:g}, but the bar, the margin and the count of correct answers "
-        "assume scores from 0 to 1: divide by the largest possible score"
-    ]
-
-
 def _shares(rates: Mapping[str, float], least: float) -> str:
     return ", ".join(f"{name} {rate:.0%}" for name, rate in rates.items() if rate >= least)
 

@@ -10,7 +10,7 @@ from slmkit import charts
 from slmkit.errors import SlmkitError
 from slmkit.evaluation.answer_file import AnswerFile
 from slmkit.evaluation.ask import NoAnswerError, ask_with_progress, refuse_leaky_systems
-from slmkit.evaluation.caveats import differences, handicaps, outside_range
+from slmkit.evaluation.caveats import differences, handicaps
 from slmkit.evaluation.cost import model_of
 from slmkit.evaluation.measured_system import MeasuredSystem, arm_row, measure_system, repeat_rows
 from slmkit.evaluation.score import answer_row, default_metric, retrieval_scores, shared_documents
@@ -97,7 +97,6 @@ def compare(
     run.table("provenance", [{"system": arm.name} | about | file.setups[arm.name] for arm in arms])
     slices = [example.slice for example in examples]
     for note in [
-        *outside_range(metric_name(scorer), [score for arm in arms for score in arm.scores]),
         *_caveats(measured, file),
         *flipped_slices(arms, verdict.chosen, slices, clusters=clusters, seed=run.seed),
         f"scored by {metric_name(scorer)} on {len(examples):,} items of {frozen.task.name} "

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from slmkit.evaluation.answer_file import AnswerFile
 from slmkit.evaluation.ask import ask_with_progress, refuse_leaky_systems
-from slmkit.evaluation.caveats import handicaps, outside_range
+from slmkit.evaluation.caveats import handicaps
 from slmkit.evaluation.per_label import label_rows
 from slmkit.evaluation.score import answer_row, default_metric, score_answers, shared_documents, summarise
 from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_scores
@@ -75,8 +75,6 @@ def eval(
     sentence = f"{name} scores {summary.score} by {metric_name(scorer)} on {frozen.task.name}"
     if bar is not None:
         sentence += f", {'at or above' if reached else 'below'} the bar of {bar:g}"
-    for note in outside_range(metric_name(scorer), scores):
-        run.note(note)
     handicap = handicaps(len(frozen.task.labels), {system.name: summary}, {system.name: file.setups[name]})
     unseen = unseen_labels(frozen.task, {system.name: system}, examples)
     run.verdict(f"{sentence}.{handicap}{unseen}", positive=reached)

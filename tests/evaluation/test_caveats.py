@@ -1,6 +1,6 @@
 """Handicaps of a system are in the verdict; differences other than the model are in the notes."""
 
-from slmkit.evaluation.caveats import SERVERS_TEMPLATE, differences, handicaps, outside_range
+from slmkit.evaluation.caveats import SERVERS_TEMPLATE, differences, handicaps
 from slmkit.evaluation.score import summarise
 from slmkit.types import Answer, Task
 
@@ -61,9 +61,3 @@ def test_one_rule_for_the_length_of_answers_is_one_decoding_whatever_the_tokeniz
     assert differences(uses, [], dict.fromkeys(uses, ANSWERS), setups) == []
     fixed = {**setups, "server": {"decoding": "greedy, up to 64 tokens"}}
     assert "decoding" in differences(uses, [], dict.fromkeys(uses, ANSWERS), fixed)[0]
-
-
-def test_scores_outside_zero_to_one_are_said():
-    assert outside_range("mine", [0.0, 0.5, 1.0]) == outside_range("mine", []) == []
-    assert "mine gives scores from 0 to 5" in outside_range("mine", [0.0, 5.0])[0]
-    assert "-1 to" in outside_range("mine", [-1.0, 0.0])[0]
