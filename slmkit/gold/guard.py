@@ -14,7 +14,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from slmkit.errors import RefusedError, SlmkitError
 from slmkit.gold.gold_set import Gold, read_card, read_examples
 from slmkit.recipe.lookup import gold_folders
 from slmkit.text.identity import alike_key, alike_keys, loose, question_of
+from slmkit.text.words import spelled_alike
 
 _HEAD = 24  # letters and digits compared before a line is parsed
 _TEXT = re.compile(r'"(?:content|prompt|text)"\s*:\s*"([^"\\]{0,80})')  # stops at an escape sequence
@@ -122,7 +123,7 @@ def rows_in_gold(file: Path, gold: Questions) -> Iterator[GoldRow]:
                     continue
                 key = next((key for key in _asked(row) if key in gold.set_of), None)
                 if key is not None:
-                    yield GoldRow(number, str(row.get("id", number)), key[0], gold.set_of[key])
+                    yield GoldRow(number, str(row.get("id", number)), _text_of(row, key), gold.set_of[key])
 
 
 def _counted(rows: Sequence[GoldRow]) -> str:
@@ -135,8 +136,16 @@ def _heads(texts: Sequence[str]) -> list[str]:
     if joined.isascii():
         plain = joined.translate(_NO_LETTERS).lower()
     else:  # é becomes e, so that a text cut before a combining accent still has the same prefix
-        plain = re.sub(r"[^\w\n]|_", "", unicodedata.normalize("NFKD", joined.casefold()))
+        plain = re.sub(r"[^\w\n]|_", "", unicodedata.normalize("NFKD", spelled_alike(joined)))
     return [line[:_HEAD] for line in plain.split("\n")] if texts else []
+
+
+def _text_of(row: Mapping[str, Any], key: tuple[str, str]) -> str:
+    """The row's own text of a question that is in a gold set."""
+    lists = [row[name] for name in ("messages", "prompt", "chosen") if isinstance(row.get(name), list)]
+    turns = [turn for turns in lists for turn in turns]
+    texts = [turn.get("content") for turn in turns if isinstance(turn, dict)] + [row.get("prompt"), row.get("text")]
+    return next((text for text in texts if isinstance(text, str) and loose(text) == key[0]), key[0])
 
 
 def _asked(row: Any) -> Iterator[tuple[str, str]]:

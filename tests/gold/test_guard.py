@@ -67,6 +67,21 @@ def test_a_row_that_is_in_gold_is_refused_with_its_line_and_set(project, gold, r
 
 
 @pytest.mark.parametrize(
+    ("asked", "spelled"),
+    [
+        ("كيف أدفع ثمن التذكرة في المحطة", "كيف أدفع ثمن التذكـــرة في المحطّة"),
+        ("می خواهم بلیت بخرم لطفا", "مي خواهم بليت بخرم لطفا"),
+        ("где мой счёт за март", "Где мой счет за март?"),
+        ("我要改密码，请帮我", "我要改密码。请帮我！"),
+    ],
+)
+def test_other_spellings_of_a_gold_question_are_refused_and_shown_as_they_are(project, asked, spelled):
+    options = {"dev": [], "task": Task("bank"), "source": "here"}
+    freeze_gold(project / "gold" / "bank", examples=[Example("e1", asked, "yes")], **options)
+    assert repr(spelled[:60]) in refusal(project, chat(spelled), ascii=False).what
+
+
+@pytest.mark.parametrize(
     "row", [chat("so what"), chat(ASKED[:-10]), chat("a word", "x" * 100), chat(ASKED, role="system"), chat(), "text"]
 )
 def test_a_row_that_only_resembles_gold_passes(project, gold, row):
