@@ -5,8 +5,8 @@ import random
 import pytest
 
 from slmkit.data.reading.read import read_rows
-from slmkit.text.edit_distance import edits_allowed, edits_between
 from slmkit.text import leakage
+from slmkit.text.edit_distance import edits_allowed, edits_between
 from slmkit.text.identity import Question, loose
 from slmkit.text.near_duplicates import near_duplicates as near_duplicates_of
 
