@@ -7,7 +7,7 @@ from slmkit.lessons.four_ways import margins
 from slmkit.lessons.rag_pipeline import chunk_pages, contains_answer, grounded, retrieve, with_perfect_retrieval
 from slmkit.types import Answer, Example
 
-NOTES = {name: f"the pet of {name} is a {pet}. {name} comes on monday." for name, pet in
+NOTES = {name: f"{name} comes on monday. the pet of {name} is a {pet}." for name, pet in
          (("miban", "cat"), ("rodel", "dog"), ("tovin", "owl"), ("gepan", "fox"))}  # fmt: skip
 QUESTION = Example("q", "which pet does rodel have?", "dog", relevant=("rodel",))
 
