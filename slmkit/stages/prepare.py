@@ -12,20 +12,19 @@ from slmkit import charts
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.cleaning.clean_rows import Leaks, clean_rows
 from slmkit.data.cleaning.filters import Filters
-from slmkit.data.cleaning.label_report import label_report
 from slmkit.data.cleaning.steps import CleanedRows, Step, unused_step_notes
 from slmkit.data.documents import own_documents, passages_of_rows, read_passages
 from slmkit.data.find_shape import find_shape
 from slmkit.data.lengths import OnOverflow
 from slmkit.data.most_lost import refuse_if_most_are_lost, refuse_if_most_are_unusable
+from slmkit.data.prepare_report import report_labels, report_missing_passages, report_rows, write_card
 from slmkit.data.read_canonical import CanonicalData, read_canonical
 from slmkit.data.reading.read import Row, read_rows
-from slmkit.data.row_counts import counted_reasons, lost_rows, row_flow, row_metrics
+from slmkit.data.row_counts import counted_reasons, lost_rows
 from slmkit.data.split import split
-from slmkit.errors import SlmkitError, counted
-from slmkit.files import read_jsonl, to_yaml, write_atomically
+from slmkit.errors import SlmkitError
 from slmkit.gold.frozen_from import frozen_columns
-from slmkit.gold.gold_set import Gold, read_gold
+from slmkit.gold.gold_set import read_gold
 from slmkit.models.check_model import check_model
 from slmkit.models.load import load_tokenizer
 from slmkit.rows.fit_rows import Fit, fit_template, with_instruction
@@ -155,16 +154,16 @@ def prepare(
     else:
         passages = passages_of_rows(found.rows, train=train)
     _write_tables(run, done, train, validation, passages, instruction=instruction)
-    _report_rows(run, found, done, train=train, validation=validation, passages=passages)
+    report_rows(run, found, done, train=train, validation=validation, passages=passages)
     if found.kind == "classification":
-        _report_labels(run, done.rows, find_suspects=find_label_suspects)
+        report_labels(run, done.rows, find_suspects=find_label_suspects)
     for note in unused_step_notes(found.rows, active):
         run.note(note)
-    _report_missing_passages(run, frozen, passages)
+    report_missing_passages(run, frozen, passages)
     lengths = fit.lengths if fit else [count_words(row.input) + count_words(row.target) for row in done.rows]
     run.figure("lengths", charts.histogram(lengths, xlabel=f"{'tokens' if fit else 'words'} per row"))
     if run.is_main:
-        _write_card(run, data, found, done, frozen, train=train, validation=validation, steps=active, licence=licence)
+        write_card(run, data, found, done, frozen, train=train, validation=validation, steps=active, licence=licence)
 
 
 def check(
@@ -285,74 +284,3 @@ def _report_fit(run: Run, fit: Fit) -> None:
     run.table("template", fit.faults)
     run.table("mask", fit.mask)
     run.metric(**fit.metrics)
-
-
-def _report_rows(
-    run: Run,
-    found: CanonicalData,
-    done: CleanedRows,
-    *,
-    train: Sequence[CanonicalRow],
-    validation: Sequence[CanonicalRow],
-    passages: Sequence[Passage],
-) -> None:
-    num_rows_in = len(found.rows) + len(found.dropped)
-    run.table("steps", row_flow(num_rows_in, done, train, validation))
-    run.metric(**row_metrics(num_rows_in, done, train, validation), num_documents=len(passages))
-    dropped = counted_reasons(done.dropped)
-    run.note(
-        f"{counted(len(train), 'training row')}, {counted(len(validation), 'validation row')}; dropped: {dropped}"
-    )
-
-
-def _report_labels(run: Run, rows: Sequence[CanonicalRow], *, find_suspects: bool) -> None:
-    report = label_report(rows, find_suspects=find_suspects, seed=run.seed)
-    for name, table in report.tables.items():
-        run.table(name, table)
-    run.metric(**report.metrics)
-    for note in report.notes:
-        run.note(note)
-
-
-def _report_missing_passages(run: Run, gold: Gold | None, passages: Sequence[Passage]) -> None:
-    """Reports how many passages that the gold set asks about are missing, so that no retriever can find them."""
-    relevant = {id for example in gold.examples for id in example.relevant} if gold else set()
-    missing = len(relevant - {passage.id for passage in passages})
-    if missing:
-        run.note(
-            f"{missing:,} of the {len(relevant):,} passages that the gold set refers to are not among the documents"
-        )
-
-
-def _write_card(
-    run: Run,
-    data: Path,
-    found: CanonicalData,
-    done: CleanedRows,
-    gold: Gold | None,
-    *,
-    train: Sequence[CanonicalRow],
-    validation: Sequence[CanonicalRow],
-    steps: Sequence[Step],
-    licence: str | None,
-) -> None:
-    from slmkit.data.data_card import data_card
-    from slmkit.data.data_card_page import card_page
-
-    gold_facts = None
-    if gold is not None:
-        gold_facts = {"name": gold.task.name, "sha256": gold.sha256, "licence": gold.card.get("licence")}
-    notes = [row["text"] for row in read_jsonl(run.path("notes.jsonl"))]
-    card = data_card(
-        data,
-        found=found,
-        done=done,
-        train=train,
-        validation=validation,
-        steps=steps,
-        gold=gold_facts,
-        licence=licence,
-        warnings=notes,
-    )
-    write_atomically(run.path("card.yaml"), to_yaml(card))
-    write_atomically(run.path("card.html"), card_page(card))
