@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.text.identity import Question, question_of, text_hash
+from slmkit.text.tool_calls import answer_text
 from slmkit.types import Message
 
 
@@ -46,7 +47,13 @@ class CanonicalRow:
 
     @property  # not cached: with one more attribute, each row takes 350 bytes more
     def id(self) -> str:
-        return text_hash(self.question.key, self.target)
+        return text_hash(self.question.key, self.target, *self.judged)
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """What a preference row says of its answer: the rejected answer, or whether the answer is right (KTO)."""
+        rejected, verdict = self.values.get("rejected"), self.values.get("label")
+        return (joined_text(rejected),) if rejected else () if verdict is None else (str(verdict),)
 
     @property
     def where(self) -> str:
@@ -81,6 +88,24 @@ def conversation_of(messages: Sequence[Message]) -> Sequence[Message]:
     if not any("weight" in message for message in asked):
         return asked
     return [{key: value for key, value in message.items() if key != "weight"} for message in asked]
+
+
+def texts_of(values: Mapping[str, Any]) -> tuple[str, str]:
+    """The input and the target of a row with these values."""
+    if (messages := values.get("messages")) is not None:
+        asked = conversation_of(messages)
+        input = next((message["content"] for message in reversed(asked) if message["role"] == "user"), "")
+        return input, answer_text(messages[len(asked)])
+    if "prompt" not in values:
+        return values["text"], ""
+    return joined_text(values["prompt"]), joined_text(values["chosen"] if "chosen" in values else values["completion"])
+
+
+def joined_text(messages: Sequence[Message]) -> str:
+    """The text of one message, or of several with their roles."""
+    if len(messages) == 1:
+        return answer_text(messages[0])
+    return "\n\n".join(f"{message['role']}: {answer_text(message)}" for message in messages)
 
 
 def user_and_assistant(input: str, target: str, *, system: str = "") -> list[Message]:

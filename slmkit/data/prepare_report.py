@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.cleaning.label_errors import contradictions
 from slmkit.data.cleaning.label_report import label_report
 from slmkit.data.cleaning.steps import CleanedRows, Step
 from slmkit.data.read_canonical import CanonicalData
@@ -47,6 +48,18 @@ def report_labels(run: Run, rows: Sequence[CanonicalRow], *, find_suspects: bool
     run.metric(**report.metrics)
     for note in report.notes:
         run.note(note)
+
+
+def report_contradictions(run: Run, rows: Sequence[CanonicalRow]) -> None:
+    """Reports preferences that contradict each other."""
+    if found := contradictions(rows):
+        run.table("contradictions", found)
+        run.metric(num_contradictions=len(found))
+        first = found[0]
+        run.note(
+            f"{counted(len(found), 'answer')} judged both ways for the same question (contradictions.jsonl), the "
+            f"first in {first['lines'][0]} and {first['lines'][1]}. Keep one of each: a model cannot learn both"
+        )
 
 
 def report_missing_passages(run: Run, gold: Gold | None, passages: Sequence[Passage]) -> None:

@@ -17,7 +17,13 @@ from slmkit.data.documents import own_documents, passages_of_rows, read_passages
 from slmkit.data.find_shape import find_shape
 from slmkit.data.lengths import OnOverflow
 from slmkit.data.most_lost import refuse_if_most_are_lost, refuse_if_most_are_unusable
-from slmkit.data.prepare_report import report_labels, report_missing_passages, report_rows, write_card
+from slmkit.data.prepare_report import (
+    report_contradictions,
+    report_labels,
+    report_missing_passages,
+    report_rows,
+    write_card,
+)
 from slmkit.data.read_canonical import CanonicalData, read_canonical
 from slmkit.data.reading.read import Row, read_rows
 from slmkit.data.row_counts import counted_reasons, lost_rows
@@ -157,7 +163,8 @@ def prepare(
     report_rows(run, found, done, train=train, validation=validation, passages=passages)
     if found.kind == "classification":
         report_labels(run, done.rows, find_suspects=find_label_suspects)
-    for note in unused_step_notes(found.rows, active):
+    report_contradictions(run, done.rows)
+    for note in unused_step_notes(found.rows, active, keep_targets=found.kind == "classification"):
         run.note(note)
     report_missing_passages(run, frozen, passages)
     lengths = fit.lengths if fit else [count_words(row.input) + count_words(row.target) for row in done.rows]

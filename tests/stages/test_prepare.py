@@ -251,6 +251,16 @@ def test_filtering_steps_are_counted_and_unbalanced_labels_reported(tmp_path):
     assert len(files["train"]) == 40
 
 
+def test_an_answer_that_is_judged_right_and_wrong_is_kept_and_reported(tmp_path):
+    data = tmp_path / "data.jsonl"
+    judged = [{"prompt": "Where is it?", "completion": "Here.", "label": label} for label in (True, False)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in judged))
+    run, files = run_prepare(tmp_path, data=data, validation_size=0)
+    assert [row["label"] for row in files["train"]] == [True, False]
+    assert len({row["id"] for row in files["train"]}) == 2
+    assert any("data.jsonl:1 and" in note and "1 answer judged both ways" in note for note in notes_of(run))
+
+
 def test_text_steps_do_not_change_labels(tmp_path):
     data = tmp_path / "data.csv"
     data.write_text("text,label\n" + "".join(f"a &amp; b number {i},x &amp; y\n" for i in range(30)))

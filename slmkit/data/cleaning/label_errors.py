@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow
-from slmkit.text.identity import alike_key
+from slmkit.text.identity import alike_key, exact
 from slmkit.text.words import terms_or_signs
 
 _FOLDS = 4
@@ -38,6 +38,25 @@ def conflicts(rows: Sequence[CanonicalRow]) -> list[dict[str, Any]]:
         for same in alike.values()
         if len({row.target for row in same}) > 1
     ]
+
+
+def contradictions(rows: Sequence[CanonicalRow]) -> list[dict[str, Any]]:
+    """Preferences that contradict each other: an answer that is both right and wrong, or two both preferred.
+
+    Each with its question, its answer and the lines: first one that says so, then one that says the opposite.
+    """
+    lines: dict[tuple[str, ...], str] = {}
+    found = []
+    for row in rows:
+        if not row.judged:
+            continue
+        said = exact(row.target), exact(row.judged[0])
+        opposite = said[::-1] if "rejected" in row.values else (said[0], str(not row.values["label"]))
+        earlier = lines.get((row.question.key, *opposite))
+        if earlier is not None and (row.question.key, *said) not in lines:
+            found.append({"input": row.input, "answer": row.target, "lines": [earlier, row.where]})
+        lines.setdefault((row.question.key, *said), row.where)
+    return found
 
 
 @dataclass(frozen=True)

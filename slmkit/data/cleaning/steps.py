@@ -5,14 +5,17 @@ A text step rewrites the texts of every row; a filtering step drops rows. Each d
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from itertools import takewhile
+from typing import Literal
 
-from slmkit.data.canonical_row import CanonicalRow, DroppedRow
+from slmkit.data.canonical_row import CanonicalRow, DroppedRow, texts_of
 from slmkit.data.cleaning.clean_html import clean_html, main_text
 from slmkit.data.cleaning.filters import Filters, drop_reasons
 from slmkit.data.cleaning.mask_pii import find_pii, mask_pii
+from slmkit.data.cleaning.rewrite_texts import has_empty_text, rewrite_texts, texts_in
 from slmkit.data.reading.repair_encoding import repair_encoding
 from slmkit.text.identity import exact
 from slmkit.text.near_duplicates import near_duplicates
@@ -28,11 +31,12 @@ TEXT_STEPS: dict[str, Callable[[str], str]] = {
 }
 OnRows = Callable[[int], None]  # called with the number of rows processed
 _SAMPLE = 2000  # rows from which the effect of an unused step is estimated
+_SHOWN, _SHOWN_BEFORE = 200, 80  # characters of a changed text that are recorded, and of these before the change
 
 
 @dataclass(frozen=True)
 class ChangedRow:
-    """A text that a step changed."""
+    """A row that a step changed, with the first of its texts that did."""
 
     step: str
     file: str
@@ -74,26 +78,28 @@ def apply_steps(
     return done
 
 
-def would_change(rows: Sequence[CanonicalRow]) -> dict[str, float]:
+def would_change(rows: Sequence[CanonicalRow], *, keep_targets: bool) -> dict[str, float]:
     """The share of rows that each text step would change, whitespace aside, estimated from an evenly spread sample.
 
     Web addresses are not counted as personal data, because they seldom belong to a person.
     """
     sample = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
-    counts = {
-        "repair_encoding": sum(repair_encoding(row.input) != row.input for row in sample),
-        "clean_html": sum(clean_html(row.input).split() != row.input.split() for row in sample),
-        "mask_pii": sum(any(span.type != "DOMAIN_NAME" for span in find_pii(row.input)) for row in sample),
-    }
+    labels = _labels(sample) if keep_targets else frozenset()
+    counts = Counter[str]()
+    for row in sample:
+        texts = texts_in(row.values, labels=labels)
+        counts["repair_encoding"] += any(repair_encoding(text) != text for text in texts)
+        counts["clean_html"] += any(clean_html(text).split() != text.split() for text in texts)
+        counts["mask_pii"] += any(span.type != "DOMAIN_NAME" for text in texts for span in find_pii(text))
     return {step: count / max(1, len(sample)) for step, count in counts.items()}
 
 
-def unused_step_notes(rows: Sequence[CanonicalRow], steps: Sequence[Step]) -> list[str]:
+def unused_step_notes(rows: Sequence[CanonicalRow], steps: Sequence[Step], *, keep_targets: bool) -> list[str]:
     """What the text steps that are not in use would change, for the user."""
     contents = {"repair_encoding": "mojibake", "clean_html": "HTML", "mask_pii": "personal data"}
     return [
         f"{share:.1%} of the rows contain {contents[step]}; to clean them, add the `{step}` step"
-        for step, share in would_change(rows).items()
+        for step, share in would_change(rows, keep_targets=keep_targets).items()
         if share and step not in steps
     ]
 
@@ -118,7 +124,7 @@ def without(
 
 
 def _drop_duplicates(rows: Sequence[CanonicalRow]) -> CleanedRows:
-    """Keeps the first row of each question and answer; only outer white space is ignored."""
+    """Keeps the first row of each question and answer, and what is said of it; only outer white space is ignored."""
     first: dict[str, CanonicalRow] = {}
     repeats = [dropped_row(row, "duplicate") for row in rows if first.setdefault(row.id, row) is not row]
     return CleanedRows(list(first.values()), repeats)
@@ -128,41 +134,52 @@ def _drop_near_duplicates(rows: Sequence[CanonicalRow], on_rows: OnRows | None) 
     """Drops near duplicates of an earlier row with the same answer; a row with a different answer is kept."""
     has_answers = any(row.target for row in rows)
     repeats = near_duplicates([row.question for row in rows], same_marks=has_answers, on_rows=on_rows)
-    texts = {i: rows[j].input for i, j in repeats.items() if exact(rows[i].target) == exact(rows[j].target)}
+    texts = {i: rows[j].input for i, j in repeats.items() if _said(rows[i]) == _said(rows[j])}
     return without(rows, dict.fromkeys(texts, "near duplicate"), repeats=texts)
+
+
+def _said(row: CanonicalRow) -> list[str]:
+    """The answer of a row and what is said of it."""
+    return [exact(text) for text in (row.target, *row.judged)]
 
 
 def _rewrite(
     rows: Sequence[CanonicalRow], step: str, change: Callable[[str], str], *, keep_targets: bool
 ) -> CleanedRows:
+    """Changes every text of each row; with keep_targets not the labels, wherever the assistant says them."""
     kept, emptied, changed = [], [], []
+    labels = _labels(rows) if keep_targets else frozenset()
     for row in rows:
-        input = change(row.input)
-        target = row.target if keep_targets else change(row.target)
-        if not input.strip() or (row.target and not target.strip()):
-            emptied.append(dropped_row(row, f"empty after {step}"))
-        elif (input, target) == (row.input, row.target):
+        texts: list[tuple[str, str]] = []  # before and after, of each text that changes
+
+        def noted(text: str, texts: list[tuple[str, str]] = texts) -> str:
+            after = change(text)
+            if after != text:
+                texts.append((text, after))
+            return after
+
+        values = rewrite_texts(row.values, noted, labels=labels)
+        passage = noted(row.passage) if row.passage else ""
+        aliases = row.aliases if keep_targets else tuple(map(noted, row.aliases))
+        if not texts:
             kept.append(row)
+        elif has_empty_text(values):
+            emptied.append(dropped_row(row, f"empty after {step}"))
+        elif "rejected" in values and values["chosen"] == values["rejected"]:
+            emptied.append(dropped_row(row, f"chosen equals rejected after {step}"))
         else:
-            values = _changed_values(row.values, change, keep_targets=keep_targets)
-            kept.append(replace(row, values=values, input=input, target=target, passage=change(row.passage)))
-            before, after = (row.input, input) if input != row.input else (row.target, target)
-            changed.append(ChangedRow(step, str(row.file), row.line, before[:200], after[:200]))
+            input, target = texts_of(values)
+            kept.append(replace(row, values=values, input=input, target=target, passage=passage, aliases=aliases))
+            changed.append(ChangedRow(step, str(row.file), row.line, *_shown(*texts[0])))
     return CleanedRows(kept, emptied, changed)
 
 
-def _changed_values(values: Any, change: Callable[[str], str], *, keep_targets: bool) -> Any:
-    """The values with the text of each message changed; with keep_targets, not the assistant's."""
-    if isinstance(values, list):
-        return [_changed_values(value, change, keep_targets=keep_targets) for value in values]
-    if not isinstance(values, dict):
-        return values
-    if "role" in values:
-        content = values.get("content")
-        is_kept = values["role"] == "assistant" and keep_targets
-        return values if is_kept or not isinstance(content, str) else {**values, "content": change(content)}
-    return {
-        key: change(value) if key == "text" and isinstance(value, str) else
-        _changed_values(value, change, keep_targets=keep_targets)
-        for key, value in values.items()
-    }  # fmt: skip
+def _shown(before: str, after: str) -> tuple[str, str]:
+    """The two texts around their first difference."""
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
+    start = max(0, shared - _SHOWN_BEFORE)
+    return before[start : start + _SHOWN], after[start : start + _SHOWN]
+
+
+def _labels(rows: Sequence[CanonicalRow]) -> frozenset[str]:
+    return frozenset(row.target for row in rows)

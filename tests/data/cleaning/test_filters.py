@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.canonical_row import CanonicalRow, user_and_assistant
 from slmkit.data.cleaning.filters import Filters, drop_reasons
 from slmkit.data.cleaning.steps import apply_steps
 from slmkit.errors import SlmkitError
 
 
 def rows(*pairs):
-    return [CanonicalRow({}, text, label, Path("a.csv"), i) for i, (text, label) in enumerate(pairs, 2)]
+    return [
+        CanonicalRow({"messages": user_and_assistant(text, label)}, text, label, Path("a.csv"), i)
+        for i, (text, label) in enumerate(pairs, 2)
+    ]
 
 
 def test_rows_in_another_language_are_dropped_and_unclear_ones_kept():
