@@ -16,10 +16,10 @@ from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.read_canonical import read_canonical
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.files import to_yaml, write_folder_atomically
-from slmkit.gold.freeze import example_of, in_order
+from slmkit.gold.freeze import examples_of, in_order
 from slmkit.gold.frozen_from import frozen_columns
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
-from slmkit.text.identity import alike_key, questions_of
+from slmkit.text.identity import questions_of
 from slmkit.text.leakage import find_leaks
 from slmkit.types import AnswersAre, ColumnNames, Example
 
@@ -51,7 +51,8 @@ def add_to_gold(
 ) -> Added:
     """Adds the rows of `file` that are in neither the set nor the training `data`.
 
-    Columns that are not given are those that the set was frozen with, where the file has them.
+    Columns that are not given are those that the set was frozen with, where the file has them. Several answers to one
+    question are read as they are when a set is frozen: all are right, or the question is ambiguous if they are labels.
     Raises: SlmkitError for a label that the set does not have; RefusedError if no row is new.
     """
     gold = read_gold(folder)
@@ -67,34 +68,30 @@ def add_to_gold(
     existing = [*gold.examples, *gold.dev]
     training = read_canonical(data, **frozen_columns(gold, data, given)).rows if data else []
     in_gold = _leaks(found.rows, existing)
-    in_data = _leaks(found.rows, training)
-    added: dict[tuple[tuple[str, str], str], Example] = {}
-    targets: dict[str, set[str]] = {}  # question -> its answers in the file
-    for row in found.rows:
-        targets.setdefault(row.question.key, set()).add(row.target)
+    asked_in_gold = {found.rows[i].question.key: j for i, j in in_gold.items()}
+    in_data = {found.rows[i].question.key for i in _leaks(found.rows, training)}
+    new = []
     for i, row in enumerate(found.rows):
         if gold.task.labels and row.target not in gold.task.labels:
             fix = f"use one of {', '.join(gold.task.labels[:8])}, or freeze a new set"
             raise SlmkitError(f"{row.target!r} is not a label of {gold.task.name}", where=row.where, fix=fix)
-        key = alike_key(row.question), row.target
-        earlier = existing[in_gold[i]] if i in in_gold else added.get(key)
-        if earlier is None and len(targets[row.question.key]) > 1:
-            left_out.append(("ambiguous: two answers in this file", row.where))
-        elif earlier is not None:
+        if (j := in_gold.get(i, asked_in_gold.get(row.question.key))) is not None:
+            earlier = existing[j]
             is_same = row.target in (earlier.target, *earlier.aliases)
-            left_out.append(
-                ("already in the gold set" if is_same else "in the gold set with a different answer", row.where)
-            )
-        elif i in in_data:
+            reason = "already in the gold set" if is_same else "in the gold set with a different answer"
+            left_out.append((reason, row.where))
+        elif row.question.key in in_data:
             left_out.append(("in the training data", row.where))
         else:
-            added[key] = example_of(row)
+            new.append(row)
+    added, repeats = examples_of(new, gold.task.kind)
+    left_out += [(f"{reason} in this file", row.where) for reason, row in repeats]
     if not added:
         counts = Counter(reason for reason, _ in left_out)
         why = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
         raise RefusedError(f"no new example: {why}", where=str(file), fix="add rows that are not in the set yet")
-    _refreeze(gold, list(added.values()), file)
-    return Added(read_gold(folder), list(added.values()), left_out)
+    _refreeze(gold, added, file)
+    return Added(read_gold(folder), added, left_out)
 
 
 def _leaks(rows: Sequence[CanonicalRow], others: Sequence[CanonicalRow] | Sequence[Example]) -> dict[int, int]:

@@ -116,7 +116,8 @@ def freeze_once(
             fix="set gold=FILE to a file with inputs and answers",
         )
     parts = [read_canonical(path, use="evaluation", on_note=note, **columns) for path in held_out]
-    candidates, removed = _examples([row for part in parts for row in part.rows] if parts else rows.rows, rows.kind)
+    candidates, left_out = examples_of([row for part in parts for row in part.rows] if parts else rows.rows, rows.kind)
+    removed = {"duplicate": 0, "ambiguous": 0, **Counter(reason for reason, _ in left_out)}
     for read in () if allow_loss else (rows, *parts):
         refuse_if_most_are_unusable(len(read.rows) + len(read.dropped), read.dropped)
     if not allow_loss:
@@ -152,8 +153,8 @@ def freeze_once(
     return frozen
 
 
-def _examples(rows: Sequence[CanonicalRow], kind: str) -> tuple[list[Example], dict[str, int]]:
-    """One example per question, ordered by hash, and the number of rows removed as duplicates or as ambiguous.
+def examples_of(rows: Sequence[CanonicalRow], kind: str) -> tuple[list[Example], list[tuple[str, CanonicalRow]]]:
+    """One example per question, ordered by hash, and the rows left out, each as "duplicate" or "ambiguous".
 
     In a classification task a question with two labels is ambiguous; otherwise the other answers are also correct.
     """
@@ -161,24 +162,25 @@ def _examples(rows: Sequence[CanonicalRow], kind: str) -> tuple[list[Example], d
     for row in rows:
         by_question.setdefault(row.question.key, []).append(row)
     examples = []
-    removed = {"duplicate": 0, "ambiguous": 0}
+    left_out: list[tuple[str, CanonicalRow]] = []
     known: set[tuple[tuple[str, str], frozenset[str]]] = set()  # of each example: what is alike, and its answers
     for key, same in by_question.items():
         row = same[0]
         answers = list(dict.fromkeys(answer for one in same for answer in (one.target, *one.aliases)))
         if kind == "classification" and len(answers) > 1:
-            removed["ambiguous"] += len(same)
+            left_out += [("ambiguous", one) for one in same]
             continue
-        removed["duplicate"] += len(same) - len({one.target for one in same})
         asked = alike_key(row.question), frozenset(answers)
         if asked in known:  # an alike question with the same answer would count twice
-            removed["duplicate"] += len({one.target for one in same})
+            left_out += [("duplicate", one) for one in same]
             continue
         known.add(asked)
+        first = {one.target: one for one in reversed(same)}
+        left_out += [("duplicate", one) for one in same if first[one.target] is not one]
         relevant = tuple(dict.fromkeys(passage_id(one.passage) for one in same if one.passage))
         example = example_of(row)
         examples.append(replace(example, id=key, target=answers[0], aliases=tuple(answers[1:]), relevant=relevant))
-    return in_order(examples), removed
+    return in_order(examples), left_out
 
 
 def example_of(row: CanonicalRow) -> Example:
@@ -203,7 +205,7 @@ def in_order(examples: Iterable[Example]) -> list[Example]:
 def _stratified(candidates: Sequence[Example], size: int) -> list[Example]:
     """`size` candidates, the first by hash, with the labels of a classification as frequent as in all of them.
 
-    Free answers repeat seldom, so that they are drawn as they come.
+    Free answers rarely repeat, so they are taken in order.
     """
     by_target: dict[str, list[Example]] = {}
     for example in candidates:
@@ -227,7 +229,7 @@ def _stratified(candidates: Sequence[Example], size: int) -> list[Example]:
 def _dev_examples(rows: CanonicalData, examples: Sequence[Example], size: int) -> list[Example]:
     """At most `size` other rows of the data, at most a tenth, without near duplicates of the gold examples."""
     known = {example.id for example in examples}
-    others = [example for example in _examples(rows.rows, rows.kind)[0] if example.id not in known]
+    others = [example for example in examples_of(rows.rows, rows.kind)[0] if example.id not in known]
     size = min(size, len(others) // 10)
     candidates = others[: 2 * size]
     leaks = {leak.row for leak in find_leaks(questions_of(candidates), questions_of(examples))}

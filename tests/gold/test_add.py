@@ -32,13 +32,33 @@ def test_new_examples_are_added_and_duplicates_and_leaks_left_out(tmp_path, gold
     done = add_to_gold(gold.folder, new, data=train)
     assert [example.input for example in done.added] == ["is it new?"]
     assert done.reasons == {
-        "empty label": 1, "already in the gold set": 3, "in the gold set with a different answer": 1,
-        "in the training data": 1,
+        "empty label": 1, "already in the gold set": 2, "duplicate in this file": 1,
+        "in the gold set with a different answer": 1, "in the training data": 1,
     }  # fmt: skip
     again = read_gold(gold.folder)
     assert (len(again.examples), again.card["count"], again.dev) == (7, 7, gold.dev)
     assert again.sha256 != gold.sha256 == again.card["history"][0]["sha256"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "new.csv", "train.csv"]
+
+
+def test_answers_are_added_as_they_are_frozen(tmp_path):
+    def table(name, *lines):
+        text = "context,question,answer\n" + "".join(f"{line}\n" for line in lines)
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    data = table("data.csv", *(f"Passage {i} is long,What is {chr(97 + i) * 4} in it?,word {i}" for i in range(26)))
+    new = [
+        "The tower was finished by Eiffel,Who built the tall tower?,Eiffel",
+        "The tower was finished by Eiffel,Who built the tall tower?,Gustave Eiffel",
+    ]
+    given = {"text_column": "question", "label_column": "answer", "passage_column": "context"}
+    frozen = freeze_once(data, gold=table("new.csv", *new), folder=tmp_path / "all", **given).examples
+    kept = freeze_once(data, folder=tmp_path / "mine", **given)
+    assert kept.task.kind == "generation"
+    done = add_to_gold(kept.folder, tmp_path / "new.csv")
+    assert done.added == frozen and done.left_out == []
+    assert done.added[0].aliases == ("Gustave Eiffel",) and done.added[0].relevant
 
 
 def test_an_unknown_label_or_no_new_example_leaves_the_set_unchanged(tmp_path, gold):
