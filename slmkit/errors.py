@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 EXIT_DONE, EXIT_FAILED, EXIT_NEGATIVE, EXIT_MISTAKE, EXIT_REFUSED = 0, 1, 2, 3, 4
@@ -87,6 +88,18 @@ def out_of_memory(task: str, fix: str) -> FailedError:
 def counted(number: int, noun: str) -> str:
     """ "1 row", "2,000 rows"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Iterable[str], *, most: int = 12) -> str:
+    """The first names for a message: "id, text, label and 4 more"."""
+    found = list(names)
+    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
+
+
+def all_quoted(names: Sequence[str]) -> str:
+    """All names for a sentence: "'id', 'text' and 'label'"."""
+    quoted = list(map(repr, names))
+    return f"{', '.join(quoted[:-1])} and {quoted[-1]}" if len(quoted) > 1 else quoted[0]
 
 
 def shown(path: Path) -> str:

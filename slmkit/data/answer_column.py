@@ -7,13 +7,13 @@ values is the label. If several columns qualify, the error lists them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from slmkit.data.cell import as_text, is_empty, is_table
 from slmkit.data.columns.column_path import parsed, walk
 from slmkit.data.reading.read import Row
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, listed
 from slmkit.types import AnswersAre
 
 _TEXT = ("text", "sentence", "utterance", "message", "query", "question", "claim", "input", "prompt", "instruction",
@@ -157,12 +157,6 @@ def is_classification(rows: Sequence[Row], column: str) -> bool:
     """Whether an answer column contains labels: by its name, unless its values rarely repeat, or by its values."""
     is_named_label = _named([column], _LABEL, besides=None) == column
     return (is_named_label and not _rarely_repeats(rows, column)) or _repeats(rows, column)
-
-
-def listed(columns: Iterable[str]) -> str:
-    """The column names for an error message, at most twelve."""
-    names = list(columns)
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def _by_name(

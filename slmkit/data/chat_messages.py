@@ -11,6 +11,7 @@ trained on has "weight": 0. What cannot be read this way raises RowFault; nothin
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,10 +25,21 @@ _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "ass
           "ipython": "tool", "observation": "tool", "function": "tool", "function_response": "tool",
           "tool_response": "tool", **dict.fromkeys(_CALLS, "assistant")}  # fmt: skip
 _MARKS = ("weight", "train", "loss")  # whether to train on a turn: OpenAI and Mistral, axolotl, ms-swift
-_TEXT_PARTS = ("text", "input_text", "output_text")
+TEXT_PARTS = ("text", "input_text", "output_text")  # the types of the parts of a content that are text
+_SPOKEN = re.compile(r"\n\n(Human|Assistant):")  # transcripts in Anthropic's preference data
+_SPEAKERS = {"Human": "user", "Assistant": "assistant"}
 _MEDIA = frozenset(("images", "image", "videos", "video", "audios", "audio"))  # keys of a row or a message
 _CLEAN_ROLES = ("user", "assistant", "system")
 _REWRITTEN = {*_MARKS, *_MEDIA, "from", "value", "role", "content", "tool_calls", "function_call"}
+
+
+def clean_chat(row: Any) -> tuple[list[Message], list[dict[str, Any]]]:
+    """The messages and tools of a row {"messages", "tools"}, as training reads them. Raises: RowFault."""
+    if not isinstance(row, Mapping):
+        raise RowFault("no messages")
+    messages, tools = clean_messages(row.get("messages")), clean_tools(row.get("tools") or row.get("functions"))
+    refuse_media(row)
+    return messages, tools
 
 
 def clean_messages(messages: Any, *, from_arrow: bool = False) -> list[Message]:
@@ -66,6 +78,25 @@ def clean_messages(messages: Any, *, from_arrow: bool = False) -> list[Message]:
     return cleaned
 
 
+def turns_in(value: Any, role: str, *, from_arrow: bool = False) -> list[Message]:
+    """A cell as messages: one or several, a "Human: … Assistant: …" transcript, or one turn of the role.
+
+    Raises: RowFault.
+    """
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
+        value = value["messages"]
+    elif isinstance(value, dict) and ("role" in value or "from" in value):
+        value = [value]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return clean_messages(value, from_arrow=from_arrow)
+    text = value if isinstance(value, str) else as_text(value)
+    before, *parts = _SPOKEN.split(text)
+    if before.strip() or not parts:
+        return [{"role": role, "content": text.strip()}]
+    spoken = zip(parts[::2], parts[1::2], strict=True)
+    return clean_messages([{"role": _SPEAKERS[who], "content": said.strip()} for who, said in spoken])
+
+
 def clean_tools(tools: Any, *, from_arrow: bool = False) -> list[dict[str, Any]]:
     """The tools as {"type": "function", "function": {"name", …}}; they may be JSON text, and bare functions."""
     if isinstance(tools, str):
@@ -98,7 +129,7 @@ def plain_text(value: Any, role: str = "") -> str:
         return value
     if is_empty(value):
         return ""
-    if isinstance(value, Mapping) and value.get("type") in _TEXT_PARTS:
+    if isinstance(value, Mapping) and value.get("type") in TEXT_PARTS:
         value = [value]
     if isinstance(value, list) and (role != "tool" or _are_parts(value)):
         return "\n".join(filter(None, map(_part, value)))
@@ -174,7 +205,7 @@ def _part(part: Any) -> str:
     if isinstance(part, str):
         return part
     kind = part.get("type", "text") if isinstance(part, Mapping) else type(part).__name__
-    text = part.get("text", part.get("content")) if kind in _TEXT_PARTS else None
+    text = part.get("text", part.get("content")) if kind in TEXT_PARTS else None
     if not isinstance(text, str):
         raise RowFault(f"a message with a part of type {kind!r}: only text is read")
     return text

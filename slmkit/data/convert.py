@@ -81,12 +81,16 @@ def _answered(row: Row, input: str, shape: Shape) -> CanonicalRow:
     """A question with its right answers, and the passage that contains them if the shape has one."""
     targets = list(dict.fromkeys([*_answers(row, shape), *_aliases(row, shape)]))
     values = {"messages": user_and_assistant(input, targets[0])}
-    if not is_empty(row.values.get("tools")) and "tools" not in shape.columns.values():
-        values["tools"] = clean_tools(row.values["tools"])
-    passage = row.values.get(shape.columns["document"]) if "document" in shape.columns else ""
-    if not isinstance(passage, str):
-        passage = as_prose(passage)
+    if "tools" in shape.columns and not is_empty(row.values.get(shape.columns["tools"])):
+        values["tools"] = clean_tools(row.values[shape.columns["tools"]])
+    passage = _document(row, shape)
     return CanonicalRow(values, input, targets[0], row.file, row.line, tuple(targets[1:]), passage)
+
+
+def _document(row: Row, shape: Shape) -> str:
+    """The passage that a retriever should find, beside the input; "" if the shape has none."""
+    passage = row.values.get(shape.columns["document"]) if "document" in shape.columns else ""
+    return passage if isinstance(passage, str) else as_prose(passage)
 
 
 def _turns(row: Row, shape: Shape) -> list[CanonicalRow]:
@@ -96,7 +100,7 @@ def _turns(row: Row, shape: Shape) -> list[CanonicalRow]:
         raise RowFault(f"{shape.columns['text']} and {shape.columns['label']} have different lengths")
     pairs = [(as_text(text), as_text(answer)) for text, answer in zip(asked, answers, strict=True)]
     messages = [message for pair in pairs for message in user_and_assistant(*pair)]
-    return [CanonicalRow({"messages": messages}, *pairs[-1], row.file, row.line)]
+    return [CanonicalRow({"messages": messages}, *pairs[-1], row.file, row.line, passage=_document(row, shape))]
 
 
 def _texts_in(row: Row, column: str) -> list[Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from slmkit.data.canonical_row import CanonicalRow, RowFault, conversation_of, user_and_assistant
+from slmkit.data.canonical_row import CanonicalRow, RowFault, conversation_of, texts_of, user_and_assistant
 from slmkit.data.cell import as_text, is_empty, missing_value, text_in
-from slmkit.data.chat_messages import clean_messages, clean_tools, refuse_media
+from slmkit.data.chat_messages import clean_messages, clean_tools, refuse_media, turns_in
 from slmkit.data.preference_turns import pair_turns
 from slmkit.data.reading.read import Row
 from slmkit.text.tool_calls import answer_text
@@ -16,8 +15,6 @@ from slmkit.types import Message
 
 # Columns of chats that are read without being part of a shape, and the others that belong to no row's content.
 READ_COLUMNS = ("tools", "functions", "system", "history", "input")
-_TURN = re.compile(r"\n\n(Human|Assistant):")  # transcripts in Anthropic's preference data
-_SPEAKERS = {"Human": "user", "Assistant": "assistant"}
 _ARROW = (".parquet", ".arrow", ".feather")
 _PROMPTS = ("instruction", "question", "query", "input")  # of preference rows without a column "prompt"
 
@@ -60,7 +57,7 @@ def _preference(row: Row, columns: Mapping[str, str]) -> list[CanonicalRow]:
     chosen, rejected = (_turns(row, columns[role], "assistant") for role in ("chosen", "rejected"))
     prompt = _turns(row, columns["prompt"], "user") if "prompt" in columns else _unnamed_prompt(row)
     pair = pair_turns([*_system(row, prompt or chosen), *prompt], chosen, rejected)
-    return [_answered(row, pair.prompt, pair.chosen, pair._asdict())]
+    return [_answered(row, pair._asdict())]
 
 
 def _kto(row: Row, columns: Mapping[str, str]) -> list[CanonicalRow]:
@@ -69,7 +66,7 @@ def _kto(row: Row, columns: Mapping[str, str]) -> list[CanonicalRow]:
     label = row.values.get(columns["label"])
     if not isinstance(label, bool):
         raise RowFault(f"{columns['label']!r} is not true or false")
-    return [_answered(row, prompt, completion, {"prompt": prompt, "completion": completion, "label": label})]
+    return [_answered(row, {"prompt": prompt, "completion": completion, "label": label})]
 
 
 CHAT_CONVERTERS: dict[str, Callable[[Row, Mapping[str, str]], list[CanonicalRow]]] = {
@@ -96,10 +93,10 @@ def _chat(row: Row, messages: list[Message]) -> CanonicalRow:
     return CanonicalRow(values, input, answer_text(messages[len(asked)]), row.file, row.line)
 
 
-def _answered(row: Row, prompt: list[Message], answer: list[Message], values: dict[str, Any]) -> CanonicalRow:
-    """A prompt with answers that are compared or judged, of which `answer` is the first."""
+def _answered(row: Row, values: dict[str, Any]) -> CanonicalRow:
+    """A prompt with answers that are compared or judged."""
     refuse_media(row.values)
-    return CanonicalRow({**values, **_tools(row)}, _joined(prompt), _joined(answer), row.file, row.line)
+    return CanonicalRow({**values, **_tools(row)}, *texts_of(values), row.file, row.line)
 
 
 def _tools(row: Row) -> dict[str, Any]:
@@ -153,25 +150,6 @@ def _is_arrow(row: Row) -> bool:
 
 
 def _turns(row: Row, column: str, role: str) -> list[Message]:
-    """A column as messages: one or several, a "Human: … Assistant: …" transcript, or one turn of the role."""
-    value = row.values.get(column)
-    if is_empty(value):
+    if is_empty(value := row.values.get(column)):
         raise missing_value(row, column)
-    if isinstance(value, dict) and isinstance(value.get("messages"), list):
-        value = value["messages"]
-    elif isinstance(value, dict) and ("role" in value or "from" in value):
-        value = [value]
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return _clean(row, value)
-    text = value if isinstance(value, str) else as_text(value)
-    before, *parts = _TURN.split(text)
-    if before.strip() or not parts:
-        return [{"role": role, "content": text.strip()}]
-    spoken = zip(parts[::2], parts[1::2], strict=True)
-    return clean_messages([{"role": _SPEAKERS[who], "content": said.strip()} for who, said in spoken])
-
-
-def _joined(messages: list[Message]) -> str:
-    if len(messages) == 1:
-        return answer_text(messages[0])
-    return "\n\n".join(f"{message['role']}: {answer_text(message)}" for message in messages)
+    return turns_in(value, role, from_arrow=_is_arrow(row))

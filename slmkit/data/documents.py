@@ -62,7 +62,7 @@ def read_passages(
                 fix='use a folder of documents, or rows with "id" and "text"',
             )
         name = str(
-            next((row.values[name] for name in _NAME_COLUMNS if row.values.get(name)), f"{path.stem}:{row.line}")
+            next((row.values[name] for name in _NAME_COLUMNS if row.values.get(name)), f"{path.stem}:{int(row.line)}")
         )
         pieces = chunk(text, chunk_size=chunk_size, chunk_overlap=chunk_overlap, spans=spans)
         num_unspaced += len(pieces) > 1 and not tokenizer and is_unspaced(text)

@@ -19,6 +19,7 @@ from slmkit.data.answer_column import (
 )
 from slmkit.data.canonical_row import RowFault
 from slmkit.data.columns.column_source import Source, find_source
+from slmkit.data.columns.function_calls import tools_in
 from slmkit.data.columns.row_parts import RowParts, row_parts
 from slmkit.data.known_shape import known_shape, made_shape
 from slmkit.data.reading.read import Row
@@ -26,6 +27,7 @@ from slmkit.data.shape import Kind, Shape, first_values
 from slmkit.errors import SlmkitError
 from slmkit.types import AnswersAre, ColumnNames
 
+_TOOLS = "tools"  # a column that lists tools is offered to the model with the question
 _ENOUGH_ROWS = 5000  # made from nested rows: of these, more would not change the shape
 
 
@@ -71,6 +73,7 @@ def find_shape(
         if "label" in sources and "text" not in sources:
             paths = sources["label"].paths
             others = {column: value for column, value in columns.items() if column not in paths[1:]}
+            others = _without_passages(others, sources)
             found = find_text_and_answer(rows, others, text_column=None, label_column=paths[0], needs_answers=True)
             sources["text"] = find_source(found.text, rows, key="text_column")
         parts = row_parts(rows, sources)
@@ -92,6 +95,7 @@ def _text_and_answer(
     is_composed = "text" in sources and bool(sources["text"].is_list or sources["text"].literals)
     if is_composed:  # the text must not contain its answer
         columns = {column: value for column, value in columns.items() if column not in sources["text"].paths}
+    columns = _without_passages(columns, sources)
     found = find_text_and_answer(
         rows,
         columns,
@@ -118,18 +122,27 @@ def _text_and_answer(
     roles["label"] = found.answer
     if found.aliases:
         roles["aliases"] = found.aliases
+    kind: Kind = "input_target"
+    if not found.passage and _are_turns(columns.get(found.text), columns.get(found.answer)):
+        return Shape("turns", roles, said, used=used, notes=tuple(notes), remake=remake)
     lists = answer_lists(rows, found.answer, answers_are)
     notes += lists.notes
-    kind: Kind = "input_target"
+    if _TOOLS in columns and _TOOLS not in roles.values() and any(tools_in(row.values.get(_TOOLS)) for row in rows):
+        roles["tools"] = _TOOLS
     if found.passage:
         kind, roles["passage"] = "passage_question", found.passage
-    elif _are_turns(columns.get(found.text), columns.get(found.answer)):
-        return Shape("turns", roles, used=used)
     elif not ("document" in sources or "label" in said or found.aliases or lists.are) and is_classification(
         rows, found.answer
     ):
         kind = "classification"
     return Shape(kind, roles, said, lists.are, used, tuple(notes), remake)
+
+
+def _without_passages(columns: Mapping[str, Any], sources: Mapping[str, Source]) -> dict[str, Any]:
+    """The columns without those named as passages: a passage is not its own question."""
+    named = {path for role, source in sources.items() if role != "document" for path in source.paths}
+    passages = set(sources["document"].paths) - named if "document" in sources else set()
+    return {column: value for column, value in columns.items() if column not in passages}
 
 
 def _check_apart(rows: Sequence[Row], sources: Mapping[str, Source]) -> None:

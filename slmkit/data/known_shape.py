@@ -12,6 +12,7 @@ from slmkit.data.columns.judged_pairs import find_judged_pairs
 from slmkit.data.columns.multiple_choice import find_multiple_choice
 from slmkit.data.reading.read import Row
 from slmkit.data.shape import Kind, Shape
+from slmkit.errors import all_quoted
 
 _VERDICTS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
@@ -62,7 +63,7 @@ def made_shape(rows: Sequence[Row], columns: Mapping[str, Any], sources: Mapping
         roles = {"text": calls.text, "tools": calls.tools, "calls": calls.calls}
         return Shape("calls", roles, remake=lambda row, gaps: [calls.row(row)])
     if choice := find_multiple_choice(rows, columns, text_column=text, label_column=label):
-        said = {"text": _listed(choice.question), "options": _listed(choice.options)}
+        said = {"text": all_quoted(choice.question), "options": all_quoted(choice.options)}
         roles = {"answer": choice.answer}
         used = frozenset((*choice.question, *choice.options, *([choice.passage] if choice.passage else [])))
         notes = (
@@ -71,7 +72,7 @@ def made_shape(rows: Sequence[Row], columns: Mapping[str, Any], sources: Mapping
         )
         return Shape("choice", roles, said, used=used, notes=notes, remake=lambda row, gaps: [choice.row(row)])
     if not sources and (pairs := find_judged_pairs(rows, columns)):
-        said = {"verdicts": _listed(pairs.verdicts)}
+        said = {"verdicts": all_quoted(pairs.verdicts)}
         used = frozenset((*pairs.prompt, *pairs.verdicts))
         roles = {"first": pairs.first, "second": pairs.second}
         return Shape("judged", roles, said, used=used, remake=lambda row, gaps: [pairs.row(row)])
@@ -92,8 +93,3 @@ def _squad_questions(row: Row) -> list[Row]:
         for paragraph in row.values.get("paragraphs") or []
         for question in paragraph["qas"]
     ]
-
-
-def _listed(columns: Sequence[str]) -> str:
-    quoted = [repr(column) for column in columns]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from slmkit.data.answer_column import listed
 from slmkit.data.canonical_row import CanonicalRow, DroppedRow, RowFault
 from slmkit.data.convert import convert, parts_of
 from slmkit.data.find_shape import find_shape
@@ -21,7 +20,7 @@ from slmkit.data.reading.header import doubtful_header
 from slmkit.data.reading.read import Row, read_rows
 from slmkit.data.reading.split_rows import Use, read_split
 from slmkit.data.shape import Shape, unused_columns
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, listed
 from slmkit.types import AnswersAre, ColumnNames
 
 _HEAD_ROWS = 1000  # only these decide the shape, so that a long file and its head have the same one

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.data.canonical_row import RowFault
-from slmkit.data.chat_messages import clean_messages, clean_tools, refuse_media
+from slmkit.data.cell import is_empty
+from slmkit.data.chat_messages import clean_messages, clean_tools, refuse_media, turns_in
 from slmkit.data.preference_turns import pair_turns
 from slmkit.errors import SlmkitError, counted
 from slmkit.rows.loss_mask import Chat
@@ -105,10 +106,8 @@ def _judged(row: dict[str, Any], where: str) -> list[Answered]:
 
 def _turns(row: dict[str, Any], column: str, role: str) -> Turns:
     value = row.get(column)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, str) and value.strip():
-        return [{"role": role, "content": value}]
-    if not value or isinstance(value, str):
+    if is_empty(value) or isinstance(value, bool):
         raise RowFault(f"no {column}")
-    return clean_messages([value] if isinstance(value, dict) else value)
+    if isinstance(value, list | dict):  # messages: unlike prepare, training takes no other value as JSON text
+        return clean_messages([value] if isinstance(value, dict) else value)
+    return turns_in(value, role)

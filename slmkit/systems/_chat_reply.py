@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from slmkit.data.chat_messages import TEXT_PARTS
 from slmkit.systems._post_json import RequestError
 from slmkit.text.tool_calls import calls_text
 
 _EVENT = re.compile(rb"\s*(?:data|event|id):")
-_TEXT_PARTS = ("text", "output_text")
 _THINKING_PARTS = ("thinking", "reasoning", "redacted_thinking")
 # What a reply may hold beside its answer; a note counts each.
 REFUSED = "hold a refusal of the model and no other text: the refusal is the answer"
@@ -33,8 +33,8 @@ class Reply:
 def read_body(content: bytes) -> dict[str, Any]:
     """The body of a reply, with a message in its first choice.
 
-    Raises: ValueError if it is no JSON or reports an error; RequestError if it has no message, which another try would
-    not change.
+    Raises: ValueError if it is not JSON or reports an error; RequestError if it has no message, which another try
+    would not change.
     """
     try:
         body = _joined_events(content) if _EVENT.match(content) else json.loads(content)
@@ -89,7 +89,7 @@ def _parts(content: Any) -> tuple[str | None, list[str], list[str]]:
         kind = part.get("type", "text") if isinstance(part, Mapping) else "text"
         if kind in _THINKING_PARTS:
             thoughts.append(_text_of(part).strip())
-        elif kind in _TEXT_PARTS or kind == "refusal":
+        elif kind in TEXT_PARTS or kind == "refusal":
             texts.append(_text_of(part))
             if kind == "refusal":
                 remarks.append(REFUSED)

@@ -126,3 +126,9 @@ def test_chunks_by_tokens_stay_within_the_size_in_tokens_of_the_model(tmp_path, 
     joined = "".join("".join(passage.text.split()) for passage in passages)
     whole = "".join(text.split())
     assert joined == whole if overlap == 0 else len(joined) > len(whole)
+
+
+def test_a_document_without_a_name_is_named_by_its_number(tmp_path):
+    path = tmp_path / "docs.json"
+    path.write_text('[\n{"text": "One."},\n{"text": "Two."}\n]')
+    assert [passage.id for passage in read_passages(path)] == ["docs:1", "docs:2"]

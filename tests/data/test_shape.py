@@ -10,7 +10,7 @@ from slmkit.data.canonical_row import RowFault
 from slmkit.data.convert import convert, parts_of
 from slmkit.data.find_shape import find_shape
 from slmkit.data.reading.read import Row
-from slmkit.data.shape import Shape
+from slmkit.data.shape import Shape, unused_columns
 from slmkit.errors import SlmkitError
 
 
@@ -330,3 +330,27 @@ def test_json_objects_are_answers_but_metadata_is_not():
     assert (
         str(find_shape(rows({"text": "to Oslo", "metadata": {"page": 1}}))) == "plain text in 'text', without answers"
     )
+
+
+def test_turns_keep_the_passage_and_what_is_said_of_named_columns():
+    values = {"question": ["who?", "when?"], "answer": ["Ann", "1889"], "doc": "Ann came in 1889."}
+    values["page"] = {"doc": values["doc"]}
+    named = {"text_column": "question", "label_column": "answer", "passage_column": "doc"}
+    assert str(find_shape(rows(values), **named)).endswith("the answers in 'answer', passages in 'doc'")
+    for passage in ({}, {"passage_column": "page.doc"}, {"passage_column": "{doc}"}):
+        made = one(values, **named | passage)
+        assert (made.input, made.target, made.passage) == ("when?", "1889", "Ann came in 1889.")
+
+
+def test_a_passage_is_not_the_text():
+    values = {"asked": "who?", "said": "Ann", "doc": "Ann came in 1889."}
+    assert one(values, label_column="said", passage_column="doc").input == "who?"
+
+
+def test_a_column_named_tools_is_read_only_if_it_lists_tools():
+    asked = {"question": "what is in the box?", "answer": "tools"}
+    plain, tools = {**asked, "tools": "hammer, saw"}, {**asked, "tools": '[{"name": "find"}]'}
+    assert "tools" not in one(plain).values
+    assert unused_columns(rows(plain), find_shape(rows(plain))) == ["tools"]
+    assert one(tools).values["tools"] == [{"type": "function", "function": {"name": "find"}}]
+    assert unused_columns(rows(tools), find_shape(rows(tools))) == []

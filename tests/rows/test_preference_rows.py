@@ -132,3 +132,9 @@ def test_a_broken_judged_row_is_reported_with_its_line(tmp_path, row, wrong):
 def test_one_class_is_said_and_two_are_not():
     assert "3 rows with label true" in one_class([True] * 3)
     assert one_class([True, False]) == one_class([]) == ""
+
+
+def test_transcripts_are_read_as_in_prepare(tmp_path):
+    said = "\n\nHuman: which?\n\nAssistant: "
+    (pair,) = read_pairs(file_of(tmp_path, {"chosen": f"{said}red", "rejected": f"{said}blue"}))
+    assert (pair.prompt, pair.answers) == ([ASKED], {"chosen": [RED], "rejected": [BLUE]})

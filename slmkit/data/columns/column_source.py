@@ -21,13 +21,12 @@ from unicodedata import normalize
 
 from slmkit.data.cell import as_prose, as_text, is_empty
 from slmkit.data.columns.column_path import last_step, paths_in, walk
+from slmkit.data.reading.json_layout import WRAPPERS
 from slmkit.data.reading.read import Row
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, all_quoted, listed
 from slmkit.types import ColumnNames
 
-WRAPPERS = ("data", "rows", "examples", "items", "train")  # keys of a JSON file that only contain its rows
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}|[{}]")
-_LISTED = 12
 _SOME_ROWS = 50  # in which a path is looked for
 
 
@@ -54,10 +53,7 @@ class Source:
     @property
     def said(self) -> str:
         """How a sentence names it: "'premise' and 'hypothesis'"."""
-        if not self.is_list:
-            return repr(self.name)
-        quoted = [repr(path) for path in self.paths]
-        return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+        return all_quoted(self.paths if self.is_list else [self.name])
 
     def text(self, values: Sequence[Any]) -> Any:
         """The text made from the values of the columns; None if all are empty."""
@@ -89,7 +85,7 @@ def find_source(names: ColumnNames, rows: Sequence[Row], *, key: str) -> Source:
         whole = f"[{', '.join(map(str, names))}]"
         paths = tuple(_path(name, rows, columns, key, whole=whole) for name in names)
         if len(set(paths)) < len(paths):
-            raise _refused(f"{key} names a column twice: {_listed(map(str, names))}", rows, columns, "name each once")
+            raise _refused(f"{key} names a column twice: {listed(map(str, names))}", rows, columns, "name each once")
         if len(paths) > 1:
             return Source(whole, paths)
         return Source(paths[0], paths, is_column=paths[0] in columns)
@@ -174,7 +170,7 @@ def _unknown(name: str, rows: Sequence[Row], columns: Mapping[str, Any], key: st
     paths = list(dict.fromkeys(path for row in rows[:_SOME_ROWS] for path in paths_in(row.values)))
     nested = [path for path in paths if path not in columns]
     near = _nearest(name, [*columns, *nested])
-    shown = f"; inside them: {_listed(nested)}" if nested and "." in name else ""
+    shown = f"; inside them: {listed(nested)}" if nested and "." in name else ""
     what = f"{key}={whole} names {name!r}, which is not a column" if whole else f"{key}={name!r} is not a column"
     if near is None:
         return _refused(what, rows, columns, f"set {key}= to one of these", shown=shown)
@@ -190,12 +186,7 @@ def _nearest(name: str, known: Sequence[str]) -> str | None:
 
 
 def _refused(what: str, rows: Sequence[Row], columns: Mapping[str, Any], fix: str, *, shown: str = "") -> SlmkitError:
-    return SlmkitError(f"{what}. Columns: {_listed(columns)}{shown}", where=rows[0].where, fix=fix)
-
-
-def _listed(names: Any) -> str:
-    found = list(names)
-    return ", ".join(found[:_LISTED]) + (f" and {len(found) - _LISTED} more" if len(found) > _LISTED else "")
+    return SlmkitError(f"{what}. Columns: {listed(columns)}{shown}", where=rows[0].where, fix=fix)
 
 
 def _filled(literals: Sequence[str], texts: Sequence[str]) -> str:

@@ -35,7 +35,7 @@ class FunctionCalls:
         """The row with the columns messages and tools. Raises: RowFault."""
         if is_empty(row.values.get(self.text)):
             raise RowFault(f"empty {self.text}")
-        tools, calls = _tools(row.values.get(self.tools)), _calls(row.values.get(self.calls))
+        tools, calls = tools_in(row.values.get(self.tools)), _calls(row.values.get(self.calls))
         if not tools:
             raise RowFault(f"{self.tools} is not a list of tools")
         if not calls:
@@ -52,7 +52,7 @@ def find_function_calls(
 ) -> FunctionCalls | None:
     """The columns of requests with tools and calls, or None."""
     lower = {column.lower(): column for column in columns}
-    tools = next((lower[name] for name in _TOOLS if name in lower and _tools(columns[lower[name]])), None)
+    tools = next((lower[name] for name in _TOOLS if name in lower and tools_in(columns[lower[name]])), None)
     if tools is None:
         return None
     named = [lower[name] for name in _CALLS if name in lower and lower[name] != tools]
@@ -62,8 +62,8 @@ def find_function_calls(
     return FunctionCalls(text, tools, calls) if text and calls else None
 
 
-def _tools(value: Any) -> list[dict[str, Any]]:
-    """The tools as chat templates read them; [] if these are no tools."""
+def tools_in(value: Any) -> list[dict[str, Any]]:
+    """The tools as chat templates read them; [] if the value does not list tools."""
     try:
         return clean_tools(value) if isinstance(value, str | list | dict) else []
     except RowFault:
@@ -71,7 +71,7 @@ def _tools(value: Any) -> list[dict[str, Any]]:
 
 
 def _calls(value: Any) -> list[dict[str, Any]]:
-    """The calls as {"name", "arguments"}, the arguments as an object; [] if these are no calls."""
+    """The calls as {"name", "arguments"}, the arguments as an object; [] if the value does not list calls."""
     calls = [call.get("function", call) if isinstance(call, dict) else None for call in _list(value)]
     found = []
     for call in calls:

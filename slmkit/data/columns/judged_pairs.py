@@ -19,7 +19,7 @@ from slmkit.data.cell import as_text, is_empty
 from slmkit.data.reading.read import Row
 from slmkit.errors import SlmkitError
 
-_STEMS = r"(output|response|answer|completion|summary|reply|generation|conversation|candidate|text)"
+_STEMS = r"(output|response|answer|completion|summary|reply|generation|conversation|candidate)"
 _ANSWER = re.compile(_STEMS + r"[_ ]?(\d|[a-h])", re.IGNORECASE)
 _ENDS = (("0", "1"), ("1", "2"), ("a", "b"))
 _VERDICTS = ("label", "labels", "preference", "preferred", "winner", "better", "better_response_id", "better_response",
@@ -86,7 +86,7 @@ def find_judged_pairs(rows: Sequence[Row], columns: Mapping[str, Any]) -> Judged
 
 
 def _meanings(rows: Sequence[Row], verdicts: Sequence[str], first: str, second: str) -> dict[str, Side] | None:
-    """What each verdict means; None if most of the values are no verdicts."""
+    """What each verdict means; None if most of the values are not verdicts."""
     ends = first[-1].lower(), second[-1].lower()
     known: dict[str, Side] = {**dict.fromkeys(_TIES, "tie")}  # type: ignore[arg-type]
     for side, column, end in (("first", first, ends[0]), ("second", second, ends[1])):

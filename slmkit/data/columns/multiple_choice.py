@@ -113,7 +113,7 @@ def find_multiple_choice(
 
 def _option_columns(columns: Mapping[str, Any]) -> tuple[str, ...]:
     for column, value in columns.items():
-        if column.lower() in _OPTIONS and len(_listed(value).texts) > 1:
+        if column.lower() in _OPTIONS and len(_options_in(value).texts) > 1:
             return (column,)
     letters = [letter for letter in string.ascii_uppercase if letter in columns or letter.lower() in columns]
     run = [letter for i, letter in enumerate(letters) if letter == string.ascii_uppercase[i]]
@@ -201,14 +201,14 @@ _SAID = {"letter": "letters", "text": "texts of options", "from 0": "numbers fro
 
 def _options(values: Mapping[str, Any], columns: tuple[str, ...]) -> _Options:
     if len(columns) == 1:
-        return _listed(values.get(columns[0]))
+        return _options_in(values.get(columns[0]))
     texts = ["" if is_empty(values.get(column)) else as_text(values[column]) for column in columns]
     while texts and not texts[-1]:
         texts.pop()
     return _Options(texts, [])
 
 
-def _listed(value: Any) -> _Options:
+def _options_in(value: Any) -> _Options:
     """The options in a cell: ["3", "4"], {"A": "3", "B": "4"}, {"text": [...], "label": [...]} or records of both."""
     if isinstance(value, str):
         value = parsed(value)  # a list in a CSV file

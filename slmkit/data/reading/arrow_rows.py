@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ def arrow_rows(file: Path, root: Path, *, on_note: OnNote) -> Iterator[tuple[dic
     number = 0
     try:
         schema, batches = _open(file)
+        _check_names(file, schema)
         media = [field.name for field in schema if _is_media(field.type)]
         if media:
             on_note(f"{file.name}: images and sounds are not read: {', '.join(media)}")
@@ -58,6 +60,15 @@ def arrow_rows(file: Path, root: Path, *, on_note: OnNote) -> Iterator[tuple[dic
             where=f"{file}:{Record(number + 1)}",
             fix="export the file again",
         ) from None
+
+
+def _check_names(file: Path, schema: pyarrow.Schema) -> None:
+    """Refuses two columns of one name, of which a row could hold only one."""
+    name, count = max(Counter(schema.names).items(), key=lambda item: item[1], default=("", 0))
+    if count > 1:
+        raise SlmkitError(
+            f"{count} columns are named {name!r}", where=str(file), fix="export the file again with a name for each"
+        )
 
 
 def _apply(change: Mapping[str, Change], values: dict[str, Any], file: Path, number: int) -> None:
@@ -175,8 +186,8 @@ def _whole_numbers(file: Path, schema: pyarrow.Schema) -> list[str]:
     has_number: set[str] = set()
     for batch in _open(file, floats)[1] if floats else ():
         for name in list(floats):
-            column = batch.column(name)
-            numbers = column.filter(pc.is_finite(column.cast("float64")))
+            column = batch.column(name).cast("float64")  # of half floats, pyarrow computes little
+            numbers = column.filter(pc.is_finite(column))
             if len(numbers) < len(column):
                 has_missing.add(name)
             if len(numbers):

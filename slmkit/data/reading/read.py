@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import lzma
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ from slmkit.data.reading.json_rows import json_rows
 from slmkit.data.reading.jsonl_rows import jsonl_rows
 from slmkit.data.reading.open_file import COMPRESSED, REFUSED, suffix_of
 from slmkit.data.reading.split_names import split_of_file
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, listed
 
 _HEAD_ROWS = 20  # whose columns are compared between files
 Values = tuple[dict[str, Any], int]  # a row, and its line or number
@@ -75,7 +75,7 @@ def _read_together(files: Sequence[Path], root: Path, encoding: str, note: OnNot
         if expected and columns.keys() != expected.keys():
             common = len(columns.keys() & expected.keys())
             is_json = suffix_of(file) in (".json", ".jsonl", ".ndjson")
-            said = f"{files[0].name} has {_listed(expected)}; {file.name} has {_listed(columns)}"
+            said = f"{files[0].name} has {listed(expected, most=8)}; {file.name} has {listed(columns, most=8)}"
             if not (is_json and is_one_table and 2 * common >= max(len(columns), len(expected))):
                 raise SlmkitError(
                     f"the tables in this folder have different columns: {said}",
@@ -86,11 +86,6 @@ def _read_together(files: Sequence[Path], root: Path, encoding: str, note: OnNot
         expected = expected or columns
         yield from head
         yield from rows
-
-
-def _listed(columns: Iterable[str]) -> str:
-    names = list(columns)
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _read_file(file: Path, root: Path, encoding: str, note: OnNote) -> Iterator[Row]:

@@ -54,7 +54,7 @@ def _wanted(path: Path, column: str, use: Use, encoding: str, note: OnNote) -> s
         return None
     chosen = training if use == "training" else evaluation
     others = [name for name in sizes if name not in chosen]
-    note(f"{path.name}: {column!r} names splits; read {_listed(chosen, sizes)}; not read: {_listed(others, sizes)}")
+    note(f"{path.name}: {column!r} names splits; read {_sized(chosen, sizes)}; not read: {_sized(others, sizes)}")
     return set(chosen)
 
 
@@ -67,5 +67,5 @@ def _split_column(head: Sequence[Row]) -> str | None:
     return None
 
 
-def _listed(names: Sequence[str], sizes: Counter[str]) -> str:
+def _sized(names: Sequence[str], sizes: Counter[str]) -> str:
     return ", ".join(f"{name} {sizes[name]:,}" for name in names)

@@ -70,3 +70,9 @@ def test_the_prompt_has_the_instruction_and_its_input():
 def test_three_answers_are_no_pair():
     values = [{"prompt": "p", "response1": "a", "response2": "b", "response3": "c", "label": i} for i in (1, 2)]
     assert find_shape(rows(*values)).kind != "judged"
+
+
+@pytest.mark.parametrize("labels", [(1, 2), (0, 1)])
+def test_two_texts_with_a_label_are_not_a_judged_pair(labels):
+    values = [{"context": "c", "text1": f"a{i}", "text2": f"b{i}", "label": labels[i % 2]} for i in range(8)]
+    assert str(find_shape(rows(*values))) == "texts in 'text1' and 'text2', labels in 'label'"

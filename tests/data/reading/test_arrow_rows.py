@@ -140,3 +140,17 @@ def test_both_kinds_of_arrow_file_are_read(tmp_path):
     for name in ("a.arrow", "b.arrow"):
         assert values(tmp_path / name) == [{"text": "a"}, {"text": "b"}]
     assert next(read_rows(tmp_path / "b.arrow")).where.endswith("b.arrow: row 1")
+
+
+def test_half_floats_are_read(tmp_path):
+    halves = pyarrow.array([0.5, 2.0, None], "float16")
+    path = table(tmp_path / "a.parquet", {"text": ["a", "b", "c"], "score": halves, "n": halves.take([1, 1, 2])})
+    assert [(row["score"], row["n"]) for row in values(path)] == [(0.5, 2), (2.0, 2), (None, None)]
+    json.dumps(values(path))
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    twice = pyarrow.table([["a"], ["b"], ["c"]], names=["text", "label", "text"])
+    pyarrow.parquet.write_table(twice, tmp_path / "a.parquet")
+    error = fault(tmp_path / "a.parquet")
+    assert error.what == "2 columns are named 'text'"
