@@ -1,4 +1,4 @@
-"""Makes an answer that is a tool call, in whatever syntax the model writes, the text that targets have."""
+"""Rewrites an answer that is a tool call. A model may write calls in any syntax; targets have one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands behind a number: a scale such as "million" or "k", and a unit such as % or km, if it is one of these."""
+"""What follows a number: a scale such as "million" or "k", and a unit such as % or km, if it is one of these."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def render_text(
         plain = [_as_template_wants(tokenizer, chat) for chat in chats]
         try:
             return list(tokenizer.apply_chat_template(plain, **options))  # at once: a third faster
-        except Exception:  # one of them: which one shows below
+        except Exception:  # one of them: the loop below finds which
             pass
     return [
         apply_template(tokenizer, chat, tools=its_tools, where=place, **options) for chat, its_tools, place in rows
@@ -170,7 +170,7 @@ def _call(call: Mapping[str, Any], *, as_text: bool) -> dict[str, Any]:
 def _check_tools(
     tokenizer: PreTrainedTokenizerBase, tools: Sequence[Any], calls: Sequence[Mapping[str, Any]], where: str
 ) -> None:
-    """Raises SlmkitError if the template shows no tools, or no calls, whatever they are."""
+    """Raises SlmkitError if the template shows no tools or no calls at all."""
     traits = tool_traits(tokenizer)
     if tools and not traits.shows_tools:
         lost, fix = "tools: the model would not see which ones it may call", "remove `tools` from the rows"

@@ -34,7 +34,7 @@ SYSTEM_IS_FOLDED = "refuses a system message, so it is put at the start of the f
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """What the server takes, as far as its refusals have shown."""
+    """What the server takes, judged by its refusals so far."""
 
     limit_key: str | None = "max_tokens"  # the older name, which nearly every server knows
     sends_temperature: bool = True

@@ -31,7 +31,7 @@ def longest_target(task: Task, count: Callable[[Sequence[str]], Sequence[int]]) 
 
 
 def tokens_by_bytes(texts: Sequence[str]) -> list[int]:
-    """An estimate of the tokens of each text, for a model whose tokenizer is not at hand."""
+    """An estimate of the tokens of each text, for a model whose tokenizer is unavailable."""
     return [ceil(len(text.encode("utf-8", "replace")) / _BYTES_PER_TOKEN) for text in texts]
 
 

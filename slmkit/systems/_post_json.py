@@ -23,7 +23,7 @@ _SAME_FOR_ALL = (301, 302, 303, 307, 308, 401, 402, 403, 404, 405)  # wrong url,
 _MAX_TRIES = 6  # about 1, 2, 4, 8 and 16 seconds apart
 _MAX_TRIES_OF_A_REPLY = 3  # a reply without an answer, or none in time: each try may cost money or minutes
 MAX_WAIT_SECONDS = 300.0  # for the waits between the tries of one request, all together
-# A 500 of a chat template, and a 429 of an empty account: the same request fails for ever.
+# A 500 of a chat template, and a 429 of an empty account: the same request fails forever.
 _TEMPLATE_FAILED = re.compile(r"jinja|chat template|\broles? (?:not|must)\b", re.IGNORECASE)
 _NO_CREDIT = re.compile(r"insufficient[_ ](?:quota|balance|credit|funds)|exceeded your current quota", re.IGNORECASE)
 _WAIT_IN_WORDS = re.compile(
@@ -38,7 +38,7 @@ class RequestError(Exception):
 
 
 class RefusesAllError(Exception):
-    """The server refuses every such request: wrong url, key or model name. status 0: it is no such server."""
+    """The server refuses every such request: wrong url, key or model name. status 0: it is not such a server."""
 
     def __init__(self, reason: str, *, status: int = 0, location: str = "") -> None:
         super().__init__(reason)

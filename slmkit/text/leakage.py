@@ -28,7 +28,7 @@ _GRAM = 4  # words
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _BATCH_ROWS = 4096
 _PATTERN_ROWS = 2  # if more rows than this match one gold text, they follow a pattern
-_MOST_COMMON = 0.25  # an answer shared by more of the gold texts is no evidence that two texts are the same
+_MOST_COMMON = 0.25  # an answer shared by more of the gold texts does not show that two texts are the same
 
 
 @dataclass(frozen=True)

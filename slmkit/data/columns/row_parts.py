@@ -26,7 +26,7 @@ Leaves = Sequence[tuple[Places, Any]]
 
 @dataclass(frozen=True)
 class RowParts:
-    """How the parts of a row are made: `text`, `label` and `passage`, as far as they are not columns as they are."""
+    """How the text, the answer and the passage of a row are made, unless a column holds them already."""
 
     sources: Mapping[str, Source]
     paired: Mapping[str, str] = field(default_factory=dict)  # a list -> the list of the text that it belongs to

@@ -111,7 +111,7 @@ def _non_empty(documents: list[Path], folder: Path, note: OnNote) -> list[Path]:
 
 
 def _training_tables(tables: list[Path], folder: Path, note: OnNote) -> list[Path]:
-    """The training files, otherwise the files that are no split; they must be parts of one table."""
+    """The training files, otherwise the files that are not a split; they must be parts of one table."""
     splits = {p: split_of_file(p, folder) for p in tables}
     chosen = _of(splits, "train") or _of(splits, None) or tables
     is_training = splits[chosen[0]] == "train"

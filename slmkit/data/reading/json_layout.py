@@ -1,4 +1,4 @@
-"""Tells how the rows lie in a JSON object, and takes them out: columns, rows keyed by id, tables of pandas.
+"""Finds how the rows are laid out in a JSON object, and takes them out: columns, rows keyed by id, tables of pandas.
 
 {"text": ["a", "b"], "label": ["x", "y"]}               columns
 {"text": {"0": "a"}, "label": {"0": "x"}}               columns keyed by row, as pandas writes them
@@ -26,7 +26,7 @@ Kind = Literal["row", "sections", "columns", "keyed columns", "split table", "by
 
 @dataclass(frozen=True)
 class Layout:
-    """How the rows lie in an object: for sections, under which keys; `unread` are the keys that hold no rows."""
+    """How the rows are laid out in an object: for sections, under which keys. `unread`: the keys without rows."""
 
     kind: Kind
     keys: tuple[str, ...] = ()
