@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from slmkit.data.canonical_row import conversation_of
+from slmkit.data.chat_messages import clean_chat
 from slmkit.evaluation.cost import model_of
+from slmkit.text.tool_calls import answer_text
 from slmkit.types import Example, SystemPart, Task
 
 _SHOWN = 5  # labels in a sentence
@@ -62,16 +65,13 @@ def _inputs(folder: Path) -> Iterator[Path]:
 
 
 def _answers(path: Path) -> Iterator[str]:
-    """The last assistant message of each chat in a prepared run or a file of chats."""
+    """The last answer of each chat in a prepared run or a file of chats."""
     file = path / "train.jsonl" if path.is_dir() else path
     if file.suffix != ".jsonl" or not file.is_file():
         return
     with open(file, encoding="utf-8") as lines:
         for line in lines:
-            try:
-                row: Any = json.loads(line)
-            except ValueError:
-                continue
-            messages = row.get("messages") if isinstance(row, dict) else None
-            if messages and isinstance(content := messages[-1].get("content"), str):
-                yield content
+            with contextlib.suppress(ValueError):  # not JSON or not a chat, as plain texts are
+                messages, _ = clean_chat(json.loads(line))
+                if (asked := len(conversation_of(messages))) < len(messages):
+                    yield answer_text(messages[asked])

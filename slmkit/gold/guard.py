@@ -7,6 +7,7 @@ of a text match.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
@@ -14,20 +15,28 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from slmkit.console import console
+from slmkit.data.canonical_row import RowFault
+from slmkit.data.cell import is_empty
+from slmkit.data.chat_messages import clean_messages, turns_in
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.gold.gold_set import Gold, read_card, read_examples
 from slmkit.recipe.lookup import gold_folders
-from slmkit.text.identity import alike_key, alike_keys, loose, question_of
+from slmkit.text.identity import alike_keys, leak_key, loose
 from slmkit.text.words import spelled_alike
+from slmkit.types import Message
 
 _HEAD = 24  # letters and digits compared before a line is parsed
-_TEXT = re.compile(r'"(?:content|prompt|text)"\s*:\s*"([^"\\]{0,80})')  # stops at an escape sequence
+# The beginnings of texts, up to an escape sequence; "" for numbers, lists of texts, and messages as JSON text.
+_TEXT = re.compile(
+    r'"(?:content|prompt|chosen|text|value)"\s*:\s*(?:"([^"\\]{0,80})|[-\dtfNI]|\[\s*")|"messages"\s*:\s*"'
+)
+_ROLES = {"messages": "", "prompt": "user", "chosen": "assistant", "text": "user"}  # of a key's value if it is a text
 _BATCH_ROWS = 4096
 _EXAMPLE_FILES = ("dev.jsonl", "examples.jsonl")
 _NO_LETTERS = dict.fromkeys(map(ord, set(string.punctuation + string.whitespace) - {"\n"}))
@@ -35,7 +44,7 @@ _NO_LETTERS = dict.fromkeys(map(ord, set(string.punctuation + string.whitespace)
 
 @dataclass(frozen=True)
 class Questions:
-    """The questions of gold sets: alike_key -> name of its set."""
+    """The questions of gold sets: leak_key -> name of its set."""
 
     set_of: dict[tuple[str, str], str]
     unread: tuple[str, ...] = ()  # a sentence for each gold folder that could not be read
@@ -89,7 +98,7 @@ def refuse_leaky_system(system: str, learns_from: Path, gold: Gold) -> None:
     file = learns_from / "train.jsonl" if learns_from.is_dir() else learns_from
     if gold.card.get("taught") or not file.is_file():
         return
-    questions = Questions({alike_key(question_of(example)): gold.task.name for example in gold.examples})
+    questions = Questions({leak_key(example): gold.task.name for example in gold.examples})
     found = list(rows_in_gold(file, questions))
     if found:
         raise RefusedError(
@@ -121,9 +130,10 @@ def rows_in_gold(file: Path, gold: Questions) -> Iterator[GoldRow]:
                     row = json.loads(line)
                 except json.JSONDecodeError:  # reported by the stage that reads the row
                     continue
-                key = next((key for key in _asked(row) if key in gold.set_of), None)
+                chats = list(_chats(row))
+                key = next((key for chat in chats for key in alike_keys(chat) if key in gold.set_of), None)
                 if key is not None:
-                    yield GoldRow(number, str(row.get("id", number)), _text_of(row, key), gold.set_of[key])
+                    yield GoldRow(number, str(row.get("id", number)), _text_of(chats, key), gold.set_of[key])
 
 
 def _counted(rows: Sequence[GoldRow]) -> str:
@@ -140,26 +150,18 @@ def _heads(texts: Sequence[str]) -> list[str]:
     return [line[:_HEAD] for line in plain.split("\n")] if texts else []
 
 
-def _text_of(row: Mapping[str, Any], key: tuple[str, str]) -> str:
+def _text_of(chats: Sequence[Sequence[Message]], key: tuple[str, str]) -> str:
     """The row's own text of a question that is in a gold set."""
-    lists = [row[name] for name in ("messages", "prompt", "chosen") if isinstance(row.get(name), list)]
-    turns = [turn for turns in lists for turn in turns]
-    texts = [turn.get("content") for turn in turns if isinstance(turn, dict)] + [row.get("prompt"), row.get("text")]
-    return next((text for text in texts if isinstance(text, str) and loose(text) == key[0]), key[0])
+    texts = (turn["content"] for chat in chats for turn in chat if turn["role"] == "user")
+    return next((text for text in texts if loose(text) == key[0]), key[0])
 
 
-def _asked(row: Any) -> Iterator[tuple[str, str]]:
-    """The questions of a row: of a chat or preference pair, those of its user turns; the prompt, or the plain text."""
-    if not isinstance(row, dict):
-        return
-    tools = row.get("tools")
-    for key in ("messages", "prompt", "chosen", "text"):
-        value = row.get(key)
-        if isinstance(value, list):
-            turns = [turn for turn in value if isinstance(turn, dict)]
-            yield from alike_keys(turns, tools if isinstance(tools, list) else ())
-        elif isinstance(value, str) and key != "chosen":
-            yield loose(value), ""
+def _chats(row: Any) -> Iterator[list[Message]]:
+    """The conversations of a row as training reads them: of a chat, of a preference pair; a prompt or a plain text."""
+    for key, role in _ROLES.items() if isinstance(row, dict) else ():
+        if not is_empty(value := row.get(key)):
+            with contextlib.suppress(RowFault):  # reported by the stage that reads the row
+                yield turns_in(value, role) if role else clean_messages(value)
 
 
 def gold_questions() -> Questions:
@@ -184,7 +186,7 @@ def _read(folders: tuple[tuple[str, Path], ...], stamps: tuple[tuple[Path, int, 
         try:
             if not read_card(folder).get("taught"):
                 examples = [example for file in _EXAMPLE_FILES for example in read_examples(folder / file)]
-                set_of |= {alike_key(question_of(example)): name for example in examples}
+                set_of |= {leak_key(example): name for example in examples}
         except (SlmkitError, OSError, UnicodeDecodeError) as error:
             what, where = (error.what, error.where) if isinstance(error, SlmkitError) else (str(error), str(folder))
             unread.append(

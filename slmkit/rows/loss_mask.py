@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmkit.data.canonical_row import RowFault
-from slmkit.data.chat_messages import clean_messages, clean_tools, refuse_media
+from slmkit.data.chat_messages import clean_chat
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.models.chat_template import apply_template, fold_if_refused, render_text
 from slmkit.rows.read_rows import read_rows
@@ -92,9 +92,7 @@ def label_chats(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat]) -> li
 
 def _chat(row: Any, where: str) -> Chat:
     try:
-        messages = clean_messages(row.get("messages") if isinstance(row, dict) else None)
-        tools = clean_tools(row.get("tools") or row.get("functions"))
-        refuse_media(row)
+        messages, tools = clean_chat(row)
     except RowFault as fault:
         found = f"keys {', '.join(row)}" if isinstance(row, dict) else type(row).__name__
         raise SlmkitError(

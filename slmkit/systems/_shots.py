@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Literal
 from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._chat import Opening
-from slmkit.systems._rows import read_rows
-from slmkit.text.identity import alike_key, alike_keys, question_of
+from slmkit.systems._rows import conversation_texts, read_rows
+from slmkit.text.identity import alike_keys, leak_key
 from slmkit.text.tool_calls import answer_message
-from slmkit.types import Example, Input, Message, NonNegativeInt, Passage, Retriever
+from slmkit.types import Example, Hit, Input, Message, NonNegativeInt, Passage, Retriever
 
 Choice = Literal["fixed", "random", "nearest"]
 
@@ -53,10 +54,9 @@ class Shots:
     def __call__(self, questions: Sequence[Example]) -> list[list[Example]]:
         """The shots of each question, without an alike question; the nearest comes last, next to the question."""
         if self.choice == "nearest":
-            found = self._index.search([question.input for question in questions], top_k=self.num_shots + 1)
-            near = [[self._rows[int(hit.passage.id)] for hit in hits] for hits in found]
-            filled = [rows + [row for row in self._rows[: self.num_shots + 1] if row not in rows] for rows in near]
-            return [self._without(q, rows)[::-1] for q, rows in zip(questions, filled, strict=True)]
+            texts = conversation_texts(questions, self._rows)
+            found = self._index.search(texts, top_k=self.num_shots + 1)
+            return [self._nearest(q, text, hits)[::-1] for q, text, hits in zip(questions, texts, found, strict=True)]
         if self.choice == "fixed":
             return [self._without(question, self._spread) for question in questions]
         return [self._without(question, self._drawn(question)) for question in questions]
@@ -74,7 +74,8 @@ class Shots:
 
     @cached_property
     def _index(self) -> Retriever:
-        return bm25([Passage(str(i), row.input) for i, row in enumerate(self._rows)])
+        texts = conversation_texts(self._rows, self._rows)
+        return bm25([Passage(str(i), text) for i, text in enumerate(texts)])
 
     @cached_property
     def _spread(self) -> list[Example]:
@@ -86,13 +87,28 @@ class Shots:
             turns.append((seen[row.target], row))
         return [row for _, row in sorted(turns, key=lambda turn: turn[0])]
 
-    def _drawn(self, question: Example) -> list[Example]:
-        return random.Random(f"{self.seed}/{question.id}").sample(self._rows, self.num_shots + 1)
+    def _nearest(self, question: Example, text: str, hits: Sequence[Hit]) -> list[Example]:
+        """The nearest unlike rows, then the first of the file if no other row shares a word with the question."""
+        rows = self._without(question, [self._rows[int(hit.passage.id)] for hit in hits])
+        if len(rows) < self.num_shots < len(hits):  # several of the nearest are alike
+            [hits] = self._index.search([text], top_k=len(self._rows))
+        near = list(dict.fromkeys(int(hit.passage.id) for hit in hits))
+        others = (i for i in range(len(self._rows)) if i not in near)
+        return self._without(question, (self._rows[i] for i in itertools.chain(near, others)))
 
-    def _without(self, question: Example, rows: Sequence[Example]) -> list[Example]:
-        asked = alike_key(question_of(question))
-        others = (row for row in rows if asked not in alike_keys(row.conversation, row.tools))
-        return [row for row, _ in zip(others, range(self.num_shots), strict=False)]
+    def _drawn(self, question: Example) -> Iterator[Example]:
+        """The rows in random order."""
+        rng = random.Random(f"{self.seed}/{question.id}")
+        first = rng.sample(range(len(self._rows)), self.num_shots + 1)  # nearly always enough
+        yield from (self._rows[i] for i in first)
+        others = sorted({*range(len(self._rows))}.difference(first))
+        yield from (self._rows[i] for i in rng.sample(others, len(others)))
+
+    def _without(self, question: Example, rows: Iterable[Example]) -> list[Example]:
+        """The first num_shots rows that do not ask the question."""
+        asked = leak_key(question)
+        others = (row for row in rows if asked not in alike_keys(row.conversation))
+        return list(itertools.islice(others, self.num_shots))
 
 
 def chats_of(questions: Sequence[Example], shots: Shots | None, opening: Opening) -> list[list[Message]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from slmkit.retrievers._embedder import fit_embedder
 from slmkit.systems import NotApplicable
-from slmkit.systems._rows import read_rows
+from slmkit.systems._rows import conversation_texts, read_rows
 from slmkit.types import Answer, Example, Input, System, Task
 
 
@@ -20,6 +20,7 @@ def embedding_classifier(
 ) -> System:
     """Classifies with logistic regression on embeddings of `train`, a prepared run, and reports a confidence.
 
+    It reads the whole conversation of a row, without a system turn that all rows have.
     embedder: as in the `dense` retriever; "lsa" is fitted on the training texts and needs no network.
     C: smaller regularises more.
     Source: Tunstall et al. 2022 (SetFit), https://arxiv.org/abs/2209.11055, without the contrastive step.
@@ -47,7 +48,7 @@ class _EmbeddingClassifier:
     ) -> list[Answer]:
         embed, model = self._fitted
         start = time.perf_counter()
-        texts = [question.input for question in questions]
+        texts = conversation_texts(questions, self._rows)
         probabilities = model.predict_proba(embed(texts)) if texts else []
         seconds = (time.perf_counter() - start) / max(1, len(questions))
         answers = [
@@ -60,13 +61,16 @@ class _EmbeddingClassifier:
         return answers
 
     @cached_property
+    def _rows(self) -> list[Example]:
+        return read_rows(self.train)
+
+    @cached_property
     def _fitted(self) -> tuple[Any, Any]:
         """The embedder and its classifier; a constant classifier if the training rows have a single label."""
         from sklearn.dummy import DummyClassifier
         from sklearn.linear_model import LogisticRegression
 
-        rows = read_rows(self.train)
-        texts, targets = [row.input for row in rows], [row.target for row in rows]
+        texts, targets = conversation_texts(self._rows, self._rows), [row.target for row in self._rows]
         embed = fit_embedder(self.embedder, texts, batch_size=self.batch_size)
         several = len(set(targets)) > 1
         model = LogisticRegression(C=self.C, max_iter=1000) if several else DummyClassifier(strategy="prior")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from slmkit.systems import NotApplicable
-from slmkit.systems._rows import read_rows
+from slmkit.systems._rows import conversation_texts, read_rows
 from slmkit.text.words import spelled_alike, terms_or_signs
 from slmkit.types import Answer, Example, Input, System, Task
 
@@ -18,6 +18,7 @@ from slmkit.types import Answer, Example, Input, System, Task
 def linear_svm(task: Task, *, train: Input, C: float = 1.0) -> System:
     """Classifies with a linear SVM on TF-IDF features, fitted on `train`, a prepared run.
 
+    It reads the whole conversation of a row, without a system turn that all rows have.
     Features: words, pairs of words, runs of 2 to 5 characters within words. Words are cut by script, see
     slmkit.text.words: Chinese into characters and pairs of them. C: smaller regularises more.
     Source: Wang and Manning 2012, https://aclanthology.org/P12-2018, on the strength of this baseline.
@@ -39,7 +40,7 @@ class _LinearSvm:
     ) -> list[Answer]:
         model = self.model
         start = time.perf_counter()
-        labels = model.predict([question.input for question in questions]) if questions else []
+        labels = model.predict(conversation_texts(questions, self._rows)) if questions else []
         seconds = (time.perf_counter() - start) / max(1, len(questions))
         answers = [
             Answer(question.id, str(label), seconds=seconds) for question, label in zip(questions, labels, strict=True)
@@ -50,14 +51,17 @@ class _LinearSvm:
         return answers
 
     @cached_property
+    def _rows(self) -> list[Example]:
+        return read_rows(self.train)
+
+    @cached_property
     def model(self) -> Any:
         from sklearn.dummy import DummyClassifier
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.pipeline import make_pipeline, make_union
         from sklearn.svm import LinearSVC
 
-        rows = read_rows(self.train)
-        texts, targets = [row.input for row in rows], [row.target for row in rows]
+        texts, targets = conversation_texts(self._rows, self._rows), [row.target for row in self._rows]
         if len(set(targets)) < 2:
             return DummyClassifier(strategy="most_frequent").fit(texts, targets)
         words = TfidfVectorizer(

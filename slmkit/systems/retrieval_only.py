@@ -12,7 +12,7 @@ from slmkit.data.documents import stored_passages
 from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._retrieval_notes import retrieval_notes
-from slmkit.systems._rows import read_rows
+from slmkit.systems._rows import conversation_texts, read_rows
 from slmkit.types import Answer, Example, Input, Passage, PositiveInt, Retriever, RetrieverPart, System, Task
 
 
@@ -26,6 +26,7 @@ def retrieval_only(
 ) -> System:
     """Answers with the best passage of `documents`, or with the target of the nearest row of `train`.
 
+    Rows are compared by their whole conversations, documents with the last user turn.
     A RAG system must beat it. On a gold set with `relevant` passages it measures the retriever alone.
     top_k: passages that recall, mrr and ndcg look at.
     """
@@ -57,8 +58,9 @@ class _RetrievalOnly:
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
         index, targets = self._index
+        asked = conversation_texts(questions, self._rows) if self.train else [q.input for q in questions]
         start = time.perf_counter()
-        found = index.search([question.input for question in questions], top_k=self.top_k)
+        found = index.search(asked, top_k=self.top_k)
         seconds = (time.perf_counter() - start) / max(1, len(questions))
         self.searched.extend((question.input, len(hits)) for question, hits in zip(questions, found, strict=True))
         answers = []
@@ -76,7 +78,11 @@ class _RetrievalOnly:
         """The retriever, and the target of each training row by passage id."""
         if self.documents is not None:
             return self.retriever(stored_passages(self.documents)), {}
+        texts = conversation_texts(self._rows, self._rows)
+        passages = [Passage(str(i), text) for i, text in enumerate(texts)]
+        return self.retriever(passages), {str(i): row.target for i, row in enumerate(self._rows)}
+
+    @cached_property
+    def _rows(self) -> list[Example]:
         assert self.train is not None
-        rows = read_rows(self.train)
-        passages = [Passage(str(i), row.input) for i, row in enumerate(rows)]
-        return self.retriever(passages), {str(i): row.target for i, row in enumerate(rows)}
+        return read_rows(self.train)

@@ -85,21 +85,47 @@ def alike_key(question: Question) -> tuple[str, str]:
     return loose(question.text), question.rest
 
 
-def alike_keys(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] = ()) -> Iterator[tuple[str, str]]:
-    """The alike_key of every question in a conversation, which a model trained on it learns to answer.
+def leak_key(asked: Conversation) -> tuple[str, str]:
+    """The alike_key of a gold question without its tools: asked with others or with none, it is in alike_keys too."""
+    return alike_key(question_in(asked.conversation))
+
+
+def alike_keys(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The leak_key of every question in a conversation, which a model trained on it learns to answer.
 
     These are all its user turns with what comes before them, also without the system turn, since training adds one;
     and each text of four or more words alone, since a gold question can be asked in the middle of a conversation.
+    Each message is hashed once, so a conversation of thousands of turns is fast.
     """
     has_system = bool(messages) and messages[0].get("role") == "system"
+    whole, without_system = _Rest(), _Rest()
     for i, message in enumerate(messages):
         if message.get("role") == "user":
-            key = alike_key(question_in(messages[: i + 1], tools))
-            yield key
-            if has_system and (i > 1 or tools):
-                yield key[0], question_in(messages[1 : i + 1], tools).rest
-            if key[1] and (key[0].count(" ") >= 3 or (i == 1 and has_system)):
-                yield key[0], ""
+            text, rest = loose(str(message.get("content") or "")), whole.hash() if i else ""
+            yield text, rest
+            if has_system and i > 1:
+                yield text, without_system.hash()
+            if rest and (text.count(" ") >= 3 or (i == 1 and has_system)):
+                yield text, ""
+        whole.add(message)
+        if i or not has_system:
+            without_system.add(message)
+
+
+class _Rest:
+    """The rest of the question that some messages and one more user turn ask, as question_in gives it."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256(b"[[")
+
+    def add(self, message: Mapping[str, Any]) -> None:
+        said = exact(_canonical(_said(message)))  # NFC of each is NFC of all: a list begins and ends with a bracket
+        self._sha256.update(f"{said}, ".encode("utf-8", "surrogatepass"))
+
+    def hash(self) -> str:
+        sha256 = self._sha256.copy()
+        sha256.update(b'["user"]], []]')
+        return sha256.hexdigest()[:16]
 
 
 def exact(text: str) -> str:

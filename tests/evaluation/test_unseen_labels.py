@@ -44,3 +44,15 @@ def test_training_labels_without_a_gold_question_are_named(tmp_path):
     folder = trained(tmp_path, "card", "fee", "out of scope")
     text = unseen_labels(TASK, {"few-shot": part(examples=folder / "prepare")}, EXAMPLES)
     assert text == " 1 label ('fee') of the training rows is not tested."
+
+
+def test_a_label_is_the_last_answer_of_a_chat_in_any_format(tmp_path):
+    folder = trained(tmp_path, "card")
+    asked = {"role": "user", "content": "?"}
+    chats = [
+        [asked, {"role": "assistant", "content": "fee"}, {"role": "user", "content": "thanks"}],
+        [{"from": "human", "value": "?"}, {"from": "gpt", "value": "out of scope"}],
+    ]
+    (folder / "prepare/train.jsonl").write_text("".join(json.dumps({"messages": chat}) + "\n" for chat in chats))
+    text = unseen_labels(TASK, {"few-shot": part(examples=folder / "prepare")}, EXAMPLES)
+    assert "'card'" in text and "'thanks'" not in text and "'fee') of the training rows is not tested" in text

@@ -66,6 +66,57 @@ def test_a_row_that_is_in_gold_is_refused_with_its_line_and_set(project, gold, r
     assert "allow_gold" in error.fix
 
 
+def in_parts(text):
+    return [{"type": "text", "text": text}]
+
+
+@pytest.mark.parametrize("ascii", [True, False])
+@pytest.mark.parametrize(
+    "row",
+    [
+        chat(in_parts(ASKED)),
+        chat([ASKED]),
+        chat(in_parts("Where's my café card?") + in_parts("It hasn't come, and I have waited for two weeks.")),
+        chat(ASKED, role="human"),
+        {"messages": [{"from": "human", "value": ASKED}, {"from": "gpt", "value": "so"}]},
+        {"messages": json.dumps(chat(ASKED)["messages"])},
+        {"messages": json.dumps([{"from": "human", "value": ASKED}, {"from": "gpt", "value": "so"}], indent=1)},
+        {"prompt": {"role": "user", "content": in_parts(ASKED)}, "chosen": "a", "rejected": "b"},
+        {"prompt": [{"from": "human", "value": ASKED}], "chosen": "a", "rejected": "b"},
+        {"prompt": f"\n\nHuman: {ASKED}\n\nAssistant: hm", "chosen": "a", "rejected": "b"},
+        {"chosen": f"\n\nHuman: {ASKED}\n\nAssistant: a", "rejected": f"\n\nHuman: {ASKED}\n\nAssistant: b"},
+        {"prompt": 1234, "chosen": "a", "rejected": "b"},
+        chat(1234),
+    ],
+)
+def test_a_question_in_any_format_that_training_reads_is_refused(project, row, ascii):
+    examples = [Example("e1", ASKED, "card_arrival"), Example("e2", "1234", "number")]
+    freeze_gold(project / "gold" / "bank", examples=examples, dev=[], task=Task("bank"), source="here")
+    assert "gold/bank" in refusal(project, row, ascii=ascii).what
+
+
+FUNCTION = {"name": "find", "parameters": {"type": "object", "properties": {}}}
+TOOL = {"type": "function", "function": FUNCTION}
+
+
+def called(arguments, content=""):
+    function = {"name": "find", "arguments": arguments}
+    return {"role": "assistant", "content": content, "tool_calls": [{"type": "function", "function": function}]}
+
+
+@pytest.mark.parametrize("call", [called({"id": 7}), called('{"id": 7}'), called({"id": 7}, None)])
+@pytest.mark.parametrize(
+    "tools", [{"tools": [TOOL]}, {"tools": json.dumps([TOOL])}, {"tools": [FUNCTION]}, {"functions": [FUNCTION]}, {}]
+)
+def test_a_question_with_tools_is_refused_with_its_tools_in_any_format_or_without(project, tools, call):
+    before = [{"role": "user", "content": "open it"}, called({"id": 7}), {"role": "tool", "content": "open"}]
+    turns = [*before, {"role": "user", "content": "and now"}]
+    example = Example("e1", "and now", "close", messages=tuple(turns), tools=(TOOL,))
+    freeze_gold(project / "gold" / "bank", examples=[example], dev=[], task=Task("bank"), source="here")
+    answer = {"role": "assistant", "content": "close"}
+    assert "'and now'" in refusal(project, {"messages": [before[0], call, *turns[2:], answer], **tools}).what
+
+
 @pytest.mark.parametrize(
     ("asked", "spelled"),
     [

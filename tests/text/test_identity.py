@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from slmkit.data.canonical_row import CanonicalRow, user_and_assistant
 from slmkit.data.cleaning.clean_rows import clean_rows
 from slmkit.gold.freeze import freeze_once
-from slmkit.text.identity import alike_keys, exact, loose, question_in
+from slmkit.text.identity import alike_key, alike_keys, exact, loose, question_in
 from slmkit.types import Example
 
 CALL = {"name": "find", "arguments": {"id": 7, "room": "b"}}
@@ -249,3 +250,34 @@ def test_every_user_turn_of_a_conversation_is_asked():
     chat = [{"role": "system", "content": "s"}, user("one"), {"role": "assistant", "content": "a"}, user("a b c d")]
     texts = {text for text, rest in alike_keys(chat) if rest == ""}
     assert texts == {"one", "a b c d"}
+
+
+ROLES, TEXTS = st.sampled_from(["user", "assistant", "tool"]), TEXT | st.sampled_from(["\u0301a", "a b c d"])
+TURNS = st.lists(st.tuples(ROLES, TEXTS))
+
+
+@given(st.booleans(), TURNS)
+def test_every_key_of_a_conversation_is_that_of_the_question_at_its_turn(has_system, turns):
+    roles = [("system", "s"), *turns] if has_system else turns
+    chat = [{"role": role, "content": text} for role, text in roles]
+    expected = []
+    for i, message in enumerate(chat):
+        if message["role"] == "user":
+            keys = [alike_key(question_in(part)) for part in (chat[: i + 1], chat[has_system : i + 1])]
+            alone = keys[0][0]
+            expected += [keys[0], keys[1]]
+            expected += [(alone, "")] if alone.count(" ") >= 3 else []
+    assert set(alike_keys(chat)) == set(expected)
+
+
+def test_the_keys_of_two_thousand_turns_take_little_time():
+    chat = [user("question of the day"), called({"id": 1})] * 1000
+    start = time.process_time()
+    assert len(list(alike_keys(chat))) == 1999
+    assert time.process_time() - start < 1
+
+
+def test_a_gold_question_with_tools_is_a_leak_without_them():
+    gold = [Example("g", "find it", "so", tools=(TOOL,))]
+    rows = [row([user("Find it!")], "7"), row([user("something else altogether")], "8", line=2)]
+    assert [one.line for one in clean_rows(rows, steps=[], keep_targets=True, gold=gold).dropped] == [1]

@@ -10,7 +10,7 @@ from slmkit.data.cleaning.filters import Filters
 from slmkit.data.cleaning.steps import CleanedRows, OnRows, Step, apply_steps, without
 from slmkit.data.reading.find_files import OnNote
 from slmkit.data.split import hash_share
-from slmkit.text.identity import alike_key, alike_keys, question_of, questions_of
+from slmkit.text.identity import alike_keys, leak_key, questions_of
 from slmkit.text.leakage import find_leaks
 from slmkit.types import Example
 
@@ -75,10 +75,10 @@ def drop_gold(
     found = [leak for leak in found if leak.kind == "exact" or (leaks == "near" and leak.kind != "numbers")]
     reasons = {leak.row: GOLD_REASONS[leak.kind] for leak in found}
     texts = {leak.row: gold[leak.gold].input for leak in found}
-    known = {alike_key(question_of(example)): example.input for example in gold}
+    known = {leak_key(example): example.input for example in gold}
     for i, row in enumerate(rows):
-        if i not in reasons and row.question.rest:  # a conversation may ask a gold question before its last turn
-            asked = next((key for key in alike_keys(row.conversation, row.tools) if key in known), None)
+        if i not in reasons:  # a gold question may be asked before the last turn, or with other tools
+            asked = next((key for key in alike_keys(row.conversation) if key in known), None)
             if asked is not None:
                 reasons[i], texts[i] = GOLD_REASONS["contains"], known[asked]
     return without(rows, reasons, repeats=texts)
