@@ -45,13 +45,6 @@ class Example:
         """The messages to answer: system turn, history and the last user turn."""
         return [dict(message) for message in self.messages] or [{"role": "user", "content": self.input}]
 
-    @property
-    def text(self) -> str:
-        """The whole conversation as one text, for systems that read no messages, such as a classifier."""
-        if not self.messages:
-            return self.input
-        return "\n\n".join(str(message["content"]) for message in self.messages if message.get("content"))
-
     def to_dict(self) -> dict[str, Any]:
         """A row for examples.jsonl without empty fields."""
         return {key: value for key, value in asdict(self).items() if value or key in ("id", "input", "target")}
