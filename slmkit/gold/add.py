@@ -11,17 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Unpack
 
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.read_canonical import read_canonical
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.files import to_yaml, write_folder_atomically
 from slmkit.gold.freeze import examples_of, in_order
-from slmkit.gold.frozen_from import frozen_columns
+from slmkit.gold.frozen_from import Reading, frozen_columns
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
 from slmkit.text.identity import questions_of
 from slmkit.text.leakage import find_leaks
-from slmkit.types import AnswersAre, ColumnNames, Example
+from slmkit.types import Example
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,7 @@ def add_to_gold(
     file: Path,
     *,
     data: Path | None = None,
-    text_column: ColumnNames | None = None,
-    label_column: ColumnNames | None = None,
-    passage_column: ColumnNames | None = None,
-    answers_are: AnswersAre | None = None,
-    encoding: str = "auto",
+    **given: Unpack[Reading],
 ) -> Added:
     """Adds the rows of `file` that are in neither the set nor the training `data`.
 
@@ -56,13 +53,6 @@ def add_to_gold(
     Raises: SlmkitError for a label that the set does not have; RefusedError if no row is new.
     """
     gold = read_gold(folder)
-    given = {
-        "text_column": text_column,
-        "label_column": label_column,
-        "passage_column": passage_column,
-        "answers_are": answers_are,
-        "encoding": encoding,
-    }
     found = read_canonical(file, **frozen_columns(gold, file, given))
     left_out = [(row.reason, f"{row.file}:{row.line}") for row in found.dropped]
     existing = [*gold.examples, *gold.dev]

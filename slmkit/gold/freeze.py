@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.documents import passage_id
@@ -22,11 +22,11 @@ from slmkit.data.reading.split_rows import evaluation_files
 from slmkit.data.split import hash_share
 from slmkit.errors import FailedError, RefusedError, SlmkitError, counted
 from slmkit.files import sha256_of, to_yaml, write_folder_atomically
-from slmkit.gold.frozen_from import as_card, read_frozen, relative_names, sources_of
+from slmkit.gold.frozen_from import Reading, as_card, read_frozen, relative_names, sources_of
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
 from slmkit.text.identity import alike_key, question_of, questions_of
 from slmkit.text.leakage import find_leaks
-from slmkit.types import AnswersAre, ColumnNames, Example, Task
+from slmkit.types import Example, Task
 
 _FEWEST_ROWS = 20  # with fewer rows, no part of the data is large enough to hold out
 
@@ -77,14 +77,10 @@ def freeze_once(
     *,
     folder: Path,
     gold: Path | None = None,
-    text_column: ColumnNames | None = None,
-    label_column: ColumnNames | None = None,
-    passage_column: ColumnNames | None = None,
-    answers_are: AnswersAre | None = None,
-    encoding: str = "auto",
     size: int = 200,
     allow_loss: bool = False,
     on_note: OnNote | None = None,
+    **columns: Unpack[Reading],
 ) -> Gold:
     """The gold set of the user's own data: frozen into `folder` the first time, read from there afterwards.
 
@@ -97,14 +93,7 @@ def freeze_once(
     note = on_note or (lambda text: None)
     if gold is not None and (gold / "card.yaml").is_file():
         return read_gold(gold)
-    columns: dict[str, Any] = {
-        "text_column": text_column,
-        "label_column": label_column,
-        "passage_column": passage_column,
-        "answers_are": answers_are,
-        "encoding": encoding,
-    }
-    held_out = [gold] if gold is not None else evaluation_files(data, encoding=encoding)
+    held_out = [gold] if gold is not None else evaluation_files(data, encoding=columns.get("encoding", "auto"))
     sources = sources_of(data, gold)
     if folder.exists():
         return read_frozen(folder, data=data, gold=gold, columns=columns, on_note=note)

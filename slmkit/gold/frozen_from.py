@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from slmkit.data.read_canonical import read_shape
 from slmkit.data.reading.find_files import OnNote, data_files, held_out_files
@@ -15,9 +15,20 @@ from slmkit.errors import SlmkitError, shown
 from slmkit.files import sha256_of
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.recipe.yaml_lines import write_value
+from slmkit.types import AnswersAre, ColumnNames
 
 COLUMNS = ("text_column", "label_column", "passage_column", "answers_are")
 _AUTO: tuple[object, ...] = (None, "auto")
+
+
+class Reading(TypedDict, total=False):
+    """How a table is read, as read_canonical takes it: the columns, what lists in them are, and the encoding."""
+
+    text_column: ColumnNames | None
+    label_column: ColumnNames | None
+    passage_column: ColumnNames | None
+    answers_are: AnswersAre | None
+    encoding: str
 
 
 def as_card(columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from pathlib import Path
+from typing import Unpack
 
+from slmkit.gold.frozen_from import Reading
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.gold.leak_report import Finding, gold_leaks
 from slmkit.statistics.power import power_sentence
 from slmkit.text.identity import loose, questions_of
 from slmkit.text.near_duplicates import near_duplicates
-from slmkit.types import AnswersAre, ColumnNames, Example
+from slmkit.types import Example
 
 _FEWEST_IN_SLICE = 10  # even with 10, the 95% interval of an accuracy of 0.5 is 0.24 to 0.76
 
@@ -23,11 +25,7 @@ def gold_check(
     shots: Path | None = None,
     seeds: Path | None = None,
     documents: Path | None = None,
-    text_column: ColumnNames | None = None,
-    label_column: ColumnNames | None = None,
-    passage_column: ColumnNames | None = None,
-    answers_are: AnswersAre | None = None,
-    encoding: str = "auto",
+    **columns: Unpack[Reading],
 ) -> list[Finding]:
     """All findings about a gold folder: its statistical power, then errors, warnings and notes.
 
@@ -36,13 +34,6 @@ def gold_check(
     Raises: SlmkitError if the set cannot be read; RefusedError if it was changed after freezing.
     """
     gold = read_gold(folder)
-    columns = {
-        "text_column": text_column,
-        "label_column": label_column,
-        "passage_column": passage_column,
-        "answers_are": answers_are,
-        "encoding": encoding,
-    }
     rows = {"training": data, "few-shot": shots, "seed": seeds}
     findings = [
         *_schema(gold),
