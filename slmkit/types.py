@@ -65,7 +65,7 @@ class Answer:
     confidence: float | None = None  # probability of this answer according to the system; None if unknown
     target_logprob: float | None = None  # log-probability of the target given the input, if requested
     target_tokens: int = 0
-    thinking: str = ""  # what a reasoning model wrote before the answer; no metric sees it
+    thinking: str | None = None  # what a reasoning model wrote before `text`; None: still in `text`, if any
 
 
 @dataclass(frozen=True)

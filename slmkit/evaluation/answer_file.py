@@ -33,8 +33,9 @@ class AnswerFile:
             self._read(json.loads(line))
 
     def add(self, system: str, answer: Answer) -> None:
-        """Appends an answer; an unpaired surrogate, which UTF-8 cannot hold, becomes a "?"."""
-        answer = replace(answer, text=answer.text.encode("utf-8", "replace").decode("utf-8"))
+        """Appends an answer; an unpaired surrogate, which UTF-8 cannot hold, becomes a "?" in each of its texts."""
+        thinking = None if answer.thinking is None else _encodable(answer.thinking)
+        answer = replace(answer, text=_encodable(answer.text), thinking=thinking, error=_encodable(answer.error))
         self.answers[system, answer.example_id] = answer
         self._append({"system": system, **asdict(answer)})
 
@@ -59,7 +60,7 @@ class AnswerFile:
         self._append({"system": system, "given": message})
 
     def has_answer(self, system: str, example: Example) -> bool:
-        """Whether the system has answered the example; an error is no answer."""
+        """Whether the system has answered the example; an error is not an answer."""
         answer = self.answers.get((system, example.id))
         return answer is not None and not answer.error
 
@@ -81,10 +82,14 @@ class AnswerFile:
             self.answers[name, row["example_id"]] = answer_from_row(row)
 
     def _append(self, row: dict[str, Any]) -> None:
-        with open(self.path, "a", encoding="utf-8") as file:
+        with open(self.path, "a", encoding="utf-8", errors="replace") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def answer_from_row(row: Mapping[str, Any]) -> Answer:
     """The answer in a row of JSON."""
     return Answer(**{**row, "passages": tuple(row["passages"])})
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

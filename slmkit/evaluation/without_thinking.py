@@ -13,17 +13,20 @@ IN_THINKING = "inside its thinking"  # in the error of an answer that never got 
 def without_thinking(example: Example, answer: Answer, *, prompt_end: str = "") -> Answer:
     """The answer with its thinking moved to `thinking`; one that ends inside its thinking becomes an error.
 
+    An answer whose `thinking` is not None has been split already, and stays as it is.
     prompt_end: the end of the prompt, which may open the thinking: an answer that was cut then is all thinking, while
     one that the model ended without a closing tag is its answer. An example whose target has thinking tags asks for
     the thinking, so its answer stays as it is.
     """
-    if answer.error or answer.thinking or any(map(has_thinking_tags, (example.target, *example.aliases))):
+    if answer.error or answer.thinking is not None:
         return answer
-    opened = "" if answer.stopped else open_tag(prompt_end)
-    text, thinking, is_cut = split_thinking(opened + answer.text)
+    if any(map(has_thinking_tags, (example.target, *example.aliases))):
+        return replace(answer, thinking="")
+    tag = open_tag(prompt_end)
+    text, thinking, is_cut = split_thinking(("" if answer.stopped else tag) + answer.text, opened=bool(tag))
     if is_cut:
         return replace(answer, text="", thinking=thinking, stopped=False, error=thinking_error(answer.stopped))
-    return replace(answer, text=text, thinking=thinking) if text != answer.text else answer
+    return replace(answer, text=text, thinking=thinking)
 
 
 def thinking_error(stopped: bool) -> str:

@@ -92,7 +92,7 @@ class _Learned:
     request: ChatRequest = field(default_factory=ChatRequest)
     notes: list[str] = field(default_factory=list)
     remarks: Counter[str] = field(default_factory=Counter)  # what replies held beside their answers
-    waits_until: float = 0.0  # the end of the wait that the console was last told of
+    waits_until: float = 0.0  # the end of the wait that the console last reported
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -179,7 +179,7 @@ class _Endpoint:
             completion_tokens=completion_tokens,
             stopped=not problem and reply.finish_reason not in _CUT,
             error=problem,
-            thinking=reply.thinking,
+            thinking=reply.thinking or None,
         )
         return without_thinking(question, answer)
 
@@ -220,7 +220,7 @@ class _Endpoint:
             ) from None
 
     def _say_wait(self, seconds: float, reason: str) -> None:
-        """Tells the console of a long wait, once for all requests that wait together."""
+        """Reports a long wait on the console, once for all requests that wait together."""
         end = time.monotonic() + seconds
         with self.learned.lock:
             if seconds < _WAIT_WORTH_SAYING or end < self.learned.waits_until + _WAIT_WORTH_SAYING:
@@ -268,7 +268,7 @@ def _client(url: str, **options: Any) -> httpx.Client:
 
     try:
         return httpx.Client(**options)
-    except (ImportError, ValueError) as error:  # a proxy of the environment that needs a package, or is no url
+    except (ImportError, ValueError) as error:  # a proxy of the environment that needs a package, or is not a url
         fix = "check the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
         raise FailedError(f"the proxy cannot be used: {error}", where=url, fix=fix) from None
 

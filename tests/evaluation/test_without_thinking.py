@@ -71,3 +71,23 @@ def test_thinking_that_the_prompt_opens_is_told_apart_too(text, stopped, expecte
     answer = without_thinking(QUESTIONS[0], Answer("e0", text, stopped=stopped), prompt_end="<|assistant|>\n<think>\n")
     assert (answer.text, answer.thinking) == expected
     assert bool(answer.error) == (expected[0] == "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<think>\n\n</think>\n\nClose it with\n</think>. Done", "</think>\n<think>is a tag</think>", "a <think> tag"],
+)
+def test_an_answer_is_split_once_however_often_it_is_asked_for(text):
+    once = without_thinking(QUESTIONS[0], Answer("e0", text))
+    assert without_thinking(QUESTIONS[0], once) == once
+    assert once.text.startswith(("Close it with", "<think>is", "a <think>"))
+
+
+def test_unpaired_surrogates_in_any_text_of_an_answer_do_not_stop_the_run(tmp_path):
+    file = AnswerFile(tmp_path / "answered.jsonl")
+    file.add("s", Answer("e0", "\ud83d", thinking="hm \ud83d"))
+    file.add("s", Answer("e1", "", error="no \ud83d"))
+    file.add_notes("s", ["a \ud83d"])
+    again = AnswerFile(file.path)
+    assert again.answers == file.answers and again.answers["s", "e0"].thinking == "hm ?"
+    assert again.answers["s", "e1"].error == "no ?" and again.notes == {"s": ["a ?"]}

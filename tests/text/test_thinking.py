@@ -23,7 +23,7 @@ TAGS = [
 def test_thinking_in_tags_is_split_from_the_answer(first, last):
     assert split_thinking(f"\n{first}\nThe barn?\n{last}\n\n the attic") == ("the attic", "The barn?", False)
     assert split_thinking(f"{first}The barn") == ("", "The barn", True)
-    assert split_thinking(f"The barn?{last}the attic")[0] == "the attic"  # the prompt had the opening tag
+    assert split_thinking(f"The barn?{last}the attic", opened=True)[0] == "the attic"
     assert has_thinking_tags(first) and has_thinking_tags(last)
 
 
@@ -36,6 +36,11 @@ def test_thinking_in_tags_is_split_from_the_answer(first, last):
         ("<think>a</think>attic <think>is a tag", ("attic <think>is a tag", "a", False)),
         ("the tag <think> opens and </think> closes", ("the tag <think> opens and </think> closes", "", False)),
         ("<thinking>a</think>attic", ("", "a</think>attic", True)),
+        ("barn?\n</think>\n\nattic", ("attic", "barn?", False)),
+        ("barn?</think>\nattic", ("attic", "barn?", False)),
+        ("Is </think> the end?\n</think>attic", ("attic", "Is </think> the end?", False)),
+        ("The tag </think> ends it.", ("The tag </think> ends it.", "", False)),
+        ("It ends with </think>", ("It ends with </think>", "", False)),
         ("  attic \n", ("  attic \n", "", False)),
         ("<thinker>attic", ("<thinker>attic", "", False)),
         ("", ("", "", False)),
