@@ -8,10 +8,10 @@ from slmkit.text.words import ALPHABETS, CJK
 
 _CLOSING = "\"'”’)\\]」』）】》〉〕»"
 _OPENING = "\"'“‘(\\[「『（【《〈〔«¿¡"
-_END = re.compile(
-    rf"[.!?…؟]+[{_CLOSING}]*(?=\s+[{_OPENING}]*(?P<next>[^\W_]))"  # if next is a capital, a digit, or has no case
+_END = re.compile(  # a run of signs is tried once, from its start (?<!…) and whole (++): time linear in the text
+    rf"(?<![.!?…؟])[.!?…؟]++[{_CLOSING}]*+(?=\s+[{_OPENING}]*(?P<next>[^\W_]))"  # a capital, a digit, or no case
     rf"|[。！？｡]+(?:[{_CLOSING}]+(?![ぁ-ゖ])|(?![{_CLOSING}]))"  # no space follows; 「はい。」と is one sentence
-    rf"|(?<=[{CJK}])[!?]+[{_CLOSING}]*(?=[{_OPENING}]*[{CJK}])"
+    rf"|(?<=[{CJK}])[!?]++[{_CLOSING}]*+(?=[{_OPENING}]*[{CJK}])"
     rf"|[।॥۔։።፧។៕။།༎]+[{_CLOSING}]*"  # Hindi, Urdu, Armenian, Amharic, Khmer, Burmese, Tibetan
     rf"|(?<=[{ALPHABETS}])(?=\s+[{ALPHABETS}])"  # Thai has no such sign: a space ends a clause
 )

@@ -1,5 +1,7 @@
 """Sentences end where each script says so, and no character is lost."""
 
+import time
+
 import pytest
 
 from slmkit.text.sentences import split_sentences
@@ -36,3 +38,14 @@ def test_sentences_of_unspaced_scripts_need_no_space(sentences):
 
 def test_thai_clauses_end_at_a_space():
     assert split_sentences("แมวชอบปลา หมาชอบเนื้อ 2 ชิ้น") == ["แมวชอบปลา", "หมาชอบเนื้อ 2 ชิ้น"]
+
+
+@pytest.mark.parametrize("text", ["." * 100_000, "!" * 100_000, "猫!" + '"' * 100_000, "." + " " * 100_000 + "-"])
+def test_long_runs_of_signs_take_a_moment(text):
+    start = time.perf_counter()
+    assert split_sentences(text) == [text]
+    assert time.perf_counter() - start < 2  # minutes, if each sign of the run were tried as its start
+
+
+def test_runs_of_signs_end_one_sentence():
+    assert split_sentences("Why?!... Yes!!! 猫!?犬") == ["Why?!...", "Yes!!!", "猫!?", "犬"]
