@@ -13,7 +13,7 @@ import unicodedata
 from typing import NamedTuple
 
 from slmkit.metrics._text import compatible
-from slmkit.text.words import UNSPACED
+from slmkit.text.words import UNSPACED, combining_marks
 
 _ASCII = re.compile(r"[a-z0-9]+")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -55,7 +55,7 @@ def has_terms(text: str, phrase: str) -> bool:
     return all(term in folded for term in wanted) and f" {' '.join(wanted)} " in f" {' '.join(terms(text))} "
 
 
-def count_words(text: str) -> int:
+def count_lettered_pieces(text: str) -> int:
     """What stands between spaces and has a letter or digit; "iPhone 黑猫" has 3, one per character without spaces."""
     pieces = text.split() if text.isascii() else _patterns().piece.findall(text)
     return sum(any(map(str.isalnum, piece)) for piece in pieces)
@@ -77,8 +77,8 @@ class _Patterns(NamedTuple):
 
 @functools.cache
 def _patterns() -> _Patterns:
-    marks = "".join(chr(code) for code in range(0x300, 0xFFFF) if unicodedata.category(chr(code)).startswith("M"))
-    marks += "\U0001e944-\U0001e94a\U000e0100-\U000e01ef\u200c\u200d"  # joiners are letters in Persian and Hindi
+    # Joiners are letters in Persian and Hindi.
+    marks = combining_marks() + "\U000e0100-\U000e01ef\u200c\u200d"
     character = f"[{UNSPACED}][{marks}]*"
     letter = f"[^\\W_{UNSPACED}]"
     return _Patterns(

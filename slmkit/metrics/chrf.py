@@ -26,8 +26,11 @@ def chrf(example: Example, answer: Answer) -> float:
 def corpus_chrf(examples: Sequence[Example], answers: Sequence[Answer]) -> float:
     """chrF of the whole set: n-gram counts are summed before the F-score, as papers report it.
 
-    targets "the cat" and "a dog", answers "the cats" and "dogs" -> 0.84, while the mean of chrf is 0.71.
+    targets "the cat" and "a dog", answers "the cats" and "dogs" -> 0.84, while the mean of chrf is 0.71. If no target
+    and no answer has a text, 1.0, as nothing equals nothing.
     """
+    if not any(text.strip() for e, a in zip(examples, answers, strict=True) for text in (a.text, *accepted(e))):
+        return 1.0
     texts = [_nfc(answer.text) for answer in answers]
     references = zip_longest(*(map(_nfc, accepted(example)) for example in examples))
     return float(_chrf().corpus_score(texts, [list(row) for row in references]).score) / 100

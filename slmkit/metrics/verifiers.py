@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from slmkit.metrics._words import count_words, has_terms, terms
+from slmkit.metrics._words import count_lettered_pieces, has_terms, terms
 from slmkit.types import Answer, Example, NonNegativeInt
 
 
@@ -18,7 +18,7 @@ def word_count(
 
     Words are what stands between spaces and has a letter or digit; in Chinese, Japanese and Thai each character.
     """
-    count = count_words(answer.text)
+    count = count_lettered_pieces(answer.text)
     return float(count > 0 and count >= at_least and (at_most is None or count <= at_most))
 
 

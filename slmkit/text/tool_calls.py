@@ -35,7 +35,7 @@ def answer_message(text: str, *, has_tools: bool) -> dict[str, Any]:
 def _calls_in(text: str) -> list[dict[str, Any]]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     calls = found if isinstance(found, list) else [found]
     is_call = all(isinstance(call, dict) and set(call) == {"name", "arguments"} for call in calls)

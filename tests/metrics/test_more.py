@@ -81,6 +81,7 @@ def test_chrf_equals_that_of_sacrebleu():
     examples, answered = pairs(("the cat", "the cats"), ("a dog", "dogs"))
     expected = sacrebleu.corpus_chrf(["the cats", "dogs"], [["the cat", "a dog"]]).score / 100
     assert corpus_chrf(examples, answered) == pytest.approx(expected)
+    assert one(chrf, "", "") == corpus_chrf(*pairs(("", ""))) == 1.0  # as of the other metrics: nothing equals nothing
 
 
 def test_json_that_the_schema_rejects_scores_0(tmp_path):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from slmkit.text.tool_calls import calls_text
+from slmkit.text.tool_calls import answer_message, calls_text
 
 CALL = {"name": "find", "arguments": {"room": 3}}
 
@@ -29,3 +29,8 @@ def test_a_call_is_its_name_and_its_arguments_as_an_object(call):
 def test_arguments_that_are_cut_stay_as_they_are_and_missing_ones_are_empty(arguments, expected):
     text = calls_text([{"function": {"name": "find", "arguments": arguments}}])
     assert json.loads(text) == {"name": "find", "arguments": expected}
+
+
+def test_an_answer_of_many_brackets_is_a_text():
+    text = "[" * 100_000
+    assert answer_message(text, has_tools=True) == {"role": "assistant", "content": text}

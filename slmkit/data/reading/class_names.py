@@ -76,9 +76,12 @@ def _of_class(names: list[str]) -> Callable[[Any], Any]:
 
 
 def _of_list(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def renamed(key: str, part: Any) -> Any:
+        return [inner({key: one})[key] for one in part] if isinstance(part, list) else part
+
     def listed(value: Any) -> Any:
         if isinstance(value, dict):  # a sequence of records is stored as a record of lists
-            return {key: [inner({key: one})[key] for one in part] for key, part in value.items()}
+            return {key: renamed(key, part) for key, part in value.items()}
         return [inner(one) for one in value] if isinstance(value, list) else value
 
     return listed
