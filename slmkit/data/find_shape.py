@@ -57,7 +57,7 @@ def find_shape(
     }
     _check_apart(rows, sources)
     is_plain = all(source.is_column for source in sources.values()) and "document" not in sources
-    if not sources and (known := known_shape(columns)):
+    if not sources and (known := known_shape(columns, rows)):
         return known
     if is_plain and (known := made_shape(rows, columns, sources)):
         return known

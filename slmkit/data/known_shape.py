@@ -6,19 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from slmkit.data.cell import as_text, is_empty
 from slmkit.data.columns.column_source import Source
 from slmkit.data.columns.function_calls import find_function_calls
 from slmkit.data.columns.judged_pairs import find_judged_pairs
 from slmkit.data.columns.multiple_choice import find_multiple_choice
 from slmkit.data.reading.read import Row
 from slmkit.data.shape import Kind, Shape
-from slmkit.errors import all_quoted
+from slmkit.errors import SlmkitError, all_quoted
 
-_VERDICTS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+_GOOD = ("true", "1", "yes", "good", "up", "thumbsup", "desirable", "👍")
+_BAD = ("false", "0", "-1", "no", "bad", "down", "thumbsdown", "undesirable", "👎")
+_VERDICTS = dict.fromkeys(_GOOD, True) | dict.fromkeys(_BAD, False)
+_VERDICT_SHARE = 0.5  # of the first labels must be verdicts
 
 
-def known_shape(columns: Mapping[str, Any]) -> Shape | None:
-    """The shape that the column names alone determine, or None."""
+def known_shape(columns: Mapping[str, Any], rows: Sequence[Row]) -> Shape | None:
+    """The shape that the column names determine, or None; the rows tell whether a label judges its completion.
+
+    Raises: SlmkitError if a label beside a completion has two values that may be good and bad.
+    """
 
     def shape(kind: Kind, *roles: str) -> Shape:
         return Shape(kind, {column: column for column in roles})
@@ -46,8 +53,9 @@ def known_shape(columns: Mapping[str, Any]) -> Shape | None:
     if find_function_calls(columns, text_column=None, label_column=None):
         return None  # also if the columns are called prompt and completion
     if "prompt" in columns and "completion" in columns:
-        if str(columns.get("label")).lower() in _VERDICTS:  # true and false, in CSV as text, or 1 and 0
-            return replace(shape("kto", "prompt", "completion", "label"), remake=lambda row, gaps: [_judged(row)])
+        if verdicts := _verdicts(rows):
+            kto = shape("kto", "prompt", "completion", "label")
+            return replace(kto, remake=lambda row, gaps: [_judged(row, verdicts)])
         return shape("prompt_completion", "prompt", "completion")
     if "instruction" in columns and ("output" in columns or is_list_of("instances", "output")):
         output = "output" if "output" in columns else "instances"
@@ -79,11 +87,33 @@ def made_shape(rows: Sequence[Row], columns: Mapping[str, Any], sources: Mapping
     return None
 
 
-def _judged(row: Row) -> Row:
+def _verdicts(rows: Sequence[Row]) -> dict[str, bool]:
+    """What the labels of completions mean; {} if they are no verdicts. Raises: SlmkitError if they may be some."""
+    labels = [_verdict(row.values["label"]) for row in rows if not is_empty(row.values.get("label"))]
+    known = sum(label in _VERDICTS for label in labels)
+    values = sorted(set(labels))
+    if labels and known >= _VERDICT_SHARE * len(labels) and (known == len(labels) or len(values) != 2):
+        return {label: good for label, good in _VERDICTS.items() if label != "0" or "-1" not in values}  # 0: neither
+    if len(values) == 2:
+        raise SlmkitError(
+            f"'label' is {' or '.join(map(repr, values))}, which may say that a completion is good or bad",
+            where=rows[0].where,
+            fix="write true or false in 'label', or, if it says something else, read the pairs without it:"
+            " text_column=prompt label_column=completion",
+        )
+    return {}
+
+
+def _verdict(label: Any) -> str:
+    """A label as _VERDICTS writes it: "Thumbs_Up" as "thumbsup", 1.0 and "1.0" as "1"."""
+    text = "".join(as_text(label).lower().split()).replace("_", "").removesuffix(".0")
+    return text.replace("thumbs-", "thumbs")
+
+
+def _judged(row: Row, verdicts: Mapping[str, bool]) -> Row:
     """A row of KTO with its label as true or false."""
     label = row.values.get("label")
-    known = _VERDICTS.get(str(label).strip().lower(), label)
-    return row if known is label else row._replace(values={**row.values, "label": known})
+    return row._replace(values={**row.values, "label": verdicts.get(_verdict(label), label)})
 
 
 def _squad_questions(row: Row) -> list[Row]:

@@ -226,6 +226,30 @@ def test_kto_labels_are_read_in_every_form(label):
     assert found.values["label"] is (str(label).lower() in ("true", "1", "1.0"))
 
 
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [("good", "bad"), ("Yes", "no"), ("up", "down"), (1, -1), ("1.0", "-1.0"), ("thumbs_up", "thumbs_down"),
+     ("desirable", "undesirable")],
+)  # fmt: skip
+def test_kto_labels_may_be_words_for_good_and_bad(good, bad):
+    found = all_of([{"prompt": f"p{i}", "completion": "ho", "label": one} for i, one in enumerate((bad, good, bad))])
+    assert [one.values["label"] for one in found] == [False, True, False]
+
+
+def test_two_other_values_beside_a_completion_are_refused_and_the_fix_reads_the_pairs():
+    judged = [{"prompt": f"p{i}", "completion": "ho", "label": one} for i, one in enumerate(("fine", "poor", "fine"))]
+    with pytest.raises(SlmkitError, match="'fine' or 'poor'") as caught:
+        find_shape(rows(*judged))
+    assert "text_column=prompt label_column=completion" in caught.value.fix
+    assert len(all_of(judged, text_column="prompt", label_column="completion")) == 3
+    many = [{**row, "label": topic} for row, topic in zip(judged, ("law", "art", "sport"), strict=True)]
+    assert find_shape(rows(*many)).kind == "prompt_completion"
+    (neutral,) = rows({"prompt": "p", "completion": "ho", "label": 0})
+    shape = find_shape([*rows({**judged[0], "label": 1}, {**judged[0], "label": -1}), neutral])
+    with pytest.raises(RowFault, match="not true or false"):
+        convert(parts_of(neutral, shape)[0], shape)
+
+
 @pytest.mark.parametrize("missing", [float("nan"), None, "", []])
 def test_a_missing_answer_is_no_label(missing):
     shape = find_shape(rows(*({"text": f"t{i}", "label": "ab"[i % 2]} for i in range(8))))

@@ -20,7 +20,7 @@ from slmkit.data.canonical_row import RowFault
 from slmkit.data.cell import as_prose, as_text, is_empty
 from slmkit.data.columns.column_path import parsed
 from slmkit.data.reading.read import Row
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, all_quoted
 
 TEXT, LETTER = "question with its options", "letter of the right option"  # the columns that are made
 
@@ -33,7 +33,10 @@ _ANSWERS = ("answer", "answerkey", "answer_key", "correct_answer", "correct", "c
             "cop", "labels")  # fmt: skip
 _COLUMN = re.compile(r"(option|choice|ending|sol|op|opt|alternative|answer)[_ ]?(\d|[a-h])", re.IGNORECASE)
 _LETTER = re.compile(r"\(?([A-Za-z])[).:]?")
-_CLEAR_SHARE = 0.9  # of the first rows must have an answer among the options
+_BETWEEN = re.compile(r"[,;/|&]|\band\b")  # several right options
+_CLEAR_SHARE = 0.9  # of the first rows must have one option as answer, or no other column of answers is looked at
+_LEAST_SHARE = 0.5  # with fewer of them, a file is refused
+_SOME_SHARE = 0.1  # with fewer answers among the options, the columns are no multiple choice
 
 
 class _Options(NamedTuple):
@@ -55,7 +58,7 @@ class MultipleChoice:
         """The row with the columns TEXT and LETTER. Raises: RowFault."""
         values = _flat(row.values)
         options = _options(values, self.options)
-        if len(options.texts) < 2:
+        if sum(map(bool, options.texts)) < 2:
             raise RowFault("fewer than two options")
         if len(options.texts) > len(string.ascii_uppercase):
             raise RowFault("more than 26 options")
@@ -64,21 +67,19 @@ class MultipleChoice:
             raise RowFault(f"empty {self.question[0]}")
         if is_empty(values.get(self.answer)):
             raise RowFault(f"empty {self.answer}")
-        right = _READINGS[self.reading](as_text(values[self.answer]), options, self.options)
-        if right is None:
-            raise RowFault(f"{self.answer} is none of the options")
+        right = _right(self.reading, values[self.answer], options, self.options)
+        if len(right) != 1:
+            raise RowFault("several right options" if right else f"{self.answer} is none of the options")
         question = "\n".join(
             as_prose(values[column]) if len(self.question) == 1 else f"{column}: {as_prose(values[column])}"
             for column in asked
         )
         passage = as_prose(values.get(self.passage)) if self.passage else ""
         listed = "\n".join(
-            f"{letter}. {text}"
-            for letter, text in zip(string.ascii_uppercase, options.texts, strict=False)
-            if text or options.labels
+            f"{letter}. {text}" for letter, text in zip(string.ascii_uppercase, options.texts, strict=False) if text
         )
         text = "\n\n".join(part for part in (passage, question, listed) if part)
-        return row._replace(values={**row.values, TEXT: text, LETTER: string.ascii_uppercase[right]})
+        return row._replace(values={**row.values, TEXT: text, LETTER: string.ascii_uppercase[right[0]]})
 
 
 def find_multiple_choice(
@@ -88,7 +89,7 @@ def find_multiple_choice(
     flat = [_flat(row.values) for row in rows]
     columns = {**_flat(columns)}
     lower = {column.lower(): column for column in columns}
-    options = _option_columns(columns)
+    options = _option_columns(columns, dict.fromkeys(column for values in flat for column in values))
     if not options:
         return None
     if text_column is not None:
@@ -102,59 +103,101 @@ def find_multiple_choice(
         return None
     passage = next((lower[name] for name in _PASSAGES if isinstance(columns.get(lower.get(name, "")), str)), None)
     candidates = [label_column] if label_column else [lower[name] for name in _ANSWERS if name in lower]
-    for answer in candidates:
-        if answer in options or answer in question:
-            continue
-        reading = _reading(flat, options, answer, where=rows[0].where)
-        if reading:
-            return MultipleChoice(question, options, answer, reading, passage if passage not in question else None)
+    for share in (_CLEAR_SHARE, _SOME_SHARE):
+        for answer in candidates:
+            if answer in options or answer in question:
+                continue
+            reading = _reading(flat, options, answer, share, question=question[0], where=rows[0].where)
+            if reading:
+                return MultipleChoice(question, options, answer, reading, passage if passage not in question else None)
     return None
 
 
-def _option_columns(columns: Mapping[str, Any]) -> tuple[str, ...]:
+def _option_columns(columns: Mapping[str, Any], every: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns with the options; `every` has also the empty columns, which keep the letters of those after them."""
     for column, value in columns.items():
         if column.lower() in _OPTIONS and len(_options_in(value).texts) > 1:
             return (column,)
-    letters = [letter for letter in string.ascii_uppercase if letter in columns or letter.lower() in columns]
+    letters = [letter for letter in string.ascii_uppercase if letter in every or letter.lower() in every]
     run = [letter for i, letter in enumerate(letters) if letter == string.ascii_uppercase[i]]
-    if len(run) > 1:
-        return tuple(letter if letter in columns else letter.lower() for letter in run)
+    lettered = tuple(letter if letter in every else letter.lower() for letter in run)
+    if sum(column in columns for column in lettered) > 1:
+        return lettered
     stems: dict[str, list[str]] = {}
-    for column in columns:
+    for column in every:
         if match := _COLUMN.fullmatch(column):
             stems.setdefault(match[1].lower(), []).append(column)
     for stem, found in stems.items():
-        if len(found) > (2 if stem == "answer" else 1):  # two answers are more often a pair to prefer one of
+        filled = sum(column in columns for column in found)
+        if filled > (2 if stem == "answer" else 1):  # two answers are more often a pair to prefer one of
             return tuple(sorted(found))
     return ()
 
 
-def _reading(rows: Sequence[Mapping[str, Any]], columns: tuple[str, ...], answer: str, *, where: str) -> str | None:
-    """The one reading under which the answers of the first rows name options; None if there is none."""
-    filled = [row for row in rows if not is_empty(row.get(answer)) and not isinstance(row[answer], list | dict)]
+def _reading(
+    rows: Sequence[Mapping[str, Any]],
+    columns: tuple[str, ...],
+    answer: str,
+    share: float,
+    *,
+    question: str,
+    where: str,
+) -> str | None:
+    """The one reading under which this share of the first rows' answers names options; None if there is none."""
+    filled = [row for row in rows if not is_empty(row.get(answer)) and not isinstance(row[answer], dict)]
     if not filled:
         return None
-    texts = [as_text(row[answer]) for row in filled]
     options = [_options(row, columns) for row in filled]
-    named: dict[str, list[int | None]] = {}
-    for reading, find in _READINGS.items():
-        found = [find(text, one, columns) for text, one in zip(texts, options, strict=True)]
-        if sum(place is not None for place in found) >= _CLEAR_SHARE * len(filled):
+    named: dict[str, list[list[int]]] = {}
+    for reading in _READINGS:
+        found = [_right(reading, row[answer], one, columns) for row, one in zip(filled, options, strict=True)]
+        if sum(map(bool, found)) >= share * len(filled):
             named[reading] = found
     if not named:
         return None
-    most = max(sum(place is not None for place in found) for found in named.values())
-    best = {reading: found for reading, found in named.items() if sum(p is not None for p in found) == most}
-    first, *others = best
-    differing = [other for other in others if best[other] != best[first]]
-    if not differing or first in ("label", "column"):
-        return first
-    values = sorted(set(texts))[:5]
-    raise SlmkitError(
-        f"the answers in {answer!r} ({', '.join(values)}) can be {_SAID[first]} or {_SAID[differing[0]]}",
-        where=where,
-        fix=f"write the letter of the right option (A, B, …) or its text in {answer!r}",
-    )
+    most = max(sum(map(bool, found)) for found in named.values())
+    first, *others = [reading for reading, found in named.items() if sum(map(bool, found)) == most]
+    if most < _CLEAR_SHARE * len(filled):  # many bad answers: one reading must explain all that the others explain
+        others = [other for other in named if other != first and _explains(named[other], named[first])]
+    differing = [other for other in others if named[other] != named[first]]
+    if differing and first not in ("label", "column"):
+        values = sorted({as_text(row[answer]) for row in filled})[:5]
+        raise SlmkitError(
+            f"the answers in {answer!r} ({', '.join(values)}) can be {_SAID[first]} or {_SAID[differing[0]]}",
+            where=where,
+            fix=f"write the letter of the right option (A, B, …) or its text in {answer!r}",
+        )
+    usable = sum(len(right) == 1 for right in named[first])
+    if usable < _LEAST_SHARE * len(filled):
+        several = sum(len(right) > 1 for right in named[first])
+        none = len(filled) - usable - several
+        raise SlmkitError(
+            f"of {len(filled):,} answers in {answer!r}, {several:,} name several right options and {none:,} none of"
+            f" the options in {all_quoted(columns)}",
+            where=where,
+            fix=f"write the letter of the one right option (A, B, …) in {answer!r}, or read the questions without"
+            f" their options: text_column='{{{question}}}' label_column={answer}",
+        )
+    return first
+
+
+def _explains(one: Sequence[list[int]], other: Sequence[list[int]]) -> bool:
+    """Whether a reading finds options in rows where another finds none, and is not only a rare chance."""
+    more = any(places and not others for places, others in zip(one, other, strict=True))
+    return more and sum(map(bool, one)) >= _LEAST_SHARE * sum(map(bool, other))
+
+
+def _right(reading: str, answer: Any, options: _Options, columns: Sequence[str]) -> list[int]:
+    """The places of the options that an answer names: one, or several; [] if it names something else too."""
+    if isinstance(answer, str) and isinstance(inner := parsed(answer), list):
+        answer = inner  # a list in a CSV file
+    find = _READINGS[reading]
+    texts = list(map(as_text, answer)) if isinstance(answer, list) else [as_text(answer)]
+    places = [find(text, options, columns) for text in texts]
+    if places == [None]:
+        places = [find(part.strip(), options, columns) for part in _BETWEEN.split(texts[0])]
+    found = [place for place in places if place is not None and options.texts[place]]
+    return found if len(found) == len(places) == len(set(found)) else []
 
 
 def _by_label(answer: str, options: _Options, columns: Sequence[str]) -> int | None:
@@ -200,12 +243,14 @@ _SAID = {"letter": "letters", "text": "texts of options", "from 0": "numbers fro
 
 
 def _options(values: Mapping[str, Any], columns: tuple[str, ...]) -> _Options:
+    """The options of a row. Empty ones are "", so that those after them keep their letters; none are at the end."""
     if len(columns) == 1:
-        return _options_in(values.get(columns[0]))
-    texts = ["" if is_empty(values.get(column)) else as_text(values[column]) for column in columns]
+        texts, labels = _options_in(values.get(columns[0]))
+    else:
+        texts, labels = [_option(values.get(column)) for column in columns], []
     while texts and not texts[-1]:
         texts.pop()
-    return _Options(texts, [])
+    return _Options(texts, labels[: len(texts)])
 
 
 def _options_in(value: Any) -> _Options:
@@ -214,18 +259,21 @@ def _options_in(value: Any) -> _Options:
         value = parsed(value)  # a list in a CSV file
     if isinstance(value, dict) and isinstance(value.get("text"), list):
         labels = value.get("label")
-        return _Options([as_text(text) for text in value["text"]], list(map(str, labels)) if labels else [])
+        return _Options(list(map(_option, value["text"])), list(map(str, labels)) if labels else [])
     if isinstance(value, dict) and len(value) > 1 and all(len(key) <= 2 for key in value):
-        filled = {key: text for key, text in value.items() if not is_empty(text)}
-        return _Options([as_text(text) for text in filled.values()], list(filled))
+        return _Options(list(map(_option, value.values())), list(value))
     if not isinstance(value, list):
         return _Options([], [])
     if all(isinstance(option, dict) and isinstance(option.get("text"), str) for option in value):
         labels = [str(option.get("label", option.get("key", ""))) for option in value]
-        return _Options([as_text(option["text"]) for option in value], labels if all(labels) else [])
+        return _Options([_option(option["text"]) for option in value], labels if all(labels) else [])
     if any(isinstance(option, dict | list) for option in value):
         return _Options([], [])
-    return _Options([as_text(option) for option in value], [])
+    return _Options(list(map(_option, value)), [])
+
+
+def _option(value: Any) -> str:
+    return "" if is_empty(value) else as_text(value)
 
 
 def _flat(values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -35,7 +35,7 @@ class RowParts:
     def rows(self, row: Row, *, gaps: Counter[str] | None = None) -> list[Row]:
         """The rows made from one, with each made value in the column of its source's name.
 
-        `gaps` counts the empty columns beside filled ones.
+        `gaps` counts the empty columns beside filled ones of a text; a record as label keeps them as null.
         Raises: RowFault if two lists that belong together differ in length.
         """
         values, sources = row.values, self.sources
@@ -70,7 +70,7 @@ class RowParts:
             values = [found.get(path) for path in source.paths]
             value = source.answer(values) if role == "label" else source.text(values)
             made[source.name] = value
-            if gaps is not None and len(values) > 1 and value is not None:
+            if gaps is not None and role != "label" and len(values) > 1 and value is not None:
                 gaps.update(path for path, one in zip(source.paths, values, strict=True) if is_empty(one))
         return row._replace(values={**row.values, **made})
 

@@ -108,6 +108,10 @@ def test_gaps_in_a_template_are_counted_and_a_label_with_a_gap_is_dropped(tmp_pa
     assert [row.target for row in found.rows] == [f"z{i}-w" for i in range(5)]
     assert [row.reason for row in found.dropped] == ["empty {c}-{d}"]
     assert any("b in 2" in note for note in notes)
+    notes.clear()
+    found = read_canonical(file, text_column="a", label_column=["b", "c"], on_note=notes.append)
+    assert found.rows[0].target == '{"b": null, "c": "z0"}'
+    assert not any("left out" in note for note in notes)  # the record holds the empty column as null
 
 
 def test_one_and_one_point_zero_are_not_two_labels(tmp_path):

@@ -88,3 +88,67 @@ def test_choices_of_a_server_are_no_options():
         {"prompt": f"p{i}", "choices": [{"index": 0, "message": {}}, {"index": 1}], "answer": "x"} for i in (0, 1)
     ]
     assert find_shape(rows(*values)).kind == "input_target"
+
+
+def lettered(answer, **cells):
+    return {"question": f"q{answer}", **dict(zip("ABCD", "wxyz", strict=True)), "answer": answer, **cells}
+
+
+def made(values, shape):
+    """The text and the letter of each usable row, and the reasons why others are dropped."""
+    found = []
+    for row in rows(*values):
+        try:
+            found += [(one.input, one.target) for part in parts_of(row, shape) for one in convert(part, shape)]
+        except RowFault as fault:
+            found.append(str(fault))
+    return found
+
+
+def test_an_empty_right_option_is_dropped_and_those_after_it_keep_their_letters():
+    values = [*map(lettered, "ABCDABCDAB"), lettered("C", C=""), lettered("D", C="")]
+    *_, dropped, kept = made(values, find_shape(rows(*values)))
+    assert dropped == "answer is none of the options"
+    assert kept == ("qD\n\nA. w\nB. x\nD. z", "D")
+    values = [lettered(one, C="") for one in "ABD"]
+    assert letters(values) == "ABD"  # also if the column is empty in all rows
+    values = [{"question": "q", **{f"option{i}": one for i, one in enumerate(("x", "", "z"), 1)}, "answer": 3}]
+    assert letters(values) == "C"
+
+
+@pytest.mark.parametrize(
+    "options", [["x", "", "z"], ["x", None, "z"], {"A": "x", "B": "", "C": "z"}, {"text": ["x", None, "z"]}]
+)
+def test_an_empty_option_in_a_list_is_no_option(options):
+    values = [*asked(*"ABCACACACA"), *asked("B", "C", options=[])]
+    for row in values[-2:]:
+        row["choices"] = options
+    *_, dropped, kept = made(values, find_shape(rows(*values)))
+    assert dropped == "answer is none of the options"
+    assert kept == ("q1\n\nA. x\nC. z", "C")
+
+
+@pytest.mark.parametrize("several", [["A", "C"], "A,C", "A and C", '["A", "C"]'])
+def test_questions_with_several_right_options_are_dropped_or_refused(several):
+    values = asked("A", "B", several)
+    assert made(values, find_shape(rows(*values)))[2] == "several right options"
+    values = asked(several, several, "A")
+    with pytest.raises(SlmkitError, match="2 name several right options") as caught:
+        find_shape(rows(*values))
+    assert "text_column='{question}' label_column=answer" in caught.value.fix
+    assert find_shape(rows(*values), text_column="{question}", label_column="answer").kind != "choice"
+
+
+def test_many_unusable_answers_do_not_turn_the_options_off():
+    values = asked(1, 2, 9, options=("x", "y"))
+    assert [one if isinstance(one, str) else one[1] for one in made(values, find_shape(rows(*values)))] == [
+        "A",
+        "B",
+        "answer is none of the options",
+    ]
+    with pytest.raises(SlmkitError, match="2 none of the options"):
+        find_shape(rows(*asked(1, 9, 9, options=("x", "y"))))
+    with pytest.raises(SlmkitError, match="numbers from 1 or numbers from 0"):
+        find_shape(rows(*asked(0, 1, 2, 3, 3)))
+    free = asked("because", "why not", "so", answer="answer")
+    assert find_shape(rows(*free)).kind != "choice"
