@@ -240,6 +240,7 @@ def _freezing_notes(
     unusable = Counter(row.reason for row in (*rows.dropped, *(row for part in parts for row in part.dropped)))
     if unusable:
         notes.append("unusable rows: " + ", ".join(f"{count:,} {reason}" for reason, count in unusable.items()))
+    notes += _answer_notes([row for part in parts for row in part.rows] if parts else rows.rows, gold)
     counts = ", ".join(f"{count:,} {reason}" for reason, count in removed.items() if count)
     notes.append(
         f"froze {len(gold.examples):,} gold examples in {gold.folder}"
@@ -247,6 +248,23 @@ def _freezing_notes(
         + (f"; removed {counts}" if counts else "")
     )
     return notes
+
+
+def _answer_notes(rows: Sequence[CanonicalRow], gold: Gold) -> list[str]:
+    """Gold questions that several rows answer differently: each answer counts as right, which may be a mistake."""
+    answers: dict[str, dict[str, None]] = {example.id: {} for example in gold.examples}
+    for row in rows:
+        if row.question.key in answers:
+            answers[row.question.key][row.target] = None
+    several = [(id, list(found)) for id, found in answers.items() if len(found) > 1]
+    if not several:
+        return []
+    id, found = several[0]
+    asked = next(example.input for example in gold.examples if example.id == id)
+    return [
+        f"{counted(len(several), 'question')} with different answers in several rows: each of them counts as right. "
+        f"First: {asked[:60]!r} -> {', '.join(repr(answer[:30]) for answer in found[:3])}"
+    ]
 
 
 def _rules(num_examples: int, num_candidates: int, is_given: bool, is_synthetic: bool) -> str:

@@ -186,7 +186,10 @@ def test_only_the_same_question_gives_gold_another_right_answer(tmp_path):
             for a in range(10, 30) for sign in "+-*"]  # fmt: skip
     again = [{"prompt": "10 + 7 =", "completion": "seventeen"}]
     path = write(tmp_path / "sums.jsonl", sums)
-    gold = freeze_once(path, gold=write(tmp_path / "gold.jsonl", [*sums, *again]), folder=tmp_path / "gold")
+    notes: list[str] = []
+    asked = write(tmp_path / "gold.jsonl", [*sums, *again])
+    gold = freeze_once(path, gold=asked, folder=tmp_path / "gold", on_note=notes.append)
+    assert any(note.startswith("1 question ") and "'10 + 7 ='" in note and "'seventeen'" in note for note in notes)
     assert len(gold.examples) == 60
     assert [(example.input, example.aliases) for example in gold.examples if example.aliases] == [
         ("10 + 7 =", ("seventeen",))
