@@ -70,6 +70,10 @@ CASES: list[tuple[str, list[str], str]] = [
     ("eval bar=90", [], "bar"),
     ("eval 'system={use: prompt, num_shots: 4}'", [], "num_shots is 4"),
     ("eval 'system={use: retrieval_only}'", [], "retrieval_only"),
+    ("eval system=retrieval_only", [], "nothing to search"),
+    ("eval system=majority", [], "'train'"),
+    ("eval system.use=majority", [], "'train'"),
+    ("eval 'system={use: majority}' gold=tickets", [], "'train'"),
     (f'eval "{ENDPOINT}"', [], "path that slmkit adds"),
     ("eval loop/train", [], "not a recipe of the stage"),
     ("eval gold=tickts", [], "tickts"),
@@ -147,7 +151,8 @@ def _ways(words: list[str], error: dict[str, str]) -> list[list[list[str]]]:
             continue
         if re.search(rf"(remove|omit) {re.escape(pair)}", rest):
             ways.append([[word for word in words if word != pair]])
-        elif bad and any(bad[1] in word and bad[1] != word for word in words):  # inside a mapping
+        elif "." not in pair.partition("=")[0] and bad and any(bad[1] in word and bad[1] != word for word in words):
+            # inside a mapping
             ways.append([[word.replace(bad[1], value) for word in words]])
         else:
             ways.append([_with(words, pair.rstrip("."))])

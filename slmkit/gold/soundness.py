@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Unpack
 
+from slmkit.errors import counted
 from slmkit.gold.frozen_from import Reading
 from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.gold.leak_report import Finding, gold_leaks
@@ -15,6 +16,13 @@ from slmkit.text.identity import loose, questions_of
 from slmkit.text.near_duplicates import near_duplicates
 from slmkit.types import Example
 
+_SINGULAR = {
+    "have an": "has an",
+    "have a ": "has a ",
+    "ask the": "asks the",
+    "are duplicates: they count": "is a duplicate: it counts",
+    "are near duplicates": "is a near duplicate",
+}
 _FEWEST_IN_SLICE = 10  # even with 10, the 95% interval of an accuracy of 0.5 is 0.24 to 0.76
 
 
@@ -58,9 +66,10 @@ def _schema(gold: Gold) -> list[Finding]:
         if gold.task.labels and example.target not in gold.task.labels:
             faults.setdefault("have a target that is not a label of the card", []).append(line)
     for fault, lines in faults.items():
-        findings.append(Finding("error", "schema", f"{len(lines):,} examples {fault}", f"{path}:{lines[0]}"))
+        findings.append(Finding("error", "schema", _examples(len(lines), fault), f"{path}:{lines[0]}"))
     if gold.card.get("count") != len(gold.examples):
-        text = f"the card states {gold.card.get('count')} examples, the file contains {len(gold.examples)}"
+        found = counted(len(gold.examples), "example")
+        text = f"the card states a count of {gold.card.get('count')}, the file contains {found}"
         findings.append(Finding("error", "schema", text, str(gold.folder / "card.yaml")))
     if not gold.examples:
         findings.append(Finding("error", "schema", "the set has no examples", str(path)))
@@ -78,19 +87,33 @@ def _repeats(gold: Gold) -> list[Finding]:
     alike = _pairs([(loose(question.text), question.rest) for question in questions])
     near = {*alike, *near_duplicates(questions).items()} - {*repeats}
     similar = [(i, j) for i, j in sorted(near) if targets[i] == targets[j]]
-    differ = [(i, j) for i, j in sorted(near) if targets[i] != targets[j] and gold.task.labels]
+    differ = [(i, j) for i, j in sorted(near) if targets[i] != targets[j]]
+    answer = "label" if gold.task.labels else "target"
     for severity, check, pairs, text in (
-        ("error", "ambiguous", ambiguous, "examples ask the same question as another, with a different target"),
-        ("warning", "duplicates", same, "examples are duplicates: they count twice, and intervals are too narrow"),
-        ("warning", "ambiguous", differ, "examples are near duplicates of another with a different label"),
-        ("note", "duplicates", similar, "examples are near duplicates of another with the same target"),
+        ("error", "ambiguous", ambiguous, "ask the same question as another, with a different target"),
+        ("warning", "duplicates", same, "are duplicates: they count twice, and intervals are too narrow"),
+        (
+            "warning" if gold.task.labels else "note",
+            "ambiguous",
+            differ,
+            f"are near duplicates of another with a different {answer}",
+        ),
+        ("note", "duplicates", similar, "are near duplicates of another with the same target"),
     ):
         if pairs:
             i, j = pairs[0]
             shown = f"{_short(gold.examples[i])} / {_short(gold.examples[j])}"
             where = f"{path}:{i + 1} and {j + 1}"
-            findings.append(Finding(severity, check, f"{len(pairs):,} {text}: {shown}", where))  # type: ignore[arg-type]
+            fact = f"{_examples(len(pairs), text)}: {shown}"
+            findings.append(Finding(severity, check, fact, where))  # type: ignore[arg-type]
     return findings
+
+
+def _examples(number: int, what: str) -> str:
+    """ "2 examples are near duplicates", "1 example is a near duplicate"."""
+    for plural, singular in _SINGULAR.items() if number == 1 else ():
+        what = what.replace(plural, singular)
+    return f"{counted(number, 'example')} {what}"
 
 
 def _pairs(keys: Sequence[Hashable]) -> list[tuple[int, int]]:
@@ -111,13 +134,15 @@ def _balance(gold: Gold) -> list[Finding]:
     for slice, counts in slices.items():
         ordered = counts.most_common()
         (most, top), (least, bottom) = ordered[0], ordered[-1]
-        text = f"{slice}: {len(counts)} values, with {bottom} ({least}) to {top} ({most}) examples"
+        examples = "example" if top == 1 else "examples"
+        text = f"{slice}: {counted(len(counts), 'value')}, with {bottom} ({least}) to {top} ({most}) {examples}"
         absent = [value for value, count in counts.items() if not count]
         if absent:
             text += f"; no example of {', '.join(sorted(absent)[:5])}"
         small = sum(count < _FEWEST_IN_SLICE for count in counts.values())
         if small:
-            text += f"; {small} have fewer than {_FEWEST_IN_SLICE} examples, too few for a score of their own"
+            have, their = ("has", "its") if small == 1 else ("have", "their")
+            text += f"; {small} {have} fewer than {_FEWEST_IN_SLICE} examples, too few for a score of {their} own"
         findings.append(Finding("warning" if absent else "note", "balance", text))
     return findings
 

@@ -13,12 +13,17 @@ from slmkit.metrics._text import compatible
 
 _MAX_SIZE = 1000  # digits, or exponent: beyond, a number equals only what is written like it
 
-_CODE = re.compile(r"(?<![A-Za-z])(USD|EUR|GBP|CHF|INR|RUB|JPY|SEK|NOK|DKK|Rs)\.? ?\Z", re.IGNORECASE)
+_CODE = re.compile(
+    r"(?<![A-Za-z])(USD|EUR|GBP|CHF|INR|RUB|JPY|CNY|RMB|KRW|SEK|NOK|DKK|ISK|PLN|CZK|HUF|CAD|AUD|NZD|HKD|SGD|BRL|MXN|ZAR"
+    r"|ILS|THB|VND|UAH|Rs|kr)\.? ?\Z",
+    re.IGNORECASE,
+)
+_MINUS = re.compile(r"(?<![\d)%] )(?<!\b[^\W\d_] )(?<!\bor )\b(?:minus|negative) \Z", re.IGNORECASE)  # not 9 minus 5
 _SPACED = r"(?<!\d[ ])(?<![\d.,])[1-9]\d{0,2}(?:[ ]\d{3})+(?![ ]?\d)(?:[.,]\d+(?![.,]?\d))?"
 _NUMBER = re.compile(
     rf"""
-    (?=[-+.\d$€£₹₽¥])                                                          # not needed, but three times as fast
-    (?P<sign>(?<![\w%)])[-+])?(?P<currency>[$€£₹₽¥]\ ?)?(?P<sign_inside>(?<![\w%)])[-+])?
+    (?=[-+.\d$€£₹₽¥₩₺₴₫₪฿])                                                       # not needed, but three times as fast
+    (?P<sign>(?<![\w%)])[-+])?(?P<currency>[$€£₹₽¥₩₺₴₫₪฿]\ ?)?(?P<sign_inside>(?<![\w%)])[-+])?
     (?: (?P<hyphens>\d+(?:-\d+){{2,}})
       | (?P<coded>0(?:x[0-9a-f]+|b[01]+)(?!\w))
       | (?P<ones>\d{{1,9}})\ (?P<above>\d{{1,9}})/(?P<below>\d{{1,9}})(?![\d/])
@@ -76,7 +81,7 @@ def decimal_mark(text: str) -> str:
 
 def same_number(one: Number, other: Number, *, tolerance: float = 0.0) -> bool:
     """Whether the values differ by at most the tolerance, and the units do not differ if both are known."""
-    if one.unit and other.unit and one.unit != other.unit:
+    if not _units.may_be_same(one.unit, other.unit):
         return False
     if isinstance(one.value, Fraction) and isinstance(other.value, Fraction):
         return one.value == other.value or abs(one.value - other.value) <= Fraction(str(tolerance))
@@ -119,7 +124,8 @@ def _number(text: str, match: re.Match[str], decimal: str) -> Number:
         return Number(tuple(part.lstrip("0") or "0" for part in parts), unit)
     if unit in ("am", "pm") and value.denominator == 1 and 0 < value <= 12:  # 9 pm is 21:00
         return Number((str(int(value) % 12 + 12 * (unit == "pm")), "0"), "")
-    is_negative = "-" in (match["sign"], match["sign_inside"])
+    start = code.start() if code else match.start()
+    is_negative = "-" in (match["sign"], match["sign_inside"]) or _MINUS.search(text, max(0, start - 20), start)
     return Number((-value if is_negative else value) * scale, unit)
 
 

@@ -21,51 +21,164 @@ _UNITS = {
     for unit, names in {
         "%": "% percent pct prozent pourcent procent процент процента процентов",
         "‰": "‰",
-        "$": "$ us$ usd dollar dollars",
+        "$": "$ dollar dollars",
+        "usd": "usd us$",
+        "cad": "cad ca$ c$",
+        "aud": "aud au$ a$",
+        "nzd": "nzd nz$",
+        "hkd": "hkd hk$",
+        "sgd": "sgd s$",
+        "brl": "brl r$",
+        "mxn": "mxn mx$",
         "€": "€ eur euro euros",
         "£": "£ gbp",
+        "¥": "¥",
+        "jpy": "jpy yen 円",
+        "cny": "cny rmb yuan 元",
+        "₩": "₩ krw won 원",
         "₹": "₹ inr rs rupee rupees",
-        "₽": "₽ rub руб рублей",
+        "₽": "₽ rub ruble rubles руб рублей",
+        "₺": "₺ lira",
+        "₴": "₴ uah",
+        "₫": "₫ vnd",
+        "₪": "₪ ils shekel shekels",
+        "฿": "฿ thb baht",
+        "zł": "zł pln zloty zlotys złoty złotych",
+        "czk": "czk kč koruna",
+        "huf": "huf forint",
+        "kr": "kr krona kronor krone kroner",
+        "sek": "sek",
+        "nok": "nok",
+        "dkk": "dkk",
+        "isk": "isk",
         "chf": "chf",
+        "zar": "zar rand",
         "cent": "¢ cent cents ct",
+        "nm": "nm nanometer nanometers nanometre nanometres",
+        "μm": "μm micrometer micrometers micrometre micrometres",
         "mm": "mm millimeter millimeters millimetre millimetres",
         "cm": "cm centimeter centimeters centimetre centimetres",
         "m": "m meter meters metre metres",
         "km": "km kilometer kilometers kilometre kilometres",
         "mile": "mi mile miles",
+        "yard": "yd yard yards",
         "foot": "ft foot feet",
         "inch": "inch inches",
+        "m^2": "sqm",
+        "foot^2": "sqft",
+        "km^2": "sqkm",
+        "ha": "ha hectare hectares",
+        "acre": "acre acres",
+        "μg": "μg mcg microgram micrograms",
         "mg": "mg milligram milligrams",
         "g": "g gram grams",
         "kg": "kg kilogram kilograms kilo kilos",
+        "t": "t ton tons tonne tonnes",
+        "lb": "lb lbs",
+        "pound": "pound pounds",
+        "oz": "oz ounce ounces",
         "ml": "ml milliliter milliliters millilitre millilitres",
+        "cl": "cl centiliter centiliters centilitre centilitres",
+        "dl": "dl deciliter deciliters decilitre decilitres",
         "l": "l liter liters litre litres",
+        "gallon": "gal gallon gallons",
+        "pint": "pint pints",
+        "quart": "quart quarts",
+        "ns": "ns nanosecond nanoseconds",
+        "μs": "μs microsecond microseconds",
         "ms": "ms millisecond milliseconds",
-        "s": "s sec second seconds",
-        "min": "min minute minutes",
+        "s": "s sec secs second seconds",
+        "min": "min mins minute minutes",
         "h": "h hr hrs hour hours",
         "day": "day days",
         "week": "week weeks",
         "month": "month months",
         "year": "year years",
-        "°c": "°c",
-        "°f": "°f",
+        "km/h": "kmh kph kmph",
+        "mile/h": "mph",
+        "knot": "kn knot knots",
+        "bit": "bit bits",
+        "kbit": "kbit kbits kilobit kilobits",
+        "mbit": "mbit mbits megabit megabits",
+        "gbit": "gbit gbits gigabit gigabits",
+        "kbit/s": "kbps",
+        "mbit/s": "mbps",
+        "gbit/s": "gbps",
+        "byte": "byte bytes",
+        "kb": "kb kilobyte kilobytes",
+        "mb": "mb megabyte megabytes",
+        "gb": "gb gigabyte gigabytes",
+        "tb": "tb terabyte terabytes",
+        "pb": "pb petabyte petabytes",
+        "kib": "kib",
+        "mib": "mib",
+        "gib": "gib",
+        "tib": "tib",
+        "j": "joule joules",
+        "kj": "kj kilojoule kilojoules",
+        "mj": "mj megajoule megajoules",
+        "kcal": "kcal kilocalorie kilocalories",
+        "wh": "wh",
+        "kwh": "kwh",
+        "mwh": "mwh",
+        "w": "watt watts",
+        "kw": "kw kilowatt kilowatts",
+        "mw": "mw megawatt megawatts",
+        "gw": "gw gigawatt gigawatts",
+        "hp": "hp horsepower",
+        "v": "volt volts",
+        "mv": "mv millivolt millivolts",
+        "kv": "kv kilovolt kilovolts",
+        "a": "amp amps ampere amperes",
+        "ma": "ma milliamp milliamps milliampere milliamperes",
+        "hz": "hz hertz",
+        "khz": "khz kilohertz",
+        "mhz": "mhz megahertz",
+        "ghz": "ghz gigahertz",
+        "°": "° degree degrees",
+        "°c": "°c celsius",
+        "°f": "°f fahrenheit",
+        "kelvin": "kelvin kelvins",
         "am": "am a.m",
         "pm": "pm p.m",
     }.items()
     for name in names.split()
 }
+_CAPITALS = {"A": "a", "B": "byte", "C": "°c", "F": "°f", "J": "j", "K": "kelvin", "V": "v", "W": "w"}  # "a" is a word
+_SEVERAL = {  # what a name may mean that is used for several units
+    "$": {"usd", "cad", "aud", "nzd", "hkd", "sgd", "brl", "mxn"},
+    "¥": {"jpy", "cny"},
+    "kr": {"sek", "nok", "dkk", "isk"},
+    "pound": {"lb", "£"},
+    "°": {"°c", "°f"},
+}
+_LENGTHS = {"mm", "cm", "m", "km", "mile", "yard", "foot", "inch"}
+_RATES = {
+    "m/s", "km/s", "km/h", "mile/h", "foot/s", "byte/s", "kb/s", "mb/s", "gb/s", "bit/s", "kbit/s", "mbit/s", "gbit/s",
+}  # fmt: skip
+_POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _WORD = re.compile(
-    r"[ -]?(?P<word>[%‰¢€£₹₽]|(?:us)?\$|° ?[cf](?![^\W\d_])|[ap]\.m\b|per ?cent|[万萬亿億千]|[^\W\d_]+\.?)",
+    r"[ -]?(?P<word>[%‰¢€£₹₽¥₩₺₴₫₪฿]|(?:us|ca|au|nz|hk|mx|[acsr])?\$|° ?[cf](?![^\W\d_])|°|[ap]\.m\b|per ?cent"
+    r"|[万萬亿億千円元원]|[^\W\d_]+\.?)",
     re.IGNORECASE,
 )
-_ONE_OF_TWO = re.compile(r" ?(?:per\b|[/^\d])", re.IGNORECASE)  # m/s, km per hour, m2 are units of their own
+_POWER = re.compile(r"\^?(?P<power>[23])(?![\w.,]*\d)")
+_PER = re.compile(r" ?/ ?(?=[^\W\d_])| per\b")
+_ONE_OF_TWO = re.compile(r" ?(?:per\b|[/^\d])", re.IGNORECASE)  # such as km per day: a unit of its own
 
 
 def unit_of(name: str) -> str:
     """The unit that a sign or word means: "EUR" -> "€"; "" if it is none of the table."""
-    name = "".join(name.casefold().split()).rstrip(".")
-    return _UNITS.get("%" if name == "percent" else name, "")
+    name = "".join(name.split()).rstrip(".")
+    plain = name.casefold()
+    return _CAPITALS.get(name) or _UNITS.get(plain, "")
+
+
+def may_be_same(one: str, other: str) -> bool:
+    """False for two known units that differ; $ may be any dollar, ¥ yen or yuan, kr any krone, a pound lb or £."""
+    if not one or not other or one == other:
+        return True
+    return other in _SEVERAL.get(one, ()) or one in _SEVERAL.get(other, ())
 
 
 def after(text: str, at: int, *, is_money: bool = False) -> tuple[int, str]:
@@ -78,6 +191,23 @@ def after(text: str, at: int, *, is_money: bool = False) -> tuple[int, str]:
         scale = attached.get(word) or _SCALES.get(word.casefold().rstrip("."), 1)
         if scale > 1:
             found = _WORD.match(text, found.end())
-    if not found or _ONE_OF_TWO.match(text, found.end()):
-        return scale, ""
-    return scale, unit_of(found["word"])
+    return scale, _unit(text, found) if found else ""
+
+
+def _unit(text: str, found: re.Match[str]) -> str:
+    """The unit that begins with a word: m, m^2, square metres, degrees Celsius, km/h, km per hour."""
+    word = found["word"].casefold().rstrip(".")
+    unit = "%" if word == "per cent" else unit_of(found["word"])
+    following = _WORD.match(text, found.end())
+    if word in _POWERS:
+        unit = unit_of(following["word"]) if following else ""
+        return f"{unit}^{_POWERS[word]}" if unit in _LENGTHS else ""
+    if unit == "°" and following and unit_of(following["word"]) in ("°c", "°f"):
+        return unit_of(following["word"])
+    if power := _POWER.match(text, found.end()):
+        return f"{unit}^{power['power']}" if unit in _LENGTHS else ""
+    if per := _PER.match(text, found.end()):
+        below = _WORD.match(text, per.end())
+        rate = f"{unit}/{unit_of(below['word'])}" if below else ""
+        return rate if rate in _RATES else ""
+    return "" if _ONE_OF_TWO.match(text, found.end()) else unit

@@ -17,6 +17,7 @@ from slmkit.text.words import UNSPACED, combining_marks
 
 _ASCII = re.compile(r"[a-z0-9]+")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
+_SPACED = r"(?<!\d )(?<![\d.,])[1-9]\d{0,2}(?: \d{3})+(?! ?\d|\w)(?:[.,]\d+)?"  # 1 234 567.5
 _ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -44,7 +45,8 @@ def squad_words(text: str) -> list[str]:
 def terms(text: str) -> list[str]:
     """Whole words as a reader sees them: "C++, not C: 2.5 of -1,080" -> c++, not, c, 2.5, of, -1,080.
 
-    A number keeps its sign, decimals, groups, fraction bar and power; a single letter keeps + and #. "黑猫" -> 黑, 猫.
+    A number keeps its sign, decimals, groups, also those with spaces, fraction bar and power; a single letter keeps
+    +, # and a final -. "黑猫" -> 黑, 猫.
     """
     return (_patterns().ascii_term if text.isascii() else _patterns().term).findall(_folded(text))
 
@@ -52,7 +54,7 @@ def terms(text: str) -> list[str]:
 def has_terms(text: str, phrase: str) -> bool:
     """Whether the whole words of `phrase`, which has at least one, come in the text in this order without a gap."""
     wanted, folded = _terms_of_phrase(phrase), _folded(text)
-    return all(term in folded for term in wanted) and f" {' '.join(wanted)} " in f" {' '.join(terms(text))} "
+    return all(term in folded for term in wanted) and "\n".join(["", *wanted, ""]) in "\n".join(["", *terms(text), ""])
 
 
 def count_lettered_pieces(text: str) -> int:
@@ -90,8 +92,8 @@ def _patterns() -> _Patterns:
 
 
 def _term(letter: str, rest: str, character: str) -> str:
-    number = rf"(?:(?<![\w%)])-)?(?:(?<![\d/])\d+/\d+(?![\d/])|\d+(?:[.,:']\d+)*(?:\^-?\d+)?{rest})"
-    word = rf"(?:(?<![\w.])\.(?=[^\W\d_]))?{letter}{rest}(?:\+\+|(?<=\b[^\W\d_])[+#](?!\w))?"
+    number = rf"(?:(?<![\w%)])-)?(?:(?<![\d/])\d+/\d+(?![\d/])|{_SPACED}|\d+(?:[.,:']\d+)*(?:\^-?\d+)?{rest})"
+    word = rf"(?:(?<![\w.])\.(?=[^\W\d_]))?{letter}{rest}(?:\+\+|(?<=\b[^\W\d_])(?:[+#](?!\w)|-(?![\w-])))?"
     return f"(?=[-.\\w])(?:{number}|{character}{word})"
 
 

@@ -15,7 +15,7 @@ def exact_match(example: Example, answer: Answer) -> float:
     """1 if the answer equals the target or an alias, ignoring case, spacing, quotes around it and final punctuation.
 
     target "top up failed", answer "Top up  failed." -> 1.0; answer "top_up_failed" -> 0.0. A text without a letter or
-    digit equals only itself: target "**", answer "*" -> 0.0.
+    digit equals only itself: target "**", answer "*" -> 0.0. The dotless ı is not i: ığdır is not Iğdır.
     """
     return float(not answer.error and _is_accepted(example, answer.text))
 
@@ -24,7 +24,8 @@ def contains(example: Example, answer: Answer) -> float:
     """1 if the answer contains the target or an alias as whole words; Chinese, Japanese and Thai by whole characters.
 
     target "oak", answer "It is made of oak." -> 1.0; answer "soaked" -> 0.0. Favours long answers.
-    A number is one word with its sign and decimals, and signs belong to C++ and C#: target "5", answer "2.5" -> 0.0.
+    A number is one word with its sign and decimals, and signs belong to C++, C# and A-: target "5",
+    answer "2.5" or "5 000" -> 0.0.
     """
     return float(any(_contains(answer.text, text) for text in accepted(example)))
 
@@ -45,8 +46,12 @@ def numeric(
     its text show (4,50 shows a comma), or else that of the target, or else the point, so that 1,234 is 1234.
     By value: 3/2, 1½, 3e-5, 3×10^-5, 2^10, \\frac{3}{2}, 5 million, 5k. As written, all parts together: times (9:30 pm
     is 21:30), dates, ratios, versions, lists without spaces (1,2,3). A hyphen after a number or word is not a minus
-    sign: "3-5 days" -> 5. Units may be missing, and are not converted; two different known ones are never equal: 5 kg
-    and 5 g, $5 and 5 €, 50% and 50 cents. 50% is 50, not 0.5.
+    sign: "3-5 days" -> 5; "minus 5" and "negative 5" are -5. Units may be missing, and are not converted; two
+    different known ones are never equal: 5 kg and 5 lb, $5 and ¥5, 50% and 50 cents. Known are, in English or as a
+    sign or code: the usual currencies, lengths, areas (m², ha, acre), volumes (l, ml, gal, m³), masses (kg, lb, oz,
+    t), times, speeds (km/h, mph, m/s), data (bit, B to PB, MiB, Mbit/s), energy (J, kJ, kWh, kcal), power (W, hp), V,
+    A, Hz, °C, °F, K, %. $ may be any dollar, ¥ yen or yuan, kr any krone, a pound lb or £. Any other unit counts as
+    none. 50% is 50, not 0.5.
     """
     mark = {"as shown": "", "point": ".", "comma": ","}[decimal]
     shown = mark or next(filter(None, map(decimal_mark, accepted(example))), "")

@@ -132,9 +132,23 @@ class _Binder:
         except SlmkitError as error:
             raise SlmkitError(error.what, where=self._where(path), fix=error.fix) from None
         check_signature(function, is_stage=False)
+        options = self._without_keys_of_another(function, options, path)
         part = Part(folder, name, function, self.bind(function, options, path, f"{kind} {name!r}"))
         part.options = options
         return part
+
+    def _without_keys_of_another(
+        self, function: Callable[..., Any], options: dict[str, Any], path: KeyPath
+    ) -> dict[str, Any]:
+        """The options, without those of the recipe's own part if the command line names another: system.use=NAME."""
+        if not self.layer.lines.get((*path, "use"), "").startswith("command line"):
+            return options
+        known = parameters(function)
+        return {
+            key: value
+            for key, value in options.items()
+            if key in known or self.layer.where((*path, key)).startswith("command line")
+        }
 
     def _missing_part_name(self, kind: str, folder: str, path: KeyPath) -> SlmkitError:
         """Without `use`, the key itself may be misspelt: `systems.rga.top_k` beside a system `rag`."""

@@ -40,7 +40,8 @@ def binding_error(
         return _unknown_key(loc, known, what=what, where=where((*path, *loc)))
     if first["type"] == "missing":
         line = layer.where(path) if path != ("with",) else _stage_line(layer)
-        return SlmkitError(f"{what} needs a value for {loc[-1]!r}", where=line, fix=f"add `{loc[-1]}: VALUE`")
+        fix = _missing_fix(str(loc[-1]), path)
+        return SlmkitError(f"{what} needs a value for {loc[-1]!r}", where=line, fix=fix)
     dotted = ".".join(str(step) for step in loc)
     fix = f"use {expected_text(one['msg'] for one in details if _existing_keys(value, one['loc']) == loc)}"
     if loc[0] not in values:
@@ -57,6 +58,15 @@ def _unknown_key(loc: KeyPath, known: Mapping[str, Any], *, what: str, where: st
     options = list(known) if len(loc) == 1 else _group_keys(known, loc[:-1])
     otherwise = f"use one of {', '.join(sorted(options))}" if options else "remove it; there are no keys"
     return SlmkitError(f"{what} has no key {key!r}", where=where, fix=lookup.suggest(key, options, otherwise))
+
+
+def _missing_fix(key: str, path: KeyPath) -> str:
+    """What to add; for a part also as it is typed on the command line."""
+    value = "loop/prepare" if key == "train" else "VALUE"
+    if len(path) < 2 or not all(isinstance(step, str) for step in path):
+        return f"add `{key}: {value}`"
+    dotted = ".".join(map(str, path[1:]))
+    return f"add {dotted}.{key}={value} (in a recipe, `{key}: {value}` below {dotted})"
 
 
 def _stage_line(layer: Layer) -> str:

@@ -32,8 +32,13 @@ def retrieval_only(
     """
     if (documents is None) == (train is None):
         raise SlmkitError(
-            f"retrieval_only needs either `documents` or `train`, not {'both' if documents else 'neither'}",
-            fix="set documents=FOLDER, a folder of passages, or train=loop/prepare, a prepared run",
+            "retrieval_only searches documents or training rows, and both are given"
+            if documents
+            else "retrieval_only has nothing to search",
+            fix="keep `documents` or `train`, and remove the other"
+            if documents
+            else "add system.documents=FOLDER, a folder of texts, or system.train=loop/prepare, the prepared rows"
+            " (in a comparison, systems.NAME in place of system)",
         )
     return _RetrievalOnly(documents, train, retriever, top_k)
 

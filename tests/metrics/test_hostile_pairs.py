@@ -29,6 +29,18 @@ REPORTED = [
     ("json_match", '{"a": 1}', '{"a": 2, "a": 1}', 0.0, {}),
 ]  # fmt: skip
 OWN = [
+    ("exact_match", "İstanbul", "istanbul", 1.0, {}),
+    ("f1", "İstanbul", "istanbul", 1.0, {}),
+    ("contains", "İstanbul", "in istanbul", 1.0, {}),
+    ("exact_match", "ığdır", "Iğdır", 0.0, {}),  # the dotless ı is a letter of its own
+    ("exact_match", "❤", "❤\ufe0f", 1.0, {}),
+    ("contains", "❤\ufe0f", "with ❤", 1.0, {}),
+    ("contains", "1", "1 000", 0.0, {}),
+    ("contains", "000", "1\u202f000 rows", 0.0, {}),
+    ("contains", "1 000", "of 1 000 rows", 1.0, {}),
+    ("contains", "A-", "grade A", 0.0, {}),
+    ("contains", "A", "grade A-", 0.0, {}),
+    ("contains", "A-", "grade A-.", 1.0, {}),
     ("exact_match", "A*", "A", 0.0, {}),  # two grades
     ("exact_match", "5'", '5"', 0.0, {}),  # feet and inches
     ("exact_match", "52", "5²", 0.0, {}),  # NFKC writes both 52

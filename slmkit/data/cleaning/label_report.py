@@ -9,6 +9,7 @@ from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.cleaning.label_errors import conflicts, label_suspects
+from slmkit.errors import counted
 
 _LOPSIDED = 0.6  # of the rows with the same label: always answering it scores this much
 
@@ -46,16 +47,16 @@ def label_report(rows: Sequence[CanonicalRow], *, find_suspects: bool = False, s
     if several:
         report.tables["conflicts"] = several
         first = " / ".join(repr(text[:50]) for text in several[0]["inputs"][:2])
-        report.notes.append(f"{len(several):,} texts have more than one label (conflicts.jsonl), the first is {first}")
+        texts = f"{counted(len(several), 'text')} {'has' if len(several) == 1 else 'have'}"
+        report.notes.append(f"{texts} more than one label (conflicts.jsonl), the first is {first}")
     if find_suspects:
         suspects = label_suspects([row.input for row in rows], [row.target for row in rows], seed=seed)
         report.tables["suspects"] = [
             {"input": rows[s.row].input, "where": rows[s.row].where, **asdict(s)} for s in suspects
         ]
         report.metrics["num_label_suspects"] = len(suspects)
-        report.notes.append(
-            f"{len(suspects):,} labels are contradicted by a classifier trained on the other rows (suspects.jsonl)"
-        )
+        labels = f"{counted(len(suspects), 'label')} {'is' if len(suspects) == 1 else 'are'}"
+        report.notes.append(f"{labels} contradicted by a classifier trained on the other rows (suspects.jsonl)")
     return report
 
 

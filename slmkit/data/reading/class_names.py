@@ -69,7 +69,7 @@ def _of_class(names: list[str]) -> Callable[[Any], Any]:
         if value == -1:  # `datasets` writes -1 where the label is withheld
             return None
         if value != int(value) or not 0 <= value < len(names):
-            raise ValueError(f"class id {value} has no name; there are {len(names)} classes, from 0")
+            raise ValueError(f"class id {value} has no name; those named are 0 to {len(names) - 1}")
         return names[int(value)]
 
     return named

@@ -19,7 +19,7 @@ from typing import Any
 
 from slmkit.data.reading.encoding import Encoding
 from slmkit.data.reading.open_file import open_text
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, counted
 
 _TAG = re.compile(r"O|([BIESLU])-(\S+)")
 _BEGINS, _ENDS = "BSU", "ESLU"  # tags that begin an entity, and that end one
@@ -49,7 +49,7 @@ def conll_rows(file: Path, encoding: Encoding) -> Iterator[tuple[dict[str, Any],
                 )
             if width and len(cells) != width:
                 raise SlmkitError(
-                    f"{len(cells)} columns in a line, {width} in the lines before: {line.strip()[:60]!r}",
+                    f"{counted(len(cells), 'column')} in a line, {width} in the lines before: {line.strip()[:60]!r}",
                     where=f"{file}:{number}",
                     fix="separate the columns by tabs, and do not leave a column out",
                 )

@@ -89,7 +89,8 @@ def _checked_width(values: list[str], width: int, delimiter: str, where: str) ->
     """The number of values in the first row; an error if a later one (width > 0) has another number."""
     if width:
         raise SlmkitError(
-            f"{len(values)} values in a row, {width} columns in the header: {delimiter.join(values)[:_EXCERPT]!r}",
+            f"{counted(len(values), 'value')} in a row, {counted(width, 'column')} in the header:"
+            f" {delimiter.join(values)[:_EXCERPT]!r}",
             where=where,
             fix=f"quote values that contain {delimiter!r}, or add the missing values",
         )

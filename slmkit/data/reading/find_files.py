@@ -9,7 +9,7 @@ from pathlib import Path
 from slmkit.data.reading.beir import beir_folder, is_beir
 from slmkit.data.reading.open_file import REFUSED, stem_of, suffix_of
 from slmkit.data.reading.split_names import Split, split_of_file
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, counted
 
 CONLL_SUFFIXES = (".conll", ".bio", ".iob", ".iob2")
 TABLE_SUFFIXES = (
@@ -54,7 +54,7 @@ def data_files(path: Path, *, on_note: OnNote | None = None) -> list[Path]:
     if not tables:
         return _non_empty(documents, path, note)
     if documents:
-        note(f"{path.name}/: read the tables, {len(documents)} documents were not read")
+        note(f"{path.name}/: read the tables, left out {counted(len(documents), 'document')}")
     return _training_tables(tables, path, note)
 
 
@@ -106,7 +106,8 @@ def _non_empty(documents: list[Path], folder: Path, note: OnNote) -> list[Path]:
         return documents
     names = ", ".join(p.relative_to(folder).as_posix() for p in empty[:5])
     more = f" and {len(empty) - 5:,} more" if len(empty) > 5 else ""
-    note(f"{folder.name}/: {len(empty):,} of {len(documents):,} documents are empty: {names}{more}")
+    verb = "is" if len(empty) == 1 else "are"
+    note(f"{folder.name}/: {len(empty):,} of {counted(len(documents), 'document')} {verb} empty: {names}{more}")
     return [p for p in documents if p.stat().st_size]
 
 

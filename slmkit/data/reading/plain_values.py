@@ -15,6 +15,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from slmkit.errors import counted
+
 
 def plain(value: Any) -> Any:
     """The value as JSON has it, at any depth. Raises: ValueError for an infinity, and for bytes that are not UTF-8."""
@@ -31,7 +33,10 @@ def plain(value: Any) -> Any:
             return bytes(value).decode("utf-8")
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
-            raise ValueError(f"{len(error.object):,} bytes that are not UTF-8 text (byte {byte:#04x})") from None
+            size = counted(len(error.object), "byte")
+            raise ValueError(
+                f"{size} that {'is' if len(error.object) == 1 else 'are'} not UTF-8 text (byte {byte:#04x})"
+            ) from None
     if isinstance(value, Decimal):
         return format(value, "f") if value.is_finite() else plain(float(value))
     if isinstance(value, date | time):  # a datetime is a date

@@ -17,3 +17,8 @@ def test_labels_that_differ_only_in_case_are_reported():
 
 def test_labels_that_differ_in_more_than_case_are_not_reported():
     assert label_report(rows("card", "cards", "Maße", "Masse")).notes == []
+
+
+def test_one_text_with_several_labels_is_said_in_the_singular():
+    twice = [CanonicalRow({}, "the same text", label, Path("a.csv"), i) for i, label in enumerate(("card", "loan"))]
+    assert any(note.startswith("1 text has more than one label") for note in label_report(twice).notes)

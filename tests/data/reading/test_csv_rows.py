@@ -98,3 +98,8 @@ def test_rows_of_a_long_file_stream(tmp_path):
     rows = csv_rows(path, Encoding("utf-8"), on_note=lambda text: None)
     assert next(rows) == ({"text": "some words", "label": "x"}, 2)
     rows.close()
+
+
+def test_one_value_in_a_row_is_said_in_the_singular(tmp_path):
+    error = fault(write(tmp_path / "a.csv", "text,label\ngood,pos\nfine\nbad,neg\n"))
+    assert error.what.startswith("1 value in a row, 2 columns in the header")
