@@ -16,13 +16,6 @@ from slmkit.text.identity import loose, questions_of
 from slmkit.text.near_duplicates import near_duplicates
 from slmkit.types import Example
 
-_SINGULAR = {
-    "have an": "has an",
-    "have a ": "has a ",
-    "ask the": "asks the",
-    "are duplicates: they count": "is a duplicate: it counts",
-    "are near duplicates": "is a near duplicate",
-}
 _FEWEST_IN_SLICE = 10  # even with 10, the 95% interval of an accuracy of 0.5 is 0.24 to 0.76
 
 
@@ -60,13 +53,13 @@ def _schema(gold: Gold) -> list[Finding]:
     faults: dict[str, list[int]] = {}
     for line, example in enumerate(gold.examples, 1):
         if not example.input.strip():
-            faults.setdefault("have an empty input", []).append(line)
+            faults.setdefault("with an empty input", []).append(line)
         if not example.target.strip():
-            faults.setdefault("have an empty target", []).append(line)
+            faults.setdefault("with an empty target", []).append(line)
         if gold.task.labels and example.target not in gold.task.labels:
-            faults.setdefault("have a target that is not a label of the card", []).append(line)
+            faults.setdefault("with a target that is not a label of the card", []).append(line)
     for fault, lines in faults.items():
-        findings.append(Finding("error", "schema", _examples(len(lines), fault), f"{path}:{lines[0]}"))
+        findings.append(Finding("error", "schema", f"{counted(len(lines), 'example')} {fault}", f"{path}:{lines[0]}"))
     if gold.card.get("count") != len(gold.examples):
         found = counted(len(gold.examples), "example")
         text = f"the card states a count of {gold.card.get('count')}, the file contains {found}"
@@ -90,30 +83,23 @@ def _repeats(gold: Gold) -> list[Finding]:
     differ = [(i, j) for i, j in sorted(near) if targets[i] != targets[j]]
     answer = "label" if gold.task.labels else "target"
     for severity, check, pairs, text in (
-        ("error", "ambiguous", ambiguous, "ask the same question as another, with a different target"),
-        ("warning", "duplicates", same, "are duplicates: they count twice, and intervals are too narrow"),
+        ("error", "ambiguous", ambiguous, "with the same question as another and a different target"),
+        ("warning", "duplicates", same, "the same as another: it counts twice, and intervals are too narrow"),
         (
             "warning" if gold.task.labels else "note",
             "ambiguous",
             differ,
-            f"are near duplicates of another with a different {answer}",
+            f"nearly the same as another, with a different {answer}",
         ),
-        ("note", "duplicates", similar, "are near duplicates of another with the same target"),
+        ("note", "duplicates", similar, "nearly the same as another, with the same target"),
     ):
         if pairs:
             i, j = pairs[0]
             shown = f"{_short(gold.examples[i])} / {_short(gold.examples[j])}"
             where = f"{path}:{i + 1} and {j + 1}"
-            fact = f"{_examples(len(pairs), text)}: {shown}"
+            fact = f"{counted(len(pairs), 'example')} {text}: {shown}"
             findings.append(Finding(severity, check, fact, where))  # type: ignore[arg-type]
     return findings
-
-
-def _examples(number: int, what: str) -> str:
-    """ "2 examples are near duplicates", "1 example is a near duplicate"."""
-    for plural, singular in _SINGULAR.items() if number == 1 else ():
-        what = what.replace(plural, singular)
-    return f"{counted(number, 'example')} {what}"
 
 
 def _pairs(keys: Sequence[Hashable]) -> list[tuple[int, int]]:

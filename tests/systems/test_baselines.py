@@ -52,9 +52,10 @@ def test_retrieval_alone_answers_with_the_best_passage_or_the_target_of_the_near
     assert [a.text for a in retrieval_only(LABELS, train=prepared).answer(QUESTIONS)] == ["card lost", "top up"]
     [nothing] = retrieval_only(LABELS, train=prepared).answer([Example("3", "zzz", "close")])
     assert (nothing.text, nothing.error) == ("", "")
-    for keys in ({}, {"documents": prepared, "train": prepared}):
-        with pytest.raises(SlmkitError, match=r"`documents`.*`train`"):
-            retrieval_only(LABELS, **keys)
+    with pytest.raises(SlmkitError, match=r"documents=FOLDER.*train=loop/prepare"):
+        retrieval_only(LABELS)
+    with pytest.raises(SlmkitError, match=r"`documents` or `train`"):
+        retrieval_only(LABELS, documents=prepared, train=prepared)
 
 
 def test_the_log_probability_of_a_target_is_that_of_transformers(nano):
