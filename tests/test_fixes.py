@@ -1,7 +1,7 @@
 """The fix of an error is followed to the letter, each way it names, and the error is gone.
 
 A way is a command in backticks, a key=value, a "did you mean", an option, or something to remove; words in capitals
-(FILE, NAME) stand for what only the user knows, so nothing can be followed there.
+(FILE, NAME) are what only the user knows, so nothing can be followed there.
 """
 
 import json

@@ -203,7 +203,7 @@ def _answers(row: Row, shape: Shape) -> list[str]:
 
 
 def _aliases(row: Row, shape: Shape) -> list[str]:
-    """The answers in a column of its own for other right answers."""
+    """The answers in a separate column for other right answers."""
     others = row.values.get(shape.columns["aliases"]) if "aliases" in shape.columns else None
     return [as_text(one) for one in others if not is_empty(one)] if isinstance(others, list) else []
 

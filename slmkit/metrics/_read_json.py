@@ -18,7 +18,7 @@ _ITEM_AFTER = re.compile(r'\s*,\s*["{\[]')
 def read_json(text: str) -> Any | None:
     """The JSON object or array in the text, if it is the only one and complete; otherwise None.
 
-    It may be the whole text, the whole content of the only code block, or stand in prose. The prose may hold brackets
+    It may be the whole text, the whole content of the only code block, or part of prose. The prose may hold brackets
     such as {name} and citations such as "source [1]"; any other bracket belongs to a value that was cut, and means
     that the text is not JSON, as a second value does. A list of only numbers counts if there is nothing else.
     A key that repeats in its object, NaN, Infinity, and a number too large for a float are not JSON.

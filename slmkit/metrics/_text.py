@@ -24,7 +24,7 @@ def compatible(text: str) -> str:
     """The text with one spelling per character: NFKC, straight quotes, one hyphen, no invisible characters.
 
     NFKC alone would make 5² and 101₂ the numbers 52 and 1012, and 1½ the fraction 11/2: they become 5^2, 101_2, 1 1/2.
-    The dotted İ is an I, whose lower case is i; the dotless ı is a letter of its own.
+    The dotted İ is an I, whose lower case is i; the dotless ı is another letter.
     """
     if text.isascii():
         return text

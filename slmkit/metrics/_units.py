@@ -164,7 +164,7 @@ _WORD = re.compile(
 )
 _POWER = re.compile(r"\^?(?P<power>[23])(?![\w.,]*\d)")
 _PER = re.compile(r" ?/ ?(?=[^\W\d_])| per\b")
-_ONE_OF_TWO = re.compile(r" ?(?:per\b|[/^\d])", re.IGNORECASE)  # such as km per day: a unit of its own
+_ONE_OF_TWO = re.compile(r" ?(?:per\b|[/^\d])", re.IGNORECASE)  # such as km per day: another unit
 
 
 def unit_of(name: str) -> str:

@@ -138,7 +138,7 @@ def _mask_faults(
     for turn, span in enumerate(spans):
         if chat.messages[turn].get("tool_calls"):
             if span is None:
-                return []  # rendered in a way of its own, as gpt-oss does: nothing to compare with
+                return []  # rendered differently, as gpt-oss does: nothing to compare with
             if "".join(chat.messages[turn]["content"].split()) not in "".join(text[slice(*span)].split()):
                 fix = "remove these words, or accept that the model sees and learns the call alone"
                 text_ = "the words beside a tool call are missing from the rendered text"

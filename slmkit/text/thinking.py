@@ -1,4 +1,4 @@
-"""The thinking that a reasoning model writes before its answer, told apart by the tags around it.
+"""The thinking that a reasoning model writes before its answer, recognised by the tags around it.
 
 Only what stands before the answer counts: tags inside an answer are part of it. A closing tag without an opening one
 counts if the prompt opened the thinking, or if it begins or ends a line, as models write it.

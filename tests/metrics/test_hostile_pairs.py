@@ -32,7 +32,7 @@ OWN = [
     ("exact_match", "İstanbul", "istanbul", 1.0, {}),
     ("f1", "İstanbul", "istanbul", 1.0, {}),
     ("contains", "İstanbul", "in istanbul", 1.0, {}),
-    ("exact_match", "ığdır", "Iğdır", 0.0, {}),  # the dotless ı is a letter of its own
+    ("exact_match", "ığdır", "Iğdır", 0.0, {}),  # the dotless ı is another letter
     ("exact_match", "❤", "❤\ufe0f", 1.0, {}),
     ("contains", "❤\ufe0f", "with ❤", 1.0, {}),
     ("contains", "1", "1 000", 0.0, {}),

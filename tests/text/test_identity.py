@@ -55,7 +55,7 @@ DIFFERENT = {
     "a comma": ("Let's eat, grandma", "Let's eat grandma"),
     "a question mark": ("You are done.", "You are done?"),
     "brackets": ("not ( True and False )", "( not True ) and False"),
-    "a path": ("open /tmp/a_b", "open /tmp/a/b"),
+    "a path": ("open docs/a_b", "open docs/a/b"),
     "a pattern": ("does ^a.c$ match abc", "does ^a.*c$ match abc"),
     "quotes": ("print 'a'", 'print "a"'),
     "indentation": ("if x:\n  y\nz", "if x:\n  y\n  z"),

@@ -1,4 +1,4 @@
-"""Thinking is told apart from the answer by the tags of each family of models, and text without it is untouched."""
+"""Thinking is separated from the answer by the tags of each family of models, and text without it is untouched."""
 
 import pytest
 from hypothesis import given

@@ -158,7 +158,7 @@ def _first(lists: Mapping[str, list[Any]]) -> Any:
 
 
 def _with_id(key: str, row: dict[str, Any]) -> dict[str, Any]:
-    """The row with its key as `id`, or as `key` if it has another id of its own."""
+    """The row with its key as `id`, or as `key` if it already has an id."""
     if "id" not in row or str(row["id"]) == key:
         return {**row, "id": row.get("id", key)}
     return {**row, "key": key}
