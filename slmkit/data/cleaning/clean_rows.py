@@ -76,8 +76,9 @@ def drop_gold(
     reasons = {leak.row: GOLD_REASONS[leak.kind] for leak in found}
     texts = {leak.row: gold[leak.gold].input for leak in found}
     known = {leak_key(example): example.input for example in gold}
-    for i, row in enumerate(rows):
-        if i not in reasons:  # a gold question may be asked before the last turn, or with other tools
+    has_tools = any(example.tools for example in gold)
+    for i, row in enumerate(rows):  # a gold question may be asked before the last turn, or with other tools
+        if i not in reasons and (has_tools or row.question.rest):
             asked = next((key for key in alike_keys(row.conversation) if key in known), None)
             if asked is not None:
                 reasons[i], texts[i] = GOLD_REASONS["contains"], known[asked]
