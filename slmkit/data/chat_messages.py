@@ -17,6 +17,7 @@ from typing import Any
 
 from slmkit.data.canonical_row import RowFault
 from slmkit.data.cell import as_text, is_empty
+from slmkit.text.tool_calls import read_call
 from slmkit.types import Message
 
 _CALLS = ("function_call", "tool_call")  # as a role: the content is the call, as JSON
@@ -168,20 +169,15 @@ def _calls(value: Any, *, from_arrow: bool) -> list[dict[str, Any]]:
     """The calls with arguments as objects; each may be bare or under "function", with arguments as text or object."""
     value = _json(value, "a tool call") if isinstance(value, str) else value
     found = []
-    for call in [value] if isinstance(value, Mapping) else value or []:
-        called = call.get("function") if isinstance(call, Mapping) else None
-        called = called if isinstance(called, Mapping) else call
-        if not isinstance(called, Mapping) or not isinstance(called.get("name"), str) or not called["name"]:
-            raise RowFault("a tool call without a name")
-        arguments = called.get("arguments", called.get("parameters"))
-        if isinstance(arguments, str):
-            arguments = _json(arguments, "the arguments of a tool call") if arguments.strip() else {}
-        arguments = {} if arguments is None else arguments
-        if not isinstance(arguments, Mapping):
-            raise RowFault("a tool call whose arguments are not an object")
-        arguments = _without_nulls(arguments) if from_arrow else arguments
-        id = {"id": call["id"]} if isinstance(call.get("id"), str) and call["id"] else {}
-        found.append({**id, "type": "function", "function": {"name": called["name"], "arguments": arguments}})
+    for given in [value] if isinstance(value, Mapping) else value or []:
+        try:
+            call = read_call(given)
+        except ValueError as fault:
+            raise RowFault(str(fault)) from None
+        if from_arrow:
+            call["arguments"] = _without_nulls(call["arguments"])
+        id = {"id": given["id"]} if isinstance(given.get("id"), str) and given["id"] else {}
+        found.append({**id, "type": "function", "function": call})
     return found
 
 

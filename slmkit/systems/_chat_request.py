@@ -13,6 +13,7 @@ from typing import Any
 
 from slmkit.systems._new_tokens import limit_text
 from slmkit.text.fold_system import fold_system
+from slmkit.text.tool_calls import called
 from slmkit.types import Message
 
 _REFUSES = re.compile(
@@ -120,15 +121,9 @@ def as_api_messages(messages: Sequence[Message]) -> list[Message]:
 
 
 def _as_api_call(call: Mapping[str, Any], id: str) -> dict[str, Any]:
-    called = call.get("function") if isinstance(call.get("function"), Mapping) else call
-    assert called is not None
-    arguments = called.get("arguments", {})
+    name, arguments = called(call)
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return {
-        "id": call.get("id") or id,
-        "type": "function",
-        "function": {"name": str(called.get("name", "")), "arguments": text},
-    }
+    return {"id": call.get("id") or id, "type": "function", "function": {"name": str(name or ""), "arguments": text}}
 
 
 def as_api_tool(tool: Any) -> Any:

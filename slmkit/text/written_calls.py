@@ -16,6 +16,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from slmkit.text.tool_calls import Call, has_arguments, read_call, unwrapped
+
 _TAGGED = re.compile(r"<(tool_call|function_?call)>(.*?)(?:</\1>|(?:</?[a-z_]*)?\Z)", re.DOTALL)
 _OPENED = re.compile(r"(?:\[TOOL_CALLS\]|<\|tool_call\|>|<\|python_tag\|>|<function_?call>)(.*)", re.DOTALL)
 _ENDS = re.compile(r"<\|/tool_call\|>\s*\Z|<\|e[a-z]+_id\|>\s*\Z")
@@ -23,8 +25,6 @@ _FENCE = re.compile(r"\s*```(?:json|tool_call)?\s*(.*?)\s*```\s*", re.DOTALL)
 _FUNCTION = re.compile(r"\s*<function=([^>]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=([^>]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
 _KEYS = {"name", "arguments", "parameters", "id", "type"}
-
-Call = dict[str, Any]  # {"name", "arguments"}
 
 
 def written_calls(text: str, tools: Sequence[Any]) -> list[Call]:
@@ -70,19 +70,10 @@ def _json_values(text: str) -> Iterator[Any]:
 
 
 def _call(value: Any) -> Call | None:
-    if isinstance(value, Mapping) and isinstance(value.get("function"), Mapping):
-        value = value["function"]
-    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str) or not set(value) <= _KEYS:
+    try:
+        return read_call(value) if has_arguments(value) and set(unwrapped(value)) <= _KEYS else None
+    except ValueError:
         return None
-    arguments = value.get("arguments", value.get("parameters"))
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments) if arguments.strip() else {}
-        except (ValueError, RecursionError):
-            return None
-    if arguments is None and not ("arguments" in value or "parameters" in value):
-        return None
-    return {"name": value["name"], "arguments": arguments or {}}
 
 
 def _from_markup(function: re.Match[str], schemas: Mapping[str, Any]) -> Call:
@@ -102,5 +93,5 @@ def _from_markup(function: re.Match[str], schemas: Mapping[str, Any]) -> Call:
 
 
 def _named(tool: Any) -> tuple[str, Any]:
-    function = tool.get("function", tool) if isinstance(tool, Mapping) else {}
-    return (str(function.get("name") or ""), function.get("parameters")) if isinstance(function, Mapping) else ("", {})
+    function = unwrapped(tool)
+    return str(function.get("name") or ""), function.get("parameters")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from slmkit.text.tool_calls import answer_message, calls_text
+from slmkit.text.tool_calls import answer_message, calls_text, read_call
 
 CALL = {"name": "find", "arguments": {"room": 3}}
 
@@ -15,10 +15,13 @@ CALL = {"name": "find", "arguments": {"room": 3}}
         {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"room": 3}'}},
         {"function": {"name": "find", "arguments": {"room": 3}}, "index": 0},
         {"name": "find", "arguments": ' {"room":3} '},
+        {"name": "find", "parameters": {"room": 3}},
+        {"name": "find", "arguments": None, "args": '{"room": 3}'},
         CALL,
     ],
 )
 def test_a_call_is_its_name_and_its_arguments_as_an_object(call):
+    assert read_call(call) == CALL
     assert json.loads(calls_text([call])) == CALL
     assert json.loads(calls_text([call, call])) == [CALL, CALL]
 
@@ -29,6 +32,20 @@ def test_a_call_is_its_name_and_its_arguments_as_an_object(call):
 def test_arguments_that_are_cut_stay_as_they_are_and_missing_ones_are_empty(arguments, expected):
     text = calls_text([{"function": {"name": "find", "arguments": arguments}}])
     assert json.loads(text) == {"name": "find", "arguments": expected}
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (["find"], "without a name"),
+        ({"name": "", "arguments": {}}, "without a name"),
+        ({"name": "find", "arguments": '{"room": '}, "not JSON"),
+        ({"name": "find", "arguments": [3]}, "not an object"),
+    ],
+)
+def test_what_is_not_a_call_is_refused_with_its_reason(call, reason):
+    with pytest.raises(ValueError, match=reason):
+        read_call(call)
 
 
 def test_an_answer_of_many_brackets_is_a_text():

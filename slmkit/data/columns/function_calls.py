@@ -15,12 +15,12 @@ from slmkit.data.cell import as_text, is_empty
 from slmkit.data.chat_messages import clean_tools
 from slmkit.data.columns.column_path import parsed
 from slmkit.data.reading.read import Row
+from slmkit.text.tool_calls import has_arguments, read_call
 
 _TOOLS = ("tools", "functions", "function", "available_tools", "available_functions", "tool_schemas", "apis")
 _CALLS = ("answers", "answer", "calls", "tool_calls", "function_calls", "function_call", "call", "expected_calls",
           "ground_truth", "output", "target", "response", "completion", "label")  # fmt: skip
 _TEXT = ("query", "question", "instruction", "input", "prompt", "text", "utterance", "user", "message")
-_ARGUMENTS = ("arguments", "parameters", "args", "kwargs")
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,16 @@ def tools_in(value: Any) -> list[dict[str, Any]]:
 
 def _calls(value: Any) -> list[dict[str, Any]]:
     """The calls as {"name", "arguments"}, the arguments as an object; [] if the value does not list calls."""
-    calls = [call.get("function", call) if isinstance(call, dict) else None for call in _list(value)]
-    found = []
-    for call in calls:
-        key = next((key for key in _ARGUMENTS if key in call), None) if isinstance(call, dict) else None
-        arguments = _parsed(call[key]) if call and key else None
-        if not call or not isinstance(call.get("name"), str) or not isinstance(arguments, dict):
-            return []
-        found.append({"name": call["name"], "arguments": arguments})
+    calls = _list(value)
+    try:
+        return [read_call(call, parse=_object) for call in calls] if all(map(has_arguments, calls)) else []
+    except ValueError:
+        return []
+
+
+def _object(text: str) -> Any:
+    if (found := parsed(text)) is None:
+        raise ValueError
     return found
 
 

@@ -22,6 +22,8 @@ WRAPPED = {"type": "function", "function": TOOL}
         ([WRAPPED], CALL),
         ([WRAPPED], [{"type": "function", "function": {**CALL, "arguments": json.dumps(CALL["arguments"])}}]),
         ([TOOL], [{"name": "rain", "parameters": {"city": "Ulm"}}]),
+        ([TOOL], [{"name": "rain", "kwargs": "{'city': 'Ulm'}"}]),
+        ([TOOL], [{"name": "rain", "arguments": None, "parameters": {"city": "Ulm"}}]),
     ],
 )
 @pytest.mark.parametrize("names", [("query", "tools", "answers"), ("instruction", "functions", "output")])
@@ -42,6 +44,7 @@ def test_tools_and_calls_are_read_in_every_form(tools, calls, names):
     ("changed", "reason"),
     [
         ({"answers": "[]"}, "answers is not a list of calls"),
+        ({"answers": [{"name": "rain", "arguments": "Ulm"}]}, "answers is not a list of calls"),
         ({"tools": "?"}, "tools is not"),
         ({"query": ""}, "query"),
     ],
