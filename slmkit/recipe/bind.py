@@ -15,7 +15,7 @@ from pydantic_core import ValidationError
 
 from slmkit.errors import SlmkitError
 from slmkit.recipe import lookup
-from slmkit.recipe.binding_error import binding_error
+from slmkit.recipe.binding_error import binding_error, unknown_key
 from slmkit.recipe.call import Call, Part
 from slmkit.recipe.find_reference import find_reference
 from slmkit.recipe.layer import KeyPath, Layer
@@ -132,23 +132,30 @@ class _Binder:
         except SlmkitError as error:
             raise SlmkitError(error.what, where=self._where(path), fix=error.fix) from None
         check_signature(function, is_stage=False)
-        options = self._without_keys_of_another(function, options, path)
+        options = self._without_keys_of_another(folder, function, options, path)
         part = Part(folder, name, function, self.bind(function, options, path, f"{kind} {name!r}"))
         part.options = options
         return part
 
     def _without_keys_of_another(
-        self, function: Callable[..., Any], options: dict[str, Any], path: KeyPath
+        self, folder: str, function: Callable[..., Any], options: dict[str, Any], path: KeyPath
     ) -> dict[str, Any]:
-        """The options, without those of the recipe's own part if the command line names another: system.use=NAME."""
-        if not self.layer.lines.get((*path, "use"), "").startswith("command line"):
+        """The options, without those of the recipe's own part if the command line names another: system.use=NAME.
+
+        Raises: SlmkitError for a key that neither part has: it is misspelt, not another's.
+        """
+        own = self.layer.replaced.get((*path, "use"))
+        if own is None:
             return options
-        known = parameters(function)
-        return {
-            key: value
-            for key, value in options.items()
-            if key in known or self.layer.where((*path, key)).startswith("command line")
-        }
+        known, its = parameters(function), parameters(lookup.load_part(folder, own))
+        kept = {}
+        for key, value in options.items():
+            where = self.layer.where((*path, key))
+            if key in known or where.startswith("command line"):
+                kept[key] = value
+            elif key not in its:
+                raise unknown_key((key,), its, what=f"{folder.rstrip('s')} {own!r}", where=where)
+        return kept
 
     def _missing_part_name(self, kind: str, folder: str, path: KeyPath) -> SlmkitError:
         """Without `use`, the key itself may be misspelt: `systems.rga.top_k` beside a system `rag`."""

@@ -37,7 +37,7 @@ def binding_error(
     first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
     loc = _existing_keys(value, first["loc"])
     if first["type"] == "extra_forbidden":
-        return _unknown_key(loc, known, what=what, where=where((*path, *loc)))
+        return unknown_key(loc, known, what=what, where=where((*path, *loc)))
     if first["type"] == "missing":
         line = layer.where(path) if path != ("with",) else _stage_line(layer)
         fix = _missing_fix(str(loc[-1]), path)
@@ -53,7 +53,8 @@ def binding_error(
     return SlmkitError(f"invalid value for {dotted}: {first['input']!r}", where=location, fix=fix)
 
 
-def _unknown_key(loc: KeyPath, known: Mapping[str, Any], *, what: str, where: str) -> SlmkitError:
+def unknown_key(loc: KeyPath, known: Mapping[str, Any], *, what: str, where: str) -> SlmkitError:
+    """The error for a key that a stage or part does not have; loc: its steps below the values."""
     key = str(loc[-1])
     options = list(known) if len(loc) == 1 else _group_keys(known, loc[:-1])
     otherwise = f"use one of {', '.join(sorted(options))}" if options else "remove it; there are no keys"

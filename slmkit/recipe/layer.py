@@ -17,6 +17,7 @@ class Layer:
 
     value: Any
     lines: dict[KeyPath, str] = field(default_factory=dict)
+    replaced: dict[KeyPath, Any] = field(default_factory=dict)  # what the file said, of keys that were set later
 
     def where(self, path: KeyPath) -> str:
         """The location "file:line: a.b.c" of a key, or of the nearest enclosing one that has a line."""
@@ -51,6 +52,7 @@ class Layer:
             self.lines.setdefault(at, origin)
             target = target[step]
         self._forget(path)
+        self.replaced.setdefault(path, target.get(path[-1]))
         target[path[-1]] = value
         self.lines[path] = origin
 

@@ -228,3 +228,20 @@ def test_a_part_is_bound_without_a_recipe() -> None:
         with pytest.raises(SlmkitError, match=offending) as error:
             bind_part("systems", "prompt", options)
         assert error.value.where == where
+
+
+@pytest.mark.parametrize(("key", "known"), [("num_shots", True), ("num_shotz", False)])
+def test_keys_of_the_recipes_own_part_are_left_to_it_but_misspelt_ones_are_refused(key: str, known: bool) -> None:
+    path = ("with", "systems", "a")
+    values = {"data": "rows.jsonl", "model": "nano", "systems": {"a": {"use": "prompt", key: 4}}}
+    layer = Layer({"stage": "s", "with": values}, {(*path, key): "r.yaml:5"})
+    layer.set((*path, "use"), "majority", "command line")
+    layer.set((*path, "train"), "rows.jsonl", "command line")
+    recipe = Recipe("r", Path("r.yaml"), layer, "tiny")  # type: ignore[arg-type]
+    if known:
+        assert set(bind(recipe, []).arguments["systems"]["a"].options) == {"train"}
+        return
+    with pytest.raises(SlmkitError, match="system 'prompt' has no key 'num_shotz'") as caught:
+        bind(recipe, [])
+    assert caught.value.where == "r.yaml:5: with.systems.a.num_shotz"
+    assert "num_shots" in caught.value.fix
