@@ -8,6 +8,7 @@ from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
 from slmkit.training.prepare_preference import check_preferences, prepare_preferences
 from slmkit.training.save_and_check import save_and_check
+from slmkit.training.too_long import OnOverflow
 from slmkit.training.train_model import train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.types import Fraction, Input, Keys, Model
@@ -23,6 +24,7 @@ def dpo(
     beta: float = 0.1,
     loss_type: Literal["sigmoid", "ipo", "hinge", "robust", "exo_pair", "bco_pair", "apo_zero"] = "sigmoid",
     label_smoothing: Fraction = 0.0,
+    on_overflow: OnOverflow = "error",
     training: Keys[Training] = Training(),
 ) -> None:
     """Teach a model to prefer the better of two answers, while staying close to the model it started from.
@@ -30,9 +32,12 @@ def dpo(
     `data` is a folder with train.jsonl (and validation.jsonl) or a .jsonl file, each line {"prompt", "chosen",
     "rejected"}. beta: how strongly the starting model is kept; label_smoothing: the share of pairs assumed to be
     mislabelled (used by sigmoid, robust and exo_pair).
+    on_overflow: rows above max_length are dropped; with "error" the run fails if they are more than 1%.
     Source: Rafailov et al. 2023, https://arxiv.org/abs/2305.18290.
     """
-    preferences = prepare_preferences(run, training, data=data, model=model, rate_at_2048=2e-5)
+    preferences = prepare_preferences(
+        run, training, data=data, model=model, on_overflow=on_overflow, rate_at_2048=2e-5
+    )
     prepared = preferences.prepared
 
     def make_trainer(on_step: OnStep, on_log: OnLog) -> Any:

@@ -11,6 +11,7 @@ from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
 from slmkit.training.prepare_preference import check_preferences, dataset, prepare_preferences
 from slmkit.training.save_and_check import save_and_check
+from slmkit.training.too_long import OnOverflow
 from slmkit.training.train_model import train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.types import Input, Keys, Model, NonNegativeFloat
@@ -26,6 +27,7 @@ def kto(
     beta: float = 0.1,
     desirable_weight: NonNegativeFloat = 1.0,
     undesirable_weight: NonNegativeFloat = 1.0,
+    on_overflow: OnOverflow = "error",
     training: Keys[Training] = Training(),
 ) -> None:
     """Teach a model from thumbs up and thumbs down, without comparing the answers of a pair.
@@ -33,10 +35,18 @@ def kto(
     `data` is a folder with train.jsonl (and validation.jsonl) or a .jsonl file, each line {"prompt", "completion",
     "label"}, where label is true for a desirable answer, or {"prompt", "chosen", "rejected"}, which gives two rows.
     The two weights balance them.
+    on_overflow: rows above max_length are dropped; with "error" the run fails if they are more than 1%.
     Source: Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306.
     """
     preferences = prepare_preferences(
-        run, training, data=data, model=model, rate_at_2048=2e-5, read=read_judged, refuse=_refuse_one_class
+        run,
+        training,
+        data=data,
+        model=model,
+        on_overflow=on_overflow,
+        rate_at_2048=2e-5,
+        read=read_judged,
+        refuse=_refuse_one_class,
     )
     prepared = preferences.prepared
 

@@ -9,6 +9,7 @@ from slmkit.runs.run_folder import Run
 from slmkit.training.config import Training
 from slmkit.training.prepare_preference import check_preferences, dataset, prepare_preferences
 from slmkit.training.save_and_check import save_and_check
+from slmkit.training.too_long import OnOverflow
 from slmkit.training.train_model import train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.types import Input, Keys, Model
@@ -20,15 +21,19 @@ def orpo(
     data: Input,
     model: Model,
     beta: float = 0.1,
+    on_overflow: OnOverflow = "error",
     training: Keys[Training] = Training(),
 ) -> None:
     """Fine-tune on the better answer and make the worse one less likely, without a reference model.
 
     `data` is a folder with train.jsonl (and validation.jsonl) or a .jsonl file, each line {"prompt", "chosen",
     "rejected"}. beta: the weight of the odds ratio, added to the usual loss.
+    on_overflow: rows above max_length are dropped; with "error" the run fails if they are more than 1%.
     Source: Hong et al. 2024, https://arxiv.org/abs/2403.07691.
     """
-    preferences = prepare_preferences(run, training, data=data, model=model, rate_at_2048=8e-5, with_reference=False)
+    preferences = prepare_preferences(
+        run, training, data=data, model=model, on_overflow=on_overflow, rate_at_2048=8e-5, with_reference=False
+    )
     prepared, pairs = preferences.prepared, preferences.data
 
     def make_trainer(on_step: OnStep, on_log: OnLog) -> Any:

@@ -15,6 +15,7 @@ from slmkit.training.predictions import Predictions
 from slmkit.training.prepare_model import prepare_model
 from slmkit.training.prepare_preference import check_preferences, dataset, load_pairs
 from slmkit.training.save_and_check import save_and_check
+from slmkit.training.too_long import OnOverflow
 from slmkit.training.train_model import train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.types import Input, Keys, Model
@@ -22,14 +23,22 @@ from slmkit.types import Input, Keys, Model
 DISTRIBUTED = ("ddp",)  # how several processes can run this stage
 
 
-def reward(run: Run, *, data: Input, model: Model, training: Keys[Training] = Training()) -> None:
+def reward(
+    run: Run,
+    *,
+    data: Input,
+    model: Model,
+    on_overflow: OnOverflow = "error",
+    training: Keys[Training] = Training(),
+) -> None:
     """Train a model to score answers, so that the better one of each pair scores higher.
 
     `data` is a folder with train.jsonl (and validation.jsonl) or a .jsonl file, each line {"prompt", "chosen",
     "rejected"}. The scoring head is new; model/ has it next to the adapter, or among the full weights.
+    on_overflow: rows above max_length are dropped; with "error" the run fails if they are more than 1%.
     Source: Bradley and Terry 1952, as used by Ouyang et al. 2022, https://arxiv.org/abs/2203.02155, section 3.5.
     """
-    pairs = load_pairs(run, training, data=data, model=model)
+    pairs = load_pairs(run, training, data=data, model=model, on_overflow=on_overflow)
     tokenizer = pairs.loaded.tokenizer
     prepared = prepare_model(
         run,

@@ -25,7 +25,7 @@ from slmkit.training.predictions import predict
 from slmkit.training.prepare_model import NUM_PROBES, PreparedModel, prepare_model
 from slmkit.training.save_and_check import save_and_check
 from slmkit.training.sft_trainer import sft_trainer, trained_tokens
-from slmkit.training.too_long import fitting
+from slmkit.training.too_long import OnOverflow, fitting
 from slmkit.training.train_model import TrainedModel, train_model
 from slmkit.training.trainer import OnLog, OnStep, Shuffle
 from slmkit.types import FractionBelowOne, Input, Keys, Model
@@ -62,6 +62,7 @@ def sft(
     replay: Input | None = None,
     replay_ratio: FractionBelowOne = 0.25,
     packing: bool = False,
+    on_overflow: OnOverflow = "error",
     backend: Literal["transformers", "unsloth"] = "transformers",
     training: Keys[Training] = Training(num_train_epochs=3.0),
 ) -> None:
@@ -69,10 +70,10 @@ def sft(
 
     `data` is a prepare run (train.jsonl, validation.jsonl) or a .jsonl file, each line {"messages": [...]}, also
     with "tools", or each {"text": ...}. A text is cut into rows of max_length (auto: 1,024 tokens); a chat over
-    max_length is dropped and counted, never truncated. One optimizer step has per_device_train_batch_size *
-    gradient_accumulation_steps rows, at most per_device_train_batch_size of them in memory at once. `replay` names
-    other rows to mix in, as the share replay_ratio of each epoch, so that the model keeps its other abilities; chats
-    may be replayed among texts.
+    max_length is dropped and counted, never truncated, and with on_overflow "error" more than 1% are refused. One
+    optimizer step has per_device_train_batch_size * gradient_accumulation_steps rows, at most
+    per_device_train_batch_size of them in memory at once. `replay` names other rows to mix in, as the share
+    replay_ratio of each epoch, so that the model keeps its other abilities; chats may be replayed among texts.
     packing: rows are packed into sequences of max_length (auto: 1,024 tokens) without attending to each other, and a
     step counts sequences. It is off because batches are grouped by length, so padding is small: on a CPU, chats of 20
     to 300 tokens packed to 512 ran at 0.90 of the tokens per second, packed to 1,024 at 0.68 (attention spans the
@@ -85,7 +86,7 @@ def sft(
             fix="remove --fsdp, or these two keys",
         )
     training.refuse_gold(data, replay)
-    found, loaded, rows = _load(run, data, replay, model, backend, training)
+    found, loaded, rows = _load(run, data, replay, model, backend, training, on_overflow)
     if isinstance(found[0], Text) and not rows.validation:
         run.note("perplexity is not measured: there are no validation rows (prepare holds out whole documents)")
     probes = (rows.validation or rows.rows)[:NUM_PROBES]
@@ -140,7 +141,13 @@ def check(
 
 
 def _load(
-    run: Run, data: Path, replay: Path | None, model: Model, backend: str, training: Training
+    run: Run,
+    data: Path,
+    replay: Path | None,
+    model: Model,
+    backend: str,
+    training: Training,
+    on_overflow: OnOverflow,
 ) -> tuple[ChatsOrTexts, Loaded, _Data]:
     """The chats or texts to train on, the loaded model, and all rows labelled for it."""
     file = validation_file(data)
@@ -156,7 +163,8 @@ def _load(
         loaded = load_unsloth(model, load_in_4bit=training.quantized)
     else:
         loaded = training.load(model, run.note)
-    rows = {name: _fitting(run, loaded, found[name], labelled[name], training, split=name) for name in found}
+    fit = partial(_fitting, run, loaded, training, on_overflow)
+    rows = {name: fit(found[name], labelled[name], split=name) for name in found}
     rows["validation"] = rows["validation"][:_MAX_VALIDATION]
     return found["train"], loaded, _Data(rows["train"], rows["validation"], rows["replay"])
 
@@ -180,7 +188,14 @@ def _label_chats(run: Run, chats: dict[str, list[Chat]], model: Model) -> dict[s
 
 
 def _fitting(
-    run: Run, loaded: Loaded, found: ChatsOrTexts, chats: list[Row], training: Training, *, split: str
+    run: Run,
+    loaded: Loaded,
+    training: Training,
+    on_overflow: OnOverflow,
+    found: ChatsOrTexts,
+    chats: list[Row],
+    *,
+    split: str,
 ) -> list[Row]:
     """The labelled rows of a split: texts are cut to length; chats over it are dropped, or refused if many."""
     if not found:
@@ -191,7 +206,10 @@ def _fitting(
         longest = min(longest, DEFAULT_LENGTH)
     rows = [*label_texts(loaded.tokenizer, texts, max_length=longest), *chats]
     lengths, context = [len(row.input_ids) for row in rows], loaded.context_length
-    kept = [rows[i] for i in fitting(run, rows, lengths, longest=longest, context_length=context, split=split)]
+    indices = fitting(
+        run, rows, lengths, longest=longest, context_length=context, split=split, on_overflow=on_overflow
+    )
+    kept = [rows[i] for i in indices]
     lengths = [len(row.input_ids) for row in kept]
     share = sum(row.num_trained for row in kept) / sum(lengths)
     run.note(f"{split}: {length_percentiles(lengths)}; {share:.0%} of the tokens are included in the loss")

@@ -19,7 +19,7 @@ from slmkit.training.config import Training
 from slmkit.training.predictions import predict
 from slmkit.training.prepare_model import NUM_PROBES, PreparedModel, prepare_model
 from slmkit.training.recorder import Recorder
-from slmkit.training.too_long import fitting
+from slmkit.training.too_long import OnOverflow, fitting
 from slmkit.types import ModelRef
 
 Columns = list[dict[str, Any]]  # token ids, as TRL's trainers read them
@@ -84,6 +84,7 @@ def load_pairs(
     *,
     data: Path,
     model: ModelRef,
+    on_overflow: OnOverflow,
     read: Callable[..., list[Answered]] = read_pairs,
     refuse: Callable[[list[Answered]], None] = lambda rows: None,
 ) -> PairsAndModel:
@@ -106,7 +107,9 @@ def load_pairs(
     longest, context = training.max_row_tokens(loaded), loaded.context_length
     for name, rows in splits.items():
         lengths = list(map(longest_answer, columns[name]))
-        kept = fitting(run, rows, lengths, longest=longest, context_length=context, split=name)
+        kept = fitting(
+            run, rows, lengths, longest=longest, context_length=context, split=name, on_overflow=on_overflow
+        )
         splits[name], columns[name] = [rows[i] for i in kept], [columns[name][i] for i in kept]
     return PairsAndModel(loaded, splits["train"], splits["validation"], columns["train"], columns["validation"])
 
@@ -118,12 +121,13 @@ def prepare_preferences(
     data: Path,
     model: ModelRef,
     rate_at_2048: float,
+    on_overflow: OnOverflow,
     read: Callable[..., list[Answered]] = read_pairs,
     refuse: Callable[[list[Answered]], None] = lambda rows: None,
     with_reference: bool = True,
 ) -> Preferences:
     """Reads the rows and prepares the model; rate_at_2048: see prepare_model."""
-    pairs = load_pairs(run, training, data=data, model=model, read=read, refuse=refuse)
+    pairs = load_pairs(run, training, data=data, model=model, on_overflow=on_overflow, read=read, refuse=refuse)
     loaded = pairs.loaded
     probes = label_chats(loaded.tokenizer, [pair.chats[0] for pair in pairs.probes])
     reference = copy.deepcopy(loaded.model) if with_reference and training.adapter == "full" else None

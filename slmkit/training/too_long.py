@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from slmkit.data.lengths import too_many_overflow
 from slmkit.errors import RefusedError
 from slmkit.training.recorder import Recorder
+
+OnOverflow = Literal["error", "drop"]
 
 
 class _Placed(Protocol):
@@ -19,23 +21,31 @@ R = TypeVar("R", bound=_Placed)
 
 
 def fitting(
-    run: Recorder, rows: Sequence[R], lengths: Sequence[int], *, longest: int, context_length: int, split: str
+    run: Recorder,
+    rows: Sequence[R],
+    lengths: Sequence[int],
+    *,
+    longest: int,
+    context_length: int,
+    split: str,
+    on_overflow: OnOverflow,
 ) -> list[int]:
     """The indices of the rows of at most `longest` tokens; the others are in too_long_<split>.jsonl.
 
-    Raises: RefusedError if the others are more than 1% of the rows.
+    Raises: RefusedError if the others are more than 1% of the rows and on_overflow is not "drop", or if they are all.
     """
     over = [i for i, length in enumerate(lengths) if length > longest]
     if over:
         counted = f"{len(over):,} of {len(rows):,} {split} rows are longer than {longest:,} tokens"
-        if too_many_overflow(len(over), len(rows)):
+        is_all = len(over) == len(rows)
+        if is_all or (on_overflow == "error" and too_many_overflow(len(over), len(rows))):
             first = over[0]
             larger = f"a larger max_length (at most {context_length:,} with this model)"
             raise RefusedError(
                 counted,
                 where=f"{getattr(rows[first], 'where', '')} row {rows[first].id}: {lengths[first]:,} tokens".strip(),
-                fix=f"use {larger if longest < context_length else 'a model with a longer context'}, or shorter rows: "
-                "prepare drops the others with on_overflow=drop",
+                fix=f"use {larger if longest < context_length else 'a model with a longer context'}, or shorter rows"
+                + ("" if is_all else "; on_overflow=drop drops the others"),
             )
         run.note(f"{counted}: dropped, see too_long_{split}.jsonl")
         run.table(f"too_long_{split}", [{"id": rows[i].id, "tokens": lengths[i]} for i in over])

@@ -248,9 +248,42 @@ def test_one_pair_in_a_hundred_that_is_too_long_is_dropped_with_a_table(tmp_path
     rows = [{"prompt": f"which cup is number {i}?", "chosen": "red", "rejected": "blue"} for i in range(200)]
     rows[7]["rejected"] = "blue " * 50
     run, training = Run(tmp_path / "run"), config.Training(max_length=40, device="cpu")
-    loaded = load_pairs(run, training, data=file_of(tmp_path, rows), model=NANO)
+    loaded = load_pairs(run, training, data=file_of(tmp_path, rows), model=NANO, on_overflow="error")
     assert len(loaded.pairs) == len(loaded.columns) == 199 and loaded.longest <= 40
     assert [row["id"] for row in read_jsonl(run.path("too_long_train.jsonl"))] == ["rows.jsonl:8"]
+
+
+def test_pairs_that_are_too_long_are_refused_if_many_or_dropped_on_request(tmp_path):
+    from slmkit.training.prepare_preference import load_pairs
+
+    rows = [{"prompt": f"which cup is number {i}?", "chosen": "red", "rejected": "blue"} for i in range(20)]
+    for row in rows[:5]:
+        row["rejected"] = "blue " * 50
+    data, training = file_of(tmp_path, rows), config.Training(max_length=40, device="cpu")
+    with pytest.raises(RefusedError, match="5 of 20 train rows") as refused:
+        load_pairs(Run(tmp_path / "error"), training, data=data, model=NANO, on_overflow="error")
+    assert "on_overflow=drop" in refused.value.fix
+    run = Run(tmp_path / "drop")
+    assert len(load_pairs(run, training, data=data, model=NANO, on_overflow="drop").pairs) == 15
+    assert len(read_jsonl(run.path("too_long_train.jsonl"))) == 5
+    with pytest.raises(RefusedError, match="15 of 15") as refused:
+        none = file_of(tmp_path, rows[5:])
+        load_pairs(
+            Run(tmp_path / "all"),
+            config.Training(max_length=8, device="cpu"),
+            data=none,
+            model=NANO,
+            on_overflow="drop",
+        )
+    assert "on_overflow" not in refused.value.fix
+
+
+@pytest.mark.parametrize("stage", ["sft", "dpo", "orpo", "kto", "reward"])
+def test_what_happens_to_rows_that_are_too_long_is_a_key_of_the_stage(stage):
+    from slmkit.recipe.lookup import load_stage
+    from slmkit.recipe.signature import parameters
+
+    assert "on_overflow" in parameters(load_stage(stage))
 
 
 def test_judged_answers_of_one_class_are_said_by_prepare_and_refused_by_kto(tmp_path, no_weights):

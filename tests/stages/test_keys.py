@@ -65,6 +65,7 @@ CHANGED: dict[str, Any] = {
     "allow_gold": True,
     "backend": "unsloth",
     "packing": True,
+    "on_overflow": "drop",
     "beta": 0.5,
     "loss_type": "ipo",
     "label_smoothing": 0.1,
@@ -85,6 +86,7 @@ REQUIRES = {  # other keys that must be set for a key to have an effect
     "replay_ratio": {"replay": "more"},
     "warmup_ratio": {"max_steps": 10},
     "allow_gold": {"data": "gold"},
+    "on_overflow": {"max_length": 24},
 }
 
 
@@ -134,10 +136,10 @@ def reach(tmp_path, monkeypatch, cut_models):
 
 
 def rows(folder: Path, name: str) -> Path:
-    """Three rows that can be used as chats and as pairs."""
+    """Three rows that can be used as chats and as pairs; the third is long."""
     prompt = {"data": "which cup?", "more": "which box?", "gold": gold_question()}[name]
     written = []
-    for i, colour in enumerate(("red", "blue", "green")):
+    for i, colour in enumerate(("red", "blue", "green " * 20)):
         question = prompt if name == "gold" else f"{prompt} {i}"
         messages = [{"role": "user", "content": question}, {"role": "assistant", "content": colour}]
         written.append({"messages": messages, "prompt": question, "chosen": colour, "rejected": "a cup"})
