@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Change = Callable[[Any], Any]  # a column's value to the one that JSON has
 
 _BATCH = 1024  # rows
+_UNCONVERTIBLE = (ValueError, OverflowError, NotImplementedError)  # those of pyarrow are among them
 
 
 def arrow_rows(file: Path, root: Path, *, on_note: OnNote) -> Iterator[tuple[dict[str, Any], int]]:
@@ -48,12 +49,18 @@ def arrow_rows(file: Path, root: Path, *, on_note: OnNote) -> Iterator[tuple[dic
         change = {field.name: step for field in schema if (step := _change(field, whole, named))}
         for batch in batches:
             kept = batch.drop_columns(media) if media else batch
-            for values in _readable(kept).to_pylist():
+            for values in _as_objects(kept, file, number):
                 number += 1
                 if change:
                     _apply(change, values, file, number)
                 yield values, Record(number)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, OSError) as error:
+    except pyarrow.ArrowNotImplementedError as error:
+        raise SlmkitError(
+            f"pyarrow does not support a type or codec of this file: {str(error).splitlines()[0]}",
+            where=str(file),
+            fix="export the file again with plain columns, or as .jsonl",
+        ) from None
+    except (pyarrow.ArrowInvalid, OSError) as error:
         kind = suffix_of(file)[1:].title()
         raise SlmkitError(
             f"not a valid {kind} file: {str(error).splitlines()[0]}",
@@ -158,6 +165,25 @@ def _is_media(type: pyarrow.DataType) -> bool:
         return is_a.is_list(type) and _is_media(type.value_type)
     names = {type.field(i).name for i in range(type.num_fields)}
     return names == {"bytes", "path"} and "binary" in str(type.field("bytes").type)
+
+
+def _as_objects(batch: pyarrow.RecordBatch, file: Path, before: int) -> list[dict[str, Any]]:
+    """The records as Python objects. Raises SlmkitError naming the column that Python has no values for."""
+    try:
+        found: list[dict[str, Any]] = _readable(batch).to_pylist()
+        return found
+    except _UNCONVERTIBLE:
+        for i, field in enumerate(batch.schema):
+            for row in range(batch.num_rows):
+                try:
+                    _readable(batch.slice(row, 1).select([i])).to_pylist()
+                except _UNCONVERTIBLE as error:
+                    raise SlmkitError(
+                        f"{field.name!r} is a {field.type} that cannot be converted: {str(error).splitlines()[0]}",
+                        where=f"{file}:{Record(before + row + 1)}",
+                        fix=f"export the file again without {field.name!r}, or with it as text",
+                    ) from None
+        raise
 
 
 def _readable(batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:

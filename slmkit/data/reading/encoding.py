@@ -6,13 +6,15 @@ Nothing is repaired here: each guess is reported, and a file that is not text is
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from slmkit.data.reading.likely_encoding import ranked_encodings
 from slmkit.data.reading.open_file import open_bytes
 from slmkit.data.reading.repair_encoding import repair_encoding
-from slmkit.errors import SlmkitError
+from slmkit.errors import SlmkitError, counted
 
 _MAGIC = {  # first bytes of binary files that users mistake for tables -> the fix
     b"PK\x03\x04": "this is a zip or Excel file: export the sheet as CSV, or unzip it",
@@ -29,6 +31,9 @@ _REGIONAL = {f"cp{number}" for number in range(1250, 1257)} - {
     "cp1252"
 }  # usually right when detected, so cp1252 must fit more closely to override them
 _MOSTLY = 0.5  # of the lines; by chance almost no line looks repairable
+_THIN = 60  # bytes outside ASCII; a guess from fewer is shown with its alternatives
+_EXCERPT = 40  # characters of a word in a note
+_RANKED_BYTES = 4096  # decide by the frequency of letters as well as more
 _SAMPLE_BYTES = 65_536  # of non-ASCII lines: enough for charset-normalizer, and detected in 0.1 s
 
 
@@ -53,7 +58,11 @@ def find_encoding(path: Path, *, encoding: str = "auto", on_note: Callable[[str]
         if start.startswith(magic):
             raise SlmkitError(f"{path.name} is not a text file", where=str(path), fix=fix)
     if encoding != "auto":
-        return _checked(path, encoding, fix="save it as UTF-8, or omit encoding= to detect it")
+        named = _with_mark(encoding, start)
+        return _checked(path, named, fix="save it as UTF-8, or omit encoding= to detect it")
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        note(f"{path.name}: read as UTF-32")
+        return _checked(path, "utf-32", fix="save it as UTF-8")
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         note(f"{path.name}: read as UTF-16")
         return _checked(path, "utf-16", fix="save it as UTF-8")
@@ -70,13 +79,30 @@ def find_encoding(path: Path, *, encoding: str = "auto", on_note: Callable[[str]
         )
         return Encoding(utf8, "windows-1252")
     fix = "save it as UTF-8, or set its encoding: encoding=cp1252"
-    found = _detect(sample)
+    found, others = _detect(sample)
     if found is None:
         what = f"{path.name} is not UTF-8 (byte {byte:#04x}) and no other encoding fits"
         raise SlmkitError(what, where=f"{path}:{line}", fix=fix)
     checked = _checked(path, found, fix=fix)
-    note(f"{path.name}: not UTF-8 (line {line}, byte {byte:#04x}); read as {found}, a guess (encoding= overrides it)")
+    guess = _guess_note(sample, found, others)
+    note(f"{path.name}: not UTF-8 (line {line}, byte {byte:#04x}); read as {found}, a guess{guess}")
     return checked
+
+
+def _with_mark(encoding: str, start: bytes) -> str:
+    """The codec that skips the byte order mark of a file, if the file has the one of this encoding."""
+    try:
+        name = codecs.lookup(encoding).name
+    except LookupError:
+        return encoding
+    for mark, known, skipping in (
+        (codecs.BOM_UTF8, "utf-8", "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16-le", "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16-be", "utf-16"),
+    ):
+        if name == known and start.startswith(mark):
+            return skipping
+    return encoding
 
 
 def _checked(path: Path, encoding: str, *, fix: str) -> Encoding:
@@ -106,11 +132,7 @@ def _scan(path: Path) -> tuple[int, int, bytes, tuple[int, int]]:
     with open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             if b"\0" in line:
-                raise SlmkitError(
-                    f"{path.name} is not a text file (it contains a zero byte)",
-                    where=f"{path}:{number}",
-                    fix="export it as text",
-                )
+                raise _zero_byte(path, number)
             if line.isascii():
                 continue
             try:
@@ -124,9 +146,41 @@ def _scan(path: Path) -> tuple[int, int, bytes, tuple[int, int]]:
     return broken, good, bytes(sample), first
 
 
-def _detect(sample: bytes) -> str | None:
-    """The likeliest encoding; Windows-1252, by far the most common, if it fits about as well as the best.
+def _zero_byte(path: Path, line: int) -> SlmkitError:
+    """The error for a file with zero bytes; in UTF-16 every second byte of ASCII is one."""
+    with open_bytes(path) as file:
+        start = file.read(_SAMPLE_BYTES)
+    zeros = start[::2].count(0), start[1::2].count(0)
+    for (few, many), encoding in ((zeros, "utf-16-le"), (zeros[::-1], "utf-16-be")):
+        if many > 10 * few and many > len(start) // 20 and _decodes(start[: len(start) // 2 * 2], encoding):
+            what = f"{path.name} seems to be UTF-16 without a byte order mark"
+            return SlmkitError(what, where=f"{path}:{line}", fix=f"set encoding={encoding}, or save it as UTF-8")
+    what = f"{path.name} is not a text file (it contains a zero byte)"
+    return SlmkitError(what, where=f"{path}:{line}", fix="export it as text")
 
+
+def _guess_note(sample: bytes, found: str, others: Sequence[str]) -> str:
+    """On how little text the guess is based, and how others would read it: the user sees which is right."""
+    num_bytes = sum(byte > 0x7F for byte in sample)
+    if num_bytes >= _THIN:
+        return " (encoding= overrides it)"
+    text = _first_word(sample, found)
+    readings = {word: encoding for encoding in reversed(others) if (word := _first_word(sample, encoding)) != text}
+    options = [f"encoding={encoding} reads {word!r}" for word, encoding in reversed(readings.items())]
+    said = " or ".join(options[:2]) or "encoding= overrides it"
+    return f" from {counted(num_bytes, 'byte')}: {text!r}. If that is wrong: {said}"
+
+
+def _first_word(sample: bytes, encoding: str) -> str:
+    """The first word with a character outside ASCII."""
+    words = re.split(r"[\s,;|\"]+", sample.decode(encoding, errors="replace"))
+    return next((word[:_EXCERPT] for word in words if not word.isascii()), "")
+
+
+def _detect(sample: bytes) -> tuple[str | None, list[str]]:
+    """The likeliest encoding, and the others in their order of likelihood.
+
+    Where no language fits, it is Windows-1252, by far the most common, if it fits about as well as the best.
     UTF-8 text that was decoded wrongly and saved on an old Mac looks like any other text ("å£5" for "£5"). What gives
     it away: decoded as mac_roman, most of its lines are mojibake that can be undone ("Â£5"). This test is used for
     Latin script only, where few bytes are non-ASCII; text in other scripts can look repairable by chance.
@@ -135,15 +189,19 @@ def _detect(sample: bytes) -> str | None:
 
     is_latin = sum(byte > 0x7F for byte in sample) < len(sample) // 4
     if is_latin and _mojibake_share(sample, "mac_roman") > max(_MOSTLY, _mojibake_share(sample, "cp1252")):
-        return "mac_roman"
-    best = from_bytes(sample, cp_exclusion=_WITH_ZEROS).best()
+        return "mac_roman", []
+    if ranked := ranked_encodings(sample[:_RANKED_BYTES]):
+        return ranked[0], ranked[1:]
+    matches = from_bytes(sample, cp_exclusion=_WITH_ZEROS)
+    best = matches.best()
     windows = from_bytes(sample, cp_isolation=["cp1252"], threshold=1.0).best()
     if best is None:
-        return None
+        return None, []
+    others = [match.encoding for match in matches if match.encoding != best.encoding]
     room = 0.05 if best.encoding in _REGIONAL else 0.1
     if windows and windows.chaos <= best.chaos + room and windows.coherence >= best.coherence - 0.05:
-        return "cp1252"
-    return best.encoding
+        return "cp1252", [best.encoding, *others]
+    return best.encoding, others
 
 
 def _mojibake_share(sample: bytes, encoding: str) -> float:

@@ -16,9 +16,12 @@ TABLE_SUFFIXES = (
     ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".feather", *CONLL_SUFFIXES
 )  # fmt: skip
 DOCUMENT_SUFFIXES = (".md", ".markdown", ".txt", ".text", ".html", ".htm")
-SUFFIXES = " ".join((*TABLE_SUFFIXES, *DOCUMENT_SUFFIXES)) + ", and .gz .bz2 .xz of them"
+_READ = (*TABLE_SUFFIXES, *DOCUMENT_SUFFIXES)
+SUFFIXES = " ".join(_READ) + ", and .gz .bz2 .xz of them"
 _ABOUT = ("license", "licence", "readme", "source", "changelog", "notice")  # files about the data, not data
 _METADATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "package.json")
+_TEMPORARY = ("~", "#")  # first letters of the files that editors and Office write beside an open one: "~$a.csv"
+_SYSTEM = ("__macosx", "$recycle.bin")  # folders of operating systems
 _LISTED = 6  # files in an error message
 
 OnNote = Callable[[str], None]
@@ -29,7 +32,7 @@ def data_files(path: Path, *, on_note: OnNote | None = None) -> list[Path]:
 
     Folders saved by `datasets` contain Arrow files and JSON metadata: only the Arrow files count. Documents are read
     only if the folder has no table. Files that are read together are reported.
-    Raises: SlmkitError for a folder with no data file, or with several tables to choose from.
+    Raises: SlmkitError for a folder with no data file, or with tables in several formats to choose from.
     """
     note = on_note or (lambda text: None)
     if not path.exists():
@@ -39,6 +42,8 @@ def data_files(path: Path, *, on_note: OnNote | None = None) -> list[Path]:
     if (path / "data.jsonl").exists():
         return [path / "data.jsonl"]
     found = _files_in(path)
+    if temporary := [p for p in _visible_files(path) if _is_temporary(p, path) and suffix_of(p) in _READ]:
+        note(f"{path.name}/: left out temporary files of other programs: {_names(temporary, path)}")
     tables = _tables(found, path)
     if is_beir(path):
         return _training_tables(tables, path, note)
@@ -71,13 +76,30 @@ def held_out_files(path: Path) -> list[Path]:
     return next((files for split in wanted if (files := _of(splits, split)) and len(files) < len(tables)), [])
 
 
+def validation_files(path: Path, *, is_gold_given: bool = False) -> list[Path]:
+    """The validation files of a folder beside its training files, if they are not reserved for evaluation.
+
+    They are, in a folder without test files, unless the gold questions come from elsewhere (`is_gold_given`).
+    """
+    if not path.is_dir() or (path / "data.jsonl").exists():
+        return []
+    splits = {p: split_of_file(p, path) for p in _tables(_files_in(path), path)}
+    found = _of(splits, "validation")
+    has_training = bool(_of(splits, "train", None))
+    return found if has_training and (is_gold_given or _of(splits, "test")) else []
+
+
 def are_parts(files: Sequence[Path]) -> bool:
     """Whether files are parts of one table: their names differ in numbers only, such as part-00000 and part-00001."""
     return len({re.sub(r"\d+", "0", stem_of(p)).lower() for p in files}) == 1
 
 
 def _files_in(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file() and not _is_hidden(p, folder) and not _is_about(p))
+    return [p for p in _visible_files(folder) if not _is_about(p) and not _is_temporary(p, folder)]
+
+
+def _visible_files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file() and not _is_hidden(p, folder))
 
 
 def _tables(found: Sequence[Path], folder: Path) -> list[Path]:
@@ -112,21 +134,19 @@ def _non_empty(documents: list[Path], folder: Path, note: OnNote) -> list[Path]:
 
 
 def _training_tables(tables: list[Path], folder: Path, note: OnNote) -> list[Path]:
-    """The training files, otherwise the files that are not a split; they must be parts of one table."""
+    """The training files, otherwise the files that are not a split; read_rows refuses different columns."""
     splits = {p: split_of_file(p, folder) for p in tables}
     chosen = _of(splits, "train") or _of(splits, None) or tables
-    is_training = splits[chosen[0]] == "train"
     kinds = {suffix_of(p) for p in chosen}
-    other_tables = kinds <= {".csv", ".tsv"} and not is_training and not are_parts(chosen)
     if len(chosen) > 1 and len({splits[p] for p in chosen}) > 1:
         raise SlmkitError(
             f"this folder has splits for evaluation and none for training: {_names(chosen, folder)}",
             where=str(folder),
             fix=f"choose the file to train on: data={chosen[0]}",
         )
-    if len(chosen) > 1 and (len(kinds) > 1 or other_tables):
+    if len(kinds) > 1:
         raise SlmkitError(
-            f"several tables in this folder: {_names(chosen, folder)}",
+            f"tables in several formats in this folder, which may be the same rows twice: {_names(chosen, folder)}",
             where=str(folder),
             fix=f"choose one: data={chosen[0]}",
         )
@@ -134,7 +154,8 @@ def _training_tables(tables: list[Path], folder: Path, note: OnNote) -> list[Pat
     if skipped:
         note(f"{folder.name}/: read {_names(chosen, folder, 20)}; skipped {_names(skipped, folder, 20)}")
     elif len(chosen) > 1:
-        note(f"{folder.name}/: read {len(chosen)} files together: {_names(chosen, folder)}")
+        one = "" if are_parts(chosen) or splits[chosen[0]] == "train" else f" (to read only one: data={chosen[0]})"
+        note(f"{folder.name}/: read {len(chosen)} files together: {_names(chosen, folder)}{one}")
     return chosen
 
 
@@ -145,6 +166,11 @@ def _names(files: Sequence[Path], folder: Path, most: int = _LISTED) -> str:
 
 def _is_hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def _is_temporary(path: Path, folder: Path) -> bool:
+    parts = path.relative_to(folder).parts
+    return parts[-1].startswith(_TEMPORARY) or any(part.lower() in _SYSTEM for part in parts[:-1])
 
 
 def _is_about(path: Path) -> bool:

@@ -8,11 +8,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
-from slmkit.data.reading.find_files import OnNote, held_out_files
+from slmkit.data.reading.find_files import OnNote, held_out_files, validation_files
 from slmkit.data.reading.read import Row, read_rows
 from slmkit.data.reading.split_names import split_named
 
-Use = Literal["training", "evaluation"]
+Use = Literal["training", "evaluation", "development"]
 
 _COLUMNS = ("section", "split", "subset", "partition", "set", "fold")
 _HEAD_ROWS = 1000  # these decide whether a column names splits
@@ -24,7 +24,8 @@ def read_split(
     """The rows of a file or folder for one use, if the rows name their splits; otherwise all rows.
 
     For training: all but the test and validation rows. For evaluation: the test rows, or without any the validation
-    rows. Both are reported. A file of one split only is read whole, as its name says what it is for.
+    rows. For development: the validation rows. Each is reported. A file of one split only is read whole, as its name
+    says what it is for.
     """
     note = on_note or (lambda text: None)
     rows = read_rows(path, encoding=encoding, on_note=note)
@@ -44,6 +45,20 @@ def evaluation_files(path: Path, *, encoding: str = "auto") -> list[Path]:
     return [path] if column and _wanted(path, column, "evaluation", encoding, lambda text: None) else []
 
 
+def development_files(path: Path, *, is_gold_given: bool = False, encoding: str = "auto") -> list[Path]:
+    """The files to read for development: the validation files of a folder, or a file with such rows inside.
+
+    Without test rows the validation rows are for evaluation, unless the gold questions are given (`is_gold_given`).
+    """
+    if path.is_dir() or not path.exists():
+        return validation_files(path, is_gold_given=is_gold_given)
+    column = _split_column(list(islice(read_rows(path, encoding=encoding), _HEAD_ROWS)))
+    if column is None or not _wanted(path, column, "development", encoding, lambda text: None):
+        return []
+    named = {split_named(str(row.values.get(column))) for row in read_rows(path, encoding=encoding)}
+    return [path] if is_gold_given or "test" in named else []
+
+
 def _wanted(path: Path, column: str, use: Use, encoding: str, note: OnNote) -> set[str] | None:
     """The names of the splits for this use; None if the rows are of one kind, so that there is nothing to choose."""
     sizes = Counter(str(row.values.get(column)) for row in read_rows(path, encoding=encoding))
@@ -52,9 +67,9 @@ def _wanted(path: Path, column: str, use: Use, encoding: str, note: OnNote) -> s
     training = [name for name in sizes if name not in (*of["test"], *of["validation"])]
     if not evaluation or not training:
         return None
-    chosen = training if use == "training" else evaluation
+    chosen = {"training": training, "evaluation": evaluation, "development": of["validation"]}[use]
     others = [name for name in sizes if name not in chosen]
-    note(f"{path.name}: {column!r} names splits; read {_sized(chosen, sizes)}; not read: {_sized(others, sizes)}")
+    note(f"{path.name}: {column!r} names splits; for {use}: {_sized(chosen, sizes)}; others: {_sized(others, sizes)}")
     return set(chosen)
 
 

@@ -149,6 +149,26 @@ def test_half_floats_are_read(tmp_path):
     json.dumps(values(path))
 
 
+@pytest.mark.parametrize(
+    ("value", "type", "said"),
+    [
+        (2**30, pyarrow.date32(), "'when' is a date32[day] that cannot be converted: days=1073741824"),
+        (2**60, pyarrow.timestamp("us"), "'when' is a timestamp[us] that cannot be converted"),
+        (
+            1,
+            pyarrow.timestamp("us", tz="Mars/Base"),
+            "'when' is a timestamp[us, tz=Mars/Base] that cannot be converted",
+        ),
+    ],
+)
+def test_a_value_that_python_does_not_have_is_named_with_its_column_and_row(tmp_path, value, type, said):
+    columns = {"text": ["a", "b"], "when": pyarrow.array([None, value], type)}
+    error = fault(table(tmp_path / "a.parquet", columns))
+    assert error.what.startswith(said)
+    assert error.where.endswith("a.parquet: row 2")
+    assert "without 'when'" in error.fix
+
+
 def test_two_columns_of_one_name_are_refused(tmp_path):
     twice = pyarrow.table([["a"], ["b"], ["c"]], names=["text", "label", "text"])
     pyarrow.parquet.write_table(twice, tmp_path / "a.parquet")

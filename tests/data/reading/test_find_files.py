@@ -8,7 +8,7 @@ import lzma
 import pytest
 from reading_files import fault, values, write
 
-from slmkit.data.reading.find_files import data_files, held_out_files
+from slmkit.data.reading.find_files import data_files, held_out_files, validation_files
 from slmkit.data.reading.split_names import split_named
 
 CSV = "text,label\na,x\n"
@@ -60,6 +60,32 @@ def test_a_folder_gives_its_training_files_and_reserves_the_others(tmp_path, fil
         write(tmp_path / name, CSV)
     assert [p.relative_to(tmp_path).as_posix() for p in data_files(tmp_path)] == read
     assert [p.relative_to(tmp_path).as_posix() for p in held_out_files(tmp_path)] == held_out
+
+
+def test_temporary_files_of_editors_and_systems_are_left_out_and_said(tmp_path):
+    for name in ("a.csv", "~$a.csv", ".~lock.a.csv#", "#a.csv#", "a.csv~", ".a.csv.swp", "__MACOSX/._a.csv",
+                 "__MACOSX/a.csv", ".ipynb_checkpoints/a-checkpoint.csv", "Thumbs.db", "desktop.ini"):  # fmt: skip
+        write(tmp_path / name, CSV)
+    notes = []
+    assert data_files(tmp_path, on_note=notes.append) == [tmp_path / "a.csv"]
+    assert notes == [f"{tmp_path.name}/: left out temporary files of other programs: __MACOSX/a.csv, ~$a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("files", "is_gold_given", "found"),
+    [
+        (["train.csv", "validation.csv", "test.csv"], False, ["validation.csv"]),
+        (["train.csv", "dev-0.csv", "dev-1.csv", "test.csv"], False, ["dev-0.csv", "dev-1.csv"]),
+        (["train.csv", "validation.csv"], False, []),
+        (["train.csv", "validation.csv"], True, ["validation.csv"]),
+        (["validation.csv"], True, []),
+        (["train.csv", "test.csv"], True, []),
+    ],
+)
+def test_validation_files_are_for_development_if_evaluation_has_others(tmp_path, files, is_gold_given, found):
+    for name in files:
+        write(tmp_path / name, CSV)
+    assert [p.name for p in validation_files(tmp_path, is_gold_given=is_gold_given)] == found
 
 
 def test_a_folder_of_evaluation_splits_is_asked_about(tmp_path):

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from reading_files import fault, write
@@ -250,12 +251,23 @@ def test_a_data_folder_gives_its_training_file_and_keeps_the_test_file(tmp_path)
     assert [path.name for path in held_out_files(tmp_path)] == ["test.csv"]
 
 
-def test_a_folder_of_several_tables_is_refused(tmp_path):
+def test_tables_of_the_same_columns_are_read_together_and_said(tmp_path):
     write(tmp_path / "customers.csv", "text\na\n")
-    write(tmp_path / "orders.csv", "text\na\n")
-    error = fault(tmp_path)
-    assert "customers.csv, orders.csv" in error.what
-    assert error.where == str(tmp_path)
+    write(tmp_path / "orders.csv", "text\nb\n")
+    notes = []
+    assert [row.values["text"] for row in read_rows(tmp_path, on_note=notes.append)] == ["a", "b"]
+    assert f"customers.csv, orders.csv (to read only one: data={tmp_path / 'customers.csv'})" in notes[0]
+    assert len(list(read_rows(tmp_path / "customers.csv"))) == 1
+
+
+def test_tables_of_other_columns_or_formats_are_refused_with_a_fix_that_works(tmp_path):
+    write(tmp_path / "customers.csv", "text\na\n")
+    for name, content in (("orders.csv", "number\n1\n"), ("customers.jsonl", '{"text": "a"}\n')):
+        other = write(tmp_path / name, content)
+        error = fault(tmp_path)
+        assert name in error.what
+        assert len(list(read_rows(Path(error.fix.partition("data=")[2])))) == 1
+        other.unlink()
 
 
 def test_csv_spectrum_is_read_as_expected(shared_data):

@@ -5,7 +5,7 @@ import json
 import pytest
 from reading_files import write
 
-from slmkit.data.reading.split_rows import evaluation_files, read_split
+from slmkit.data.reading.split_rows import development_files, evaluation_files, read_split
 
 SPLITS = {"train": ["a", "b"], "oos_train": ["c"], "val": ["d"], "test": ["e", "f"], "oos_test": ["g"]}
 
@@ -26,13 +26,16 @@ def test_the_rows_of_each_use_are_read_and_the_others_said(tmp_path, name):
     notes = []
     assert texts(path, "training", notes) == ["a", "b", "c"]
     assert texts(path, "evaluation") == ["e", "f", "g"]
-    assert any("read train 2, oos_train 1; not read: val 1, test 2, oos_test 1" in note for note in notes)
-    assert evaluation_files(path) == [path]
+    assert any("for training: train 2, oos_train 1; others: val 1, test 2, oos_test 1" in note for note in notes)
+    assert texts(path, "development") == ["d"]
+    assert evaluation_files(path) == development_files(path) == [path]
 
 
 def test_without_test_rows_the_validation_rows_are_for_evaluation(tmp_path):
     path = write(tmp_path / "a.json", json.dumps({"train": ["a"], "dev": ["b"]}))
     assert (texts(path, "training"), texts(path, "evaluation")) == (["a"], ["b"])
+    assert development_files(path) == []
+    assert development_files(path, is_gold_given=True) == [path]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,7 @@ def test_without_test_rows_the_validation_rows_are_for_evaluation(tmp_path):
 def test_a_file_without_both_uses_is_read_whole(tmp_path, sections):
     path = write(tmp_path / "a.json", json.dumps(sections))
     assert texts(path, "training") == texts(path, "evaluation") == ["a", "b"]
-    assert evaluation_files(path) == []
+    assert evaluation_files(path) == development_files(path, is_gold_given=True) == []
 
 
 def test_a_folder_keeps_its_test_file_for_evaluation(tmp_path):
