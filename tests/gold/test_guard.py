@@ -192,6 +192,7 @@ def test_every_stage_with_training_keys_is_tested_here():
     assert "training" in inspect.signature(importlib.import_module("slmkit.stages.sft").sft).parameters
 
 
+@pytest.mark.slow
 def test_fifty_thousand_rows_cost_a_fraction_of_reading_them(tmp_path):
     rng = random.Random(0)
     words = ["my", "card", "is", "Where", "statement,", "why?", "please"]

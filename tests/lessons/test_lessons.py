@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from project_files import Finished
@@ -10,10 +11,13 @@ from slmkit.recipe.curriculum import read_curriculum
 from slmkit.recipe.load_recipe import load_recipe
 
 TRAINING = ("loop", "retrieval")  # these tracks take minutes, most of them to train the models that they compare
-LESSONS = [
-    pytest.param(name, marks=pytest.mark.slow if name.startswith(TRAINING) else ())
-    for name in read_curriculum().written_lessons
-]
+SECONDS = ("transformer", "foundations/02-gradient-descent", "text/02-bpe-thirty-lines")  # 3 to 6 s each
+
+
+def lessons(*slow: str) -> list[Any]:
+    """All written lessons, those that begin in one of these ways marked as slow."""
+    names = read_curriculum().written_lessons
+    return [pytest.param(name, marks=pytest.mark.slow if name.startswith(slow) else ()) for name in names]
 
 
 @pytest.fixture(scope="session")
@@ -22,15 +26,26 @@ def shared_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("lessons")
 
 
-@pytest.mark.parametrize("name", LESSONS)
-def test_the_claim_holds_as_written_and_fails_when_the_idea_is_broken(
-    name: str, shared_project: Path, slmkit: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def run_lesson(
+    shared_project: Path, slmkit: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Finished]:
     monkeypatch.chdir(shared_project)
-    written = slmkit("run", name, "--profile", "tiny", "--json")
+    return lambda name, *words: slmkit("run", name, "--profile", "tiny", *words, "--json")
+
+
+@pytest.mark.parametrize("name", lessons(*TRAINING))
+def test_the_claim_holds_as_written(name: str, run_lesson: Callable[..., Finished]) -> None:
+    written = run_lesson(name)
     assert (written.code, [row for row in written.json["expect"] if not row["ok"]]) == (0, [])
     assert written.json["expect"]
-    broken = slmkit("run", name, "--profile", "tiny", "--break", "--json")
+
+
+@pytest.mark.parametrize("name", lessons(*TRAINING, *SECONDS))
+def test_the_claim_fails_when_the_idea_is_broken(name: str, run_lesson: Callable[..., Finished]) -> None:
+    if name.startswith(TRAINING):
+        run_lesson(name)  # what it reads is there then
+    broken = run_lesson(name, "--break")
     assert broken.code == 0, broken.out + broken.err
     assert broken.json["ran"] == [name]  # its inputs are those of the lesson as written
     holds = {row["metric"]: row["ok"] for row in broken.json["expect"]}

@@ -96,7 +96,8 @@ def preference(model: ModelRef, rows: list[dict[str, str]]) -> float:
 
 
 @pytest.mark.parametrize(
-    ("adapter", "learning_rate", "max_steps"), [("lora", 1e-2, 8), ("qlora", 1e-2, 8), ("full", 5e-3, 24)]
+    ("adapter", "learning_rate", "max_steps"),
+    [("lora", 1e-2, 8), pytest.param("qlora", 1e-2, 8, marks=pytest.mark.slow), ("full", 5e-3, 24)],
 )
 def test_a_reward_model_ranks_pairs_it_has_not_seen(tmp_path, pairs, adapter, learning_rate, max_steps):
     run = Run(tmp_path)

@@ -69,7 +69,12 @@ def one_step(libraries, tmp_path_factory, data) -> Run:
     return run
 
 
-@pytest.mark.parametrize("adapter", ["lora", "qlora", "dora", "rslora", "full"])
+SLOW = pytest.mark.slow  # the same code but for one option of PEFT
+
+
+@pytest.mark.parametrize(
+    "adapter", ["lora", "qlora", pytest.param("dora", marks=SLOW), pytest.param("rslora", marks=SLOW), "full"]
+)
 def test_every_adapter_learns_and_loads_again(tmp_path, data, adapter):
     from slmkit.models.load import load_model
 
