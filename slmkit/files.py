@@ -15,6 +15,14 @@ from typing import Any
 PACKAGE = Path(__file__).parent  # the folder of slmkit
 
 
+def cache_folder() -> Path | None:
+    """slmkit's folder in the user's cache, in XDG_CACHE_HOME if that is set; None without a home directory."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slmkit"
+    except RuntimeError:
+        return None
+
+
 def write_atomically(path: Path, text: str | Iterable[str]) -> None:
     """Writes a text, or its parts, completely or not at all; the parent folder must exist."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

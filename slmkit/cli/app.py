@@ -25,7 +25,7 @@ SECTIONS = {
     "Steps of the loop": ("pick", "prepare", "train", "eval", "compare"),
     "Recipes": ("run", "sweep", "ls", "show", "check", "schema", "import"),
     "Results": ("why", "report", "clean"),
-    "Gold sets and models": ("gold", "fit", "chat"),
+    "Gold sets and models": ("gold", "get", "fit", "chat"),
 }
 COMMANDS = [name for names in SECTIONS.values() for name in names]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from slmkit.errors import SlmkitError
+from slmkit.models.hub_download import ask_hub
 from slmkit.models.load_errors import explain_load_errors
 from slmkit.models.model_folder import is_hub_id, model_folder
 from slmkit.types import ModelRef
-
-_HUB_TIMEOUT_SECONDS = 5
 
 
 def check_model(ref: ModelRef, *, needs_chat_template: bool = True) -> None:
@@ -45,19 +44,8 @@ def _files_of_folder(ref: ModelRef, folder: Path) -> set[str]:
 
 
 def _files_on_hub(ref: ModelRef) -> set[str]:
-    """The names of the model's files: from the hub cache if the weights are in it, otherwise from the hub."""
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        cached = {path.name for path in Path(snapshot_download(ref.path, local_files_only=True)).iterdir()}
-    except LocalEntryNotFoundError:
-        cached = set()
-    if any(name.endswith((".safetensors", ".bin")) for name in cached):
-        return cached
-    with explain_load_errors(ref):
-        info = HfApi().model_info(ref.path, timeout=_HUB_TIMEOUT_SECONDS)
-    return {sibling.rfilename for sibling in info.siblings or []}
+    """The names of the files of a model that is not on this machine, from the hub."""
+    return {sibling.rfilename for sibling in ask_hub(ref).siblings or []}
 
 
 def _has_chat_template(ref: ModelRef, folder: Path | None, files: set[str]) -> bool:

@@ -19,7 +19,7 @@ _ROWS_AT_ONCE = 8192
 
 def embedding_norms(model: ModelRef) -> list[float] | None:
     """The norm of each token's embedding, by token id; None if the weights are quantized or not on this disk."""
-    folder = _folder(model)
+    folder = model_folder(model)
     for file in sorted(folder.glob("*.safetensors")) if folder else []:
         with open(file, "rb") as stream:
             size = int.from_bytes(stream.read(8), "little")
@@ -41,13 +41,3 @@ def _norms(file: Path, offset: int, dtype: str, shape: list[int]) -> list[float]
             rows = (rows.astype(np.uint32) << 16).view(np.float32)
         norms += np.linalg.norm(rows.astype(np.float32), axis=1).tolist()
     return norms
-
-
-def _folder(model: ModelRef) -> Path | None:
-    folder = model_folder(model)
-    if folder is None:
-        from huggingface_hub import try_to_load_from_cache
-
-        cached = try_to_load_from_cache(model.path, "model.safetensors")
-        folder = Path(cached).parent if isinstance(cached, str) else None
-    return folder

@@ -7,9 +7,13 @@ base it stays unmerged, because merging would round its weights. peft is importe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from slmkit.console import console
 from slmkit.errors import SlmkitError
+from slmkit.models.convert_gguf import describe_origin, read_origin
+from slmkit.models.hub_download import download
 from slmkit.models.load_errors import explain_load_errors
 from slmkit.models.model_folder import is_hub_id, model_folder, read_base
 from slmkit.types import ModelRef
@@ -52,7 +56,9 @@ def load_model(ref: ModelRef, *, device: Device = "auto", dtype: Dtype = "auto",
             fix="device=auto, or install a CUDA build of torch",
         )
     torch_device = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    folder = local_folder(ref)
     tokenizer = load_tokenizer(ref)
+    _print_origin(ref, folder)
     with explain_load_errors(ref):
         model = _load_weights(ref, torch_device, _torch_dtype(dtype, torch_device), load_in_4bit)
     return Loaded(model.eval(), tokenizer, ref)
@@ -62,16 +68,27 @@ def load_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
     """The tokenizer alone, with a padding token; raises SlmkitError for an unknown model."""
     from transformers import AutoTokenizer
 
-    folder = model_folder(ref)
-    if folder is None and not is_hub_id(ref.path):
-        raise SlmkitError(
-            f"unknown model {ref.name!r}: there is no folder {ref.path}", fix="check the spelling of `model`"
-        )
+    folder = local_folder(ref, weights=False)
     with explain_load_errors(ref):
-        tokenizer = AutoTokenizer.from_pretrained(str(folder or ref.path))
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
     if tokenizer.pad_token_id is None:  # only generation pads here, and the attention mask hides it
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def local_folder(ref: ModelRef, *, weights: bool = True) -> Path:
+    """The model's folder on this machine, downloaded if need be; with weights=False, at least its tokenizer.
+
+    The libraries get a folder and never a hub id, so that they ask no network about files that are here.
+    """
+    folder = model_folder(ref)
+    if folder is not None:
+        return folder
+    if not is_hub_id(ref.path):
+        raise SlmkitError(
+            f"unknown model {ref.name!r}: there is no folder {ref.path}", fix="check the spelling of `model`"
+        )
+    return download(ref, weights=weights)
 
 
 _shared: dict[tuple[ModelRef, str, str, bool], Loaded] = {}
@@ -95,9 +112,12 @@ def release_shared_model() -> None:
 
 def _load_weights(ref: ModelRef, device: torch.device, dtype: torch.dtype, load_in_4bit: bool) -> Any:
     """The model; for an adapter, its base (which can itself be an adapter) with the adapter merged in."""
-    folder = model_folder(ref)
-    if folder is None or not (folder / "adapter_config.json").exists():
-        return _from_pretrained(str(folder or ref.path), device, dtype, load_in_4bit)
+    folder = local_folder(ref)
+    if not (folder / "adapter_config.json").exists():
+        model = _from_pretrained(str(folder), device, dtype, load_in_4bit)
+        if is_hub_id(ref.path):  # what is saved from it names the hub's model, not a folder of this machine
+            model.name_or_path = model.config._name_or_path = ref.path
+        return model
     base = read_base(folder)
     if model_folder(base) is None and not is_hub_id(base.path):
         raise SlmkitError(
@@ -109,6 +129,18 @@ def _load_weights(ref: ModelRef, device: torch.device, dtype: torch.dtype, load_
 
     adapted = PeftModel.from_pretrained(_load_weights(base, device, dtype, load_in_4bit), str(folder))
     return adapted if load_in_4bit else adapted.merge_and_unload()
+
+
+_said: set[str] = set()  # names whose origin was printed in this process
+
+
+def _print_origin(ref: ModelRef, folder: Path) -> None:
+    origin = read_origin(folder)
+    if origin is None or ref.name in _said:
+        return
+    _said.add(ref.name)
+    for line in (f"{ref.name}: weights {describe_origin(origin)}", *origin["notes"]):
+        console.print(line, style="dim", markup=False)
 
 
 def _from_pretrained(path: str, device: torch.device, dtype: torch.dtype, load_in_4bit: bool) -> Any:

@@ -51,7 +51,7 @@ def _explanation(error: Exception, ref: ModelRef) -> SlmkitError | None:
     }:
         return FailedError(
             f"model {ref.path!r} is not on this machine, and the hub cannot be reached",
-            fix="use model=nano (needs no network), or download the model elsewhere and set `model` to its folder",
+            fix=f"`slmkit get {ref.path}` with a network, copy its folder here and set `model` to it, or model=nano",
         )
     if isinstance(error, (OSError, ValueError)):
         return SlmkitError(

@@ -1,4 +1,4 @@
-"""Where a model's files are: the folder of a model or a run, a hub id, and the base model of an adapter."""
+"""Where a model's files are: of a folder, a run, a GGUF file or a hub snapshot; and the base model of an adapter."""
 
 from __future__ import annotations
 
@@ -7,17 +7,26 @@ import re
 from pathlib import Path
 
 from slmkit.files import PACKAGE
+from slmkit.models.convert_gguf import converted_folder, gguf_in
 from slmkit.types import ModelRef
+from slmkit.weights.hub_snapshot import hub_snapshot
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def model_folder(ref: ModelRef) -> Path | None:
-    """The local folder of the weights: ref.path, or model/ in it if that is a run's folder; None for a hub id."""
+    """The local folder of the weights; None for a hub model that is not, or not completely, on this machine.
+
+    ref.path is a folder (a run's has model/), a GGUF file or its folder (converted on first use), or a hub id.
+    """
     path = Path(ref.path)
     if (path / "model").is_dir():
         return path / "model"
-    return path if path.is_dir() else None
+    if gguf := gguf_in(path):
+        return converted_folder(gguf)
+    if path.is_dir():
+        return path
+    return hub_snapshot(ref.path) if is_hub_id(ref.path) else None
 
 
 def is_hub_id(path: str) -> bool:

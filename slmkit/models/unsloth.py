@@ -10,9 +10,9 @@ import importlib.util
 from typing import Any
 
 from slmkit.errors import SlmkitError
-from slmkit.models.load import Loaded
+from slmkit.models.load import Loaded, local_folder
 from slmkit.models.lora import Adapter, Lora
-from slmkit.models.model_folder import is_hub_id, model_folder
+from slmkit.models.model_folder import model_folder
 from slmkit.types import ModelRef
 
 _ADAPTERS = ("lora", "qlora", "rslora")
@@ -47,10 +47,8 @@ def load_unsloth(ref: ModelRef, *, load_in_4bit: bool) -> Loaded:
     """The model as loaded by Unsloth, with its full context and the GPU's own dtype."""
     from unsloth import FastLanguageModel
 
-    folder = model_folder(ref)
-    assert folder is not None or is_hub_id(ref.path), "bind has found the model"
     model, tokenizer = FastLanguageModel.from_pretrained(
-        model_name=str(folder or ref.path), max_seq_length=None, dtype=None, load_in_4bit=load_in_4bit
+        model_name=str(local_folder(ref)), max_seq_length=None, dtype=None, load_in_4bit=load_in_4bit
     )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmkit.data.lsa import lsa
 from slmkit.errors import SlmkitError
+from slmkit.weights.hub_snapshot import hub_snapshot
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,9 @@ def _transformer(embedder: str, batch_size: int) -> Embed:
             fix="pip install 'slmkit[dense]', or set embedder=lsa",
         ) from None
     try:
-        model = SentenceTransformer(embedder)
+        snapshot = hub_snapshot(embedder)
+        is_whole = snapshot is not None and (snapshot / "modules.json").is_file()
+        model = SentenceTransformer(str(snapshot) if is_whole else embedder)  # no network for what is here
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         fix = "set embedder=lsa, which needs no download, or a folder saved by sentence-transformers"

@@ -9,6 +9,7 @@ from typing import Any
 from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
 from slmkit.types import Hit, Passage, PositiveInt, Retriever, RetrieverPart
+from slmkit.weights.hub_snapshot import hub_snapshot
 
 
 def rerank(
@@ -75,8 +76,9 @@ class _Rerank:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.cross_encoder)
-            model = AutoModelForSequenceClassification.from_pretrained(self.cross_encoder)
+            source = str(hub_snapshot(self.cross_encoder) or self.cross_encoder)  # no network for what is here
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model = AutoModelForSequenceClassification.from_pretrained(source)
         except (OSError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             raise SlmkitError(

@@ -15,7 +15,7 @@ from slmkit.data.overflow import split_row
 from slmkit.errors import counted
 from slmkit.models.chat_template import folding_note, render_text, with_system
 from slmkit.models.embedding_norms import embedding_norms
-from slmkit.models.model_folder import model_folder
+from slmkit.models.load import local_folder
 from slmkit.rows.loss_mask import Chat
 from slmkit.rows.preference_rows import one_class
 from slmkit.rows.template_check import TemplateReport, Thinking, check_template
@@ -72,7 +72,7 @@ def fit_template(
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(model_folder(model) or model.path))
+    tokenizer = AutoTokenizer.from_pretrained(str(local_folder(model, weights=False)))
     notes: list[str] = []
     report = None
     values = [with_instruction(row.values, instruction) for row in rows]

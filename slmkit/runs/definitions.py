@@ -10,14 +10,13 @@ import ast
 import functools
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slmkit.files import PACKAGE, write_atomically
+from slmkit.files import PACKAGE, cache_folder, write_atomically
 
 ALL = "*"  # in place of a name: everything in the module
 
@@ -90,11 +89,8 @@ def _cache() -> dict[str, Any]:
 def _cache_file() -> Path | None:
     """One file per Python version (syntax trees differ) and per version of this module; None without a home."""
     this = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:
-        return None
-    return folder / "slmkit" / f"code-{sys.version_info.major}.{sys.version_info.minor}-{this}.json"
+    folder = cache_folder()
+    return folder / f"code-{sys.version_info.major}.{sys.version_info.minor}-{this}.json" if folder else None
 
 
 def parse_definitions(text: str, name: str = "", *, is_linted: bool = False) -> Definitions:

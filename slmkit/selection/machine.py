@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import shutil
 import subprocess
 from pathlib import Path
 
+from slmkit.models.convert_gguf import converted_folder
 from slmkit.selection.data_needs import Tokens
 from slmkit.selection.model_card import Card
+from slmkit.types import ModelRef
+from slmkit.weights.hub_snapshot import hub_snapshot
+from slmkit.weights.models_cache import file_sha256
+from slmkit.weights.packaged_model import packaged_file
 
 
 def machine_memory() -> tuple[float, bool]:
@@ -36,21 +40,23 @@ def machine() -> str:
 
 
 def is_here(card: Card) -> bool:
-    """Whether the model loads without a download: it is bundled, or complete in the hub cache."""
-    if card.folder:
-        return True
-    if not all(_cached(card, file) for file in ("config.json", "tokenizer.json")):
-        return False
-    index = _cached(card, "model.safetensors.index.json")  # for weights in several files
-    files = set(json.loads(index.read_text("utf-8"))["weight_map"].values()) if index else {"model.safetensors"}
-    return all(_cached(card, file) for file in files)
+    """Whether the model loads without a download: it is bundled, packaged, or complete in the hub cache."""
+    return card.folder is not None or _snapshot(card) is not None or _packaged(card) is not None
+
+
+def model_ref(card: Card) -> ModelRef:
+    """The model of a card: bundled, the hub's if it is here, otherwise packaged, otherwise the hub's to download."""
+    file = None if card.folder or _snapshot(card) else _packaged(card)
+    return ModelRef(card.name, str(card.folder or file or card.hub_id))
 
 
 def revision(card: Card) -> str:
-    """The version of the model on this machine: the hub commit, or a hash of the files of a bundled model."""
+    """The version of the model on this machine: the hub commit, or a hash of the files of any other."""
     if card.folder is None:
-        config = _cached(card, "config.json")  # …/snapshots/<commit>/config.json
-        return config.parent.name if config else "not here"
+        if snapshot := _snapshot(card):
+            return snapshot.name
+        file = _packaged(card)
+        return file_sha256(file)[:12] if file else "not here"
     digest = hashlib.sha256()
     for path in sorted(card.folder.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
@@ -59,7 +65,11 @@ def revision(card: Card) -> str:
 
 def tokenizer_file(card: Card) -> Path | None:
     """The model's tokenizer.json on this machine; None if there is none."""
-    return card.folder / "tokenizer.json" if card.folder else _cached(card, "tokenizer.json")
+    folder = card.folder or (hub_snapshot(card.hub_id, weights=False) if card.hub_id else None)
+    if folder is None and (file := _packaged(card)):
+        folder = converted_folder(file)
+    path = folder / "tokenizer.json" if folder else None
+    return path if path and path.is_file() else None
 
 
 def token_counter(path: Path) -> Tokens:
@@ -70,8 +80,9 @@ def token_counter(path: Path) -> Tokens:
     return lambda texts: [len(encoded.ids) for encoded in tokenizer.encode_batch(list(texts))]
 
 
-def _cached(card: Card, file: str) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
+def _snapshot(card: Card) -> Path | None:
+    return hub_snapshot(card.hub_id) if card.hub_id else None
 
-    found = try_to_load_from_cache(str(card.hub_id), file)
-    return Path(found) if isinstance(found, str) else None
+
+def _packaged(card: Card) -> Path | None:
+    return packaged_file(card.package) if card.package else None

@@ -14,11 +14,10 @@ from slmkit.gold.gold_set import Gold
 from slmkit.models.load import release_shared_model
 from slmkit.runs.run_folder import Run
 from slmkit.selection.evidence import Evidence, earlier_evidence, read_evidence
-from slmkit.selection.machine import is_here, machine, revision
+from slmkit.selection.machine import is_here, machine, model_ref, revision
 from slmkit.selection.measure import evidence_key, measure_candidate
 from slmkit.selection.model_card import Card
-from slmkit.text.identity import questions_of
-from slmkit.text.leakage import find_leaks
+from slmkit.text.leakage import conversation_leaks
 from slmkit.types import ModelRef, System, Task
 
 _MOST_ROWS = 2_000  # spread over the data: few-shot examples, training rows and held-out rows of the probe
@@ -58,7 +57,7 @@ def measure_candidates(
     shots = _write_shots(run, rows, task)
     with run.progress("measure", len(new) * len(dev) * (2 if rows and num_shots else 1), "answers") as bar:
         for card in new:
-            ref = ModelRef(card.name, str(card.folder or card.hub_id))
+            ref = model_ref(card)
             found = measure_candidate(
                 ref,
                 task=task,
@@ -88,8 +87,7 @@ def _without_gold(run: Run, gold: Gold | None, rows: Sequence[CanonicalRow]) -> 
     """The rows that are not questions of the gold set: training on those would inflate the score."""
     if not gold or not rows:
         return list(rows)
-    questions = questions_of([*gold.examples, *gold.dev])
-    leaks = {leak.row for leak in find_leaks(questions_of(rows), questions)}
+    leaks = {leak.row for leak in conversation_leaks(rows, [*gold.examples, *gold.dev])}
     if leaks:
         run.note(f"{len(leaks)} of {len(rows)} rows are questions of the gold set and are not used")
     return [row for i, row in enumerate(rows) if i not in leaks]

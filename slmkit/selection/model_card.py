@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from slmkit.errors import SlmkitError
 from slmkit.files import PACKAGE
+from slmkit.weights.packaged_model import PackagedModel, read_package
 
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim",
           "intermediate_size", "vocab_size", "tie_word_embeddings")  # fmt: skip
@@ -51,6 +52,7 @@ class Card:
     thinking: Literal["none", "optional", "always"] | None = None
     gated: bool | None = None
     gguf: bool | None = None  # llama.cpp runs this architecture
+    package: PackagedModel | None = None  # of a package index, for machines without a hub
     sources: tuple[str, ...] = ()
     date_read: str | None = None
 
@@ -107,6 +109,8 @@ def _parse(text: str, path: Path) -> Card:
     for key in ("languages", "sources"):
         if key in values:
             values[key] = tuple(values[key])
+    if "package" in values:
+        values["package"] = read_package(values["package"], where=str(path))
     if values.get("asset"):
         values = {**_shape_of_asset(PACKAGE / values["asset"]), **values}
     return Card(**values)

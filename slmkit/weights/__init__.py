@@ -1,0 +1,1 @@
+"""Where weights lie on this machine: hub snapshots, packages, GGUF files; nothing is loaded or downloaded here."""
