@@ -75,7 +75,10 @@ def gold_check(
     as_json: AsJson = False,
 ) -> int:
     """Check a gold set: hash, duplicates, balance, power, leaks."""
+    from slmkit.evaluation.score import default_metric
+    from slmkit.evaluation.unreachable_targets import unreachable_text
     from slmkit.gold.gold_set import read_gold
+    from slmkit.gold.leak_report import Finding
     from slmkit.gold.soundness import gold_check as find_problems
 
     keys = read_keys("gold check", _values(arguments), CheckKeys)
@@ -85,12 +88,14 @@ def gold_check(
     }
     folder = find_gold(name)
     findings = find_problems(folder, **options, **_reading(keys))
+    frozen = read_gold(folder)
+    if text := unreachable_text(default_metric(frozen), frozen.examples):
+        findings.append(Finding("warning", "metric", text))
     code = EXIT_REFUSED if any(finding.severity == "error" for finding in findings) else EXIT_DONE
     if as_json:
         rows = [asdict(finding) for finding in findings]
         print(json.dumps({**_facts(folder), "findings": rows, "exit_code": code}, ensure_ascii=False))
         return code
-    frozen = read_gold(folder)
     out.print(f"{shown(folder)}: {len(frozen.examples):,} examples, {len(frozen.dev):,} for development", markup=False)
     marks = {"error": "[red]✗[/]", "warning": "[yellow]![/]", "note": "[dim]·[/]"}
     for finding in findings:

@@ -34,7 +34,7 @@ Metric = Callable[[Example, Answer], float]
 # Metrics without arguments, which a gold card can name.
 _NAMED = {metric.__name__: metric for metric in (exact_match, contains, numeric, f1, rouge_l, json_fields, json_match)}
 _FINAL_NUMBER = re.compile(r"####\s*[-+]?\$?\d[\d,.]*\s*$")  # the end of a worked answer in GSM8K
-_LONG_TARGET = 8  # words; two correct answers longer than this rarely have the same wording
+LONG_TARGET = 8  # words; two correct answers longer than this rarely have the same wording
 
 
 def score_answers(
@@ -182,7 +182,7 @@ def default_metric(gold: Gold) -> Metric:
     if gold.examples and all(_FINAL_NUMBER.search(example.target) for example in gold.examples):
         return numeric
     words = [count_words(example.target) for example in gold.examples] or [0]
-    return f1 if gold.task.kind == "generation" and stdlib_statistics.median(words) > _LONG_TARGET else exact_match
+    return f1 if gold.task.kind == "generation" and stdlib_statistics.median(words) > LONG_TARGET else exact_match
 
 
 def accuracy(loaded: Loaded, gold: Gold, *, limit: int, seed: int) -> Score:

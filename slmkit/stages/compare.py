@@ -15,6 +15,7 @@ from slmkit.evaluation.cost import model_of
 from slmkit.evaluation.measured_system import MeasuredSystem, arm_row, measure_system, repeat_rows
 from slmkit.evaluation.score import answer_row, default_metric, retrieval_scores, shared_documents
 from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_rows, more_scores, slice_rows
+from slmkit.evaluation.unreachable_targets import check_targets, unreachable_text
 from slmkit.evaluation.unseen_labels import unseen_labels
 from slmkit.evaluation.verdict import Verdict, conclude, flipped_slices
 from slmkit.gold.gold_set import Gold, read_gold
@@ -63,6 +64,10 @@ def compare(
     scorer = metric or default_metric(frozen)
     for part in systems.values():
         set_default_metric(part, scorer)
+    check_targets(scorer, examples, where=str(frozen.folder))
+    for one in more_metrics or ():
+        if text := unreachable_text(one, examples):
+            run.note(text)
     file = AnswerFile(run.path("answered.jsonl"))
     measure = partial(
         measure_system,
@@ -112,7 +117,8 @@ def compare(
     summaries = {name: system.summary for name, system in measured.items()}
     handicap = handicaps(len(frozen.task.labels), summaries, file.setups)
     unseen = unseen_labels(frozen.task, {name: system.part for name, system in measured.items()}, examples)
-    run.verdict(_failures(failed) + verdict.text + handicap + unseen, positive=verdict.is_positive)
+    unread = f" {text}." if (text := unreachable_text(scorer, examples)) else ""
+    run.verdict(_failures(failed) + verdict.text + handicap + unseen + unread, positive=verdict.is_positive)
 
 
 def check(
@@ -121,6 +127,7 @@ def check(
     gold: Input,
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
+    limit: PositiveInt | None = None,
     bar: Fraction | None = None,
     reference: str | None = None,
     ladder: bool = False,
@@ -146,6 +153,7 @@ def check(
     check_metrics(metric, more_metrics)
     if gold.exists():
         frozen = read_gold(gold)
+        check_targets(metric or default_metric(frozen), frozen.examples[:limit], where=str(gold))
         refuse_leaky_systems(systems, frozen)
         for part in systems.values():
             try:

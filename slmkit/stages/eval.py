@@ -10,6 +10,7 @@ from slmkit.evaluation.caveats import handicaps
 from slmkit.evaluation.per_label import label_rows
 from slmkit.evaluation.score import answer_row, default_metric, score_answers, shared_documents, summarise
 from slmkit.evaluation.set_metrics import check_metrics, metric_name, more_scores
+from slmkit.evaluation.unreachable_targets import check_targets, unreachable_text
 from slmkit.evaluation.unseen_labels import unseen_labels
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.load import release_shared_model
@@ -43,6 +44,10 @@ def eval(
     scorer = metric or default_metric(frozen)
     set_default_metric(system, scorer)
     name = system.label
+    check_targets(scorer, examples, where=str(frozen.folder))
+    for one in more_metrics or ():
+        if text := unreachable_text(one, examples):
+            run.note(text)
     file = AnswerFile(run.path("answered.jsonl"))
     answers = ask_with_progress(run, name, system, frozen.task, examples, file=file)
     release_shared_model()
@@ -77,7 +82,8 @@ def eval(
         sentence += f", {'at or above' if reached else 'below'} the bar of {bar:g}"
     handicap = handicaps(len(frozen.task.labels), {system.name: summary}, {system.name: file.setups[name]})
     unseen = unseen_labels(frozen.task, {system.name: system}, examples)
-    run.verdict(f"{sentence}.{handicap}{unseen}", positive=reached)
+    unread = f" {text}." if (text := unreachable_text(scorer, examples)) else ""
+    run.verdict(f"{sentence}.{handicap}{unseen}{unread}", positive=reached)
 
 
 def check(
@@ -86,12 +92,14 @@ def check(
     gold: Input,
     metric: MetricPart | None = None,
     more_metrics: list[MetricPart] | None = None,
+    limit: PositiveInt | None = None,
     **_: object,
 ) -> None:
     """Tries the metrics and builds the system, so that a missing model, template or key is found before any work."""
     check_metrics(metric, more_metrics)
     if gold.exists():
         frozen = read_gold(gold)
+        check_targets(metric or default_metric(frozen), frozen.examples[:limit], where=str(gold))
         refuse_leaky_systems({system.label: system}, frozen)
         system(frozen.task)
 
