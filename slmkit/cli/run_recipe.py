@@ -36,7 +36,8 @@ def run_recipe(
     """
     if stage:
         _check_stage(name, stage)
-    from slmkit.gold.own_gold import DECIDE_GOLD, with_gold, with_gold_folders
+    from slmkit.cli.ask_gold import gold_or_ask
+    from slmkit.gold.own_gold import DECIDE_GOLD, with_gold_folders
     from slmkit.runs.plan import make_plan
 
     profile, seed = print_profile(options), options.seed
@@ -47,12 +48,12 @@ def run_recipe(
     values = with_gold_folders(values)
     if options.dry_run:
         with tempfile.TemporaryDirectory() as folder:
-            found = with_gold(name, values, always=with_own_gold, dry_run_folder=Path(folder))
+            found = gold_or_ask(name, values, always=with_own_gold, dry_run_folder=Path(folder))
             optional = () if found is values else DECIDE_GOLD
             plan = make_plan(name, overrides=found, profile=profile, seed=seed, breaks=breaks, optional=optional)
             _say_shipped_data(plan)
             return print_plan(plan, launch, options)
-    found = with_gold(name, values, always=with_own_gold)
+    found = gold_or_ask(name, values, always=with_own_gold)
     optional = () if found is values else DECIDE_GOLD
     plan = make_plan(name, overrides=found, profile=profile, seed=seed, breaks=breaks, optional=optional)
     _say_shipped_data(plan)

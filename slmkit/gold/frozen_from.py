@@ -31,6 +31,14 @@ class Reading(TypedDict, total=False):
     encoding: str
 
 
+class OtherDataError(SlmkitError):
+    """Data whose gold set would have the name of one that was frozen from other data; only the user knows more."""
+
+    def __init__(self, what: str, *, where: str, fix: str, known: str, folder: Path, free_name: str) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.known, self.folder, self.free_name = known, folder, free_name
+
+
 def as_card(columns: Mapping[str, Any]) -> dict[str, Any]:
     """The columns and the encoding that the user gave, as a gold card stores them."""
     return {key: value for key, value in columns.items() if value not in _AUTO}
@@ -107,17 +115,13 @@ def read_frozen(
     if not was_frozen_from(frozen, sources):
         files = [(folder.parent / name).resolve() for name in str(frozen.card.get("source")).split(", ")]
         known = f"gold/{folder.name} was frozen from {', '.join(map(shown, files))}"
+        what = f"{known}. Does {data} belong to this gold set?"
+        fix = f"if so, add gold={_known_sets(folder)}; otherwise freeze its own: {freeze}"
         if gold is not None:
-            raise SlmkitError(
-                f"{known}, not from {gold}",
-                where=card,
-                fix=f"omit gold={gold} to use the frozen set, or freeze another: {freeze}",
-            )
-        raise SlmkitError(
-            f"{known}. Does {data} belong to this gold set?",
-            where=card,
-            fix=f"if so, add gold={_known_sets(folder)}; otherwise freeze its own: {freeze}",
-        )
+            what = f"{known}, not from {gold}"
+            fix = f"omit gold={gold} to use the frozen set, or freeze another: {freeze}"
+        free = _free_name(folder, data)
+        raise OtherDataError(what, where=card, fix=fix, known=known, folder=folder, free_name=free)
     read_as = frozen.card.get("read_as")
     given = [key for key in COLUMNS if columns.get(key) is not None]
     if read_as is not None and given:
@@ -143,10 +147,15 @@ def _known_sets(folder: Path) -> str:
 
 def _freeze_command(folder: Path, data: Path, gold: Path | None, columns: Mapping[str, Any]) -> str:
     """The command that freezes the data under a name that is still free, and what to add afterwards."""
-    stem = folder.name
-    parent = re.sub(r"[\W_]+", "-", data.resolve().parent.name.lower()).strip("-")
-    names = [*([f"{parent}-{stem}"] if parent else []), *(f"{stem}-{number}" for number in range(2, 1000))]
-    name = next(name for name in names if not (folder.parent / name).exists())
+    name = _free_name(folder, data)
     values = {"data": str(data), **({"gold": str(gold)} if gold else {}), "name": name, **as_card(columns)}
     words = [f"{key}={write_value(value)}" for key, value in values.items()]
     return f"`slmkit gold freeze {shlex.join(words)}`, then add gold={name}"
+
+
+def _free_name(folder: Path, data: Path) -> str:
+    """A name for the data's own gold set that no set beside the folder has."""
+    stem = folder.name
+    parent = re.sub(r"[\W_]+", "-", data.resolve().parent.name.lower()).strip("-")
+    names = [*([f"{parent}-{stem}"] if parent else []), *(f"{stem}-{number}" for number in range(2, 1000))]
+    return next(name for name in names if not (folder.parent / name).exists())
