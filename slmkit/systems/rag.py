@@ -14,6 +14,7 @@ from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._chat import ChatModel, ChatOptions
 from slmkit.systems._fit_prompts import longest_beginning
 from slmkit.systems._retrieval_notes import retrieval_notes
+from slmkit.systems._search_text import search_text
 from slmkit.types import (
     Answer,
     Example,
@@ -43,6 +44,7 @@ def rag(
     """Asks a chat model, with the top_k passages retrieved from `documents` before the question.
 
     documents: a prepared run, a documents.jsonl of {"id", "text"} lines, or a folder of texts.
+    Documents are searched with the last user turn; a short one, such as "And in Oslo?", together with those before it.
     notes: template of the user message with {passages} (one per line, best first) and {input}.
     Passages that do not fit into the context beside the answer are left out, the worst first; the best one is cut.
     The keys from instruction on: as in `prompt`.
@@ -58,7 +60,7 @@ class _Rag:
     retriever: RetrieverPart
     top_k: int
     template: str  # of the user message
-    searched: list[tuple[str, int]] = field(default_factory=list)  # questions, each with its number of hits
+    searched: list[tuple[Example, int]] = field(default_factory=list)  # questions, each with its number of hits
 
     @property
     def about(self) -> dict[str, str]:
@@ -74,8 +76,8 @@ class _Rag:
     ) -> list[Answer]:
         index = self.index
         start = time.perf_counter()
-        found = index.search([question.input for question in questions], top_k=self.top_k)
-        self.searched.extend((question.input, len(hits)) for question, hits in zip(questions, found, strict=True))
+        found = index.search(list(map(search_text, questions)), top_k=self.top_k)
+        self.searched.extend((question, len(hits)) for question, hits in zip(questions, found, strict=True))
         chats, kept = self._fitted(questions, found)
         seconds = time.perf_counter() - start
         ids = [tuple(hit.passage.id for hit in hits[:few]) for hits, few in zip(found, kept, strict=True)]

@@ -13,6 +13,7 @@ from slmkit.errors import SlmkitError
 from slmkit.retrievers.bm25 import bm25
 from slmkit.systems._retrieval_notes import retrieval_notes
 from slmkit.systems._rows import conversation_texts, read_rows
+from slmkit.systems._search_text import search_text
 from slmkit.types import Answer, Example, Input, Passage, PositiveInt, Retriever, RetrieverPart, System, Task
 
 
@@ -26,7 +27,8 @@ def retrieval_only(
 ) -> System:
     """Answers with the best passage of `documents`, or with the target of the nearest row of `train`.
 
-    Rows are compared by their whole conversations, documents with the last user turn.
+    Rows are compared by their whole conversations, documents with the last user turn, and with
+    those before it while it is short.
     A RAG system must beat it. On a gold set with `relevant` passages it measures the retriever alone.
     top_k: passages that recall, mrr and ndcg look at.
     """
@@ -49,7 +51,7 @@ class _RetrievalOnly:
     train: Path | None
     retriever: RetrieverPart
     top_k: int
-    searched: list[tuple[str, int]] = field(default_factory=list)  # questions, each with its number of hits
+    searched: list[tuple[Example, int]] = field(default_factory=list)  # questions, each with its number of hits
 
     @property
     def notes(self) -> list[str]:
@@ -63,11 +65,11 @@ class _RetrievalOnly:
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
         index, targets = self._index
-        asked = conversation_texts(questions, self._rows) if self.train else [q.input for q in questions]
+        asked = conversation_texts(questions, self._rows) if self.train else list(map(search_text, questions))
         start = time.perf_counter()
         found = index.search(asked, top_k=self.top_k)
         seconds = (time.perf_counter() - start) / max(1, len(questions))
-        self.searched.extend((question.input, len(hits)) for question, hits in zip(questions, found, strict=True))
+        self.searched.extend((question, len(hits)) for question, hits in zip(questions, found, strict=True))
         answers = []
         for question, hits in zip(questions, found, strict=True):
             best = hits[0].passage if hits else None
