@@ -26,6 +26,7 @@ class CanonicalRow:
     passage: str = ""  # the passage that contains the answer
     slice: Mapping[str, str] = field(default_factory=dict)
     group: str = ""  # rows of the same group stay on the same side of the split
+    is_validation: bool = False  # belongs to the validation split that the data has
 
     @property
     def conversation(self) -> Sequence[Message]:

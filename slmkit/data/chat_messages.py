@@ -26,6 +26,7 @@ _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "ass
           "ipython": "tool", "observation": "tool", "function": "tool", "function_response": "tool",
           "tool_response": "tool", **dict.fromkeys(_CALLS, "assistant")}  # fmt: skip
 _MARKS = ("weight", "train", "loss")  # whether to train on a turn: OpenAI and Mistral, axolotl, ms-swift
+CHAT_COLUMNS = ("messages", "conversations", "prompt", "chosen", "rejected", "completion")  # may hold turns
 TEXT_PARTS = ("text", "input_text", "output_text")  # the types of the parts of a content that are text
 _SPOKEN = re.compile(r"\n\n(Human|Assistant):")  # transcripts in Anthropic's preference data
 _SPEAKERS = {"Human": "user", "Assistant": "assistant"}
@@ -77,6 +78,16 @@ def clean_messages(messages: Any, *, from_arrow: bool = False) -> list[Message]:
             cleaned.append(turn)
         follows_call = named in _CALLS
     return cleaned
+
+
+def ignored_marks(messages: Any) -> int:
+    """The number of turns that are marked to carry loss but never do, because they are not the assistant's."""
+    if not isinstance(messages, list):
+        return 0
+    turns = [turn for turn in messages if isinstance(turn, Mapping) and not _is_clean(turn)]
+    return sum(
+        _is_marked(turn) for turn in turns if _ROLES.get(str(turn.get("role", turn.get("from")))) != "assistant"
+    )
 
 
 def turns_in(value: Any, role: str, *, from_arrow: bool = False) -> list[Message]:
@@ -190,6 +201,10 @@ def _is_trained(message: Mapping[str, Any]) -> bool:
     if len({bool(value) for value in marks.values()}) > 1:
         raise RowFault(f"{' and '.join(marks)} of an assistant message contradict each other")
     return all(marks.values())
+
+
+def _is_marked(message: Mapping[str, Any]) -> bool:
+    return any(message.get(key) in (1, "true", "True") for key in _MARKS)  # 1 == True == 1.0
 
 
 def _are_parts(values: Sequence[Any]) -> bool:

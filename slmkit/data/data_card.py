@@ -34,7 +34,7 @@ def data_card(
     gold: its name, sha256 and licence. The card's licence is the given one, otherwise that of the gold set, otherwise
     the name of a licence file next to the data.
     """
-    files = data_files(data)
+    files = list(dict.fromkeys([*data_files(data), *(row.file for row in validation if row.is_validation)]))
     card: dict[str, Any] = {
         "source": [path.name for path in files],
         "sha256": sha256_of(files),

@@ -7,7 +7,7 @@ document, or sentences of a long paragraph, and has at most chunk_size words or 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from slmkit.text.sentences import split_sentences
 from slmkit.text.words import is_unspaced, word_spans
 from slmkit.types import Passage
 
+Rewrite = Callable[[str], str]
 Spans = Callable[[str], Sequence[tuple[int, int]]]  # (start, end) of each word or token of a text
 
 _TEXT_COLUMNS = ("text", "content", "body", "passage", "context", "abstract")
@@ -35,9 +36,10 @@ def read_passages(
     chunk_overlap: int = 0,
     tokenizer: Any = None,  # of transformers, which is untyped
     encoding: str = "auto",
+    rewrite: Rewrite = str,
     on_note: OnNote | None = None,
 ) -> list[Passage]:
-    """The passages of all documents at `path`; an empty document has none.
+    """The passages of all documents at `path`, each document rewritten before it is cut; an empty one has none.
 
     chunk_size, chunk_overlap: in words (of Chinese or Thai: see slmkit.text.words.word_spans), or with a tokenizer in
     its tokens.
@@ -49,7 +51,7 @@ def read_passages(
         )
     source = own_documents(path) or path
     if source.name == "corpus.jsonl" and is_beir(source.parent):
-        return _whole_documents(source, encoding=encoding, on_note=on_note)
+        return _whole_documents(source, encoding=encoding, rewrite=rewrite, on_note=on_note)
     spans = _tokens_of(tokenizer) if tokenizer else word_spans
     found: list[Passage] = []
     num_unspaced = 0  # documents
@@ -64,6 +66,7 @@ def read_passages(
         name = str(
             next((row.values[name] for name in _NAME_COLUMNS if row.values.get(name)), f"{path.stem}:{int(row.line)}")
         )
+        text = rewrite(text)
         pieces = chunk(text, chunk_size=chunk_size, chunk_overlap=chunk_overlap, spans=spans)
         num_unspaced += len(pieces) > 1 and not tokenizer and is_unspaced(text)
         found += [Passage(name if len(pieces) == 1 else f"{name}#{i}", piece) for i, piece in enumerate(pieces)]
@@ -75,10 +78,10 @@ def read_passages(
     return found
 
 
-def _whole_documents(corpus: Path, *, encoding: str, on_note: OnNote | None) -> list[Passage]:
+def _whole_documents(corpus: Path, *, encoding: str, rewrite: Rewrite, on_note: OnNote | None) -> list[Passage]:
     """The documents of a BEIR corpus, uncut, as the queries' relevance is about whole ones."""
     texts = (document_text(row.values) for row in read_rows(corpus, encoding=encoding, on_note=on_note))
-    found = [Passage(passage_id(text), text) for text in dict.fromkeys(texts) if text]
+    found = _rewritten(texts, rewrite)
     if on_note:
         on_note(f"{corpus.parent.name}/{corpus.name}: {counted(len(found), 'document')} of BEIR, searched uncut")
     return found
@@ -102,12 +105,20 @@ def own_documents(folder: Path) -> Path | None:
     return beir / "corpus.jsonl" if beir else None
 
 
-def passages_of_rows(rows: Sequence[CanonicalRow], *, train: Sequence[CanonicalRow]) -> list[Passage]:
-    """The distinct passages that the rows refer to; if there are none, each training row as a passage."""
-    texts = dict.fromkeys(row.passage for row in rows if row.passage)
+def passages_of_rows(
+    rows: Sequence[CanonicalRow], *, train: Sequence[CanonicalRow], rewrite: Rewrite = str
+) -> list[Passage]:
+    """The distinct passages that the rows refer to, rewritten; if there are none, each training row as a passage."""
+    texts = [row.passage for row in rows if row.passage]
     if texts:
-        return [Passage(passage_id(text), text) for text in texts]
+        return _rewritten(texts, rewrite)
     return [Passage(row.id, f"{row.input}\n{row.target}".strip()) for row in train]
+
+
+def _rewritten(texts: Iterable[str], rewrite: Rewrite) -> list[Passage]:
+    """The distinct texts, rewritten. Their ids are those of the original ones, by which gold sets refer to them."""
+    found = [Passage(passage_id(text), rewrite(text)) for text in dict.fromkeys(texts) if text]
+    return [passage for passage in found if passage.text.strip()]
 
 
 def passage_id(text: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from slmkit.data.canonical_row import CanonicalRow, DroppedRow, RowFault
+from slmkit.data.chat_messages import CHAT_COLUMNS, ignored_marks
 from slmkit.data.convert import convert, parts_of
 from slmkit.data.find_shape import find_shape
 from slmkit.data.gap_fill import gap_fill
@@ -20,7 +21,7 @@ from slmkit.data.reading.header import doubtful_header
 from slmkit.data.reading.read import Row, read_rows
 from slmkit.data.reading.split_rows import Use, read_split
 from slmkit.data.shape import Shape, unused_columns
-from slmkit.errors import SlmkitError, listed
+from slmkit.errors import SlmkitError, counted, listed
 from slmkit.types import AnswersAre, ColumnNames
 
 _HEAD_ROWS = 1000  # only these decide the shape, so that a long file and its head have the same one
@@ -175,11 +176,16 @@ class _Counts:
     rows: int = 0
     synthetic: int = 0
     overflowing: list[str] = field(default_factory=list)  # where rows have values in columns without a header
+    marked: int = 0  # turns marked to carry loss that are not the assistant's
+    marked_in: str = ""  # the first row with one
     gaps: Counter[str] = field(default_factory=Counter)  # empty columns of texts that are made of several
 
     def add(self, row: Row) -> None:
         self.rows += 1
         self.synthetic += bool(row.values.get("synthetic"))
+        for column in CHAT_COLUMNS:
+            if column in row.values and (marked := ignored_marks(row.values[column])):
+                self.marked, self.marked_in = self.marked + marked, self.marked_in or row.where
         if any(row.values.get(column) for column in self.nameless):
             self.overflowing.append(row.where)
 
@@ -187,6 +193,11 @@ class _Counts:
         if self.gaps:
             said = ", ".join(f"{column} in {count:,}" for column, count in self.gaps.most_common())
             note(f"rows with an empty column beside filled ones, which is left out: {said}")
+        if self.marked:
+            note(
+                f"{counted(self.marked, 'turn')} marked to be trained on that are not the assistant's (first:"
+                f" {self.marked_in}): ignored, only the assistant's turns carry loss"
+            )
         if self.overflowing:
             note(
                 f"{len(self.overflowing):,} rows have values in columns without a name (first: {self.overflowing[0]})."

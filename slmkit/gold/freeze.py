@@ -16,6 +16,7 @@ from typing import Any, Unpack
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.documents import passage_id
 from slmkit.data.most_lost import refuse_if_most_are_lost, refuse_if_most_are_unusable
+from slmkit.data.own_validation import read_own_validation
 from slmkit.data.read_canonical import CanonicalData, read_canonical
 from slmkit.data.reading.find_files import OnNote, data_files
 from slmkit.data.reading.split_rows import evaluation_files
@@ -24,8 +25,8 @@ from slmkit.errors import FailedError, RefusedError, SlmkitError, counted
 from slmkit.files import sha256_of, to_yaml, write_folder_atomically
 from slmkit.gold.frozen_from import Reading, as_card, read_frozen, relative_names, sources_of
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
-from slmkit.text.identity import alike_key, question_of, questions_of
-from slmkit.text.leakage import find_leaks
+from slmkit.text.identity import alike_key, question_of
+from slmkit.text.leakage import conversation_leaks
 from slmkit.types import Example, Task
 
 _FEWEST_ROWS = 20  # with fewer rows, no part of the data is large enough to hold out
@@ -86,7 +87,8 @@ def freeze_once(
 
     If `gold` is a frozen folder, that set is used; if it is a file, all its usable rows become the gold set. Without
     `gold`, it is the test or validation file of a data folder; otherwise `size` rows of the data, at most a fifth. Up
-    to size / 2 other rows, at most a tenth, become the dev set. Rows are chosen by the hash of their text.
+    to size / 2 other rows, at most a tenth, become the dev set; if the data has a validation split beside its test
+    split, at most half of that. Rows are chosen by the hash of their text.
     Raises: SlmkitError if `folder` was frozen from other files; RefusedError, unless allow_loss, if more than half of
     the rows of a file are unusable, or more than nine in ten are lost.
     """
@@ -113,13 +115,18 @@ def freeze_once(
         num_rows = sum(len(read.rows) for read in parts or [rows])
         refuse_if_most_are_lost(num_rows, removed, where=str(sources[0]))
     examples = candidates if parts else _stratified(candidates, min(size, len(candidates) // 5))
-    if len(rows.rows) < _FEWEST_ROWS or not examples:
+    if parts and not examples:
+        lost = ", ".join(f"{count:,} {reason}" for reason, count in removed.items() if count)
+        fix = "correct its rows, or set gold=FILE to a file with questions and answers"
+        raise SlmkitError(f"no usable question for evaluation: {lost}", where=str(sources[0]), fix=fix)
+    if not parts and (len(rows.rows) < _FEWEST_ROWS or not examples):
         raise SlmkitError(
             f"{counted(len(rows.rows), 'usable row')}: too few to hold some out",
             where=str(data),
-            fix=f"provide at least {_FEWEST_ROWS} rows",
+            fix=f"provide at least {_FEWEST_ROWS} rows, or set gold=FILE to a file with questions and answers",
         )
-    dev = _dev_examples(rows, examples, size // 2)
+    own = read_own_validation(data, rows.shape, is_gold_given=gold is not None, on_note=note, **columns)
+    dev = _dev_examples(own or rows, examples, size // 2, most=0.5 if own else 0.1)
     labels = sorted({*rows.labels, *(e.target for e in examples)}) if rows.kind == "classification" else []
     frozen = freeze_gold(
         folder,
@@ -137,6 +144,8 @@ def freeze_once(
             "synthetic": rows.is_synthetic,
         },
     )
+    if own:
+        note(f"the validation split gave {counted(len(dev), 'question')} for development; prepare uses its other rows")
     for text in _freezing_notes(frozen, rows, parts, removed):
         note(text)
     return frozen
@@ -215,13 +224,13 @@ def _stratified(candidates: Sequence[Example], size: int) -> list[Example]:
     return in_order(example for target, same in by_target.items() for example in same[: counts[target]])
 
 
-def _dev_examples(rows: CanonicalData, examples: Sequence[Example], size: int) -> list[Example]:
-    """At most `size` other rows of the data, at most a tenth, without near duplicates of the gold examples."""
+def _dev_examples(rows: CanonicalData, examples: Sequence[Example], size: int, *, most: float) -> list[Example]:
+    """At most `size` other rows, at most a share `most`, without near duplicates of the gold examples."""
     known = {example.id for example in examples}
     others = [example for example in examples_of(rows.rows, rows.kind)[0] if example.id not in known]
-    size = min(size, len(others) // 10)
+    size = min(size, int(len(others) * most))
     candidates = others[: 2 * size]
-    leaks = {leak.row for leak in find_leaks(questions_of(candidates), questions_of(examples))}
+    leaks = {leak.row for leak in conversation_leaks(candidates, examples)}
     return [example for i, example in enumerate(candidates) if i not in leaks][:size]
 
 

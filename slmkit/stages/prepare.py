@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,11 +12,17 @@ from slmkit import charts
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.cleaning.clean_rows import Leaks, clean_rows
 from slmkit.data.cleaning.filters import Filters
-from slmkit.data.cleaning.steps import CleanedRows, Step, unused_step_notes
+from slmkit.data.cleaning.steps import CleanedRows, Step, text_change, unused_step_notes
 from slmkit.data.documents import own_documents, passages_of_rows, read_passages
 from slmkit.data.find_shape import find_shape
 from slmkit.data.lengths import OnOverflow
 from slmkit.data.most_lost import refuse_if_most_are_lost, refuse_if_most_are_unusable
+from slmkit.data.own_validation import (
+    cut_validation,
+    into_sides,
+    with_own_validation,
+    without_validation_questions,
+)
 from slmkit.data.prepare_report import (
     report_contradictions,
     report_labels,
@@ -26,10 +32,10 @@ from slmkit.data.prepare_report import (
 )
 from slmkit.data.read_canonical import CanonicalData, read_canonical
 from slmkit.data.reading.read import Row, read_rows
+from slmkit.data.reading.split_rows import evaluation_files
 from slmkit.data.row_counts import counted_reasons, lost_rows
-from slmkit.data.split import split
 from slmkit.errors import SlmkitError
-from slmkit.gold.frozen_from import frozen_columns
+from slmkit.gold.frozen_from import COLUMNS, frozen_columns, was_frozen_from
 from slmkit.gold.gold_set import read_gold
 from slmkit.models.check_model import check_model
 from slmkit.models.load import load_tokenizer
@@ -79,7 +85,7 @@ def prepare(
 
     Writes train.jsonl, validation.jsonl, documents.jsonl, dropped.jsonl (each dropped row with its reason and line),
     changed.jsonl, and the data card as card.yaml and card.html. documents.jsonl is what a retriever searches: the
-    given `documents`, else those that came with the data, else the training rows.
+    given `documents`, else those that came with the data, else the training rows; text steps change it too.
 
     `text_column` and `label_column` name a column, a list of columns, a template ('{Body} {Question}') or a path into
     nested values; `passage_column` names the text that contains the answer. `answers_are` states what a list in the
@@ -108,15 +114,17 @@ def prepare(
     }
     if frozen:
         columns = frozen_columns(frozen, data, columns, on_note=run.note)
+    reading = {**columns, "group_column": group_column, "text_as": text_as}
     with run.progress("read", unit="rows") as bar:
         found = read_canonical(
             data,
-            **columns,
-            group_column=group_column,
-            text_as=text_as,
+            **reading,
             on_note=run.note,
             on_row=bar.advance,
         )
+    if validation_size > 0:
+        is_gold_given = frozen is None or not was_frozen_from(frozen, evaluation_files(data, encoding=encoding))
+        found = with_own_validation(data, found, is_gold_given=is_gold_given, on_note=run.note, **reading)
     active = _STEPS if steps is None else steps
     if instruction is None:
         instruction = frozen.task.instruction if frozen else found.instruction
@@ -133,6 +141,7 @@ def prepare(
         max_rows=max_rows,
         allow_loss=allow_loss,
     )
+    done = replace(done, rows=cut_validation(done.rows, validation_size=validation_size, on_note=run.note))
     fit: Fit | None = None
     if model is not None:
         fit = fit_template(
@@ -145,9 +154,8 @@ def prepare(
         )
         _report_fit(run, fit)
         done = CleanedRows(fit.done.rows, [*done.dropped, *fit.done.dropped], [*done.changed, *fit.done.changed])
-    train, validation = split(
-        done.rows, validation_size=validation_size, key=lambda row: row.group or row.passage or row.question.split_key
-    )
+    train, validation = into_sides(done.rows, read=found.rows, validation_size=validation_size, on_note=run.note)
+    rewrite = text_change(active, filters)
     if documents := documents or own_documents(data):
         passages = read_passages(
             documents,
@@ -155,10 +163,11 @@ def prepare(
             chunk_overlap=chunk_overlap,
             tokenizer=load_tokenizer(model) if model and chunk_by == "tokens" else None,
             encoding=encoding,
+            rewrite=rewrite,
             on_note=run.note,
         )
     else:
-        passages = passages_of_rows(found.rows, train=train)
+        passages = passages_of_rows(found.rows, train=train, rewrite=rewrite)
     _write_tables(run, done, train, validation, passages, instruction=instruction)
     report_rows(run, found, done, train=train, validation=validation, passages=passages)
     if found.kind == "classification":
@@ -179,17 +188,13 @@ def check(
     gold: Input | None = None,
     more_gold: list[Input] | None = None,
     model: Model | None = None,
-    text_column: ColumnNames | None = None,
-    label_column: ColumnNames | None = None,
-    passage_column: ColumnNames | None = None,
-    answers_are: AnswersAre | None = None,
     encoding: str = "auto",
     text_as: Literal["questions", "text"] = "questions",
     steps: list[Step] | None = None,
     filters: Filters = Filters(),  # noqa: B008 - frozen
     validation_size: float = 0.1,
     chunk_by: Literal["words", "tokens"] = "words",
-    **_others: Any,
+    **others: Any,
 ) -> None:
     """Reads the data briefly, so that a broken row, a missing column or a changed gold set is reported at once."""
     if not 0 <= validation_size <= 0.5:
@@ -204,13 +209,7 @@ def check(
     for other in more_gold or ():
         if other.exists():
             read_gold(other)
-    columns: dict[str, Any] = {
-        "text_column": text_column,
-        "label_column": label_column,
-        "passage_column": passage_column,
-        "answers_are": answers_are,
-        "encoding": encoding,
-    }
+    columns: dict[str, Any] = {key: others.get(key) for key in COLUMNS} | {"encoding": encoding}
     if gold is not None and gold.exists():
         columns = frozen_columns(read_gold(gold), data, columns)
     if data.exists():
@@ -253,8 +252,9 @@ def _clean(
             on_rows=bar.advance,
             on_note=run.note,
         )
+    done = without_validation_questions(done)
     dropped = [*found.dropped, *done.dropped]
-    if not done.rows:
+    if all(row.is_validation for row in done.rows):
         raise SlmkitError(
             f"no rows left to train on: dropped {counted_reasons(dropped)}",
             where=str(data),

@@ -11,6 +11,7 @@ import pytest
 from slmkit.data.canonical_row import RowFault
 from slmkit.data.convert import convert
 from slmkit.data.find_shape import find_shape
+from slmkit.data.read_canonical import read_canonical
 from slmkit.data.reading.read import Row
 from slmkit.data.shape import unused_columns
 
@@ -142,6 +143,19 @@ def test_a_turn_that_is_marked_so_has_weight_0(mark):
     shared = [{"from": speakers[turn["role"]], "value": turn["content"]} for turn in made.values["messages"]]
     shared[1] |= mark
     assert one({"conversations": shared}).values == made.values
+
+
+def test_marks_that_no_user_turn_can_have_are_counted_and_said(tmp_path):
+    for column, marked in (("messages", {**ASKED, "train": True}), ("conversations", {"from": "human", "value": "a"})):
+        rows = [{column: [marked | {"weight": 1}, SAID | {"weight": 1}]}, {column: [ASKED | {"weight": 0}, SAID]}] * 2
+        path = tmp_path / f"{column}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        notes = []
+        read_canonical(path, on_note=notes.append)
+        [said] = [note for note in notes if "trained on" in note]
+        assert said.startswith(
+            f"2 turns marked to be trained on that are not the assistant's (first: {path}:1): ignored"
+        )
 
 
 def test_the_target_is_the_last_answer_to_train_on():

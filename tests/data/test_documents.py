@@ -1,15 +1,20 @@
 """Documents are cut into passages of whole paragraphs or sentences without losing text; gap-fill questions."""
 
+import json
 from pathlib import Path
 
 import pytest
+from project_files import read_jsonl
 
 from slmkit.data.canonical_row import CanonicalRow
-from slmkit.data.documents import chunk, read_passages
+from slmkit.data.documents import chunk, passage_id, read_passages
 from slmkit.data.gap_fill import GAP, gap_fill
 from slmkit.data.reading.document_text import html_to_text
 from slmkit.errors import SlmkitError
+from slmkit.gold.freeze import freeze_once
 from slmkit.recipe import lookup
+from slmkit.runs.run_folder import Run
+from slmkit.stages.prepare import prepare
 from slmkit.text.words import count_words
 
 PARAGRAPH = "The tower was finished in 1889. It stands in Paris, by the river. Nobody liked it then."
@@ -132,3 +137,35 @@ def test_a_document_without_a_name_is_named_by_its_number(tmp_path):
     path = tmp_path / "docs.json"
     path.write_text('[\n{"text": "One."},\n{"text": "Two."}\n]')
     assert [passage.id for passage in read_passages(path)] == ["docs:1", "docs:2"]
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_passages_are_masked_when_the_rows_are_and_keep_their_ids(tmp_path, mask):
+    rows = [
+        {"text": f"who is person {i}?", "answer": f"nurse {i}", "doc": f"Mail p{i}@site.org for {i}."}
+        for i in range(30)
+    ]
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = {"text_column": "text", "label_column": "answer", "passage_column": "doc"}
+    gold = freeze_once(data, folder=tmp_path / "gold", **columns)
+    run = Run(tmp_path / "run")
+    prepare(run, data=data, gold=gold.folder, steps=["mask_pii"] if mask else [], **columns)
+    found = {row["id"]: row["text"] for row in read_jsonl(run.path("documents.jsonl"))}
+    assert (
+        set(found) == {passage_id(row["doc"]) for row in rows} >= {id for one in gold.examples for id in one.relevant}
+    )
+    assert any("@site.org" in text for text in found.values()) is not mask
+    assert not any("are not among the documents" in row["text"] for row in read_jsonl(run.path("notes.jsonl")))
+
+
+def test_given_documents_are_masked_too_before_a_number_could_be_cut_in_two(tmp_path):
+    data, documents = tmp_path / "data.csv", tmp_path / "documents"
+    data.write_text("text,label\n" + "".join(f"question {i} about it,label_{i % 2}\n" for i in range(20)))
+    documents.mkdir()
+    (documents / "a.md").write_text("Call 07700 900 123 or write to ann@site.org")
+    run = Run(tmp_path / "run")
+    prepare(run, data=data, documents=documents, steps=["mask_pii"], chunk_size=2)
+    found = {row["id"]: row["text"] for row in read_jsonl(run.path("documents.jsonl"))}
+    assert found["a.md#0"] == "Call [PHONE_NUMBER]"
+    assert not any("900" in text or "@" in text for text in found.values())

@@ -62,7 +62,7 @@ def test_the_test_rows_of_one_file_become_gold_and_its_training_rows_do_not(tmp_
     notes = []
     gold = freeze_once(tmp_path / "all.json", folder=tmp_path / "gold", on_note=notes.append)
     assert {example.input.split()[0] for example in gold.examples} == {"test"} and len(gold.examples) == 25
-    assert {example.input.split()[0] for example in gold.dev} == {"train"}
+    assert {example.input.split()[0] for example in gold.dev} == {"validation"} and len(gold.dev) == 5
     assert any("train 60" in note and "test 25" in note for note in notes)
 
 

@@ -5,6 +5,7 @@ A text step rewrites the texts of every row; a filtering step drops rows. Each d
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -66,8 +67,7 @@ def apply_steps(
     done = CleanedRows(list(rows))
     for step in steps:
         if step in TEXT_STEPS:
-            change = main_text if step == "clean_html" and filters.html_engine else TEXT_STEPS[step]
-            after = _rewrite(done.rows, step, change, keep_targets=keep_targets)
+            after = _rewrite(done.rows, step, _change(step, filters), keep_targets=keep_targets)
         elif step == "duplicates":
             after = _drop_duplicates(done.rows)
         elif step == "near_duplicates":
@@ -76,6 +76,16 @@ def apply_steps(
             after = without(done.rows, drop_reasons(step, done.rows, filters))
         done = CleanedRows(after.rows, [*done.dropped, *after.dropped], [*done.changed, *after.changed])
     return done
+
+
+def text_change(steps: Sequence[Step], filters: Filters) -> Callable[[str], str]:
+    """The text steps among these as one function of a text, for passages, which no row has to keep."""
+    changes = [_change(step, filters) for step in steps if step in TEXT_STEPS]
+
+    def changed(text: str) -> str:
+        return functools.reduce(lambda before, change: change(before), changes, text)
+
+    return changed
 
 
 def would_change(rows: Sequence[CanonicalRow], *, keep_targets: bool) -> dict[str, float]:
@@ -121,6 +131,10 @@ def without(
     return CleanedRows(
         kept, [dropped_row(rows[i], reason, repeats=texts.get(i, "")) for i, reason in sorted(reasons.items())]
     )
+
+
+def _change(step: Step, filters: Filters) -> Callable[[str], str]:
+    return main_text if step == "clean_html" and filters.html_engine else TEXT_STEPS[step]
 
 
 def _drop_duplicates(rows: Sequence[CanonicalRow]) -> CleanedRows:

@@ -152,7 +152,7 @@ def _training_tables(tables: list[Path], folder: Path, note: OnNote) -> list[Pat
         )
     skipped = [p for p in tables if p not in chosen]
     if skipped:
-        note(f"{folder.name}/: read {_names(chosen, folder, 20)}; skipped {_names(skipped, folder, 20)}")
+        note(f"{folder.name}/: read {_names(chosen, folder, 20)}; not for training: {_names(skipped, folder, 20)}")
     elif len(chosen) > 1:
         one = "" if are_parts(chosen) or splits[chosen[0]] == "train" else f" (to read only one: data={chosen[0]})"
         note(f"{folder.name}/: read {len(chosen)} files together: {_names(chosen, folder)}{one}")

@@ -68,6 +68,6 @@ def test_a_text_file_of_tags_is_read_as_one_and_its_splits_are_kept_apart(tmp_pa
     notes = []
     assert len(values(tmp_path, notes)) == 2
     assert any("train.txt" in note and "CoNLL" in note for note in notes)
-    assert any("skipped test.txt" in note for note in notes)
+    assert any("not for training: test.txt" in note for note in notes)
     [document] = values(write(tmp_path / "prose.txt", "To be or not to be,\nthat is the question.\n"))
     assert document["path"] == "prose.txt"
