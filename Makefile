@@ -14,7 +14,7 @@ test: check
 	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not slow and not gpu and not network"
 
 test-all: check
-	$(BIN)/pytest -n $(PROCESSES) --dist worksteal
+	SLMKIT_SLOW=1 $(BIN)/pytest -n $(PROCESSES) --dist worksteal
 
 # The checks run side by side, and beside them byte code is written, which the tests need next.
 check: .venv/installed

@@ -17,13 +17,15 @@ from project_files import REPOSITORY, Finished
 if TYPE_CHECKING:
     from slmkit.types import ModelRef
 
+USER_CACHE = os.environ.get("XDG_CACHE_HOME")  # where `slmkit get` put models; None: ~/.cache
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library of the hub is imported: no test needs the network
 os.environ.setdefault("XDG_CACHE_HOME", str(Path(tempfile.gettempdir()) / "slmkit-tests"))  # not the user's own
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: one core each
 os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # bitsandbytes imports the compiler, for what no test runs: 2 s
 gc.set_threshold(100_000)  # as the command does
-settings.register_profile("slmkit", derandomize=True, deadline=None, max_examples=50)  # the same on every machine
-settings.load_profile("slmkit")
+settings.register_profile("slmkit", derandomize=True, deadline=None, max_examples=20)  # the same on every machine
+settings.register_profile("slmkit-slow", settings.get_profile("slmkit"), max_examples=200)
+settings.load_profile("slmkit-slow" if os.environ.get("SLMKIT_SLOW") else "slmkit")
 
 
 @pytest.fixture
@@ -101,6 +103,25 @@ def nano(libraries):
     from slmkit.types import ModelRef
 
     return load_model(ModelRef("nano", str(REPOSITORY / "slmkit" / "assets" / "nano")), device="cpu")
+
+
+@pytest.fixture
+def smollm2(monkeypatch: pytest.MonkeyPatch) -> ModelRef:
+    """SmolLM2-135M-Instruct as `slmkit get` left it in the user's cache; tests that take it are marked real."""
+    from slmkit.models.model_folder import model_folder
+    from slmkit.recipe.find_reference import find_model
+    from slmkit.types import ModelRef
+
+    name = "smollm2-135m-instruct"
+    if USER_CACHE is None:
+        monkeypatch.delenv("XDG_CACHE_HOME")
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", USER_CACHE)
+    found = find_model(name, "test")
+    ref = ModelRef(name, str(found.path or found.name))
+    if model_folder(ref) is None:
+        pytest.skip(f"the model is not on this machine: slmkit get {name}")
+    return ref
 
 
 @pytest.fixture(scope="session")

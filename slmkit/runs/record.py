@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,15 +131,22 @@ def _lifted(plan: Plan, step: Step) -> bool:
 
 def environment() -> dict[str, str]:
     """Versions, machine and git commit of a run. Recorded, never hashed."""
-    found = {"python": platform.python_version(), "platform": platform.platform(), "cpus": str(os.cpu_count())}
-    for package in _PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
+    found = dict(_versions_and_machine())
     torch = sys.modules.get("torch")
     found["device"] = torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else "cpu"
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
         found["git"] = subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    return found
+
+
+@cache
+def _versions_and_machine() -> dict[str, str]:
+    """What does not change while the process runs."""
+    found = {"python": platform.python_version(), "platform": platform.platform(), "cpus": str(os.cpu_count())}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
     return found
 
 

@@ -62,7 +62,7 @@ def chats(tmp_path_factory, pairs) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("adapter", ["lora", "full"])
+@pytest.mark.parametrize("adapter", ["lora", pytest.param("full", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("module", "stage"), [(dpo, dpo.dpo), (kto, kto.kto), (orpo, orpo.orpo)])
 def test_preferences_widen_the_margin(tmp_path, pairs, module, stage, adapter):
     run = Run(tmp_path)

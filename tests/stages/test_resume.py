@@ -39,10 +39,10 @@ def pairs(tmp_path_factory, chats) -> Path:
     return folder
 
 
-def check_resume(method: str, root: Path, data: Path, model: str) -> None:
+def check_resume(method: str, root: Path, data: Path, model: str, moments: tuple[str, ...] = MOMENTS) -> None:
     driver = Path(__file__).with_name("resume_driver.py")
     done = subprocess.run(
-        [sys.executable, str(driver), method, str(root), str(data), str(STEPS), model],
+        [sys.executable, str(driver), method, str(root), str(data), str(STEPS), model, *moments],
         capture_output=True,
         text=True,
         timeout=240,
@@ -52,12 +52,17 @@ def check_resume(method: str, root: Path, data: Path, model: str) -> None:
     whole = (root / "whole" / "model" / "adapter_model.safetensors").read_bytes()
     curve = [(row["step"], row.get("loss")) for row in read_jsonl(root / "whole" / "log.jsonl")]
     assert [step for step, loss in curve if loss is not None] == list(range(1, STEPS + 1))
-    for moment in MOMENTS:
+    for moment in moments:
         assert (root / moment / "model" / "adapter_model.safetensors").read_bytes() == whole, moment
         again = [(row["step"], row.get("loss")) for row in read_jsonl(root / moment / "log.jsonl")]
         assert again == curve, moment
 
 
+def test_sft_killed_at_two_moments_ends_in_the_same_adapter(tmp_path, chats, cut_models):
+    check_resume("sft", tmp_path, chats, cut_models["one_layer"].path, ("between", "writing"))
+
+
+@pytest.mark.slow
 def test_sft_killed_at_four_moments_ends_in_the_same_adapter(tmp_path, chats, cut_models):
     check_resume("sft", tmp_path, chats, cut_models["one_layer"].path)
 
