@@ -112,7 +112,7 @@ def read_canonical(
     unused = [column for column in unused_columns(head, shape) if column != group_column]
     said = [str(shape), *shape.notes, *([f"not used: {listed(unused)}"] if unused else [])]
     note(f"{path.name}: {'; '.join(said)}")
-    counts = _Counts(nameless=[column for column in unused if column.startswith("column_")])
+    counts = _Counts(nameless=[column for column in unused if column.startswith("column_") and column != "column_1"])
     found: list[CanonicalRow] = []
     dropped: list[DroppedRow] = []
     for row in rows:
@@ -172,7 +172,7 @@ def read_shape(
 class _Counts:
     """What the source rows have in common that the user should know."""
 
-    nameless: list[str]  # columns without a header
+    nameless: list[str]  # columns without a header; not the first, as a text with separators spills to the right
     rows: int = 0
     synthetic: int = 0
     overflowing: list[str] = field(default_factory=list)  # where rows have values in columns without a header

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 from slmkit.data.reading.document_text import html_to_text
+from slmkit.text.html_marks import TAG, without_entities
 
-_TAG = re.compile(
-    r"</?(?:p|div|br|span|b|i|em|strong|a|ul|ol|li|h[1-6]|table|tr|td|th|code|pre|font|img)\b[^<>]*>", re.I
-)
-_ENTITY = re.compile(r"&(?:[a-z]{2,8}|#\d{2,6}|#x[0-9a-f]{2,5});", re.I)
 _PAGE = re.compile(r"<(?:html|body)\b", re.I)
 _SPACES = re.compile(r"[ \t\u00a0]+")
 
@@ -20,12 +16,9 @@ def clean_html(text: str) -> str:
 
     Example: "Fish &amp; chips<br>today" -> "Fish & chips\\ntoday". Doubly escaped entities are decoded twice.
     """
-    if _TAG.search(text):
+    if TAG.search(text):
         text = html_to_text(text)
-    for _ in range(2):
-        if not _ENTITY.search(text):
-            break
-        text = html.unescape(text)
+    text = without_entities(text)
     return "\n".join(_SPACES.sub(" ", line).strip() for line in text.split("\n")).strip()
 
 

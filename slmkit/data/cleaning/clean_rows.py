@@ -10,8 +10,8 @@ from slmkit.data.cleaning.filters import Filters
 from slmkit.data.cleaning.steps import CleanedRows, OnRows, Step, apply_steps, without
 from slmkit.data.reading.find_files import OnNote
 from slmkit.data.split import hash_share
-from slmkit.text.identity import alike_keys, leak_key, questions_of
-from slmkit.text.leakage import find_leaks
+from slmkit.text.leak_index import Leak
+from slmkit.text.leakage import conversation_leaks
 from slmkit.types import Example
 
 Leaks = Literal["near", "exact", "keep"]
@@ -19,6 +19,11 @@ GOLD_REASONS = {
     "exact": "in the gold set",
     "near": "near duplicate of a gold question",
     "contains": "contains a gold question",
+    "asked": "contains a gold question",
+}
+DOUBTFUL = {  # kind -> how the text differs from a gold question, and what the user should look for
+    "numbers": ("in the numbers alone", "with changed numbers"),
+    "near": ("slightly", "in another spelling, order or greeting"),
 }
 
 
@@ -39,7 +44,7 @@ def clean_rows(
     If a step changed rows, they are compared with the gold set once more. on_rows receives the number of rows
     processed, 2 * len(rows) in total at most.
     """
-    clean = drop_gold(rows, gold, leaks=leaks, on_rows=on_rows, on_numbers=on_note)
+    clean = drop_gold(rows, gold, leaks=leaks, on_rows=on_rows, on_note=on_note)
     done = apply_steps(clean.rows, steps, keep_targets=keep_targets, filters=filters, on_rows=on_rows)
     again = drop_gold(done.rows, gold, leaks=leaks) if done.changed else CleanedRows(done.rows)
     last = _limit(again.rows, max_rows)
@@ -53,36 +58,36 @@ def drop_gold(
     *,
     leaks: Leaks = "near",
     on_rows: OnRows | None = None,
-    on_numbers: OnNote | None = None,
+    on_note: OnNote | None = None,
 ) -> CleanedRows:
     """The rows that are not alike, nearly repeat or contain a gold question; with "exact", only alike rows go.
 
-    Rows that differ from a gold question in their numbers alone stay: they ask something else. prepare reports them.
+    Rows that may ask something else stay, and are reported: see slmkit.text.leakage.
     """
     if leaks == "keep" or not gold:
         return CleanedRows(list(rows))
     answers = [row.target for row in rows], [example.target for example in gold]
-    found = find_leaks(
-        [row.question for row in rows], questions_of(gold), answers=answers, with_numbers=True, on_rows=on_rows
-    )
-    if on_numbers and (numbers := [leak for leak in found if leak.kind == "numbers"]):
-        row, example = rows[numbers[0].row], gold[numbers[0].gold]
-        differ = "1 row differs" if len(numbers) == 1 else f"{len(numbers):,} rows differ"
-        on_numbers(
-            f"{differ} from a gold question in the numbers alone and {'is' if len(numbers) == 1 else 'are'} kept. "
-            f"Check whether {row.input[:60]!r} is {example.input[:60]!r} with changed numbers"
-        )
-    found = [leak for leak in found if leak.kind == "exact" or (leaks == "near" and leak.kind != "numbers")]
+    found = conversation_leaks(rows, gold, answers=answers, with_doubtful=True, on_rows=on_rows)
+    if on_note:
+        for note in doubtful_notes(found, rows, gold):
+            on_note(note)
+    found = [leak for leak in found if not leak.is_doubtful and (leaks == "near" or leak.kind in ("exact", "asked"))]
     reasons = {leak.row: GOLD_REASONS[leak.kind] for leak in found}
-    texts = {leak.row: gold[leak.gold].input for leak in found}
-    known = {leak_key(example): example.input for example in gold}
-    has_tools = any(example.tools for example in gold)
-    for i, row in enumerate(rows):  # a gold question may be asked before the last turn, or with other tools
-        if i not in reasons and (has_tools or row.question.rest):
-            asked = next((key for key in alike_keys(row.conversation) if key in known), None)
-            if asked is not None:
-                reasons[i], texts[i] = GOLD_REASONS["contains"], known[asked]
-    return without(rows, reasons, repeats=texts)
+    return without(rows, reasons, repeats={leak.row: gold[leak.gold].input for leak in found})
+
+
+def doubtful_notes(found: Sequence[Leak], rows: Sequence[CanonicalRow], gold: Sequence[Example]) -> list[str]:
+    """What is said of the rows that may ask a gold question or something else: how many, and the first two texts."""
+    notes = []
+    for kind, (how, check) in DOUBTFUL.items():
+        if some := [leak for leak in found if leak.is_doubtful and leak.kind == kind]:
+            row, example = rows[some[0].row], gold[some[0].gold]
+            differ, kept = ("row differs", "is kept") if len(some) == 1 else ("rows differ", "are kept")
+            notes.append(
+                f"{len(some):,} {differ} from a gold question {how} and {kept}. "
+                f"Check whether {row.input[:60]!r} is {example.input[:60]!r} {check}"
+            )
+    return notes
 
 
 def _limit(rows: Sequence[CanonicalRow], max_rows: int | None) -> CleanedRows:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from slmkit.text.words import UNSPACED, is_unspaced
 
 _DIGITS = re.compile(r"\D")
+_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,23 @@ def mask_pii(text: str) -> str:
 def find_pii(text: str) -> list[Span]:
     """The spans of personal data in order, without overlaps; if several types match, the most strictly checked one."""
     found: list[Span] = []
-    for type, pattern, is_right in _UNSPACED if is_unspaced(text) else _SPACED:
-        for match in pattern.finditer(text):
+    signs = _signs_in(text)
+    for type, sign, pattern, is_right in _UNSPACED if is_unspaced(text) else _SPACED:
+        for match in pattern.finditer(text) if sign in signs else ():
             start, stop = match.span()
             if is_right(match.group()) and not any(span.start < stop and start < span.stop for span in found):
                 found.append(Span(type, start, stop))
     return sorted(found, key=lambda span: span.start)
+
+
+def _signs_in(text: str) -> set[str]:
+    """Which signs of personal data the text has; without its sign, a pattern need not be searched for."""
+    signs = {sign for sign in ("@", ":") if sign in text}
+    if _DIGIT.search(text):
+        signs.add("1")
+    if "//" in text or "www." in text.lower():
+        signs.add("//")
+    return signs
 
 
 def _is_card(number: str) -> bool:
@@ -68,7 +80,7 @@ def _is_anything(_: str) -> bool:
 
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_Type = tuple[str, re.Pattern[str], Callable[[str], bool]]
+_Type = tuple[str, str, re.Pattern[str], Callable[[str], bool]]  # type, sign, pattern, check
 
 
 def _types(*, unspaced: str = "") -> list[_Type]:
@@ -88,14 +100,15 @@ def _types(*, unspaced: str = "") -> list[_Type]:
     )(?:[ ]?x\d{{1,5}})?(?!{letter}|-\d|[ .,]\d)"""
     iban = r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}|[a-z]{2}\d{2}[a-z0-9]{11,30}"
     return [
-        ("EMAIL_ADDRESS", re.compile(rf"{name}@{part}(?:\.{part})+"), _is_anything),
-        ("IBAN_CODE", re.compile(rf"(?<!{letter})(?:{iban})(?!{letter})"), _is_iban),
-        ("CREDIT_CARD", re.compile(r"(?<![\d+-])\d(?:[ -]?\d){11,18}(?![\d-])"), _is_card),
-        ("US_SSN", re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])"), _is_anything),
-        ("IP_ADDRESS", re.compile(rf"(?<![\d.])(?:{_OCTET}\.){{3}}{_OCTET}(?![\d.])"), _is_anything),
-        ("IP_ADDRESS", re.compile(r"(?<![\w:])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])", re.I), _is_anything),
+        ("EMAIL_ADDRESS", "@", re.compile(rf"{name}@{part}(?:\.{part})+"), _is_anything),
+        ("IBAN_CODE", "1", re.compile(rf"(?<!{letter})(?:{iban})(?!{letter})"), _is_iban),
+        ("CREDIT_CARD", "1", re.compile(r"(?<![\d+-])\d(?:[ -]?\d){11,18}(?![\d-])"), _is_card),
+        ("US_SSN", "1", re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])"), _is_anything),
+        ("IP_ADDRESS", "1", re.compile(rf"(?<![\d.])(?:{_OCTET}\.){{3}}{_OCTET}(?![\d.])"), _is_anything),
+        ("IP_ADDRESS", ":", re.compile(r"(?<![\w:])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])", re.I), _is_anything),
         (
             "DOMAIN_NAME",
+            "//",
             re.compile(
                 rf"(?<!{letter})(?:https?://[^\s<>\"'{sign}]+[^\s<>\"'.,;:!?){sign}]"
                 rf"|www\.{part}(?:\.{part})+(?:{within}[\w/])*)",
@@ -103,7 +116,7 @@ def _types(*, unspaced: str = "") -> list[_Type]:
             ),
             _is_anything,
         ),
-        ("PHONE_NUMBER", re.compile(phone, re.X), _is_phone),
+        ("PHONE_NUMBER", "1", re.compile(phone, re.X), _is_phone),
     ]
 
 

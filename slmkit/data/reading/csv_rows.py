@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import string
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -19,6 +20,8 @@ _DELIMITERS = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)  # the first line of a CSV made for Excel
 _EXCERPT = 60  # characters of a row in an error message
 _HEAD_ROWS = 1000  # these decide which columns hold numbers
+_INVISIBLE = f"{string.whitespace}\N{NO-BREAK SPACE}\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NO-BREAK SPACE}"  # around a name
+_PROBE_LINES, _FEWEST_LINES = 50, 4  # of a text file that may be a table
 _MISSING = frozenset(("nan", "NaN", "NAN", "<NA>", "#N/A", "NULL", "null"))  # words that programs write for no value
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -55,6 +58,15 @@ def csv_rows(file: Path, encoding: Encoding, *, on_note: OnNote) -> Iterator[tup
         yield from _with_names(names, records, file, on_note)
 
 
+def table_delimiter(file: Path, encoding: Encoding) -> str:
+    """The separator that each of the first lines of a text file has equally often; "" if there is none."""
+    with open_text(file, encoding) as stream:
+        lines = [line for line in islice(stream, _PROBE_LINES) if line.strip()]
+    counts = {delimiter: {line.count(delimiter) for line in lines} for delimiter in _DELIMITERS}
+    equal = [delimiter for delimiter, found in counts.items() if len(found) == 1 and 0 not in found]
+    return equal[-1] if equal and len(lines) >= _FEWEST_LINES else ""
+
+
 def _records(reader: Any, file: Path, delimiter: str, skipped: int, note: OnNote) -> Iterator[Record]:
     """The rows with a value, all as long as the first. Long values that look like swallowed rows are reported."""
     width = swallowing = first = 0
@@ -88,11 +100,12 @@ def _records(reader: Any, file: Path, delimiter: str, skipped: int, note: OnNote
 def _checked_width(values: list[str], width: int, delimiter: str, where: str) -> int:
     """The number of values in the first row; an error if a later one (width > 0) has another number."""
     if width:
+        above = "remove the lines above the header line, or "  # a title or a comment has no separator
         raise SlmkitError(
             f"{counted(len(values), 'value')} in a row, {counted(width, 'column')} in the header:"
             f" {delimiter.join(values)[:_EXCERPT]!r}",
             where=where,
-            fix=f"quote values that contain {delimiter!r}, or add the missing values",
+            fix=f"{above if width == 1 else ''}quote values that contain {delimiter!r}, or add the missing values",
         )
     return len(values)
 
@@ -150,7 +163,7 @@ def _delimiter(header: str, *, is_tsv: bool) -> str:
 
 
 def _header(values: list[str], where: str) -> list[str]:
-    names = [value.strip() or f"column_{i}" for i, value in enumerate(values, 1)]
+    names = [value.strip(_INVISIBLE) or f"column_{i}" for i, value in enumerate(values, 1)]
     for name in names:
         if names.count(name) > 1:
             raise SlmkitError(

@@ -22,7 +22,7 @@ def jsonl_rows(file: Path, encoding: Encoding, *, on_note: OnNote) -> Iterator[t
     decode = reader.decode
     with open_text(file, encoding) as stream:
         for number, raw in enumerate(stream, 1):
-            line = raw.strip()
+            line = raw.strip().lstrip("\ufeff")  # the mark of a file that was appended to another
             if not line:
                 continue
             try:
@@ -32,7 +32,7 @@ def jsonl_rows(file: Path, encoding: Encoding, *, on_note: OnNote) -> Iterator[t
                 raise SlmkitError(
                     f"not valid JSON ({why}): {line[:_EXCERPT]!r}",
                     where=f"{file}:{number}",
-                    fix="write one complete JSON object per line, or name the file .json",
+                    fix=_fix(line),
                 ) from None
             if not isinstance(values, dict):
                 raise SlmkitError(
@@ -43,3 +43,11 @@ def jsonl_rows(file: Path, encoding: Encoding, *, on_note: OnNote) -> Iterator[t
             yield values, number
     if reader.num_nan:
         on_note(nan_note(file.name, reader.num_nan))
+
+
+def _fix(line: str) -> str:
+    if line.startswith("{'"):
+        return "write each line with json.dumps: names and texts in double quotes, no comma at its end"
+    if line.startswith('{"') and line.endswith("},"):
+        return "remove the comma at the end of each line"
+    return "write one complete JSON object per line, or name the file .json"

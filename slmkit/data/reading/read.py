@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from slmkit.data.reading.beir import beir_folder, beir_rows
 from slmkit.data.reading.class_names import class_features, class_note, renamer
-from slmkit.data.reading.csv_rows import csv_rows
+from slmkit.data.reading.csv_rows import csv_rows, table_delimiter
 from slmkit.data.reading.encoding import find_encoding
 from slmkit.data.reading.find_files import (
     CONLL_SUFFIXES,
@@ -113,7 +113,8 @@ def _check_suffix(file: Path, suffix: str) -> None:
         )
     if suffix not in (*TABLE_SUFFIXES, *DOCUMENT_SUFFIXES):
         what = f"cannot read {suffix} files" if suffix else "the file name has no suffix, so its format is unknown"
-        raise SlmkitError(what, where=str(file), fix=f"supported file types: {SUFFIXES}")
+        known = f"supported file types: {SUFFIXES}"
+        raise SlmkitError(what, where=str(file), fix=known if suffix else f"add the suffix of its format; {known}")
     if suffix in (".parquet", ".arrow", ".feather") and file.suffix.lower() in COMPRESSED:
         raise SlmkitError(f"cannot read a compressed {suffix} file", where=str(file), fix="decompress it first")
 
@@ -152,6 +153,11 @@ def _text_rows(file: Path, suffix: str, root: Path, encoding: Any, note: OnNote)
     if suffix == ".txt" and is_conll(file, encoding):
         note(f"{file.name}: a token and its tag on each line, read as sentences with entities (CoNLL)")
         return conll_rows(file, encoding)
+    if suffix in (".txt", ".text") and (delimiter := table_delimiter(file, encoding)):
+        note(
+            f"{file.name}: read as one text, but each line has as many {delimiter!r} as the first; if it is a table,"
+            " name the file .csv"
+        )
     return iter([({"path": file.relative_to(root).as_posix(), "text": read_document(file, encoding)}, 1)])
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading_files import fault, values, write
 
+from slmkit.data.read_canonical import read_canonical
 from slmkit.data.reading.csv_rows import csv_rows
 from slmkit.data.reading.encoding import Encoding
 
@@ -103,3 +104,32 @@ def test_rows_of_a_long_file_stream(tmp_path):
 def test_one_value_in_a_row_is_said_in_the_singular(tmp_path):
     error = fault(write(tmp_path / "a.csv", "text,label\ngood,pos\nfine\nbad,neg\n"))
     assert error.what.startswith("1 value in a row, 2 columns in the header")
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "\u200b", "\u00a0", "\ufeff\ufeff "])
+def test_invisible_characters_around_a_name_are_no_part_of_it(tmp_path, mark):
+    path = write(tmp_path / "a.csv", f"{mark}text,label{mark}\na,x\n")
+    assert values(path) == [{"text": "a", "label": "x"}]
+
+
+def test_a_title_above_the_header_is_named_in_the_fix(tmp_path):
+    error = fault(write(tmp_path / "a.csv", "# exported today\ntext,label\na,x\n"))
+    assert error.fix.startswith("remove the lines above the header line")
+
+
+def test_a_table_named_txt_is_read_as_text_and_this_is_said(tmp_path):
+    notes = []
+    rows = "text;label\n" + "where is it, please;card\n" * 5
+    assert len(values(write(tmp_path / "a.txt", rows), notes)) == 1
+    assert notes == ["a.txt: read as one text, but each line has as many ';' as the first; if it is a table, name the"
+                     " file .csv"]  # fmt: skip
+    notes.clear()
+    values(write(tmp_path / "b.txt", "Dear all,\nthis is a text.\nIt has commas, too, but\nno table, I say.\n"), notes)
+    assert notes == []
+
+
+def test_the_index_that_pandas_writes_is_no_overflowing_text(tmp_path):
+    lines = "".join(f"{i},what is thing {i}?,l{i % 2}\n" for i in range(10))
+    notes = []
+    read_canonical(write(tmp_path / "a.csv", f",text,label\n{lines}"), on_note=notes.append)
+    assert not any("without a name" in note for note in notes)

@@ -92,3 +92,21 @@ def test_what_is_no_json_value_is_refused_with_its_place(tmp_path, value):
     assert fault(write(tmp_path / "b.json", f"[{good}, {bad}]")).where.endswith("b.json: item 2")
     assert fault(write(tmp_path / "c.json", f'{{"q1": {good}, "q2": {bad}}}')).exit_code == 3
     assert values(write(tmp_path / "d.json", f"[{good}]"))[0]["text"] == "\U0001f600"
+
+
+def test_files_appended_with_their_byte_order_marks_are_read(tmp_path):
+    part = b'\xef\xbb\xbf{"text": "a"}\n'
+    assert values(write(tmp_path / "a.jsonl", part * 2)) == [{"text": "a"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        ('{"text": "a"},', "remove the comma"),
+        ("{'text': 'a'}", "double quotes"),
+        ("{'text': 'a'},", "double quotes"),
+        ('{"text":', "name the file .json"),
+    ],
+)
+def test_the_fix_for_a_broken_line_names_what_is_wrong_with_it(tmp_path, line, fix):
+    assert fix in fault(write(tmp_path / "a.jsonl", f"{line}\n{line}\n")).fix
