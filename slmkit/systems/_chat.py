@@ -136,9 +136,7 @@ class ChatModel:
         numbers: how many parts each question has. build: the chat of a question with some of its parts.
         """
         chats, kept = fit_parts(numbers, build, partial(self._sizes, questions), room=self.room)
-        self.fitted.num_prompts += len(chats)
-        self.fitted.num_short += sum(few < number for few, number in zip(kept, numbers, strict=True))
-        self.fitted.num_left_out += sum(numbers) - sum(kept)
+        self.fitted.add(numbers, kept)
         return chats, kept
 
     def fits(self, question: Example, chat: list[Message]) -> bool:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from slmkit.types import Message
+from slmkit.types import Answer, Message
 
 Build = Callable[[int, int], list[Message]]  # index of a question, number of its parts -> its chat
 Count = Callable[[Sequence[int], Sequence[list[Message]]], Sequence[int]]  # questions, their chats -> tokens
+
+_TOO_LONG = re.compile(  # how OpenAI, vLLM, llama.cpp, TGI and Anthropic refuse a prompt that is too long
+    r"context[ _](?:length|window|size)|exceeds? (?:the )?(?:available )?context|prompt is too long|input is too long"
+    r"|max_new_tokens`? must be <=",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -21,20 +28,30 @@ class Fitted:
     num_cut: int = 0  # parts of which only the beginning is in the prompt
     num_limited: int = 0  # answers that the context left less room than the limit
 
-    def notes(self, parts: str, *, context: int) -> list[str]:
-        """Sentences on the parts ("solved examples") that did not fit, and on answers with less room."""
+    def add(self, numbers: Sequence[int], kept: Sequence[int]) -> None:
+        """Counts prompts: how many parts each had, and how many of them fitted."""
+        self.num_prompts += len(kept)
+        self.num_short += sum(few < number for few, number in zip(kept, numbers, strict=True))
+        self.num_left_out += sum(numbers) - sum(kept)
+
+    def notes(self, parts: str, *, context: int | None) -> list[str]:
+        """Sentences on the parts ("solved examples") that did not fit, and on answers with less room.
+
+        context None: only the server knows its length.
+        """
+        room = f"the context of {context:,} tokens" if context else "the server's context"
         found = []
         if self.num_short:
             cut = f"; the beginning of {self.num_cut:,} is shown" if self.num_cut else ""
             left_out = f"1 {parts[:-1]} was" if self.num_left_out == 1 else f"{self.num_left_out:,} {parts} were"
             were = "was" if self.num_short == 1 else "were"
             found.append(
-                f"{self.num_short:,} of {self.num_prompts:,} prompts {were} too long for the context of {context:,} "
-                f"tokens: {left_out} left out{cut}"
+                f"{self.num_short:,} of {self.num_prompts:,} prompts {were} too long for {room}: {left_out} left "
+                f"out{cut}"
             )
         if self.num_limited:
             prompts = "1 prompt leaves" if self.num_limited == 1 else f"{self.num_limited:,} prompts leave"
-            found.append(f"{prompts} less room in the context of {context:,} tokens than max_new_tokens")
+            found.append(f"{prompts} less room in {room} than max_new_tokens")
         return found
 
 
@@ -56,6 +73,18 @@ def fit_parts(
             chats[index] = build(index, kept[index])
         waiting = [index for index in waiting if kept[index]]
     return chats, kept
+
+
+def ask_with_fewer(number: int, ask: Callable[[int], Answer]) -> tuple[Answer, int]:
+    """The answer with as many of a question's parts as the server's context takes, and their number.
+
+    For a server whose tokenizer is unknown: one part is left out after each refusal for length. ask: the answer with
+    some of the parts. If it is refused without any too, the parts are not counted as left out.
+    """
+    kept = number
+    while _TOO_LONG.search((answer := ask(kept)).error) and kept:
+        kept -= 1
+    return answer, number if answer.error else kept
 
 
 def longest_beginning(text: str, fits: Callable[[str], bool]) -> str:

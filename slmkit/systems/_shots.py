@@ -111,15 +111,23 @@ class Shots:
         return list(itertools.islice(others, self.num_shots))
 
 
+def solved_for(questions: Sequence[Example], shots: Shots | None) -> list[list[Example]]:
+    """The solved examples of each question; none without shots."""
+    return shots(questions) if shots else [[] for _ in questions]
+
+
 def chats_of(questions: Sequence[Example], shots: Shots | None, opening: Opening) -> list[list[Message]]:
     """The chat of each question: the system message (unless empty), the shots, the conversation to answer."""
-    solved = shots(questions) if shots else [[] for _ in questions]
+    solved = solved_for(questions, shots)
     return [chat_of(question, rows, opening) for question, rows in zip(questions, solved, strict=True)]
 
 
-def chat_of(question: Example, rows: Sequence[Example], opening: Opening) -> list[Message]:
-    """The chat of one question after some solved examples."""
-    return opening.chat(question.conversation, shots=[turn for row in rows for turn in _turns(row)])
+def chat_of(
+    question: Example, rows: Sequence[Example], opening: Opening, *, number: int | None = None
+) -> list[Message]:
+    """The chat of one question after its solved examples; number: only after so many, the last and nearest."""
+    shown = rows if number is None else rows[len(rows) - number :]
+    return opening.chat(question.conversation, shots=[turn for row in shown for turn in _turns(row)])
 
 
 def _turns(shot: Example) -> list[Message]:

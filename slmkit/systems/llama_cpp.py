@@ -10,7 +10,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from slmkit.evaluation.without_thinking import without_thinking
 from slmkit.systems._chat import Opening, ShowLabels, opening_of
 from slmkit.systems._chat_reply import read_reply
 from slmkit.systems._chat_request import SYSTEM_IS_FOLDED, as_api_messages, as_api_tool, refuses_system
+from slmkit.systems._fit_prompts import Fitted, ask_with_fewer
 from slmkit.systems._new_tokens import NewTokens, limit_text, new_tokens, tokens_by_bytes
-from slmkit.systems._shots import FewShot, Shots, chats_of
+from slmkit.systems._shots import FewShot, Shots, chat_of, solved_for
 from slmkit.text.fold_system import fold_system
 from slmkit.types import Answer, Example, Input, Keys, Message, PositiveInt, System, Task
 
@@ -63,7 +64,12 @@ class _LlamaCpp:
     decoding: str
     context_length: int
     num_gpu_layers: int
-    notes: list[str] = field(default_factory=list)  # holds one if the template has refused a system message
+    remarks: list[str] = field(default_factory=list)  # holds one if the template has refused a system message
+    fitted: Fitted = field(default_factory=Fitted)  # what was left out of its prompts
+
+    @property
+    def notes(self) -> list[str]:
+        return [*self.remarks, *self.fitted.notes("solved examples", context=self.context_length)]
 
     @property
     def about(self) -> dict[str, str]:
@@ -82,8 +88,11 @@ class _LlamaCpp:
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
     ) -> list[Answer]:
         answers = []
-        for question, chat in zip(questions, chats_of(questions, self.shots, self.opening), strict=True):
-            answers.append(self._ask(question, chat))
+        for question, rows in zip(questions, solved_for(questions, self.shots), strict=True):
+            chats = partial(chat_of, question, rows, self.opening)
+            answer, kept = ask_with_fewer(len(rows), lambda number: self._ask(question, chats(number=number)))  # noqa: B023
+            self.fitted.add([len(rows)], [kept])
+            answers.append(answer)
             if on_answer:
                 on_answer(answers[-1])
         return answers
@@ -91,10 +100,10 @@ class _LlamaCpp:
     def _ask(self, question: Example, chat: list[Message]) -> Answer:
         start = time.perf_counter()
         try:
-            body = self._complete(fold_system(chat) if self.notes else chat, question.tools)
+            body = self._complete(fold_system(chat) if self.remarks else chat, question.tools)
         except ValueError as error:  # the prompt is longer than the context, or the template refuses the chat
-            if not self.notes and refuses_system(str(error)):
-                self.notes.append(f"the chat template {SYSTEM_IS_FOLDED}")
+            if not self.remarks and refuses_system(str(error)):
+                self.remarks.append(f"the chat template {SYSTEM_IS_FOLDED}")
                 return self._ask(question, chat)
             return Answer(question.id, "", seconds=time.perf_counter() - start, stopped=False, error=str(error))
         reply, usage = read_reply(body), body["usage"]

@@ -21,10 +21,11 @@ from slmkit.evaluation.without_thinking import thinking_error, without_thinking
 from slmkit.systems._chat import Opening, ShowLabels, opening_of
 from slmkit.systems._chat_reply import Reply, read_body, read_reply
 from slmkit.systems._chat_request import ChatRequest
+from slmkit.systems._fit_prompts import Fitted, ask_with_fewer
 from slmkit.systems._new_tokens import NewTokens, limit_notes, new_tokens, tokens_by_bytes
 from slmkit.systems._post_json import MAX_WAIT_SECONDS, RefusesAllError, RequestError, post_json
 from slmkit.systems._server_refusal import names_no_model, refusal_of
-from slmkit.systems._shots import FewShot, Shots, chats_of
+from slmkit.systems._shots import FewShot, Shots, chat_of, solved_for
 from slmkit.types import Answer, Example, Keys, Message, NonNegativeFloat, PositiveFloat, PositiveInt, System, Task
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class _Learned:
     request: ChatRequest = field(default_factory=ChatRequest)
     notes: list[str] = field(default_factory=list)
     remarks: Counter[str] = field(default_factory=Counter)  # what replies held beside their answers
+    fitted: Fitted = field(default_factory=Fitted)  # what was left out of the prompts
     waits_until: float = 0.0  # the end of the wait that the console last reported
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -126,7 +128,8 @@ class _Endpoint:
         """What was changed for this server, and what its replies held beside the answers, with the number of them."""
         counted = [f"{count:,} replies {what}" for what, count in self.learned.remarks.items()]
         limit = limit_notes(self.max_new_tokens, "auto" if self.is_auto else self.max_new_tokens, is_estimate=True)
-        return [*limit, *self.learned.notes, *counted]
+        left_out = self.learned.fitted.notes("solved examples", context=None)
+        return [*limit, *self.learned.notes, *left_out, *counted]
 
     def answer(
         self, questions: Sequence[Example], *, on_answer: Callable[[Answer], None] | None = None
@@ -138,15 +141,15 @@ class _Endpoint:
         cancelled = threading.Event()
         answers: dict[int, Answer] = {}
         last = time.perf_counter()
-        chats = chats_of(questions, self.shots, self.opening)
+        solved = solved_for(questions, self.shots)
         with (
             _client(self.url, headers=headers, timeout=self.timeout_seconds, limits=limits) as client,
             ThreadPoolExecutor(self.concurrency) as pool,
         ):
             post = partial(self._post, client, cancelled)
             futures = {
-                pool.submit(self._ask, post, question, chat): index
-                for index, (question, chat) in enumerate(zip(questions, chats, strict=True))
+                pool.submit(self._fitted, post, question, rows): index
+                for index, (question, rows) in enumerate(zip(questions, solved, strict=True))
             }
             try:
                 for future in as_completed(futures):
@@ -161,6 +164,15 @@ class _Endpoint:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return [answers[index] for index in range(len(questions))]
+
+    def _fitted(self, post: Post, question: Example, rows: Sequence[Example]) -> Answer:
+        """The answer after as many of the solved examples as the server's context takes."""
+        answer, kept = ask_with_fewer(
+            len(rows), lambda number: self._ask(post, question, chat_of(question, rows, self.opening, number=number))
+        )
+        with self.learned.lock:
+            self.learned.fitted.add([len(rows)], [kept])
+        return answer
 
     def _ask(self, post: Post, question: Example, messages: list[Message]) -> Answer:
         try:

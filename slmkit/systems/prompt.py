@@ -53,8 +53,7 @@ class Prompted:
             solved = self.shots(questions)
 
             def build(index: int, number: int) -> list[Message]:
-                rows = solved[index]  # the farthest comes first
-                return chat_of(questions[index], rows[len(rows) - number :], opening)
+                return chat_of(questions[index], solved[index], opening, number=number)
 
             chats, _ = model.fit(questions, [len(rows) for rows in solved], build)
         else:

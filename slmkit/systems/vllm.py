@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from typing import Any
 from slmkit.errors import SlmkitError
 from slmkit.evaluation.without_thinking import without_thinking
 from slmkit.systems._chat import Opening, ShowLabels, is_trained, opening_of
+from slmkit.systems._fit_prompts import Fitted, fit_parts
 from slmkit.systems._new_tokens import NewTokens, limit_text, new_tokens
-from slmkit.systems._shots import FewShot, Shots, chats_of
+from slmkit.systems._shots import FewShot, Shots, chat_of, solved_for
 from slmkit.text.thinking import LONGEST_TAG
-from slmkit.types import Answer, Example, Fraction, Keys, Model, ModelRef, PositiveInt, System, Task
+from slmkit.types import Answer, Example, Fraction, Keys, Message, Model, ModelRef, PositiveInt, System, Task
 
 
 def vllm(
@@ -59,6 +60,11 @@ class _Vllm:
     max_new_tokens: NewTokens
     context_length: int | None
     gpu_memory_share: float
+    fitted: Fitted = field(default_factory=Fitted)  # what was left out of its prompts
+
+    @property
+    def notes(self) -> list[str]:
+        return self.fitted.notes("solved examples", context=self._context)
 
     @property
     def about(self) -> dict[str, str]:
@@ -93,15 +99,25 @@ class _Vllm:
         from slmkit.models.load import load_tokenizer
 
         engine, adapter = self._engine
-        context = engine.llm_engine.model_config.max_model_len
+        context = self._context
+        limit = min(self._limit, context // 2) if self.max_new_tokens == "auto" else self._limit
+        room = context - limit
         start = time.perf_counter()
-        chats = chats_of(questions, self.shots, self.opening)
+        solved = solved_for(questions, self.shots)
         tokenizer = load_tokenizer(self.model)
+
+        def build(index: int, number: int) -> list[Message]:
+            return chat_of(questions[index], solved[index], self.opening, number=number)
+
+        def sizes_of(indices: Sequence[int], chats: Sequence[list[Message]]) -> list[int]:
+            return list(map(len, render(tokenizer, chats, tools=[questions[index].tools for index in indices])))
+
+        numbers = list(map(len, solved))
+        chats, kept = fit_parts(numbers, build, sizes_of, room=room)
+        self.fitted.add(numbers, kept)
         prompts = render(tokenizer, chats, tools=[question.tools for question in questions])
         prompt_end = tokenizer.decode(prompts[0][-LONGEST_TAG:]) if prompts else ""
         sizes = [len(input_ids) for input_ids in prompts]
-        limit = min(self._limit, context // 2) if self.max_new_tokens == "auto" else self._limit
-        room = context - limit
         asked = [{"prompt_token_ids": ids} for ids in prompts if len(ids) <= room]  # vLLM fails all for one
         sampling = self._sampling(limit)
         outputs = iter(engine.generate(asked, sampling, lora_request=adapter, use_tqdm=False) if asked else ())
@@ -118,6 +134,10 @@ class _Vllm:
             if on_answer:
                 on_answer(answers[-1])
         return answers
+
+    @property
+    def _context(self) -> int:
+        return int(self._engine[0].llm_engine.model_config.max_model_len)
 
     @cached_property
     def _engine(self) -> tuple[Any, Any]:

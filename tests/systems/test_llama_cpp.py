@@ -73,3 +73,19 @@ def test_labels_are_listed_as_in_every_system(tmp_path, nano):
     assert system.opening == build(prompt, labels, model=nano).chat_model.opening
     assert system._engine.chats[0] == system.opening.chat([{"role": "user", "content": "why"}])
     assert build(llama_cpp, labels, gguf=tmp_path, show_labels=False).opening == Opening("say what it is about.")
+
+
+def test_solved_examples_that_exceed_the_context_are_left_out(tmp_path, prepared, monkeypatch):
+    def refuse(self, chat, **options):
+        if len(chat) > 4:
+            raise ValueError("Requested tokens (2100) exceed context window of 2048")
+        return answer(self, chat, **options)
+
+    answer = Llama.create_chat_completion
+    monkeypatch.setattr(Llama, "create_chat_completion", refuse)
+    system = build(llama_cpp, Task("t", instruction="be brief."), gguf=tmp_path, num_shots=3, examples=prepared)
+    [answered] = system.answer([Example("a", "why", "")])
+    assert (answered.text, answered.error, len(system._engine.chats[0])) == ("top up", "", 4)
+    assert system.notes == [
+        "1 of 1 prompts was too long for the context of 2,048 tokens: 2 solved examples were left out"
+    ]

@@ -377,3 +377,36 @@ def test_a_run_whose_every_request_fails_is_an_error_and_the_next_session_asks_a
     server.dialect = lambda body: said("attic")
     answers = ask(endpoint, "hosted", QUESTIONS, file=AnswerFile(path))
     assert [answer.text for answer in answers] == ["attic"] * 4
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model's maximum context length is 4097 tokens. However, your messages resulted in 4200 tokens.",
+        "the request exceeds the available context size, try increasing it",
+    ],
+)
+def test_solved_examples_are_left_out_until_the_servers_context_takes_the_prompt(server, prepared, endpoint, message):
+    def dialect(body):
+        is_long = len(body["messages"]) > (4 if body["messages"][-1]["content"].endswith("0?") else 99)
+        return refused(message) if is_long else said("attic")
+
+    server.dialect = dialect
+    system = endpoint(num_shots=3, examples=prepared, concurrency=1)
+    answers = system.answer(QUESTIONS[:2])
+    assert [answer.text for answer in answers] == ["attic"] * 2 and not any(answer.error for answer in answers)
+    sent = [len(body["messages"]) for body in server.seen]
+    assert sent == [8, 6, 4, 8]  # a system turn, two turns per example, the question
+    assert server.seen[2]["messages"][1:3] == server.seen[0]["messages"][5:7]  # the last, next to the question
+    said_so = "1 of 2 prompts was too long for the server's context: 2 solved examples were left out"
+    assert said_so in system.notes
+
+
+def test_a_question_that_is_too_long_alone_is_an_error_and_no_example_is_said_to_be_left_out(
+    server, prepared, endpoint
+):
+    server.dialect = lambda body: refused("This model's maximum context length is 20 tokens.")
+    system = endpoint(num_shots=2, examples=prepared)
+    [answer] = system.answer(QUESTIONS[:1])
+    assert "maximum context length" in answer.error and len(server.seen) == 3
+    assert not any("left out" in note for note in system.notes)

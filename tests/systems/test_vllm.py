@@ -66,3 +66,14 @@ def test_a_prompt_longer_than_the_context_is_the_error_of_one_answer(nano):
     assert (long.text, long.stopped) == ("", False)
     assert {str(long.prompt_tokens), "10", "100"} <= set(re.findall(r"\d+", long.error))
     assert system.answer(questions[1:2])[0].error == long.error
+
+
+def test_solved_examples_that_exceed_the_context_are_left_out_as_in_prompt(nano, prepared):
+    shots = {"num_shots": 4, "examples": prepared}
+    questions = [Example("a", "my card", ""), Example("b", "why " * 40, "")]
+    system = build(vllm, TASK, model=nano, context_length=150, max_new_tokens=10, **shots)
+    answers = system.answer(questions)
+    assert not any(answer.error for answer in answers)
+    assert answers[0].prompt_tokens <= 140 and answers[1].prompt_tokens <= 140
+    [note] = system.notes
+    assert re.match(r"\d of 2 prompts .* the context of 150 tokens: \d solved examples were left out", note)
