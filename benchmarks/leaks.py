@@ -19,7 +19,8 @@ from pathlib import Path
 
 from slmkit.data.read_canonical import read_canonical
 from slmkit.text.identity import Question, loose
-from slmkit.text.leakage import Leak, find_leaks
+from slmkit.text.leak_index import Leak
+from slmkit.text.leakage import find_leaks
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 SETS = {

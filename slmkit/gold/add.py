@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,7 @@ from slmkit.files import to_yaml, write_folder_atomically
 from slmkit.gold.freeze import examples_of, in_order
 from slmkit.gold.frozen_from import Reading, frozen_columns
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
-from slmkit.text.identity import questions_of
+from slmkit.text.identity import Conversation, Question, alike_keys, leak_key, leak_questions, questions_of
 from slmkit.text.leakage import find_leaks
 from slmkit.types import Example
 
@@ -57,9 +57,11 @@ def add_to_gold(
     left_out = [(row.reason, f"{row.file}:{row.line}") for row in found.dropped]
     existing = [*gold.examples, *gold.dev]
     training = read_canonical(data, **frozen_columns(gold, data, given)).rows if data else []
-    in_gold = _leaks(found.rows, existing)
+    in_gold = _leaks(found.rows, existing, questions_of)  # with other tools it is a new question
     asked_in_gold = {found.rows[i].question.key: j for i, j in in_gold.items()}
-    in_data = {found.rows[i].question.key for i in _leaks(found.rows, training)}
+    trained = {key for row in training for key in alike_keys(row.conversation)}
+    in_data = {found.rows[i].question.key for i in _leaks(found.rows, training, leak_questions)}
+    in_data |= {row.question.key for row in found.rows if leak_key(row) in trained}
     new = []
     for i, row in enumerate(found.rows):
         if gold.task.labels and row.target not in gold.task.labels:
@@ -84,11 +86,14 @@ def add_to_gold(
     return Added(read_gold(folder), added, left_out)
 
 
-def _leaks(rows: Sequence[CanonicalRow], others: Sequence[CanonicalRow] | Sequence[Example]) -> dict[int, int]:
+def _leaks(
+    rows: Sequence[CanonicalRow],
+    others: Sequence[CanonicalRow] | Sequence[Example],
+    questions: Callable[[Iterable[Conversation]], list[Question]],
+) -> dict[int, int]:
     """Index of each row that is alike, nearly repeats or contains one of the others -> index of that one."""
     answers = [row.target for row in rows], [other.target for other in others]
-    found = find_leaks(questions_of(rows), questions_of(others), answers=answers)
-    return {leak.row: leak.gold for leak in found}
+    return {leak.row: leak.gold for leak in find_leaks(questions(rows), questions(others), answers=answers)}
 
 
 def _refreeze(gold: Gold, added: Sequence[Example], file: Path) -> None:

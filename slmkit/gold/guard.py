@@ -1,8 +1,9 @@
 """Keeps gold out of training: refuses training files that contain an input of a frozen gold set.
 
-Alike questions are refused: case, punctuation and white space are ignored. Near duplicates are found by prepare. Every
-training file is checked, no matter how it was made. The check is fast: a line is parsed only if the first characters
-of a text match.
+Alike questions are refused: case, punctuation, white space, HTML tags around a text, and tools are ignored, as
+slmkit.text.leakage does. Rows found by comparing words, such as near duplicates, are left to prepare. Every training
+file is checked, no matter how it was made. The check is fast: a line is parsed only if the first characters of a text
+match, or if they are HTML.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from slmkit.data.chat_messages import clean_messages, turns_in
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.gold.gold_set import Gold, read_card, read_examples
 from slmkit.recipe.lookup import gold_folders
+from slmkit.text.html_marks import ENTITY
 from slmkit.text.identity import alike_keys, leak_key, loose
 from slmkit.text.words import spelled_alike
 from slmkit.types import Message
@@ -124,7 +126,12 @@ def rows_in_gold(file: Path, gold: Questions) -> Iterator[GoldRow]:
         while batch := list(itertools.islice(numbered, _BATCH_ROWS)):
             found = [(i, text) for i, (_, line) in enumerate(batch) for text in _TEXT.findall(line)]
             heads = _heads([text for _, text in found])
-            for i in sorted({i for (i, _), head in zip(found, heads, strict=True) if head in gold.beginnings}):
+            possible = {
+                i
+                for (i, text), head in zip(found, heads, strict=True)
+                if head in gold.beginnings or text.lstrip().startswith("<") or ("&" in text and ENTITY.search(text))
+            }
+            for i in sorted(possible):
                 number, line = batch[i]
                 try:
                     row = json.loads(line)

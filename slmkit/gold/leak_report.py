@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.cleaning.clean_rows import DOUBTFUL
 from slmkit.data.documents import read_passages
 from slmkit.data.lsa import lsa
 from slmkit.data.read_canonical import read_canonical
 from slmkit.gold.frozen_from import frozen_columns
 from slmkit.gold.gold_set import Gold
-from slmkit.text.identity import Question, loose, questions_of
-from slmkit.text.leakage import find_leaks
+from slmkit.text.identity import Question, loose
+from slmkit.text.leakage import conversation_leaks, find_leaks
 
 _SIMILAR = 0.9  # cosine similarity
 _MAX_ROWS = 50_000  # compared with the gold set by embeddings; of more rows, an evenly spread sample
@@ -48,9 +49,8 @@ def gold_leaks(
     columns: text_column, label_column, … and encoding of the rows; those not given are the columns that the set was
     frozen with, if the file has them.
     """
-    asked = questions_of(gold.examples)
     findings = []
-    found = find_leaks(questions_of(gold.dev), asked)
+    found = conversation_leaks(gold.dev, gold.examples)
     if found:
         text = f"{len(found):,} development examples are in the gold set"
         findings.append(Finding("error", "leak", text, f"{gold.folder / 'dev.jsonl'}:{found[0].row + 1}"))
@@ -85,15 +85,15 @@ def _in_rows(gold: Gold, rows: Sequence[CanonicalRow], use: str) -> list[Finding
     findings = []
     asked = [example.input for example in gold.examples]
     answers = [row.target for row in rows], [example.target for example in gold.examples]
-    all_found = find_leaks(questions_of(rows), questions_of(gold.examples), answers=answers, with_numbers=True)
-    found = [leak for leak in all_found if leak.kind != "numbers"]
-    numbers = [leak for leak in all_found if leak.kind == "numbers"]
-    if numbers:
-        text = (
-            f"{len(numbers):,} of {len(rows):,} {use} rows differ from a gold question in the numbers alone. Check "
-            f"whether {rows[numbers[0].row].input[:60]!r} is {asked[numbers[0].gold][:60]!r} with changed numbers"
-        )
-        findings.append(Finding("note", "leak", text, rows[numbers[0].row].where))
+    all_found = conversation_leaks(rows, gold.examples, answers=answers, with_doubtful=True)
+    found = [leak for leak in all_found if not leak.is_doubtful]
+    for kind, (how, check) in DOUBTFUL.items():
+        if some := [leak for leak in all_found if leak.is_doubtful and leak.kind == kind]:
+            text = (
+                f"{len(some):,} of {len(rows):,} {use} rows differ from a gold question {how}. "
+                f"Check whether {rows[some[0].row].input[:60]!r} is {asked[some[0].gold][:60]!r} {check}"
+            )
+            findings.append(Finding("note", "leak", text, rows[some[0].row].where))
     if found:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in Counter(leak.kind for leak in found).most_common())
         fix = "prepare drops them" if use == "training" else "remove them"

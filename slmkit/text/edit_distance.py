@@ -2,8 +2,8 @@
 
 A word edit inserts, deletes or replaces one word of the loose form. The number of edits allowed grows with the
 length, because in a short question a single word can change the meaning: "change my PIN", "change my name". In a
-script without spaces the loose form has characters for words: two of Chinese or Japanese, or four of Thai, Lao, Khmer,
-Burmese or Tibetan, count as one word (see slmkit.text.words.word_spans). A word edit there changes characters side by
+script without spaces the loose form has characters for words: two of Chinese or Japanese, or four of Thai, Lao, Khmer
+or Burmese, count as one word (see slmkit.text.words.word_spans). A word edit there changes characters side by
 side, of which an odd one is not counted: 火车 -> 办公室 is one word.
 
     words                    1   2-7   8-13   14-17   20   40   100
@@ -29,7 +29,7 @@ FEWEST_WORDS = 8  # shorter texts are near duplicates only if they are equal or 
 _FEWEST_SAME = 2
 _FIRST_UNSPACED = "\u0e00"  # Thai comes first
 _CJK = re.compile(f"[{CJK}]")
-_ALPHABETS = re.compile(f"[{ALPHABETS}\u0f00-\u0fff]")
+_ALPHABETS = re.compile(f"[{ALPHABETS}]")
 
 
 def edits_allowed(num_words: int, *, same_answer: bool = False) -> int:

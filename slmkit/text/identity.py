@@ -17,7 +17,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from slmkit.text.words import spelled_alike
+from slmkit.text.html_marks import unwrapped
+from slmkit.text.words import UNSPACED, spelled_alike
 
 _DROPPED = "!\"'`,.:;?"  # ordinary punctuation; a quote or comma says how a text is written, not what it asks
 _DROP = dict.fromkeys(map(ord, _DROPPED))
@@ -26,11 +27,8 @@ _BEFORE_DIGIT = re.compile(r"[.,:](?=\d)")  # a search for this alone is four ti
 _MINUS = re.compile(r"-(?=\s*\d)")  # any other is a hyphen or a dash: "e-mail" is written "email" too
 _KEPT = {".": "\x01", ",": "\x02", ":": "\x03"}  # control characters, while the others are dropped
 _RESTORED = str.maketrans({mark: sign for sign, mark in _KEPT.items()})
-# Scripts without spaces between words: each character is a word.
-_UNSPACED = re.compile(
-    "([\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
-    "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003134f])"
-)
+_UNSPACED = re.compile(f"([{UNSPACED}])")  # each character is a word
+_SYLLABLE_ENDS = "\u0f0b\u0f0c"  # Tibetan writes these between syllables, which are its words here
 
 
 class Conversation(Protocol):
@@ -85,9 +83,25 @@ def alike_key(question: Question) -> tuple[str, str]:
     return loose(question.text), question.rest
 
 
+def leak_question(asked: Conversation) -> Question:
+    """The question without its tools, for the search for leaks.
+
+    With other tools it is another question, and may have another answer. It is a leak all the same: a model trained on
+    it has seen the words of the gold question and what came before them.
+    """
+    if asked.tools:
+        return question_in(asked.conversation)
+    return getattr(asked, "question", None) or question_of(asked)  # rows keep theirs
+
+
+def leak_questions(asked: Iterable[Conversation]) -> list[Question]:
+    """The leak_question of each conversation."""
+    return list(map(leak_question, asked))
+
+
 def leak_key(asked: Conversation) -> tuple[str, str]:
     """The alike_key of a gold question without its tools: asked with others or with none, it is in alike_keys too."""
-    return alike_key(question_in(asked.conversation))
+    return alike_key(leak_question(asked))
 
 
 def alike_keys(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -138,9 +152,10 @@ def loose(text: str) -> str:
 
     Example: "Where's my  CARD?" -> "wheres my card"; "14 + 7 = ?" -> "14 + 7 ="; "C++" -> "c++".
     A text of punctuation only is unchanged: "?!" -> "?!". What many writers of a script omit goes too: vowel marks of
-    Arabic, the dots of ё, Hindi's nukta (see slmkit.text.words).
+    Arabic, the dots of ё, Hindi's nukta (see slmkit.text.words); so do HTML tags around the text, and entities are
+    decoded (see slmkit.text.html_marks).
     """
-    plain = spelled_alike(text)
+    plain = spelled_alike(unwrapped(text) if "&" in text or "<" in text else text)
     if "\u2212" in plain:
         plain = plain.replace("\u2212", "-")
     if "-" in plain:
@@ -204,6 +219,8 @@ def _without_punctuation(character: str) -> str:
     """A character, or nothing if it is punctuation outside ASCII."""
     if character.isascii() or character.isalnum():
         return character
+    if character in _SYLLABLE_ENDS:
+        return " "
     return "" if unicodedata.category(character)[0] == "P" else character
 
 

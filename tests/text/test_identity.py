@@ -284,3 +284,8 @@ def test_a_gold_question_with_tools_is_a_leak_without_them():
     gold = [Example("g", "find it", "so", tools=(TOOL,))]
     rows = [row([user("Find it!")], "7"), row([user("something else altogether")], "8", line=2)]
     assert [one.line for one in clean_rows(rows, steps=[], keep_targets=True, gold=gold).dropped] == [1]
+
+
+def test_tibetan_syllables_are_words_and_other_unspaced_scripts_are_cut_as_words_cuts_them():
+    assert loose("བོད་སྐད།") == "བོད སྐད"
+    assert loose("〇三ㄅ ก") == "〇 三 ㄅ ก"  # every character of words.UNSPACED
