@@ -13,7 +13,7 @@ import typer
 from slmkit.cli.arguments import parse
 from slmkit.cli.options import AsJson
 from slmkit.console import console, out
-from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_REFUSED, SlmkitError, shown
+from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_REFUSED, SlmkitError, counted, shown
 from slmkit.gold.own_gold import FreezeKeys, find_gold, freeze_gold_of, is_shipped, with_gold_folders
 from slmkit.recipe.lookup import as_path
 from slmkit.recipe.read_keys import Columns, existing_path, read_keys
@@ -96,7 +96,10 @@ def gold_check(
         rows = [asdict(finding) for finding in findings]
         print(json.dumps({**_facts(folder), "findings": rows, "exit_code": code}, ensure_ascii=False))
         return code
-    out.print(f"{shown(folder)}: {len(frozen.examples):,} examples, {len(frozen.dev):,} for development", markup=False)
+    out.print(
+        f"{shown(folder)}: {counted(len(frozen.examples), 'example')}, {len(frozen.dev):,} for development",
+        markup=False,
+    )
     marks = {"error": "[red]✗[/]", "warning": "[yellow]![/]", "note": "[dim]·[/]"}
     for finding in findings:
         out.print(f"{marks[finding.severity]} {finding.check}: ", end="")
@@ -200,7 +203,7 @@ def gold_freeze(
     if as_json:
         print(json.dumps(facts, ensure_ascii=False))
         return
-    counts = f"{facts['examples']:,} examples, {facts['dev']:,} for development"
+    counts = f"{counted(facts['examples'], 'example')}, {facts['dev']:,} for development"
     out.print(f"{facts['gold']}: {counts}, sha256 {facts['sha256'][:12]}", markup=False)
 
 

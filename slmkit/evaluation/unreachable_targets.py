@@ -5,6 +5,7 @@ That says nothing about a system, so it is said; if no target can be read, nothi
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Callable, Sequence
 
@@ -31,6 +32,8 @@ _HOLD: dict[Metric, str] = {
     numeric: "number",
     field: "such field",
 }
+
+_WORD = re.compile(r"[^\W\d_]{2}")  # two letters
 
 
 def unreachable(metric: Metric, examples: Sequence[Example]) -> list[Example]:
@@ -70,9 +73,10 @@ def check_targets(metric: Metric, examples: Sequence[Example], *, where: str) ->
 
 
 def _fitting(examples: Sequence[Example]) -> str:
-    """The name of a metric that reads every target."""
-    for metric in (json_fields, numeric):
-        if not unreachable(metric, examples):
-            return metric.__name__
+    """The name of a metric that reads every target; a number in words, as in "kind 1", is a label and no number."""
+    if not unreachable(json_fields, examples):
+        return json_fields.__name__
+    if not unreachable(numeric, examples) and not any(_WORD.search(example.target) for example in examples):
+        return numeric.__name__
     words = statistics.median(count_words(example.target) for example in examples)
     return (f1 if words > LONG_TARGET else exact_match).__name__

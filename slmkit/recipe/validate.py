@@ -40,6 +40,8 @@ _PHRASES = {
     "less than or equal to": "at most",
     "greater than": "more than",
     "a valid boolean": "true or false",
+    "a valid list": "a list, such as [ONE, TWO]",
+    "a valid dictionary": "a mapping, such as {NAME: VALUE}",
 }
 _BOUNDS = {Ge: "ge", Gt: "gt", Le: "le", Lt: "lt"}
 

@@ -69,6 +69,7 @@ def read_value(text: str) -> Any:
 
     Braces without a colon, such as {Body}, are a template and therefore text.
     """
+    from ruamel.yaml.constructor import DuplicateKeyError
     from ruamel.yaml.error import YAMLError
 
     is_closed = text.strip()[:1] in ("[", '"', "'")  # a list or quoted text
@@ -77,7 +78,11 @@ def read_value(text: str) -> Any:
         return text
     try:
         value = _yaml_value(text, {}, "")
-    except (*_UNREADABLE, SlmkitError, YAMLError):  # 2024-13-45 is not a date, !important not a tag
+    except (*_UNREADABLE, SlmkitError, YAMLError) as error:  # 2024-13-45 is not a date, !important not a tag
+        if is_closed and isinstance(error, DuplicateKeyError):  # two systems of one name are not a text
+            fix = "remove one of the two; a text that looks so needs quotes"
+            what = f"the value has a key twice: {text!r}"
+            raise SlmkitError(what, where="command line", fix=fix) from None
         return text
     is_null = text.strip().lower() in ("null", "~")
     return value if is_closed or is_null or isinstance(value, bool | int | float) else text

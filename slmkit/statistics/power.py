@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from math import sqrt
 
+from slmkit.errors import counted
 from slmkit.statistics.intervals import ALPHA
 
 POWER = 0.8
@@ -75,7 +76,8 @@ def detectable_difference(n: int, *, discordance: float = DISCORDANCE, tests: in
 def power_sentence(n: int) -> str:
     """The power of n items as a sentence, for a card or a terminal."""
     if mcnemar_power(n, difference=1.0) < POWER:
-        return f"{n} items cannot detect any difference: exact McNemar at 5% needs at least {items_needed(1.0)}"
+        fewest = items_needed(1.0)
+        return f"{counted(n, 'item')} cannot detect any difference: exact McNemar at 5% needs at least {fewest}"
     smallest = round(detectable_difference(n) * 100)
     finer = next((points for points in (5, 2, 1) if points < smallest), None)
     more = f"; for {finer} you need about {items_needed(finer / 100):,} items" if finer else ""

@@ -65,7 +65,13 @@ def test_a_field_that_a_target_lacks_is_counted():
 
 @pytest.mark.parametrize(
     ("targets", "fits"),
-    [(["1", "x 2"], "numeric"), (['{"a": "b"}', "[]"], "json_fields"), (["red"], "exact_match"), (["a b " * 9], "f1")],
+    [
+        (["1", "2.5 %"], "numeric"),
+        (["kind 1", "kind 2"], "exact_match"),
+        (['{"a": "b"}', "[]"], "json_fields"),
+        (["red"], "exact_match"),
+        (["a b " * 9], "f1"),
+    ],
 )
 def test_the_metric_that_is_named_reads_all_the_targets(targets, fits):
     for metric in (json_match, numeric):

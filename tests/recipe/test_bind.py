@@ -13,6 +13,7 @@ from slmkit.recipe.layer import Layer
 from slmkit.recipe.load_recipe import Recipe
 from slmkit.recipe.signature import call_arguments
 from slmkit.recipe.validate import json_schema
+from slmkit.recipe.yaml_lines import read_value
 from slmkit.types import Fraction, Input, Keys, MetricPart, Model, PositiveInt, SystemPart
 
 
@@ -245,3 +246,15 @@ def test_keys_of_the_recipes_own_part_are_left_to_it_but_misspelt_ones_are_refus
         bind(recipe, [])
     assert caught.value.where == "r.yaml:5: with.systems.a.num_shotz"
     assert "num_shots" in caught.value.fix
+
+
+@pytest.mark.parametrize(("key", "value", "fix"), [("names", "a", "[ONE, TWO]"), ("systems", ["a"], "{NAME: VALUE}")])
+def test_a_list_or_mapping_that_is_missing_is_shown_as_it_is_written(key: str, value: object, fix: str) -> None:
+    with pytest.raises(SlmkitError) as caught:
+        call(data="rows.jsonl", model="nano", **{key: value})
+    assert fix in caught.value.fix
+
+
+def test_two_systems_of_one_name_on_the_command_line_are_refused() -> None:
+    with pytest.raises(SlmkitError, match="has a key twice"):
+        read_value("{a: {use: majority}, a: {use: linear_svm}}")
