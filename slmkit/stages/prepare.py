@@ -90,7 +90,8 @@ def prepare(
     `text_column` and `label_column` name a column, a list of columns, a template ('{Body} {Question}') or a path into
     nested values; `passage_column` names the text that contains the answer. `answers_are` states what a list in the
     answer column is: several right answers (alternatives) or one (list); by default the column's name decides.
-    Rows with the same `group_column` value, or about the same passage, stay on the same side of the split. `steps` run
+    The validation rows are the data's own validation split; without one, about validation_size of the rows, by hash.
+    Then rows with the same `group_column` value, or about the same passage, stay on the same side. `steps` run
     in the given order; the default is duplicates, near_duplicates. `leaks` decides which rows are dropped because they
     are in the gold set: near duplicates too (near), exact matches only (exact), or none, to demonstrate a leak (keep).
     `more_gold` names gold sets of other data whose questions are dropped too. The run is refused if more than half of
