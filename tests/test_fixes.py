@@ -43,7 +43,7 @@ CASES: list[tuple[str, list[str], str]] = [
     ("loop data=world/tickts", [], "tickts"),
     ("loop data=mail.csv gold=own-tickts", ["gold freeze data=tickets.csv"], "own-tickts"),
     ("loop data=mail.csv label_column=lable", [], "lable"),
-    ("loop data=two", [], "several tables"),
+    ("loop data=two", [], "several formats"),
     ("loop data=other/mail.csv", ["gold freeze data=mail.csv"], "frozen from mail.csv"),
     ("loop data=mail.csv gold=questions.csv", ["gold freeze data=mail.csv"], "not from questions.csv"),
     ("loop data=topics.csv label_column=mood", ["gold freeze data=topics.csv label_column=topic"], "was frozen as"),
@@ -92,7 +92,7 @@ def _files(project: Path) -> None:
     write(project / "other/mail.csv", OTHER)
     write(project / "copy.csv", "\n".join([ROWS.splitlines()[0], *ROWS.splitlines()[21:]]) + "\n")
     write(project / "two/a.csv", ROWS)
-    write(project / "two/b.csv", OTHER)
+    write(project / "two/b.tsv", OTHER.replace(",", "\t"))
     write(project / "repeats.csv", "text,label\n" + "the same text every time,kind 1\n" * 60 + "another text,kind 2\n")
     topics = [f"{line},mood {i % 3}" for i, line in enumerate(ROWS.splitlines()[1:])]
     write(project / "topics.csv", "text,topic,mood\n" + "\n".join(topics) + "\n")
