@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slmkit import charts
-from slmkit.errors import SlmkitError
 from slmkit.models.load import Device, Dtype, load_model
 from slmkit.models.model_folder import model_folder
 from slmkit.runs.run_folder import Run
+from slmkit.selection.all_cards import all_cards
 from slmkit.selection.constraints import USABLE, Constraints, choose_model, judge
+from slmkit.selection.folder_card import folder_card
 from slmkit.selection.footprint import answering
-from slmkit.selection.model_card import Card, read_cards
+from slmkit.selection.model_card import Card
 from slmkit.types import Input, Model, ModelRef
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def pick_a_base(
 
     leave_out: rules that this lesson's filter skips.
     """
-    known = read_cards(cards)
+    known = all_cards(cards)
     with_size = [card for card in known if card.hub_id and card.num_parameters]
     rules = {name: rule for name, rule in RULES.items() if name not in (leave_out or ())}
     r = random.Random(run.seed)
@@ -153,11 +154,11 @@ def measure_memory(
 
 
 def card_of(model: ModelRef, cards: Sequence[Card]) -> Card:
-    """The card of a model, found by name or hub id."""
+    """The card of a model, found by name or hub id, or made from its files."""
     for card in cards:
         if model.name in (card.name, card.hub_id) or (card.folder and card.folder == model_folder(model)):
             return card
-    raise SlmkitError(f"no model card for {model.name!r}", fix="add one to configs/models")
+    return folder_card(model)
 
 
 def what_is_left(cards: Sequence[Card], wish: Constraints) -> list[tuple[str, int]]:

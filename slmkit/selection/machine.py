@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
-from slmkit.models.convert_gguf import converted_folder
+from slmkit.models.convert_gguf import converted_folder, gguf_in
+from slmkit.runs.fingerprint import content_hash
 from slmkit.selection.data_needs import Tokens
 from slmkit.selection.model_card import Card
 from slmkit.types import ModelRef
@@ -17,30 +19,50 @@ from slmkit.weights.hub_snapshot import hub_snapshot
 from slmkit.weights.models_cache import file_sha256
 from slmkit.weights.packaged_model import packaged_file
 
+_CGROUP = Path("/sys/fs/cgroup")  # of this container, if there is one with a limit
+
 
 def machine_memory() -> tuple[float, bool]:
-    """(GB, is_gpu): the memory of the first GPU or, without a GPU, the free memory of this machine."""
-    command = shutil.which("nvidia-smi")
-    if command:
-        query = [command, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-        done = subprocess.run(query, capture_output=True, text=True, timeout=5, check=False)
-        if done.returncode == 0 and done.stdout.strip():
-            return float(done.stdout.split()[0]) * 2**20 / 1e9, True
+    """(GB, is_gpu): the free memory of the first GPU or, without a GPU, of this machine or container."""
+    gpu = _gpu_memory("memory.free")
+    if gpu is not None:
+        return gpu, True
     import psutil
 
-    return psutil.virtual_memory().available / 1e9, False
+    return min(psutil.virtual_memory().available, _free_in_container()) / 1e9, False
+
+
+def _gpu_memory(kind: str) -> float | None:
+    """memory.free or memory.total of the first GPU in GB; None without a GPU."""
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return None
+    query = [command, f"--query-gpu={kind}", "--format=csv,noheader,nounits"]
+    done = subprocess.run(query, capture_output=True, text=True, timeout=5, check=False)
+    found = done.stdout.split()
+    return float(found[0]) * 2**20 / 1e9 if done.returncode == 0 and found and found[0].isdecimal() else None
+
+
+def _free_in_container() -> float:
+    """What the container's limit leaves, in bytes; cached files count as free, as psutil counts them."""
+    try:
+        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        cached = re.search(r"^inactive_file (\d+)", (_CGROUP / "memory.stat").read_text(), re.MULTILINE)
+        return float(limit) - float(used) + (float(cached[1]) if cached else 0) if limit != "max" else float("inf")
+    except (OSError, ValueError):
+        return float("inf")
 
 
 def machine() -> str:
     """The processor that models run on, since measured speed and memory depend on it."""
-    memory_gb, on_gpu = machine_memory()
-    if on_gpu:
+    memory_gb = _gpu_memory("memory.total")
+    if memory_gb is not None:
         return f"GPU of {memory_gb:.0f} GB"
     return f"{os.cpu_count()} x {platform.processor() or platform.machine()}"
 
 
 def is_here(card: Card) -> bool:
-    """Whether the model loads without a download: it is bundled, packaged, or complete in the hub cache."""
+    """Whether the model loads without a download: bundled, own, packaged, or complete in the hub cache."""
     return card.folder is not None or _snapshot(card) is not None or _packaged(card) is not None
 
 
@@ -57,6 +79,8 @@ def revision(card: Card) -> str:
             return snapshot.name
         file = _packaged(card)
         return file_sha256(file)[:12] if file else "not here"
+    if not card.is_bundled:
+        return content_hash(card.folder, sample=True)[:12]
     digest = hashlib.sha256()
     for path in sorted(card.folder.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
@@ -65,8 +89,8 @@ def revision(card: Card) -> str:
 
 def tokenizer_file(card: Card) -> Path | None:
     """The model's tokenizer.json on this machine; None if there is none."""
-    folder = card.folder or (hub_snapshot(card.hub_id, weights=False) if card.hub_id else None)
-    if folder is None and (file := _packaged(card)):
+    folder = card.folder or (hub_snapshot(card.hub_id, weights=False) if card.hub_id else None) or _packaged(card)
+    if folder and (file := gguf_in(folder)):
         folder = converted_folder(file)
     path = folder / "tokenizer.json" if folder else None
     return path if path and path.is_file() else None

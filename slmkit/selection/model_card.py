@@ -25,7 +25,7 @@ class Card:
 
     name: str
     hub_id: str | None = None
-    asset: str | None = None  # a folder of this package instead of a hub id
+    asset: str | None = None  # a folder of this package instead of a hub id; an absolute path: the user's own
     architecture: Literal["decoder", "hybrid", "encoder", "encoder-decoder"] = "decoder"
     role: Literal["base", "instruct"] | None = None
     pair: str | None = None  # the card of its base or instruct version
@@ -58,8 +58,13 @@ class Card:
 
     @property
     def folder(self) -> Path | None:
-        """The folder of a bundled model."""
+        """The folder of a bundled or own model, or its GGUF file."""
         return PACKAGE / self.asset if self.asset else None
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether the model ships with slmkit."""
+        return self.asset is not None and not Path(self.asset).is_absolute()
 
     @cached_property
     def num_parameters(self) -> int | None:

@@ -13,6 +13,7 @@ from slmkit.data.read_canonical import read_canonical
 from slmkit.errors import SlmkitError
 from slmkit.gold.gold_set import read_gold
 from slmkit.runs.run_folder import Run
+from slmkit.selection.all_cards import added, all_cards, is_shipped, own_cards
 from slmkit.selection.checklist import checklist, mark_rows, nearest
 from slmkit.selection.constraints import (
     Candidate,
@@ -27,7 +28,7 @@ from slmkit.selection.figures import memory_chart, quality_chart
 from slmkit.selection.footprint import Method, Precision
 from slmkit.selection.machine import machine_memory, token_counter, tokenizer_file
 from slmkit.selection.measure_candidates import measure_candidates
-from slmkit.selection.model_card import Card, read_cards
+from slmkit.selection.model_card import Card
 from slmkit.selection.roofline import GPUS
 from slmkit.systems import FewShot
 from slmkit.systems.prompt import prompt
@@ -83,6 +84,7 @@ def pick(
 ) -> None:
     """Picks the smallest base model that meets every constraint, and writes the decision record pick.md.
 
+    cards: your own, beside those that ship: a folder of cards, or the folder of a model with config.json.
     `data` gives the context length (99% of its rows fit) and the language, unless they are set. The memory is
     `memory_gb` if set, otherwise that of `gpu`, otherwise this machine's. precision: for answering; auto: nf4 with
     qlora, otherwise bfloat16 on a GPU and float32 on a CPU. embedded: also consider the models that ship with slmkit.
@@ -91,7 +93,9 @@ def pick(
     num_shots examples, a probe fine-tune of at most probe_steps steps and probe_minutes, speed and peak memory. The
     score breaks ties between models of equal size.
     """
-    known = [card for card in read_cards(cards) if card.hub_id or embedded]
+    known = [card for card in all_cards(cards) if not card.is_bundled or embedded]
+    if not is_shipped(cards):
+        run.note(added(own_cards(cards)))
     rows: list[CanonicalRow] = []
     need = None
     if data:
@@ -182,8 +186,9 @@ def check(
     if min_tokens_per_second and gpu is None:
         where, fix = "with.min_tokens_per_second", f"set gpu= to one of {', '.join(GPUS)}"
         raise SlmkitError("the speed can be estimated only for a named GPU", where=where, fix=fix)
-    if not read_cards(cards):
-        raise SlmkitError("there are no model cards here", where=str(cards), fix="use cards=configs/models")
+    if not own_cards(cards):
+        fix = "use a folder of cards (*.yaml), a model's folder with config.json, or cards=configs/models"
+        raise SlmkitError("there are no model cards here", where=str(cards), fix=fix)
 
 
 def _memory(run: Run, gpu: str | None, memory_gb: float | None, precision: str, training: str) -> dict[str, Any]:
@@ -193,7 +198,7 @@ def _memory(run: Run, gpu: str | None, memory_gb: float | None, precision: str, 
         memory_gb = GPUS[gpu].memory_gb
     elif memory_gb is None:
         memory_gb, on_gpu = machine_memory()
-        run.note(f"memory: {memory_gb:.1f} GB, {'of this GPU' if on_gpu else 'free on this machine (no GPU)'}")
+        run.note(f"memory: {memory_gb:.1f} GB, {'free on this GPU' if on_gpu else 'free on this machine (no GPU)'}")
     if precision == "auto":
         precision = "nf4" if training == "qlora" else "bfloat16" if on_gpu else "float32"
     return {"memory_gb": memory_gb, "on_cpu": not on_gpu, "precision": precision}

@@ -2,12 +2,13 @@
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from project_files import Finished
+from project_files import REPOSITORY, Finished
 
 Slmkit = Callable[..., Finished]
 
@@ -129,3 +130,22 @@ def test_measuring_needs_data_or_a_gold_set(slmkit: Slmkit) -> None:
     done = slmkit("pick", "measure=true", "memory_gb=8")
     assert done.code == 3
     assert "with.measure" in done.err
+
+
+def test_a_folder_with_config_json_stands_beside_the_shipped_cards(slmkit: Slmkit, project: Path) -> None:
+    shutil.copytree(REPOSITORY / "slmkit" / "assets" / "nano", project / "mine")
+    (project / "mine" / "README.md").write_text("---\nlicense: mit\nlanguage: [en]\n---\n")
+    _, without = _run(slmkit, "memory_gb=8", "context_length=512", "languages=[en]")
+    done, folder = _run(slmkit, "memory_gb=8", "context_length=512", "languages=[en]", "cards=mine")
+    assert done.code == 0
+    assert {row["model"] for row in _rows(folder)} - {row["model"] for row in _rows(without)} == {"mine"}
+    assert [row["model"] for row in _rows(folder) if row["state"] == "picked"] == ["mine"]
+    assert "1 of your own beside the shipped cards: mine" in (folder / "notes.jsonl").read_text()
+
+
+def test_own_cards_in_the_working_directory_do_not_hide_the_shipped_ones(slmkit: Slmkit, project: Path) -> None:
+    (project / "configs" / "models").mkdir(parents=True)
+    (project / "configs" / "models" / "own.yaml").write_text("name: own\nhub_id: org/own\nlicence: MIT\n")
+    _, folder = _run(slmkit, "memory_gb=8", "context_length=512")
+    names = {row["model"] for row in _rows(folder)}
+    assert {"own", "smollm2-135m-instruct"} <= names
