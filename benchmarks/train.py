@@ -260,7 +260,8 @@ def _slmkit(arm: str, model: Any, rows: list[Any], options: argparse.Namespace, 
         dtype="auto",
     )
     tuned = attach(model, Lora(), adapter=options.adapter, seed=0)
-    micro_batch = plan_micro_batch(tuned, longest=longest)
+    share = sum(row.num_trained for row in rows) / sum(len(row.input_ids) for row in rows)
+    micro_batch = plan_micro_batch(tuned, longest=longest, labelled_share=share)
     arguments = training.trainer_arguments(
         folder,
         model=tuned,

@@ -71,8 +71,8 @@ class Ticker:
     def __init__(self, description: str, total: int | None, unit: str, *, done: int = 0) -> None:
         self.description, self.total, self.unit = description, total, unit
         self.done, self.tokens = done, 0
-        self._before = done  # done by earlier sessions, so excluded from the rate
         self._start = self._last_line = time.monotonic()
+        self._first: tuple[float, int, int] | None = None  # seconds, units and tokens when the first units were done
         self._bar: Progress | None = None
         self._task: Any = None
 
@@ -81,9 +81,13 @@ class Ticker:
         self.done += n
         self.tokens += tokens
         now = time.monotonic()
+        if self._first is None:
+            self._first = now, self.done, self.tokens
         if now - self._start < _SECONDS_BEFORE_BAR or console.quiet:
             return
-        rate = f"{self.tokens / (now - self._start):,.0f} tokens/s" if self.tokens else ""
+        # The first units warm up, or follow what is not counted, such as loading: they give no rate.
+        seconds, units, counted = now - self._first[0], self.done - self._first[1], self.tokens - self._first[2]
+        rate = f"{counted / seconds:,.0f} tokens/s" if counted and seconds else ""
         details = "  ".join([*(f"{key} {value:.3g}" for key, value in values.items()), *([rate] if rate else [])])
         if console.is_terminal:
             if self._bar is None:
@@ -93,8 +97,7 @@ class Ticker:
         elif now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
             of = f"/{self.total:,}" if self.total else ""
-            each = (now - self._start) / (self.done - self._before)
-            eta = f", {each * (self.total - self.done):,.0f} s left" if self.total else ""
+            eta = f", {seconds / units * (self.total - self.done):,.0f} s left" if self.total and units else ""
             console.print(
                 f"  {self.description}: {self.done:,}{of} {self.unit}{eta}  {details}".rstrip(), markup=False
             )
@@ -118,7 +121,8 @@ class Ticker:
         self._bar = Progress(
             *columns, TimeRemainingColumn(), TextColumn("{task.fields[details]}"), console=console, transient=True
         )
-        self._task = self._bar.add_task(f"  {self.description}", total=self.total, completed=self._before, details="")
+        # Its rate, too, counts from here.
+        self._task = self._bar.add_task(f"  {self.description}", total=self.total, completed=self.done, details="")
         self._bar.start()
 
 

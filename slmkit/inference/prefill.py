@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from slmkit.errors import is_out_of_memory, out_of_memory
 from slmkit.inference.kv_cache import preallocated_cache
 from slmkit.models.load import Loaded
-from slmkit.models.memory import available_bytes
+from slmkit.models.memory import available_bytes, computes_side_by_side
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +24,7 @@ Prompt = Sequence[int]
 OnOutput = Callable[[int, "Output"], None] | None
 
 _MAX_ROWS = {"cpu": 64, "cuda": 256}  # with more rows, the cores or the GPU are already busy
+_MAX_ROWS_OF_LARGE = 32  # on a CPU, whose batch of a model of over 20 million parameters takes seconds: progress shows
 _MEMORY_SHARE = 0.3  # of the free memory, for the keys and values of one batch
 _MIN_SHARED = 8  # tokens of common beginning that are worth a separate forward pass
 
@@ -171,4 +172,5 @@ def _rows_in_memory(loaded: Loaded, length: int) -> int:
     values += 4 * (config.hidden_size + (getattr(config, "intermediate_size", None) or 4 * config.hidden_size))
     device = loaded.model.device
     row_bytes = length * values * loaded.model.dtype.itemsize
-    return max(1, min(_MAX_ROWS.get(device.type, 64), int(available_bytes(device) * _MEMORY_SHARE / row_bytes)))
+    most = _MAX_ROWS_OF_LARGE if computes_side_by_side(loaded.model) else _MAX_ROWS.get(device.type, 64)
+    return max(1, min(most, int(available_bytes(device) * _MEMORY_SHARE / row_bytes)))

@@ -46,6 +46,31 @@ def cut(lengths: Sequence[int], *, max_tokens: int, max_rows: int, overhead: int
     return groups[::-1]
 
 
+def cut_for_workers(
+    lengths: Sequence[int], *, workers: int, max_tokens: int, max_rows: int, overhead: int = OVERHEAD_TOKENS
+) -> list[list[int]]:
+    """Micro-batches for workers that take the next one when they are free, the longest first: those done soonest.
+
+    Example: eight rows of 100 tokens, two workers, max_rows 8 -> two groups of four, where `cut` makes one of eight.
+    """
+    if workers < 2 or len(lengths) < 2:
+        return cut(lengths, max_tokens=max_tokens, max_rows=max_rows, overhead=overhead)
+
+    def cost(group: list[int]) -> int:
+        return max(lengths[i] for i in group) * len(group) + overhead
+
+    best: list[list[int]] = []
+    least = float("inf")
+    for rows in range(1, min(max_rows, len(lengths)) + 1):
+        groups = sorted(cut(lengths, max_tokens=max_tokens, max_rows=rows, overhead=overhead), key=cost, reverse=True)
+        busy = [0] * workers
+        for group in groups:
+            busy[busy.index(min(busy))] += cost(group)
+        if max(busy) <= least:
+            best, least = groups, max(busy)
+    return best
+
+
 def pad(rows: Sequence[Row] | Sequence[dict[str, Any]], *, pad_token_id: int) -> dict[str, torch.Tensor]:
     """input_ids and labels of the rows, (B, T), padded on the right; for packed rows also position_ids.
 

@@ -228,7 +228,10 @@ def _token_faults(
     used: set[int],
     embedding_norms: Sequence[float] | None,
 ) -> list[Fault]:
-    """Markers that are not one token, an end token hidden by padding, special tokens that the base never learned."""
+    """Markers that are not one token, and special tokens that the base never learned.
+
+    A pad token that is also the end token is none: padding is masked by its place, and the mask was checked above.
+    """
     faults = []
     where = str(tokenizer.name_or_path)
     text = _text(tokenizer, chat)
@@ -239,12 +242,6 @@ def _token_faults(
             fix = "use the tokenizer of this template, or the template of this tokenizer"
             text_ = f"the template's {marker} is {len(ids)} tokens, not one, so the base model does not know it"
             faults.append(Fault("error", "unknown marker", text_, where, fix))
-    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id == tokenizer.eos_token_id:
-        fix = "set another pad_token in tokenizer_config.json, such as a reserved token"
-        text_ = (
-            f"pad_token and eos_token are both {tokenizer.eos_token}; masking the padding also masks the end of turn"
-        )
-        faults.append(Fault("warning", "pad is end", text_, where, fix))
     if embedding_norms is not None:
         ordered = sorted(embedding_norms)
         low = ordered[len(ordered) // 2] * 0.25

@@ -13,16 +13,18 @@ from slmkit.errors import RefusedError, counted
 from slmkit.models import precision
 from slmkit.models.chat_template import folding_note
 from slmkit.models.load import Loaded, load_tokenizer
+from slmkit.models.memory import computes_side_by_side
 from slmkit.models.unsloth import check_unsloth, load_unsloth
 from slmkit.rows.loss_mask import Chat, Row, label_chats, read_chats
 from slmkit.rows.packing import check_apart, pack
 from slmkit.rows.read_rows import train_file, validation_file
 from slmkit.rows.text_rows import DEFAULT_LENGTH, Text, holds_texts, label_texts, read_texts
 from slmkit.runs.run_folder import Run
+from slmkit.training.budget import validation_rows
 from slmkit.training.config import Training
 from slmkit.training.fsdp import is_fsdp_requested, local_share, shard_model
 from slmkit.training.predictions import predict
-from slmkit.training.prepare_model import NUM_PROBES, PreparedModel, prepare_model
+from slmkit.training.prepare_model import PreparedModel, num_probes, prepare_model
 from slmkit.training.save_and_check import save_and_check
 from slmkit.training.sft_trainer import sft_trainer, trained_tokens
 from slmkit.training.too_long import OnOverflow, fitting
@@ -31,7 +33,7 @@ from slmkit.training.trainer import OnLog, OnStep, Shuffle
 from slmkit.types import FractionBelowOne, Input, Keys, Model
 
 DISTRIBUTED = ("ddp", "fsdp")  # how several processes can run this stage
-_MAX_VALIDATION = 500  # rows; evaluated up to ten times per run
+_MAX_VALIDATION = 500  # rows
 
 ChatsOrTexts = list[Chat] | list[Text]
 
@@ -88,14 +90,17 @@ def sft(
     training.refuse_gold(data, replay)
     found, loaded, rows = _load(run, data, replay, model, backend, training, on_overflow)
     if isinstance(found[0], Text) and not rows.validation:
-        run.note("perplexity is not measured: there are no validation rows (prepare holds out whole documents)")
-    probes = (rows.validation or rows.rows)[:NUM_PROBES]
+        run.note("perplexity is not measured: there are no validation rows; the notes of prepare say why")
+    probes = (rows.validation or rows.rows)[: num_probes(loaded.model)]
     if packing:
         rows, training = _pack(run, loaded, rows, training)
     else:
         run.note("packing is off: batches are grouped by length, so padding is small")
     num_replayed = round(len(rows.rows) * replay_ratio / (1 - replay_ratio)) if rows.replay else 0
     shuffle = Shuffle(len(rows.rows), seed=run.seed, num_extra=num_replayed, extra_pool=len(rows.replay))
+    stops_early = training.num_train_epochs == "auto" and computes_side_by_side(loaded.model)
+    training = training.with_epochs(loaded.model, len(shuffle), run.note)
+    rows = _capped_validation(run, rows, training, len(shuffle))
     prepared = prepare_model(
         run,
         training,
@@ -113,7 +118,8 @@ def sft(
     if is_fsdp_requested():
         share = local_share(shard_model(prepared.model))
         run.note(f"sharded: this process holds {share:.0%} of the weights, and no checkpoints are written")
-    trained = _train(run, loaded, rows, prepared, shuffle, training)
+    epoch_steps = math.ceil(len(shuffle) / training.rows_per_step) if stops_early else None
+    trained = _train(run, loaded, rows, prepared, shuffle, training, epoch_steps=epoch_steps)
     save_and_check(run, trained, model, predict=prepared.predict, before=prepared.before)
     steps = int(trained.trainer.state.global_step)
     num_tokens = trained_tokens([*rows.rows, *rows.replay], shuffle, steps=steps, rows_per_step=training.rows_per_step)
@@ -165,7 +171,6 @@ def _load(
         loaded = training.load(model, run.note)
     fit = partial(_fitting, run, loaded, training, on_overflow)
     rows = {name: fit(found[name], labelled[name], split=name) for name in found}
-    rows["validation"] = rows["validation"][:_MAX_VALIDATION]
     return found["train"], loaded, _Data(rows["train"], rows["validation"], rows["replay"])
 
 
@@ -235,8 +240,25 @@ def _pack(run: Run, loaded: Loaded, data: _Data, training: Training) -> tuple[_D
     return _Data(packed, data.validation, pack(data.replay, max_length=longest)), training
 
 
+def _capped_validation(run: Run, data: _Data, training: Training, num_rows: int) -> _Data:
+    """As many validation rows as can be evaluated in a tenth of the time of training."""
+    available = len(data.validation)
+    chooses, trained = training.best_checkpoint is not None, training.num_steps(num_rows) * training.rows_per_step
+    count = min(_MAX_VALIDATION, validation_rows(available, trained_rows=trained, chooses=chooses))
+    if count < available:
+        run.note(f"validation uses {count} of {available:,} rows, so that it takes about a tenth of the time")
+    return replace(data, validation=data.validation[:count])
+
+
 def _train(
-    run: Run, loaded: Loaded, data: _Data, prepared: PreparedModel, shuffle: Shuffle, training: Training
+    run: Run,
+    loaded: Loaded,
+    data: _Data,
+    prepared: PreparedModel,
+    shuffle: Shuffle,
+    training: Training,
+    *,
+    epoch_steps: int | None,
 ) -> TrainedModel:
     def make_trainer(on_step: OnStep, on_log: OnLog) -> Any:
         return sft_trainer(
@@ -252,4 +274,6 @@ def _train(
             on_log=on_log,
         )
 
-    return train_model(run, make_trainer, steps=prepared.steps, best_checkpoint=training.best_checkpoint)
+    return train_model(
+        run, make_trainer, steps=prepared.steps, best_checkpoint=training.best_checkpoint, epoch_steps=epoch_steps
+    )

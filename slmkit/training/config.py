@@ -19,6 +19,7 @@ from slmkit.models.load import Device, Dtype, Loaded, load_model
 from slmkit.models.lora import Adapter, Lora, auto_learning_rate
 from slmkit.models.model_folder import model_folder
 from slmkit.training.best_checkpoint import BestCheckpoint, curve_name
+from slmkit.training.budget import auto_epochs, num_evaluations
 from slmkit.types import Fraction, LearningRate, ModelRef, NonNegativeFloat, PositiveFloat, PositiveInt
 
 Tracker = Literal["none", "trackio", "tensorboard", "wandb", "mlflow"]
@@ -33,7 +34,7 @@ class Training:
     adapter: Adapter = "lora"
     lora: Lora = Lora()
     learning_rate: LearningRate | Literal["auto"] = "auto"
-    num_train_epochs: PositiveFloat = 1.0
+    num_train_epochs: PositiveFloat | Literal["auto"] = 1.0
     max_steps: int = -1
     per_device_train_batch_size: PositiveInt = 8
     gradient_accumulation_steps: PositiveInt = 1
@@ -124,7 +125,17 @@ class Training:
         """Optimizer steps: max_steps if set, otherwise num_train_epochs over the rows."""
         if self.max_steps > 0:
             return self.max_steps
+        assert self.num_train_epochs != "auto", "with_epochs was called"
         return math.ceil(self.num_train_epochs * math.ceil(num_rows / self.rows_per_step))
+
+    def with_epochs(self, model: Any, num_rows: int, note: Callable[[str], None]) -> Training:
+        """The same with num_train_epochs "auto" replaced by a number for this model and these rows."""
+        if self.num_train_epochs != "auto":
+            return self
+        epochs, why = auto_epochs(sum(parameter.numel() for parameter in model.parameters()), num_rows)
+        if self.max_steps <= 0:
+            note(f"num_train_epochs {epochs:g}: {why}")
+        return replace(self, num_train_epochs=epochs)
 
     def with_micro_batch(self, max_rows: int, note: Callable[[str], None]) -> Training:
         """The same rows per step, in micro-batches of at most `max_rows` rows whose gradients accumulate."""
@@ -162,15 +173,14 @@ class Training:
         """The keyword arguments that the configs of all TRL trainers share.
 
         Ten checkpoints per run, at logged steps, so that a resumed curve has no gap. At most ten evaluations, and
-        fewer if they would take more than a tenth of the time (evaluating a row costs a third of training on it); but
-        one per checkpoint if they pick the best one.
+        fewer if they would take more than a tenth of the time; but one per checkpoint if they pick the best one.
         """
         import torch
 
         logging_steps = max(1, steps // 200)
         save_steps = logging_steps * math.ceil(steps / 10 / logging_steps)
-        cheap = int(0.3 * steps * self.rows_per_step / max(1, num_validation))
-        evaluations = 10 if self.best_checkpoint else max(1, min(10, cheap))
+        affordable = num_evaluations(num_validation, trained_rows=steps * self.rows_per_step)
+        evaluations = 10 if self.best_checkpoint else affordable
         return {
             "output_dir": str(checkpoints),
             "max_steps": steps,

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from slmkit.models.lora import attach
-from slmkit.models.memory import MicroBatch, plan_micro_batch
+from slmkit.models.memory import MicroBatch, computes_side_by_side, plan_micro_batch
 from slmkit.models.unsloth import attach_unsloth
 from slmkit.training.config import Training, per_process
 from slmkit.training.predictions import Predictions
 from slmkit.training.recorder import Recorder
 
 NUM_PROBES = 50  # rows on which a model is compared before and after training, and before and after saving
+_NUM_PROBES_OF_LARGE = 10  # of a model for which a CPU needs about a second per row
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class PreparedModel:
     arguments: dict[str, Any]  # for the config of the TRL trainer
     predict: Callable[[Any], Predictions]  # runs a model on the probes
     before: Predictions  # the base model's predictions on the probe rows
+
+
+def num_probes(model: Any) -> int:
+    """The number of rows on which this model is compared."""
+    return _NUM_PROBES_OF_LARGE if computes_side_by_side(model) else NUM_PROBES
 
 
 def prepare_model(
@@ -64,6 +70,7 @@ def prepare_model(
     run.note(micro_batch.reason)
     if not trainer_cuts_steps:
         training = training.with_micro_batch(micro_batch.max_tokens // longest, run.note)
+    training = training.with_epochs(tuned, num_rows, run.note)
     steps = training.num_steps(num_rows)
     arguments = training.trainer_arguments(
         run.dir / "checkpoints",

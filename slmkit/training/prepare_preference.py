@@ -17,7 +17,7 @@ from slmkit.rows.preference_rows import Answered, read_pairs
 from slmkit.rows.read_rows import train_file, validation_file
 from slmkit.training.config import Training
 from slmkit.training.predictions import predict
-from slmkit.training.prepare_model import NUM_PROBES, PreparedModel, prepare_model
+from slmkit.training.prepare_model import PreparedModel, num_probes, prepare_model
 from slmkit.training.recorder import Recorder
 from slmkit.training.too_long import OnOverflow, fitting
 from slmkit.types import ModelRef
@@ -43,7 +43,7 @@ class PairsAndModel:
     @property
     def probes(self) -> list[Answered]:
         """A few rows to compare models on; from the validation split if there is one."""
-        return (self.validation or self.pairs)[:NUM_PROBES]
+        return (self.validation or self.pairs)[: num_probes(self.loaded.model)]
 
     @property
     def train_dataset(self) -> Any:

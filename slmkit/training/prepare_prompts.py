@@ -15,7 +15,7 @@ from slmkit.rows.read_rows import train_file
 from slmkit.text.tool_calls import answer_text
 from slmkit.training.config import Training
 from slmkit.training.predictions import predict
-from slmkit.training.prepare_model import NUM_PROBES, PreparedModel, prepare_model
+from slmkit.training.prepare_model import PreparedModel, num_probes, prepare_model
 from slmkit.training.recorder import Recorder
 from slmkit.types import Example, ModelRef
 
@@ -124,7 +124,7 @@ def prepare_prompts(
         run,
         training,
         loaded.model,
-        predict=partial(predict, rows=label_chats(loaded.tokenizer, read_chats(file, limit=NUM_PROBES))),
+        predict=partial(predict, rows=label_chats(loaded.tokenizer, read_chats(file, limit=num_probes(loaded.model)))),
         longest=max(lengths) + max_new_tokens,
         num_rows=len(prompts) * rows_per_prompt,
         rate_at_2048=rate_at_2048,

@@ -38,8 +38,9 @@ def save_and_check(
         return
     trainer.save_model(str(folder))
     clean_saved_model(folder, model)
-    check_saved(trainer.model, folder, predict)
-    unchanged = _compare_with_base(run, before, predict(trainer.model))
+    after = predict(trainer.model)
+    check_saved(trainer.model, folder, predict, expected=after)
+    unchanged = _compare_with_base(run, before, after)
     seconds = next(row["seconds"] for row in reversed(trained.log) if "loss" in row)
     run.metric(
         train_loss=trained.last("loss"),

@@ -7,16 +7,19 @@ computed only at labelled positions. Losses and gradients equal TRL's on the sam
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from slmkit.errors import is_out_of_memory, out_of_memory
 from slmkit.models.memory import MicroBatch
-from slmkit.rows.batching import cut, pad
+from slmkit.rows.batching import cut, cut_for_workers, pad
 from slmkit.rows.loss_mask import IGNORED, Row
 from slmkit.training.fsdp import is_fsdp_requested
+from slmkit.training.side_by_side import add_gradients, draws_random_numbers, side_by_side
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
 from slmkit.training.trial_step import evaluate, forward_and_backward
 
@@ -58,6 +61,7 @@ def sft_trainer(
         on_log=on_log,
         max_tokens=micro_batch.max_tokens,
         overhead=micro_batch.overhead_tokens,
+        workers=micro_batch.workers,
         in_bfloat16=in_bfloat16,
     )
 
@@ -67,23 +71,35 @@ def micro_batched(trainer_class: type) -> type:
 
     One batch of the data loader is one optimizer step of all processes; gradients accumulate inside it, over
     micro-batches of at most per_device_train_batch_size rows and `max_tokens` tokens (`overhead`: see batching.cut).
+    On a CPU, `workers` of them are computed side by side; their gradients are added in the order of the micro-batches.
     """
 
     class MicroBatched(trainer_class):  # type: ignore[misc]
         loss_is_scaled_for_ga = True  # compute_loss divides by the labelled tokens of the whole step
 
         def __init__(
-            self, *, args: Any, max_tokens: int, overhead: int, in_bfloat16: bool = False, **kwargs: Any
+            self,
+            *,
+            args: Any,
+            max_tokens: int,
+            overhead: int,
+            workers: int = 1,
+            in_bfloat16: bool = False,
+            **kwargs: Any,
         ) -> None:
             max_rows = args.per_device_train_batch_size
             self.limits = {"max_tokens": max_tokens, "max_rows": max_rows, "overhead": overhead}
-            self.keep: torch.Tensor | None = None  # (B, T) positions whose logits are computed
+            self.keep = threading.local()  # its mask: (B, T) positions whose logits this thread computes
             args.per_device_train_batch_size *= args.gradient_accumulation_steps
             args.gradient_accumulation_steps = 1
             self.in_bfloat16 = in_bfloat16  # on a CPU, of training steps; evaluations are in float32
+            self.seconds_per_token = 0.0  # as the trial step measured it
             self.is_sharded = is_fsdp_requested()  # then all processes must run the same number of forwards
             super().__init__(args=args, data_collator=self._collate, **kwargs)
             self.model.get_output_embeddings().register_forward_pre_hook(self._keep_labelled)
+            self.workers = 1 if self.args.world_size > 1 or self.is_sharded else workers
+            if self.workers > 1 and draws_random_numbers(self.model):
+                self.workers = 1
 
         def get_train_dataloader(self) -> Any:
             """With several processes, each reads the whole step and takes its share of it, so no row is repeated."""
@@ -102,13 +118,16 @@ def micro_batched(trainer_class: type) -> type:
             world, rank = self.args.world_size, self.args.process_index
             by_length = sorted(rows, key=lambda row: len(row["input_ids"]))
             shares = [by_length[i::world] for i in range(world)] if world > 1 else [rows]
-            groups = [cut([len(row["input_ids"]) for row in share], **self.limits) for share in shares]
+            groups = [self._cut(share) for share in shares]
             mine, fill = shares[rank], self.processing_class.pad_token_id or 0
             micro_batches = [pad([mine[i] for i in group], pad_token_id=fill) for group in groups[rank]]
             count = max(map(len, groups)) if self.is_sharded else 1
             micro_batches += [_without_labels(pad(by_length[:1], pad_token_id=fill))] * (count - len(micro_batches))
             num_tokens = sum(len(row["input_ids"]) for row in mine)
             return {"micro_batches": micro_batches, "ids": [row["id"] for row in mine], "num_tokens": num_tokens}
+
+        def _cut(self, rows: Sequence[dict[str, Any]]) -> list[list[int]]:
+            return cut_for_workers([len(row["input_ids"]) for row in rows], workers=self.workers, **self.limits)
 
         def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: Any) -> torch.Tensor | None:
             """The labelled tokens of one optimizer step over all ranks."""
@@ -123,26 +142,52 @@ def micro_batched(trainer_class: type) -> type:
 
             self.row_ids = inputs["ids"]
             total = torch.zeros((), device=self.args.device)
+            if self.workers > 1 and len(inputs["micro_batches"]) > 1:
+                model.train()
+                for loss in self._gradients(inputs["micro_batches"], num_items_in_batch):
+                    total += loss
+                return total
             for i, batch in enumerate(inputs["micro_batches"]):
                 last = i == len(inputs["micro_batches"]) - 1  # ranks exchange gradients once per step
                 with nullcontext() if last else self.accelerator.no_sync(model):
                     total += super().training_step(model, batch, num_items_in_batch)
             return total
 
-        def trial_step(self) -> None:
-            """One forward and backward on the longest micro-batch, and one evaluation of it.
+        def _gradients(self, batches: Sequence[dict[str, Any]], num_items: Any) -> Iterator[torch.Tensor]:
+            """The loss of each micro-batch, computed side by side; the gradients are added in their order."""
+            import torch
 
-            A micro-batch that does not fit is halved: a step then has the same rows in more micro-batches.
+            trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+            def loss_and_gradients(batch: dict[str, Any]) -> tuple[torch.Tensor, tuple[torch.Tensor | None, ...]]:
+                batch = self._prepare_inputs(batch)
+                with self.compute_loss_context_manager():
+                    loss = self.compute_loss(self.model, batch, num_items_in_batch=num_items)
+                return loss.detach(), torch.autograd.grad(loss, trained, allow_unused=True)
+
+            for loss, gradients in side_by_side(loss_and_gradients, batches, workers=self.workers):
+                add_gradients(trained, gradients)
+                yield loss
+
+        def trial_step(self) -> None:
+            """One forward and backward on the longest micro-batch of each worker; then the time of training is known.
+
+            A micro-batch that does not fit is halved: a step then has the same rows in more micro-batches. Validation
+            rows are tested only if they are longer: an evaluation takes less memory.
             Raises: FailedError if not even the longest row fits.
             """
             rows = sorted(self.train_dataset, key=lambda row: -len(row["input_ids"]))[: self.limits["max_rows"]]
             longest = len(rows[0]["input_ids"])
             count = max(1, min(len(rows), self.limits["max_tokens"] // longest))
+            if self.workers > 1:  # a step's rows are shared
+                count = min(count, -(-self.args.per_device_train_batch_size // self.workers))
             while True:
-                batch = self._prepare_inputs(pad(rows[:count], pad_token_id=self.processing_class.pad_token_id or 0))
+                started = time.monotonic()
+                batch = pad(rows[:count], pad_token_id=self.processing_class.pad_token_id or 0)
                 try:
-                    forward_and_backward(self, batch, num_items_in_batch=_shifted_mask(batch["labels"]).sum())
-                    evaluate(self, batch, num_items_in_batch=1)
+                    self._try(batch)
+                    self.seconds_per_token = (time.monotonic() - started) / (self.workers * batch["input_ids"].numel())
+                    self._try_evaluation(longest)
                     return
                 except Exception as error:
                     if not is_out_of_memory(error):
@@ -154,6 +199,30 @@ def micro_batched(trainer_class: type) -> type:
                 count //= 2
                 self.limits["max_tokens"] = count * longest
                 self.note(f"micro-batches of up to {count * longest:,} tokens: twice as many did not fit into memory")
+
+        def remaining_seconds(self) -> float:
+            """The time that the remaining steps will take at the speed of the trial step."""
+            lengths = [len(row["input_ids"]) for row in self.train_dataset]
+            tokens = sum(lengths) / len(lengths) * self.args.per_device_train_batch_size / self.args.world_size
+            return float(self.seconds_per_token * tokens * (self.args.max_steps - self.state.global_step))
+
+        def _try(self, batch: dict[str, Any]) -> None:
+            """A training step on the batch, once per worker, whose gradients are discarded."""
+            num_items = _shifted_mask(batch["labels"]).sum()
+            if self.workers > 1:
+                self.model.train()
+                for _ in self._gradients([batch] * self.workers, num_items):
+                    pass
+                self.model.zero_grad(set_to_none=True)
+            else:
+                forward_and_backward(self, self._prepare_inputs(batch), num_items_in_batch=num_items)
+
+        def _try_evaluation(self, tested: int) -> None:
+            """An evaluation of the longest validation row, if it has more than `tested` tokens."""
+            row = max(self.eval_dataset or [], key=lambda row: len(row["input_ids"]), default=None)
+            if row is not None and len(row["input_ids"]) > tested:
+                batch = pad([row], pad_token_id=self.processing_class.pad_token_id or 0)
+                evaluate(self, self._prepare_inputs(batch), num_items_in_batch=1)
 
         def _track_num_input_tokens(self, inputs: dict[str, Any]) -> None:
             import torch
@@ -182,19 +251,20 @@ def micro_batched(trainer_class: type) -> type:
                 ).loss
             else:
                 mask = _shifted_mask(labels)
-                self.keep = F.pad(mask, (0, 1))  # position t predicts token t + 1
+                self.keep.mask = F.pad(mask, (0, 1))  # position t predicts token t + 1
                 in_bfloat16 = self.in_bfloat16 and self.model.training
                 try:
                     with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16):
                         logits = model(**model_inputs, use_cache=False).logits  # (N, V)
                 finally:
-                    self.keep = None
+                    self.keep.mask = None
                 loss = F.cross_entropy(logits.float(), labels[:, 1:][mask], reduction="sum") / num_items_in_batch
             # Gradients are averaged over the ranks, but the labelled tokens were summed.
             return loss * self.accelerator.num_processes if self.model.training else loss
 
         def _keep_labelled(self, head: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-            return None if self.keep is None else (args[0][self.keep],)
+            mask = getattr(self.keep, "mask", None)
+            return None if mask is None else (args[0][mask],)
 
         def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, float]:
             """The mean loss per labelled token of the dataset, independent of the micro-batches."""
@@ -209,9 +279,17 @@ def micro_batched(trainer_class: type) -> type:
             batches = [pad([rows[i] for i in group], pad_token_id=fill) for group in groups]
             if self.is_sharded:
                 batches += [_without_labels(batches[0])] * (-len(batches) % self.args.world_size)
-            for batch in map(self._prepare_inputs, batches[self.args.process_index :: self.args.world_size]):
+
+            def loss_of(batch: dict[str, Any]) -> torch.Tensor:
                 with torch.no_grad(), self.compute_loss_context_manager():
-                    sums[0] += self.compute_loss(self.model, batch, num_items_in_batch=1)
+                    loss: torch.Tensor = self.compute_loss(
+                        self.model, self._prepare_inputs(batch), num_items_in_batch=1
+                    )
+                return loss
+
+            mine = batches[self.args.process_index :: self.args.world_size]
+            for batch, loss in zip(mine, side_by_side(loss_of, mine, workers=self.workers), strict=True):
+                sums[0] += loss
                 sums[1] += _shifted_mask(batch["labels"]).sum()
             self.model.train(was_training)
             if self.is_sharded:  # otherwise an optimizer made now would hold all weights outside the layers, unsharded
@@ -220,6 +298,8 @@ def micro_batched(trainer_class: type) -> type:
                 sums = self.accelerator.reduce(sums, "sum")
             metrics = {"eval_loss": (sums[0] / sums[1]).item()}
             self.log(dict(metrics))
+            # Without this the trainer takes the evaluation for still to be done, and repeats it when an epoch ends.
+            self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
             return metrics
 
     return MicroBatched

@@ -17,7 +17,11 @@ from slmkit.errors import RefusedError, is_out_of_memory, out_of_memory
 from slmkit.training.best_checkpoint import BestCheckpoint
 from slmkit.training.checkpoints import newest_whole, rewind_log
 from slmkit.training.recorder import Recorder
+from slmkit.training.side_by_side import kept_heap
+from slmkit.training.time_estimate import time_note
 from slmkit.training.trainer import OnLog, OnStep
+
+_LEARNED = 0.005  # nats per label token: the model gives its answers a probability of 0.995 per token
 
 
 @dataclass
@@ -55,10 +59,12 @@ def train_model(
     *,
     steps: int,
     best_checkpoint: BestCheckpoint | None = None,
+    epoch_steps: int | None = None,
 ) -> TrainedModel:
     """Trains to the end, from the newest checkpoint if there is one, with an evaluation before and after.
 
-    `best_checkpoint` may stop training early and restore the weights of the best evaluation.
+    `best_checkpoint` may stop training early and restore the weights of the best evaluation. With `epoch_steps`, the
+    steps of an epoch, training also stops when the loss of a whole epoch is next to nothing.
     """
     checkpoint = newest_whole(run.checkpoint, note=run.note, write=run.is_main)
     done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
@@ -69,7 +75,7 @@ def train_model(
     waiting: list[int] = []  # the tokens of a step that may still be logged
     shown: dict[str, float] = {}
 
-    with run.progress(f"train from step {done}" if done else "train", steps - done) as bar:
+    with kept_heap(), run.progress(f"train from step {done}" if done else "train", steps - done) as bar:
 
         def show() -> None:
             """Shows the last step with the last logged loss: that of one micro-batch is another number."""
@@ -87,13 +93,20 @@ def train_model(
             values = {"seconds": round(seconds_before + time.monotonic() - started, 2), **values}
             log.append({"step": step, **values})
             run.log(step, **values)
+            if epoch_steps and "loss" in values and _is_learned(log, epoch_steps):
+                trainer.control.should_training_stop = True
             if best_checkpoint and any(name.startswith("validation_") for name in values):
                 best_checkpoint.check(values)
                 trainer.best_step = best_checkpoint.best_step(log) if best_checkpoint.restore else None
                 trainer.control.should_training_stop |= best_checkpoint.should_stop(log)
 
         trainer = make_trainer(on_step, on_log)
-        trainer.note = run.note
+
+        def on_trial(seconds: float) -> None:
+            if note := time_note(seconds, steps=steps - done, on_cpu=trainer.args.device.type == "cpu"):
+                run.note(note)
+
+        trainer.note, trainer.on_trial = run.note, on_trial
         if best_checkpoint and trainer.eval_dataset is None:
             raise RefusedError(
                 "there are no validation rows to choose the best checkpoint by",
@@ -114,9 +127,20 @@ def train_model(
         if trainer.eval_dataset is not None and not (log and "validation_loss" in log[-1]):
             _evaluate(trainer)
     step = int(trainer.state.global_step)
+    if epoch_steps and step < steps and _is_learned(log, epoch_steps):
+        run.note(f"stopped at step {step:,} of {steps:,}: the loss of a whole epoch was below {_LEARNED}")
     if best_checkpoint:
         step = _restore_best(run, trainer, best_checkpoint, log, steps=steps)
     return TrainedModel(trainer, log, step)
+
+
+def _is_learned(log: list[dict[str, float]], epoch_steps: int) -> bool:
+    """Whether the mean loss of the last `epoch_steps` steps is next to nothing: further steps would change nothing."""
+    losses = [(row["step"], row["loss"]) for row in log if "loss" in row]
+    if not losses or losses[-1][0] < epoch_steps:
+        return False
+    last = [loss for step, loss in losses if step > losses[-1][0] - epoch_steps]
+    return sum(last) / len(last) < _LEARNED
 
 
 def _evaluate(trainer: Any) -> None:

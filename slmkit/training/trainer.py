@@ -81,6 +81,7 @@ def guarded(trainer_class: type) -> type:
             self.step_loss, self.tokens_before = 0.0, 0
             self.best_step: int | None = None  # its checkpoint is kept besides the newest
             self.note: Callable[[str], None] = lambda text: None  # where automatic choices are noted
+            self.on_trial: Callable[[float], None] = lambda seconds: None  # the time that all steps will take
             super().__init__(*args, **kwargs)
             if "ref" in getattr(self.model, "peft_config", {}):  # TRL's copy; switching the adapter off is equal
                 self.model.delete_adapter("ref")
@@ -133,6 +134,8 @@ def guarded(trainer_class: type) -> type:
                     else:
                         trial_step(self, self.longest_prompt)
                 self.is_trial_step = False
+                if seconds := getattr(super(), "remaining_seconds", lambda: 0.0)():  # SFT's own
+                    self.on_trial(seconds)
             return super().get_batch_samples(*args, **kwargs)
 
         def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:

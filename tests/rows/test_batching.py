@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 
-from slmkit.rows.batching import cut, pad
+from slmkit.rows.batching import cut, cut_for_workers, pad
 from slmkit.rows.loss_mask import Row
 
 
@@ -41,6 +41,25 @@ def test_no_other_grouping_of_sorted_rows_costs_less():
         if all(len(g) <= 4 and (len(g) == 1 or lengths[g[-1]] * len(g) <= 200) for g in candidate):
             cheapest = min(cheapest, cost(candidate, lengths, 30))
     assert cost(groups, lengths, 30) == cheapest
+
+
+def test_two_workers_are_busy_for_half_the_time():
+    assert sorted(map(len, cut_for_workers([100] * 8, workers=2, max_tokens=512, max_rows=8, overhead=26))) == [4, 4]
+    lengths = [random.Random(1).randint(40, 160) for _ in range(8)]
+    groups = cut_for_workers(lengths, workers=2, max_tokens=512, max_rows=8, overhead=26)
+    assert sorted(itertools.chain(*groups)) == list(range(8))
+    costs = [max(lengths[i] for i in group) * len(group) + 26 for group in groups]
+    assert costs == sorted(costs, reverse=True)  # the longest first
+    busy = [0, 0]
+    for one in costs:
+        busy[busy.index(min(busy))] += one
+    assert max(busy) < 0.62 * sum(lengths)
+
+
+def test_one_worker_has_the_cheapest_groups():
+    limits = {"max_tokens": 200, "max_rows": 4, "overhead": 30}
+    lengths = [3, 50, 7, 9, 48, 90, 1]
+    assert cut_for_workers(lengths, workers=1, **limits) == cut(lengths, **limits)
 
 
 def test_padding_is_on_the_right_and_carries_no_loss():

@@ -124,9 +124,15 @@ def test_an_end_of_turn_without_loss_is_caught(family):
     tokenizer = family("chatml")
     tokenizer.chat_template = CHATML.replace("<|im_end|>\n", "\n")
     assert "row a" in errors(tokenizer)["refused"].where
-    padded = family("chatml")
-    padded.pad_token = padded.eos_token
-    assert "pad is end" in {fault.name for fault in check_template(padded, chats(TURNS)).faults}
+
+
+def test_a_pad_token_that_ends_turns_is_learned_and_no_fault(family):
+    tokenizer = family("chatml")
+    tokenizer.pad_token = tokenizer.eos_token = "<|im_end|>"
+    report = check_template(tokenizer, chats(TURNS))
+    assert not report.faults
+    ends = [on for piece, on in report.pieces if piece == "<|im_end|>"]
+    assert ends == [False, True, False, True]
 
 
 def test_a_template_other_than_in_training_is_caught(family):

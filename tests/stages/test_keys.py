@@ -105,7 +105,7 @@ def reach(tmp_path, monkeypatch, cut_models):
         def __init__(self, **kwargs: Any) -> None:
             seen["arguments"] = {name: comparable(value) for name, value in sorted(kwargs.items())}
 
-    def stop_at_trainer(run: Run, make_trainer: Any, *, steps: int, best_checkpoint: Any = None) -> None:
+    def stop_at_trainer(run: Run, make_trainer: Any, *, steps: int, best_checkpoint: Any = None, **_: Any) -> None:
         seen["best_checkpoint"] = repr(best_checkpoint)
         make_trainer(None, None)
         raise Reached

@@ -212,3 +212,9 @@ def test_a_saved_adapter_predicts_the_same_in_a_new_process(data, trained):
     validation_loss = next(row["validation_loss"] for row in reversed(log) if "validation_loss" in row)
     assert json.loads(output.splitlines()[-1]) == pytest.approx(here, rel=1e-6)
     assert sum(here) / len(here) == pytest.approx(validation_loss, rel=1e-4)
+
+
+def test_the_same_weights_are_validated_once(trained):
+    steps = [row["step"] for row in read_jsonl(trained.path("log.jsonl")) if "validation_loss" in row]
+    assert {0, 3} <= set(steps)
+    assert len(steps) == len(set(steps))
