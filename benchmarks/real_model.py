@@ -9,7 +9,7 @@ FOLDER is a model's folder; --rows are chats, as `slmkit run loop/prepare` write
 its own, so that its peak memory is its own, and writes one JSON file; a cell whose file exists is not run again. Arms
 are those of train.py. Tokens per processor second compare arms on a machine under other load; steps after the first
 are measured. `rates` trains with a third of the automatic learning rate, with it, and with three times as much, for
-the same number of steps, and has the validation loss of each.
+the same number of steps, and has each one's validation loss and exact match.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 ROWS_PER_STEP = 8
+HELD_OUT = 60  # rows whose answers are scored
 FACTORS = {"a third": 1 / 3, "auto": 1.0, "three times": 3.0}
 
 
@@ -133,9 +134,11 @@ def rate(options: argparse.Namespace, name: str) -> dict[str, Any]:
 
     from slmkit.models.load import load_model
     from slmkit.models.lora import auto_learning_rate
+    from slmkit.rows.loss_mask import IGNORED, label_chats, read_chats
     from slmkit.runs.run_folder import Run
     from slmkit.stages.sft import sft
     from slmkit.training.config import Training
+    from slmkit.training.predictions import predict
     from slmkit.types import ModelRef
 
     task, _, data = options.task[0].partition("=")
@@ -145,8 +148,15 @@ def rate(options: argparse.Namespace, name: str) -> dict[str, Any]:
     run = Run(options.out / f"run-{task}-{name.replace(' ', '-')}")
     keys = replace(Training(learning_rate=learning_rate, device="cpu"), max_steps=options.steps)
     sft(run, data=Path(data), model=ref, training=keys)
+    tuned = load_model(ModelRef("tuned", str(run.dir)), device="cpu")
+    held_out = label_chats(tuned.tokenizer, read_chats(Path(data) / "validation.jsonl", limit=HELD_OUT))
+    answers = predict(tuned.model, held_out).tokens
+    targets = [[label for label in row.labels[1:] if label != IGNORED] for row in held_out]
     return {
         "kind": "rate",
+        "held_out": len(targets),
+        # Greedy decoding writes the target exactly if each of its tokens is the likeliest after those before it.
+        "exact_match": sum(map(list.__eq__, answers, targets)) / len(targets),
         "task": task,
         "factor": name,
         "learning_rate": learning_rate,
@@ -181,10 +191,11 @@ def table(folder: Path) -> None:
             print(f"| {arm} | {len(runs)} | {speed:.0f} | {ratios} | {runs[0]['last_loss']:.3f} |")
     rates = [cell for cell in found if cell["kind"] == "rate"]
     if rates:
-        print("\n| task | steps | learning rate | | validation loss before | after | training loss |")
-        print("|---|---|---|---|---|---|---|")
+        print("\n| task | steps | learning rate | | validation loss before | after | training loss | exact match |")
+        print("|---|---|---|---|---|---|---|---|")
     for cell in rates:
         losses = f"{cell['validation_loss_before']:.2f} | {cell['validation_loss']:.3f} | {cell['train_loss']:.3f}"
+        losses += f" | {cell['exact_match']:.3f} (n={cell['held_out']})"
         print(f"| {cell['task']} | {cell['steps']} | {cell['learning_rate']:.2g} | {cell['factor']} | {losses} |")
 
 

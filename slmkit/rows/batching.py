@@ -94,3 +94,8 @@ def pad(rows: Sequence[Row] | Sequence[dict[str, Any]], *, pad_token_id: int) ->
         for start in itertools.accumulate(value["seq_lengths"]):  # padding restarts at 0 too
             position_ids[i, start:] = torch.arange(longest - start)
     return {"input_ids": input_ids, "labels": labels, "position_ids": position_ids}
+
+
+def shifted_mask(labels: torch.Tensor) -> torch.Tensor:
+    """(B, T - 1): whether position t predicts a token t + 1 that is in the loss."""
+    return labels[:, 1:] != IGNORED

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from slmkit.errors import is_out_of_memory, out_of_memory
 from slmkit.models.memory import MicroBatch
-from slmkit.rows.batching import cut, cut_for_workers, pad
+from slmkit.rows.batching import cut, cut_for_workers, pad, shifted_mask
 from slmkit.rows.loss_mask import IGNORED, Row
 from slmkit.training.fsdp import is_fsdp_requested
+from slmkit.training.longest_micro_batch import remaining_seconds, try_longest_micro_batch
 from slmkit.training.side_by_side import add_gradients, draws_random_numbers, side_by_side
 from slmkit.training.trainer import OnLog, OnStep, Shuffle, guarded
-from slmkit.training.trial_step import evaluate, forward_and_backward
 
 if TYPE_CHECKING:
     import torch
@@ -134,7 +132,7 @@ def micro_batched(trainer_class: type) -> type:
             micro_batches = [batch for sample in batch_samples for batch in sample["micro_batches"]]
             if not micro_batches:
                 return None
-            num_items = sum(_shifted_mask(batch["labels"]).sum() for batch in micro_batches).to(device)
+            num_items = sum(shifted_mask(batch["labels"]).sum() for batch in micro_batches).to(device)
             return self.accelerator.gather(num_items).sum() if self.args.world_size > 1 else num_items
 
         def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
@@ -144,7 +142,7 @@ def micro_batched(trainer_class: type) -> type:
             total = torch.zeros((), device=self.args.device)
             if self.workers > 1 and len(inputs["micro_batches"]) > 1:
                 model.train()
-                for loss in self._gradients(inputs["micro_batches"], num_items_in_batch):
+                for loss in self.gradients(inputs["micro_batches"], num_items_in_batch):
                     total += loss
                 return total
             for i, batch in enumerate(inputs["micro_batches"]):
@@ -153,7 +151,7 @@ def micro_batched(trainer_class: type) -> type:
                     total += super().training_step(model, batch, num_items_in_batch)
             return total
 
-        def _gradients(self, batches: Sequence[dict[str, Any]], num_items: Any) -> Iterator[torch.Tensor]:
+        def gradients(self, batches: Sequence[dict[str, Any]], num_items: Any) -> Iterator[torch.Tensor]:
             """The loss of each micro-batch, computed side by side; the gradients are added in their order."""
             import torch
 
@@ -170,59 +168,10 @@ def micro_batched(trainer_class: type) -> type:
                 yield loss
 
         def trial_step(self) -> None:
-            """One forward and backward on the longest micro-batch of each worker; then the time of training is known.
-
-            A micro-batch that does not fit is halved: a step then has the same rows in more micro-batches. Validation
-            rows are tested only if they are longer: an evaluation takes less memory.
-            Raises: FailedError if not even the longest row fits.
-            """
-            rows = sorted(self.train_dataset, key=lambda row: -len(row["input_ids"]))[: self.limits["max_rows"]]
-            longest = len(rows[0]["input_ids"])
-            count = max(1, min(len(rows), self.limits["max_tokens"] // longest))
-            if self.workers > 1:  # a step's rows are shared
-                count = min(count, -(-self.args.per_device_train_batch_size // self.workers))
-            while True:
-                started = time.monotonic()
-                batch = pad(rows[:count], pad_token_id=self.processing_class.pad_token_id or 0)
-                try:
-                    self._try(batch)
-                    self.seconds_per_token = (time.monotonic() - started) / (self.workers * batch["input_ids"].numel())
-                    self._try_evaluation(longest)
-                    return
-                except Exception as error:
-                    if not is_out_of_memory(error):
-                        raise
-                self.model.zero_grad(set_to_none=True)
-                if count == 1:
-                    fix = "adapter: qlora, gradient_checkpointing: true, or a smaller max_length"
-                    raise out_of_memory(f"testing a step with the longest row, {longest:,} tokens", fix)
-                count //= 2
-                self.limits["max_tokens"] = count * longest
-                self.note(f"micro-batches of up to {count * longest:,} tokens: twice as many did not fit into memory")
+            self.seconds_per_token = try_longest_micro_batch(self)
 
         def remaining_seconds(self) -> float:
-            """The time that the remaining steps will take at the speed of the trial step."""
-            lengths = [len(row["input_ids"]) for row in self.train_dataset]
-            tokens = sum(lengths) / len(lengths) * self.args.per_device_train_batch_size / self.args.world_size
-            return float(self.seconds_per_token * tokens * (self.args.max_steps - self.state.global_step))
-
-        def _try(self, batch: dict[str, Any]) -> None:
-            """A training step on the batch, once per worker, whose gradients are discarded."""
-            num_items = _shifted_mask(batch["labels"]).sum()
-            if self.workers > 1:
-                self.model.train()
-                for _ in self._gradients([batch] * self.workers, num_items):
-                    pass
-                self.model.zero_grad(set_to_none=True)
-            else:
-                forward_and_backward(self, self._prepare_inputs(batch), num_items_in_batch=num_items)
-
-        def _try_evaluation(self, tested: int) -> None:
-            """An evaluation of the longest validation row, if it has more than `tested` tokens."""
-            row = max(self.eval_dataset or [], key=lambda row: len(row["input_ids"]), default=None)
-            if row is not None and len(row["input_ids"]) > tested:
-                batch = pad([row], pad_token_id=self.processing_class.pad_token_id or 0)
-                evaluate(self, self._prepare_inputs(batch), num_items_in_batch=1)
+            return remaining_seconds(self, self.seconds_per_token)
 
         def _track_num_input_tokens(self, inputs: dict[str, Any]) -> None:
             import torch
@@ -250,7 +199,7 @@ def micro_batched(trainer_class: type) -> type:
                     num_items_in_batch=num_items_in_batch,
                 ).loss
             else:
-                mask = _shifted_mask(labels)
+                mask = shifted_mask(labels)
                 self.keep.mask = F.pad(mask, (0, 1))  # position t predicts token t + 1
                 in_bfloat16 = self.in_bfloat16 and self.model.training
                 try:
@@ -290,7 +239,7 @@ def micro_batched(trainer_class: type) -> type:
             mine = batches[self.args.process_index :: self.args.world_size]
             for batch, loss in zip(mine, side_by_side(loss_of, mine, workers=self.workers), strict=True):
                 sums[0] += loss
-                sums[1] += _shifted_mask(batch["labels"]).sum()
+                sums[1] += shifted_mask(batch["labels"]).sum()
             self.model.train(was_training)
             if self.is_sharded:  # otherwise an optimizer made now would hold all weights outside the layers, unsharded
                 self.model.reshard()
@@ -320,7 +269,3 @@ def trained_tokens(rows: Sequence[Row], shuffle: Shuffle, *, steps: int, rows_pe
 def _without_labels(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The micro-batch with no labels: it adds no gradient, but keeps a process in step with the others."""
     return {**batch, "labels": batch["labels"].new_full(batch["labels"].shape, IGNORED)}
-
-
-def _shifted_mask(labels: torch.Tensor) -> torch.Tensor:
-    return labels[:, 1:] != IGNORED

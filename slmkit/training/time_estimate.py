@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_LONG = 180.0  # seconds; of a shorter run nothing is said
+LONG = 180.0  # seconds; of a shorter run nothing is said
 
 
 def time_note(seconds: float, *, steps: int, on_cpu: bool) -> str | None:
@@ -11,9 +11,9 @@ def time_note(seconds: float, *, steps: int, on_cpu: bool) -> str | None:
     Example: 840 s for 156 steps -> "about 14 min for 156 steps on this machine, by the trial step. max_steps=33 takes
     about 3 min; fewer rows take less too, or a GPU (--profile gpu)".
     """
-    if seconds < _LONG:
+    if seconds < LONG:
         return None
-    fewer = max(1, int(steps * _LONG / seconds))
+    fewer = max(1, int(steps * LONG / seconds))
     gpu = ", or a GPU (--profile gpu)" if on_cpu else ""
     less = f"max_steps={fewer} takes about {duration(seconds * fewer / steps)}; fewer rows take less too{gpu}"
     return f"about {duration(seconds)} for {steps:,} steps on this machine, by the trial step. {less}"
