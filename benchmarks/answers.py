@@ -3,17 +3,20 @@
     python benchmarks/answers.py labels ../shared/data/banking77 --shape nano       # 500 x 77 labels
     python benchmarks/answers.py labels ../shared/data/banking77 --shape 135M --reference-items 10
     python benchmarks/answers.py generate --shape 135M                              # 200 x 32 new tokens
+    python benchmarks/answers.py generate --model FOLDER --clock processor --threads 1      # trained weights
 
 The arms alternate in each round; the table has medians and the share of equal answers. Weights are random (except
-nano) and float32. `generate` compares slmkit with transformers' generate in batches of 8, in the original order, and
-with lm-evaluation-harness (hf, batches of 8), on the same prompts. Random weights are the slowest case for labels: a
-trained model finds most labels so unlikely that slmkit skips them.
+nano and --model) and float32. --clock processor compares the arms on a machine under other load. `generate` compares
+slmkit with transformers' generate in batches of 8, in the original order, and with lm-evaluation-harness (hf, batches
+of 8) where it is installed, on the same prompts. Random weights are the slowest case for labels: a trained model finds
+most labels so unlikely that slmkit skips them.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import importlib.util
 import json
 import random
 import statistics
@@ -38,6 +41,7 @@ SHAPE_135M = {
     "tie_word_embeddings": True,
 }
 Arm = Callable[[], list[str]]
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 
 def main() -> None:
@@ -45,6 +49,8 @@ def main() -> None:
     parser.add_argument("what", choices=("labels", "generate"))
     parser.add_argument("data", type=Path, nargs="?", help="banking77's folder: test.csv and categories.json")
     parser.add_argument("--shape", choices=("nano", "135M"), default="nano")
+    parser.add_argument("--model", type=Path, help="a model's folder, instead of --shape")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--items", type=int, help="questions; default: 500 for labels, 200 for generate")
     parser.add_argument("--reference-items", type=int, help="texts for one pass per label; its time is scaled up")
@@ -56,7 +62,12 @@ def main() -> None:
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    loaded = load(options.shape)
+    if options.model:
+        from slmkit.models.load import load_model
+
+        loaded = load_model(ModelRef(options.model.name, str(options.model)), device="cpu", dtype="float32")
+    else:
+        loaded = load(options.shape)
     if options.what == "labels":
         labels(loaded, options)
     else:
@@ -105,14 +116,12 @@ def labels(loaded: Any, options: argparse.Namespace) -> None:
         "slmkit": lambda: [output.text for output in choose(loaded, prompts, names)],
         "one pass per label": reference,
     }
-    compare(arms, options.rounds, scale={"one pass per label": len(prompts) / len(few)})
+    compare(arms, options, scale={"one pass per label": len(prompts) / len(few)})
 
 
 def generate(loaded: Any, options: argparse.Namespace) -> None:
     """Answers of 32 tokens to the questions of a gold set."""
     import torch
-    from lm_eval.api.instance import Instance
-    from lm_eval.models.huggingface import HFLM
 
     from slmkit.gold.gold_set import read_gold
     from slmkit.inference.generate import generate as answer
@@ -128,9 +137,6 @@ def generate(loaded: Any, options: argparse.Namespace) -> None:
     chats = [[*opening, {"role": "user", "content": example.input}] for example in examples]
     texts = render_text(loaded.tokenizer, chats)
     prompts = loaded.tokenizer(texts, add_special_tokens=False)["input_ids"]
-    harness = HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=8)
-    keys = {"until": [], "max_gen_toks": 32, "do_sample": False}
-    requests = [Instance("generate_until", {}, (text, dict(keys)), i) for i, text in enumerate(texts)]
 
     def transformers() -> list[str]:
         loaded.tokenizer.padding_side = "left"
@@ -152,22 +158,33 @@ def generate(loaded: Any, options: argparse.Namespace) -> None:
     arms: dict[str, Arm] = {
         "slmkit": lambda: [output.text for output in answer(loaded, prompts, max_new_tokens=32)],
         "transformers, batches of 8": transformers,
-        "lm-eval hf, batches of 8": lambda: [
-            text.strip() for text in harness.generate_until(requests, disable_tqdm=True)
-        ],
     }
-    compare(arms, options.rounds, scale={})
+    if importlib.util.find_spec("lm_eval"):
+        arms["lm-eval hf, batches of 8"] = harness_arm(loaded, texts)
+    compare(arms, options, scale={})
 
 
-def compare(arms: dict[str, Arm], rounds: int, *, scale: dict[str, float]) -> None:
+def harness_arm(loaded: Any, texts: list[str]) -> Arm:
+    """lm-evaluation-harness on the same prompts."""
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    harness = HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=8)
+    keys = {"until": [], "max_gen_toks": 32, "do_sample": False}
+    requests = [Instance("generate_until", {}, (text, dict(keys)), i) for i, text in enumerate(texts)]
+    return lambda: [text.strip() for text in harness.generate_until(requests, disable_tqdm=True)]
+
+
+def compare(arms: dict[str, Arm], options: argparse.Namespace, *, scale: dict[str, float]) -> None:
     """Runs the arms alternately and prints median seconds, the ratio to slmkit, and the share of equal answers."""
+    clock = CLOCKS[options.clock]
     seconds: dict[str, list[float]] = {name: [] for name in arms}
     answers: dict[str, list[str]] = {}
-    for number in range(rounds):
+    for number in range(options.rounds):
         for name in list(arms) if number % 2 == 0 else list(arms)[::-1]:
-            start = time.perf_counter()
+            start = clock()
             answers[name] = arms[name]()
-            seconds[name].append((time.perf_counter() - start) * scale.get(name, 1.0))
+            seconds[name].append((clock() - start) * scale.get(name, 1.0))
             print(f"round {number + 1} {name}: {seconds[name][-1]:.2f} s", file=sys.stderr, flush=True)
     ours = statistics.median(seconds["slmkit"])
     print(f"{'arm':<28}{'seconds':>10}{'ratio':>8}{'equal answers':>16}")

@@ -79,10 +79,10 @@ def record_losses_in_memory() -> None:
 
     original = save_and_check.check_saved
 
-    def check_saved(model: Any, folder: Path, predict: Any) -> None:
+    def check_saved(model: Any, folder: Path) -> None:
         from slmkit.models.load import load_tokenizer
 
-        original(model, folder, predict)
+        original(model, folder)
         values = losses(model, load_tokenizer(ModelRef("saved", str(folder))))
         folder.with_name("losses.json").write_text(json.dumps(values), encoding="utf-8")
 

@@ -17,9 +17,11 @@ import slmkit
 from slmkit.console import console
 from slmkit.errors import FailedError, RefusedError
 from slmkit.models import memory
+from slmkit.models.lora import Lora, attach
 from slmkit.runs.run_folder import Run
 from slmkit.stages.sft import sft
 from slmkit.training import prepare_model
+from slmkit.training.guards import check_saved
 from slmkit.types import ModelRef
 
 NANO = ModelRef("nano", str(Path(slmkit.__file__).parent / "assets" / "nano"))
@@ -218,3 +220,20 @@ def test_the_same_weights_are_validated_once(trained):
     steps = [row["step"] for row in read_jsonl(trained.path("log.jsonl")) if "validation_loss" in row]
     assert {0, 3} <= set(steps)
     assert len(steps) == len(set(steps))
+
+
+def test_two_adapters_differ_by_a_weight_or_by_their_scale(nano, tmp_path):
+    model = attach(nano.model, Lora(), adapter="lora", seed=0)
+    model.save_pretrained(str(tmp_path))
+    check_saved(model, tmp_path)
+    assert list(model.peft_config) == ["default"]
+    layer = model.base_model.model.model.layers[0].self_attn.q_proj
+    layer.scaling["default"] *= 2
+    with pytest.raises(FailedError, match=r"q_proj\.scaling"):
+        check_saved(model, tmp_path)
+    layer.scaling["default"] /= 2
+    with torch.no_grad():
+        layer.lora_B["default"].weight[0, 0] = 1e-6  # too small to change a prediction
+    with pytest.raises(FailedError, match=r"q_proj\.lora_B"):
+        check_saved(model, tmp_path)
+    assert model.active_adapter == "default"
