@@ -81,10 +81,20 @@ class Task:
 
 @dataclass(frozen=True)
 class Passage:
-    """A chunk of a document that a retriever can return."""
+    """A chunk of a document, or a training row, that a retriever can return."""
 
     id: str
-    text: str
+    text: str  # of a training row: the question, a line break, the answer
+    answer: str = ""  # of a training row
+
+    def to_dict(self) -> dict[str, str]:
+        """A row for documents.jsonl."""
+        return {"id": self.id, "text": self.text} | ({"answer": self.answer} if self.answer else {})
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Passage:
+        """The passage from a row of documents.jsonl; other keys are ignored."""
+        return cls(str(row["id"]), row["text"], row.get("answer") or "")
 
 
 @dataclass(frozen=True)

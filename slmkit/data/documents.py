@@ -92,8 +92,7 @@ def stored_passages(documents: Path) -> list[Passage]:
     path = documents / "documents.jsonl" if documents.is_dir() else documents
     if path.name != "documents.jsonl" or not path.exists():
         return read_passages(documents)
-    rows = read_jsonl(path)
-    return [Passage(str(row["id"]), row["text"]) for row in rows]
+    return [Passage.from_dict(row) for row in read_jsonl(path)]
 
 
 def own_documents(folder: Path) -> Path | None:
@@ -112,7 +111,7 @@ def passages_of_rows(
     texts = [row.passage for row in rows if row.passage]
     if texts:
         return _rewritten(texts, rewrite)
-    return [Passage(row.id, f"{row.input}\n{row.target}".strip()) for row in train]
+    return [Passage(row.id, f"{row.input}\n{row.target}".strip(), row.target) for row in train]
 
 
 def _rewritten(texts: Iterable[str], rewrite: Rewrite) -> list[Passage]:

@@ -65,7 +65,7 @@ class _Qdrant:
                 size = VectorParams(size=vectors.shape[1], distance=Distance.COSINE)
                 self.client.create_collection(self.collection, vectors_config=size)
             points = [
-                PointStruct(id=start + i, vector=vector.tolist(), payload={"id": passage.id, "text": passage.text})
+                PointStruct(id=start + i, vector=vector.tolist(), payload=passage.to_dict())
                 for i, (passage, vector) in enumerate(zip(batch, vectors, strict=True))
             ]
             self.client.upsert(self.collection, points)

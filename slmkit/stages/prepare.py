@@ -280,7 +280,7 @@ def _write_tables(
 
     run.table("train", map(line, train))
     run.table("validation", map(line, validation))
-    run.table("documents", ({"id": passage.id, "text": passage.text} for passage in passages))
+    run.table("documents", (passage.to_dict() for passage in passages))
     run.table("dropped", (asdict(row) for row in done.dropped))
     run.table("changed", (asdict(row) for row in done.changed))
 

@@ -143,6 +143,11 @@ class ChatModel:
         """Whether a chat leaves room for an answer."""
         return self._sizes([question], [0], [chat])[0] <= self.room
 
+    @property
+    def vocabulary(self) -> int:
+        """The number of tokens that the model knows."""
+        return len(self._loaded().tokenizer)
+
     @cached_property
     def room(self) -> int:
         """The most tokens of a prompt that leave room for an answer; long answers get half of the context at least."""

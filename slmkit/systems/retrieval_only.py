@@ -25,7 +25,8 @@ def retrieval_only(
     retriever: RetrieverPart = bm25,
     top_k: PositiveInt = 10,
 ) -> System:
-    """Answers with the best passage of `documents`, or with the target of the nearest row of `train`.
+    """Answers with the best passage of `documents` (of training rows in it, their answer), or with the target of the
+    nearest row of `train`.
 
     Rows are compared by their whole conversations, documents with the last user turn, and with
     those before it while it is short.
@@ -73,7 +74,7 @@ class _RetrievalOnly:
         answers = []
         for question, hits in zip(questions, found, strict=True):
             best = hits[0].passage if hits else None
-            text = "" if best is None else targets.get(best.id, best.text)
+            text = "" if best is None else targets.get(best.id, best.answer or best.text)
             passages = () if self.train else tuple(hit.passage.id for hit in hits)
             answers.append(Answer(question.id, text, seconds=seconds, passages=passages))
             if on_answer:
