@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 _SMALL = 20e6  # parameters below which a CPU's time goes to Python and memory rather than to matrix products
+_M_ARENA_MAX = -8  # of glibc's malloc.h
 _WORKER_BYTES = 2**28  # the most that the gradients of one worker may take
 _USABLE = 0.85  # of the free memory; the rest is for fragmentation, the tokenizer, other processes
 
@@ -97,6 +98,19 @@ def available_bytes(device: torch.device) -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+def share_heap() -> None:
+    """Lets all threads of the process share one heap of glibc, where each would keep the most it ever used.
+
+    Only before a second thread has allocated. Two threads that train SmolLM2-135M side by side: 3.1 GiB at the peak
+    instead of 3.8 to 4.6.
+    """
+    import ctypes
+
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(_M_ARENA_MAX, 1)
 
 
 def release_heap() -> None:
