@@ -105,35 +105,46 @@ _UNITS = {
         "mbit/s": "mbps",
         "gbit/s": "gbps",
         "byte": "byte bytes",
-        "kb": "kb kilobyte kilobytes",
-        "mb": "mb megabyte megabytes",
-        "gb": "gb gigabyte gigabytes",
-        "tb": "tb terabyte terabytes",
-        "pb": "pb petabyte petabytes",
+        "kb": "kb",
+        "kbyte": "kilobyte kilobytes",
+        "mb": "mb",
+        "mbyte": "megabyte megabytes",
+        "gb": "gb",
+        "gbyte": "gigabyte gigabytes",
+        "tb": "tb",
+        "tbyte": "terabyte terabytes",
+        "pb": "pb",
+        "pbyte": "petabyte petabytes",
         "kib": "kib",
         "mib": "mib",
         "gib": "gib",
         "tib": "tib",
         "j": "joule joules",
         "kj": "kj kilojoule kilojoules",
-        "mj": "mj megajoule megajoules",
+        "mj": "mj",
+        "megajoule": "megajoule megajoules",
+        "millijoule": "millijoule millijoules",
         "kcal": "kcal kilocalorie kilocalories",
         "wh": "wh",
         "kwh": "kwh",
         "mwh": "mwh",
         "w": "watt watts",
         "kw": "kw kilowatt kilowatts",
-        "mw": "mw megawatt megawatts",
+        "mw": "mw",
+        "megawatt": "megawatt megawatts",
+        "milliwatt": "milliwatt milliwatts",
         "gw": "gw gigawatt gigawatts",
         "hp": "hp horsepower",
         "v": "volt volts",
-        "mv": "mv millivolt millivolts",
+        "mv": "mv",
+        "millivolt": "millivolt millivolts",
         "kv": "kv kilovolt kilovolts",
         "a": "amp amps ampere amperes",
         "ma": "ma milliamp milliamps milliampere milliamperes",
         "hz": "hz hertz",
         "khz": "khz kilohertz",
-        "mhz": "mhz megahertz",
+        "mhz": "mhz",
+        "megahertz": "megahertz",
         "ghz": "ghz gigahertz",
         "°": "° degree degrees",
         "°c": "°c celsius",
@@ -145,16 +156,28 @@ _UNITS = {
     for name in names.split()
 }
 _CAPITALS = {"A": "a", "B": "byte", "C": "°c", "F": "°f", "J": "j", "K": "kelvin", "V": "v", "W": "w"}  # "a" is a word
+_EXACT = {  # symbols that differ by case alone; all in lower case, as in "5 gb", they may mean either
+    "kB": "kbyte", "KB": "kbyte", "Kb": "kbit", "MB": "mbyte", "Mb": "mbit", "GB": "gbyte", "Gb": "gbit",
+    "TB": "tbyte", "Tb": "tbit", "PB": "pbyte", "mW": "milliwatt", "MW": "megawatt",
+    "mJ": "millijoule", "MJ": "megajoule", "mV": "millivolt", "MV": "megavolt",
+    "mHz": "millihertz", "MHz": "megahertz",
+}  # fmt: skip
 _SEVERAL = {  # what a name may mean that is used for several units
     "$": {"usd", "cad", "aud", "nzd", "hkd", "sgd", "brl", "mxn"},
     "¥": {"jpy", "cny"},
     "kr": {"sek", "nok", "dkk", "isk"},
     "pound": {"lb", "£"},
     "°": {"°c", "°f"},
+    **{f"{prefix}b{per}": {f"{prefix}bit{per}", f"{prefix}byte{per}"} for prefix in "kmgtp" for per in ("", "/s")},
+    "mw": {"milliwatt", "megawatt"},
+    "mj": {"millijoule", "megajoule"},
+    "mv": {"millivolt", "megavolt"},
+    "mhz": {"millihertz", "megahertz"},
 }
 _LENGTHS = {"mm", "cm", "m", "km", "mile", "yard", "foot", "inch"}
 _RATES = {
-    "m/s", "km/s", "km/h", "mile/h", "foot/s", "byte/s", "kb/s", "mb/s", "gb/s", "bit/s", "kbit/s", "mbit/s", "gbit/s",
+    "m/s", "km/s", "km/h", "mile/h", "foot/s", "byte/s", "kb/s", "mb/s", "gb/s",
+    "kbyte/s", "mbyte/s", "gbyte/s", "bit/s", "kbit/s", "mbit/s", "gbit/s",
 }  # fmt: skip
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _WORD = re.compile(
@@ -171,7 +194,7 @@ def unit_of(name: str) -> str:
     """The unit that a sign or word means: "EUR" -> "€"; "" if it is none of the table."""
     name = "".join(name.split()).rstrip(".")
     plain = name.casefold()
-    return _CAPITALS.get(name) or _UNITS.get(plain, "")
+    return _CAPITALS.get(name) or _EXACT.get(name) or _UNITS.get(plain, "")
 
 
 def may_be_same(one: str, other: str) -> bool:

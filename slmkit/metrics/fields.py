@@ -41,7 +41,8 @@ def json_match(example: Example, answer: Answer, *, ordered: bool = True) -> flo
     """1 if the answer's JSON equals that of the target or of an alias: same fields, records, and order of lists.
 
     target {"city": "Oslo", "days": 2}: answer {"days": 2, "city": "oslo"} -> 1.0; {"city": "Oslo"} -> 0.0.
-    Values as in json_fields. `ordered: false` takes lists for sets, in which an item may repeat.
+    Values as in json_fields. `ordered: false` takes lists for sets, in which an item may repeat. JSON is an object or
+    an array here: a bare 5 or "x" is not.
     """
     answered = read_json(answer.text)
     if answered is None:

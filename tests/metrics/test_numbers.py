@@ -238,6 +238,7 @@ def test_fractions_are_equal_by_value(one, below, other):
         ("5 GB", "5 MB"), ("5 kg", "5 lb"), ("$5", "¥5"), ("5 km/h", "5 mph"), ("5 m²", "5 m³"), ("5 gallons", "5 L"),
         ("5 kWh", "5 J"), ("5 V", "5 A"), ("20 °C", "20 °F"), ("20 degrees Celsius", "20 K"), ("5 zł", "5 €"),
         ("5 ha", "5 m²"), ("5 kr", "5 yen"), ("₩500", "$500"), ("5 m", "5 m²"), ("5 km", "5 km/h"), ("5 MB", "5 MiB"),
+        ("5 mW", "5 MW"), ("10 Gb", "10 GB"), ("5 mJ", "5 megajoules"), ("2 MHz", "2 mHz"), ("10 Mb/s", "10 MB/s"),
         ("5", "minus 5"), ("5", "negative 5"), ("5", "It is minus $5."),
     ],
 )  # fmt: skip
@@ -250,7 +251,7 @@ def test_another_unit_or_a_sign_in_words_is_another_number(target, text):
     [
         ("5 km/h", "5 km per hour"), ("5 m²", "5 square metres"), ("5 m^3", "5 cubic meters"), ("¥5", "5 yen"),
         ("¥5", "5 yuan"), ("$5", "5 CAD"), ("5 SEK", "kr 5"), ("5 pounds", "£5"), ("5 pounds", "5 lb"),
-        ("20 °C", "20°"),
+        ("20 °C", "20°"), ("5 gb", "5 GB"), ("5 gb", "5 Gb"), ("5 kB", "5 KB"), ("5 mw", "5 megawatts"),
         ("20 °C", "20 degrees Celsius"), ("5万円", "50000 JPY"), ("-5", "minus 5"), ("5", "9 minus 5"),
         ("5", "5 a day"),
         ("5", "plus or minus 5"), ("5 kg", "5 a week"), ("5 apples", "5 kg"),
