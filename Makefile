@@ -5,10 +5,15 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PROCESSES ?= 2
 NOT_IMPORTED := tests?|testing|transformers/models|pip|setuptools|mypy|fontTools|pygments
 
-.PHONY: loop test test-real test-all check check-style check-types check-layers check-recipes index clean
+.PHONY: loop real test test-real test-all check check-style check-types check-layers check-recipes index clean
 
 loop: .venv/bytecode
 	$(BIN)/slmkit loop
+
+# The loop on 400 public questions with a model of 135M parameters, which is downloaded once (93 MB).
+real: .venv/bytecode
+	$(BIN)/slmkit get smollm2-135m-instruct
+	$(BIN)/slmkit loop data=recipes/real/banking.csv model=smollm2-135m-instruct
 
 test: check
 	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not slow and not gpu and not network and not real"
