@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from slmkit.data.read_canonical import read_canonical
-from slmkit.text.identity import Question, loose
+from slmkit.text.identity import Question
 from slmkit.text.leak_index import Leak
 from slmkit.text.leakage import find_leaks
 
@@ -68,19 +69,24 @@ def measure(train: Path, test: Path, *, seed: int) -> tuple[dict[str, float], in
     rng = random.Random(seed)
     rows = [(row.input, row.target) for row in read_canonical(train).rows]
     if train == test:  # one file for both: remove repeats, then split
-        rows = list({loose(text): (text, answer) for text, answer in rows}.values())
+        rows = list({_letters(text): (text, answer) for text, answer in rows}.values())
         rng.shuffle(rows)
         held, rows = rows[:3000], rows[3000:]
     else:
         held = [(row.input, row.target) for row in read_canonical(test).rows]
     gold = rng.sample(held, 200)
-    same = {loose(text) for text, _ in gold}
-    clean = [row for row in rows if loose(row[0]) not in same]
+    same = {_letters(text) for text, _ in gold}
+    clean = [row for row in rows if _letters(row[0]) not in same]
     clean = rng.sample(clean, min(10_000, len(clean)))
     words = sorted({word for text, _ in rows for word in text.split()})
     found = {kind: _found([(plant(text, rng, words), a) for text, a in gold], gold) for kind, plant in PLANTS.items()}
     alarms = _leaks(clean, gold)
     return found, len(alarms), sum(clean[leak.row][1] != gold[leak.gold][1] for leak in alarms), len(clean)
+
+
+def _letters(text: str) -> str:
+    """The words of a text: not slmkit's own form, so that a change of that leaves the sample as it is."""
+    return " ".join(re.findall(r"\w+", text.lower()))
 
 
 def _found(planted: Rows, gold: Rows) -> float:

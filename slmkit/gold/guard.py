@@ -1,9 +1,9 @@
 """Keeps gold out of training: refuses training files that contain an input of a frozen gold set.
 
-Alike questions are refused: case, punctuation, white space, HTML tags around a text, and tools are ignored, as
-slmkit.text.leakage does. Rows found by comparing words, such as near duplicates, are left to prepare. Every training
-file is checked, no matter how it was made. The check is fast: a line is parsed only if the first characters of a text
-match, or if they are HTML.
+Alike questions are refused: case, punctuation, white space, HTML tags and Markdown around a text, and tools are
+ignored, as slmkit.text.leakage does. Rows found by comparing words, such as near duplicates, are left to prepare.
+Every training file is checked, no matter how it was made. The check is fast: a line is parsed only if the first
+characters of a text match, or if they are HTML.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from slmkit.gold.gold_set import Gold, read_card, read_examples
 from slmkit.recipe.lookup import gold_folders
 from slmkit.text.html_marks import ENTITY
 from slmkit.text.identity import alike_keys, leak_key, loose
+from slmkit.text.look_alikes import all_as_latin
 from slmkit.text.words import spelled_alike
 from slmkit.types import Message
 
@@ -150,10 +151,10 @@ def _counted(rows: Sequence[GoldRow]) -> str:
 def _heads(texts: Sequence[str]) -> list[str]:
     """The first `_HEAD` letters and digits of each text; a truncated text gives a prefix of the full text's result."""
     joined = "\n".join(text.replace("\n", " ") for text in texts)
-    if joined.isascii():
+    if joined.isascii():  # a look-alike letter may have been cut off, so all are Latin below
         plain = joined.translate(_NO_LETTERS).lower()
     else:  # é becomes e, so that a text cut before a combining accent still has the same prefix
-        plain = re.sub(r"[^\w\n]|_", "", unicodedata.normalize("NFKD", spelled_alike(joined)))
+        plain = re.sub(r"[^\w\n]|_", "", unicodedata.normalize("NFKD", all_as_latin(spelled_alike(joined))))
     return [line[:_HEAD] for line in plain.split("\n")] if texts else []
 
 

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from slmkit.data.canonical_row import CanonicalRow
-from slmkit.data.cleaning.clean_rows import DOUBTFUL
+from slmkit.data.cleaning.clean_rows import doubtful_notes
 from slmkit.data.documents import read_passages
 from slmkit.data.lsa import lsa
 from slmkit.data.read_canonical import read_canonical
 from slmkit.gold.frozen_from import frozen_columns
 from slmkit.gold.gold_set import Gold
-from slmkit.text.identity import Question, loose
-from slmkit.text.leakage import conversation_leaks, find_leaks
+from slmkit.text.identity import loose
+from slmkit.text.leakage import conversation_leaks
+from slmkit.text.quoted import FEWEST_IN_LINES, Quotable
+from slmkit.types import Passage
 
 _SIMILAR = 0.9  # cosine similarity
 _MAX_ROWS = 50_000  # compared with the gold set by embeddings; of more rows, an evenly spread sample
@@ -52,7 +54,8 @@ def gold_leaks(
     findings = []
     found = conversation_leaks(gold.dev, gold.examples)
     if found:
-        text = f"{len(found):,} development examples are in the gold set"
+        are = "development example is" if len(found) == 1 else "development examples are"
+        text = f"{len(found):,} {are} in the gold set"
         findings.append(Finding("error", "leak", text, f"{gold.folder / 'dev.jsonl'}:{found[0].row + 1}"))
     for use, path in rows.items():
         if path is not None:
@@ -62,23 +65,38 @@ def gold_leaks(
             findings += [Finding("note", "columns", f"{note}, so it is read as {canonical.shape}") for note in notes]
             findings += _in_rows(gold, canonical.rows, use)
     if documents is not None:
-        passages = read_passages(documents)
-        texts = [Question(example.input) for example in gold.examples]
-        found = find_leaks([Question(passage.text) for passage in passages], texts)
-        if not found:
-            text = f"no gold question occurs in the {len(passages):,} passages"
-            findings.append(Finding("note", "leak", text))
-        else:
-            answered = sum(
-                f" {loose(gold.examples[leak.gold].target)} " in f" {loose(passages[leak.row].text)} "
-                for leak in found
-            )
-            text = (
-                f"{len(found):,} passages contain a gold question verbatim, {answered:,} of them with its answer: "
-                "retrieval will find the question itself"
-            )
-            findings.append(Finding("warning", "leak", text, passages[found[0].row].id))
+        findings.append(_in_passages(gold, read_passages(documents)))
     return findings
+
+
+def _in_passages(gold: Gold, passages: Sequence[Passage]) -> Finding:
+    quotable = Quotable([example.input for example in gold.examples])
+    found = [
+        (passage, j) for passage in passages for j in {*quotable.inside(passage.text), *quotable.lines(passage.text)}
+    ]
+    too_short = ""
+    if quotable.num_too_short:
+        have = "has" if quotable.num_too_short == 1 else "have"
+        too_short = (
+            f" ({quotable.num_too_short:,} of {len(gold.examples):,} questions {have} fewer than {FEWEST_IN_LINES} "
+            "words, too few to be looked for)"
+        )
+    if not found:
+        text = f"no gold question occurs in the {_passages(len(passages))}{too_short}"
+        return Finding("note", "leak", text)
+    asked = {j for _, j in found}
+    answered = {j for passage, j in found if f" {loose(gold.examples[j].target)} " in f" {loose(passage.text)} "}
+    are = "is" if len(asked) == 1 else "are"
+    num_in = len({passage.id for passage, _ in found})
+    text = (
+        f"{len(asked):,} of {len(gold.examples):,} gold questions {are} in {num_in:,} of {_passages(len(passages))} "
+        f"word by word, {len(answered):,} of them with the answer: retrieval will find the question itself{too_short}"
+    )
+    return Finding("warning", "leak", text, found[0][0].id)
+
+
+def _passages(count: int) -> str:
+    return "1 passage" if count == 1 else f"{count:,} passages"
 
 
 def _in_rows(gold: Gold, rows: Sequence[CanonicalRow], use: str) -> list[Finding]:
@@ -87,18 +105,15 @@ def _in_rows(gold: Gold, rows: Sequence[CanonicalRow], use: str) -> list[Finding
     answers = [row.target for row in rows], [example.target for example in gold.examples]
     all_found = conversation_leaks(rows, gold.examples, answers=answers, with_doubtful=True)
     found = [leak for leak in all_found if not leak.is_doubtful]
-    for kind, (how, check) in DOUBTFUL.items():
-        if some := [leak for leak in all_found if leak.is_doubtful and leak.kind == kind]:
-            text = (
-                f"{len(some):,} of {len(rows):,} {use} rows differ from a gold question {how}. "
-                f"Check whether {rows[some[0].row].input[:60]!r} is {asked[some[0].gold][:60]!r} {check}"
-            )
-            findings.append(Finding("note", "leak", text, rows[some[0].row].where))
+    for row, text in doubtful_notes(all_found, rows, gold.examples, use=use).items():
+        findings.append(Finding("note", "leak", text, rows[row].where))
     if found:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in Counter(leak.kind for leak in found).most_common())
-        fix = "prepare drops them" if use == "training" else "remove them"
+        them = "it" if len(found) == 1 else "them"
+        fix = f"prepare drops {them}" if use == "training" else f"remove {them}"
+        overlap = "overlaps" if len(found) == 1 else "overlap"
         text = (
-            f"{len(found):,} of {len(rows):,} {use} rows overlap the gold set ({kinds}); {fix}. "
+            f"{len(found):,} of {len(rows):,} {use} rows {overlap} the gold set ({kinds}); {fix}. "
             f"First: {rows[found[0].row].input[:60]!r}, in the gold set {asked[found[0].gold][:60]!r}"
         )
         findings.append(Finding("warning", "leak", text, rows[found[0].row].where))
@@ -108,8 +123,9 @@ def _in_rows(gold: Gold, rows: Sequence[CanonicalRow], use: str) -> list[Finding
     similar = _similar([row.input for row in rest], asked)
     if similar:
         row, example = similar[0]
+        are = "is" if len(similar) == 1 else "are"
         text = (
-            f"{len(similar):,} of {len(rest):,} other {use} rows are similar to a gold question. "
+            f"{len(similar):,} of {len(rest):,} other {use} rows {are} similar to a gold question. "
             f"Check whether {rest[row].input[:60]!r} asks the same as {asked[example][:60]!r}"
         )
         findings.append(Finding("note", "leak", text, rest[row].where))

@@ -18,9 +18,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from slmkit.text.html_marks import unwrapped
+from slmkit.text.markdown_marks import unmarked
 from slmkit.text.words import UNSPACED, spelled_alike
 
 _DROPPED = "!\"'`,.:;?"  # ordinary punctuation; a quote or comma says how a text is written, not what it asks
+_MARKS = "*_~#> \t\n\r"  # of Markdown or spaces, in front of a text
 _DROP = dict.fromkeys(map(ord, _DROPPED))
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[.,:](?=\d)")  # 4.50, 1,000 and 9:30 are not 450, 1000 and 930
 _BEFORE_DIGIT = re.compile(r"[.,:](?=\d)")  # a search for this alone is four times as fast
@@ -153,9 +155,11 @@ def loose(text: str) -> str:
     Example: "Where's my  CARD?" -> "wheres my card"; "14 + 7 = ?" -> "14 + 7 ="; "C++" -> "c++".
     A text of punctuation only is unchanged: "?!" -> "?!". What many writers of a script omit goes too: vowel marks of
     Arabic, the dots of ё, Hindi's nukta (see slmkit.text.words); so do HTML tags around the text, and entities are
-    decoded (see slmkit.text.html_marks).
+    decoded (see slmkit.text.html_marks), and marks of Markdown around it (see slmkit.text.markdown_marks), what is not
+    shown, and letters of another script in a word that look like its own (see slmkit.text.look_alikes).
     """
-    plain = spelled_alike(unwrapped(text) if "&" in text or "<" in text else text)
+    shown = unwrapped(text) if "&" in text or "<" in text else text
+    plain = spelled_alike(unmarked(shown) if shown[:1] in _MARKS else shown)
     if "\u2212" in plain:
         plain = plain.replace("\u2212", "-")
     if "-" in plain:

@@ -8,7 +8,8 @@
 
 Pairs of characters are the practice of Lucene's CJKAnalyzer: they need no dictionary, and cut a question like its
 answer. Spellings of one word become equal: case, full width, digits of any script, and what writers leave out (vowel
-marks of Arabic and Hebrew, Greek accents, the dots of ё and İ, Hindi's nukta), as in Lucene's normalisers.
+marks of Arabic and Hebrew, Greek accents, the dots of ё and İ, Hindi's nukta), as in Lucene's normalisers. Characters
+that are not shown are left out (Unicode's Default_Ignorable_Code_Point).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import functools
 import re
 import unicodedata
 from itertools import pairwise
+
+from slmkit.text.look_alikes import without_look_alikes
 
 _HAN = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -40,6 +43,7 @@ _KOREAN = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7af"
 _HANGUL = re.compile(f"([{_KOREAN}]+)")
 _SPACED = re.compile(r"\S+")
 _OPENING = "(\\[{<「『（［｛〈《【〔“‘«"
+_FLAG, _TAGS = "\U0001f3f4", "".join(map(chr, range(0xE0020, 0xE0080)))  # they are seen in flags only: of Wales
 _PICTOGRAPH = "[\U0001f1e6-\U0001f1ff]{2}|[\u2600-\u27bf\U0001f000-\U0001faff]"
 
 
@@ -75,8 +79,11 @@ def search_terms(text: str) -> list[str]:
 
 
 def spelled_alike(text: str) -> str:
-    """The text with one spelling per word, see above; its signs and spaces are kept."""
-    return _fold(text)[0]
+    """The text with one spelling per word, see above; its signs and spaces are kept.
+
+    In a word that mixes scripts, letters that look like those of the other script become these.
+    """
+    return without_look_alikes(_fold(text)[0])
 
 
 def terms_or_signs(text: str) -> list[str]:
@@ -116,9 +123,9 @@ def _fold(text: str) -> tuple[str, bool]:
     text = unicodedata.normalize("NFKC", text)
     if "\u200c" in text:  # Persian separates the parts of a word by it, or by a space; Hindi joins letters
         text = re.sub("(?<=[\u0600-\u06ff])\u200c", " ", text)
-    if "\u200b" in text:  # sometimes between the words of Khmer and Thai
-        text = re.sub(f"(?<=[{ALPHABETS}])\u200b(?=[{ALPHABETS}])", "", text).replace("\u200b", " ")
     chars, table = set(text), _folded()
+    if _FLAG not in chars and not chars.isdisjoint(_TAGS):
+        text = text.translate(dict.fromkeys(map(ord, _TAGS)))
     if not table.keys().isdisjoint(map(ord, chars)):
         text = text.translate(table)
     return text.casefold(), _special().search("".join(chars)) is None
@@ -173,7 +180,11 @@ def _pattern() -> re.Pattern[str]:
 def _folded() -> dict[int, str | None]:
     """Characters that are replaced, or removed if None."""
     table: dict[int, str | None] = {ord(a): b for a, b in zip("ёЁıİآأإٱىیکँ", "еЕiiااااييكं", strict=True)}
-    table |= dict.fromkeys([0x640, 0x93C, *range(0xFE00, 0xFE10), *range(0x1F3FB, 0x1F400)])  # skin colours
+    table |= dict.fromkeys([0x640, 0x93C, *range(0x1F3FB, 0x1F400)])  # skin colours
+    table |= dict.fromkeys(
+        [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)]
+    )
+    table |= dict.fromkeys([*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE0020), *range(0xE0100, 0xE01F0)])  # not shown
     for code in range(0x80, 0x1F000):
         char = chr(code)
         kind = unicodedata.category(char)

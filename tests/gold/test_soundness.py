@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from slmkit.data.cleaning.clean_rows import drop_gold
+from slmkit.data.read_canonical import read_canonical
 from slmkit.gold.freeze import freeze_gold
 from slmkit.gold.soundness import gold_check
 from slmkit.types import Example, Task
@@ -84,7 +86,44 @@ def test_leaks_into_data_documents_and_the_dev_set_are_found(tmp_path):
     assert set(leaks) == {"dev.jsonl:1", "data.csv:3", "faq.md"}
     assert leaks["dev.jsonl:1"][0] == "error"
     severity, text = leaks["faq.md"]
-    assert severity == "warning" and text.startswith("1 passages") and ", 0 of them" in text
+    assert severity == "warning"
+    assert text.startswith("1 of 20 gold questions is in 1 of 1 passage") and ", 0 of them" in text
+
+
+def test_short_questions_are_found_as_headings_and_sentences_and_shorter_ones_are_said_to_be_left_out(tmp_path):
+    texts = ["What is the fee?", "How do I pay?", "Where are you?", "Is it open today?", "Why?", "Who is the owner?"]
+    examples = [example(i, input=text, target=f"answer {i}") for i, text in enumerate(texts)]
+    lines = ["# Fees", "## What is the fee?", "answer 0", "**How do I pay**", "Q: Where are you?",
+             "Ask away. Is it open today? Yes, answer 3.", "We know who is the owner of it."]  # fmt: skip
+    (tmp_path / "faq.md").write_text("\n\n".join(lines))
+    (text,) = [one.text for one in check(tmp_path, examples, documents=tmp_path / "faq.md") if one.check == "leak"]
+    assert text.startswith("4 of 6 gold questions are in 1 of 1 passage word by word, 2 of them with the answer")
+    assert "1 of 6 questions has fewer than 3 words" in text
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "faq.md").write_text("Nothing of the kind.\n")
+    (text,) = [one.text for one in check(other, examples, documents=other / "faq.md") if one.check == "leak"]
+    assert text.startswith("no gold question occurs in the 1 passage (1 of 6")
+
+
+def test_what_check_counts_is_what_prepare_drops_and_reports(tmp_path):
+    asked = "how do i open a second savings account for my daughter"
+    rows = {
+        f"hello {asked}": "new", f"{asked} thanks": "newer", asked.replace("for my", "to my"): "newest",
+        asked.replace("savings", "current"): "other", "tell me a joke": "why not",
+    }  # fmt: skip
+    examples = [
+        example(0, input=asked, target="new one"),
+        *(example(i, input=f"{chr(96 + i) * 4} {i}") for i in (1, 2)),
+    ]
+    data = tmp_path / "data.csv"
+    data.write_text("question,answer\n" + "".join(f"{text},{answer}\n" for text, answer in rows.items()))
+    notes: list[str] = []
+    dropped = drop_gold(read_canonical(data).rows, examples, on_note=notes.append).dropped
+    found = [one.text for one in check(tmp_path, examples, data=data) if one.check == "leak"]
+    assert len(dropped) == 3 and found[0].startswith("3 of 5 training rows overlap the gold set (3 near)")
+    assert notes[0].startswith("1 row differs from a gold question in a word")
+    assert found[1] == notes[0].replace("1 row ", "1 of 5 training rows ", 1)
 
 
 def test_leaks_into_shots_and_seeds_and_reordered_questions_are_found(tmp_path):

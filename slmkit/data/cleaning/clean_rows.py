@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Literal
 
 from slmkit.data.canonical_row import CanonicalRow, DroppedRow
@@ -20,10 +21,25 @@ GOLD_REASONS = {
     "near": "near duplicate of a gold question",
     "contains": "contains a gold question",
     "asked": "contains a gold question",
+    "quoted": "quotes a gold question and its answer",
 }
-DOUBTFUL = {  # kind -> how the text differs from a gold question, and what the user should look for
-    "numbers": ("in the numbers alone", "with changed numbers"),
-    "near": ("slightly", "in another spelling, order or greeting"),
+_SHOWN = 60  # characters of a text in a note
+_EXACT = ("exact", "asked")
+_DOUBTFUL = {  # kind -> what one row does, and what several do
+    "numbers": (
+        "differs from a gold question in the numbers alone",
+        "differ from a gold question in the numbers alone",
+    ),
+    "word": (
+        "differs from a gold question in a word and has another answer",
+        "differ from a gold question in a word and have another answer",
+    ),
+    "near": ("differs from a gold question slightly", "differ from a gold question slightly"),
+    "contains": ("contains a short gold question", "contain a short gold question"),
+    "quoted": (
+        "quotes a gold question in an answer or before the last turn",
+        "quote a gold question in an answer or before the last turn",
+    ),
 }
 
 
@@ -69,25 +85,39 @@ def drop_gold(
     answers = [row.target for row in rows], [example.target for example in gold]
     found = conversation_leaks(rows, gold, answers=answers, with_doubtful=True, on_rows=on_rows)
     if on_note:
-        for note in doubtful_notes(found, rows, gold):
+        for note in doubtful_notes(found, rows, gold).values():
             on_note(note)
-    found = [leak for leak in found if not leak.is_doubtful and (leaks == "near" or leak.kind in ("exact", "asked"))]
+    found = [leak for leak in found if not leak.is_doubtful and (leaks == "near" or leak.kind in _EXACT)]
     reasons = {leak.row: GOLD_REASONS[leak.kind] for leak in found}
     return without(rows, reasons, repeats={leak.row: gold[leak.gold].input for leak in found})
 
 
-def doubtful_notes(found: Sequence[Leak], rows: Sequence[CanonicalRow], gold: Sequence[Example]) -> list[str]:
-    """What is said of the rows that may ask a gold question or something else: how many, and the first two texts."""
-    notes = []
-    for kind, (how, check) in DOUBTFUL.items():
+def doubtful_notes(
+    found: Sequence[Leak], rows: Sequence[CanonicalRow], gold: Sequence[Example], *, use: str = ""
+) -> dict[int, str]:
+    """First row of each kind of doubtful leak -> how many there are, and the two texts to compare.
+
+    use: what the rows are used for, if their number is to be given: "training" -> "2 of 40 training rows differ …".
+    """
+    notes = {}
+    for kind, (one, several) in _DOUBTFUL.items():
         if some := [leak for leak in found if leak.is_doubtful and leak.kind == kind]:
-            row, example = rows[some[0].row], gold[some[0].gold]
-            differ, kept = ("row differs", "is kept") if len(some) == 1 else ("rows differ", "are kept")
-            notes.append(
-                f"{len(some):,} {differ} from a gold question {how} and {kept}. "
-                f"Check whether {row.input[:60]!r} is {example.input[:60]!r} {check}"
-            )
+            first = some[0]
+            does, kept = (one, "is kept") if len(some) == 1 else (several, "are kept")
+            of = f"of {len(rows):,} {use} rows" if use else "row" if len(some) == 1 else "rows"
+            text, asked = _shown(rows[first.row].input, gold[first.gold].input)
+            check = "Check where" if kind == "quoted" else "Check whether"
+            verb = "quotes" if kind == "quoted" else "is the same question as"
+            notes[first.row] = f"{len(some):,} {of} {does} and {kept}. {check} {text!r} {verb} {asked!r}"
     return notes
+
+
+def _shown(text: str, asked: str) -> tuple[str, str]:
+    """60 characters of both texts, with their first difference among them."""
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, asked, strict=False)))
+    start = shared - _SHOWN // 2 if _SHOWN - 10 < shared < len(text) else 0
+    before = "…" if start else ""
+    return before + text[start : start + _SHOWN], before + asked[start : start + _SHOWN]
 
 
 def _limit(rows: Sequence[CanonicalRow], max_rows: int | None) -> CleanedRows:
