@@ -79,7 +79,7 @@ class Task:
     longest_targets: tuple[str, ...] = ()  # of the gold set; max_new_tokens=auto makes room for them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a corpus holds many: 100 bytes less each
 class Passage:
     """A chunk of a document, or a training row, that a retriever can return."""
 

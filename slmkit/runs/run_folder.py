@@ -29,6 +29,8 @@ from slmkit.types import Score
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder for each row
+
 OnLog = Callable[[int, Mapping[str, float]], None]  # (step, values), called after each line of log.jsonl
 
 
@@ -84,7 +86,7 @@ class Run:
         """Writes <name>.jsonl, one JSON object per line: a table in the report."""
         path = self.path(f"{name}.jsonl")
         if self.is_main:
-            write_atomically(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+            write_atomically(path, (_encode(row) + "\n" for row in rows))
         return path
 
     def figure(self, name: str, figure: Figure) -> Path:
@@ -125,4 +127,4 @@ class Run:
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
         if self.is_main:
             with open(self.path(name), "a", encoding="utf-8") as file:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                file.write(_encode(row) + "\n")
