@@ -7,6 +7,7 @@ values is the label. If several columns qualify, the error lists them.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ _LABEL = ("label_text", "label_name", "label", "labels", "category", "intent", "
           "gold_label", "is_duplicate", "is_paraphrase")  # fmt: skip
 _RECORD = ("json", "record", "fields", "slots", "entities", "annotation", "annotations")  # names of JSON answers
 _PASSAGE = ("context", "passage")
+_QUESTION = ("question", "query")  # beside a passage: the passage is a document, and the question is the input
+_MOST_REPEATED = 0.2  # share of rows whose question is asked about other passages too; 0.02 in XQuAD
 _TABLE = "table"  # a passage of rows and cells
 # Names of two texts that only together are an input; of the first kind, each is shown with its name.
 _TWO_TEXTS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("question1", "question2"), ("text1", "text2"),
@@ -89,6 +92,13 @@ def find_text_and_answer(
         text = strings[0]
     has_header = rows[0].file.suffix.lower() in _TABLES
     is_only_column = usable == [text] and (text_column is not None or not has_header)
+    if text and answer is None and needs_answers and (hollow := _empty_answers(rows, columns)):
+        raise SlmkitError(
+            f"the answers in {hollow!r} are empty in every row",
+            where=rows[0].where,
+            fix=f"fill {hollow!r}, name another column with label_column=NAME, or set text_as=text to train on"
+            " the text alone",
+        )
     if text and answer is None and (not needs_answers or is_only_column):
         return TextAndAnswer(text, None)
     if text is None or answer is None:
@@ -118,6 +128,27 @@ def two_texts(columns: Mapping[str, Any]) -> list[str | int | float | bool] | st
         if all(name in lower for name in pair):
             return [lower[name] for name in pair]
     return None
+
+
+def asks_about_passage(rows: Sequence[Row], text: str, passage: str) -> bool:
+    """Whether a column asks about a passage that is a document to retrieve, rather than a part of the input.
+
+    An instruction ("Summarise this.") and its context are one input, and so are a question and its table, and a
+    question that many rows ask about other passages: "What is the topic?" is no question without its passage.
+    """
+    if text.lower() not in _QUESTION or passage.lower() not in _PASSAGE:
+        return False
+    passages: dict[str, set[str]] = {}
+    for row in rows:
+        if isinstance(asked := row.values.get(text), str) and isinstance(about := row.values.get(passage), str):
+            passages.setdefault(asked.strip().lower(), set()).add(about)
+    repeated = sum(len(of) for of in passages.values() if len(of) > 1)
+    return repeated <= _MOST_REPEATED * len(rows)
+
+
+def passage_in(paths: Sequence[str]) -> str | None:
+    """The column of a passage that is part of a text, besides others."""
+    return next((path for path in paths if path.lower() in _PASSAGE), None) if len(paths) > 1 else None
 
 
 def passage_beside(paths: Sequence[str], columns: Mapping[str, Any], rows: Sequence[Row]) -> str | None:
@@ -150,7 +181,21 @@ def answer_lists(rows: Sequence[Row], column: str, given: AnswersAre | None) -> 
     if are == "alternatives":
         said = f"each list in {column!r} holds alternative right answers"
         return AnswerLists(are, [*notes, said + (" (answers_are=list: one answer)" if not given else "")])
+    if orders := _in_other_orders(lists):
+        notes.append(
+            f"{orders:,} lists in {column!r} hold the items of another in a different order, and order counts: sort"
+            " them, or score with 'metric={use: json_match, ordered: false}'"
+        )
     return AnswerLists(are, [*notes, *([] if given else ["with answers_are=alternatives, any of its items is right"])])
+
+
+def _in_other_orders(lists: Sequence[list[Any]]) -> int:
+    """The number of lists whose items another list holds in an order that more lists have."""
+    orders: dict[tuple[str, ...], Counter[tuple[str, ...]]] = {}
+    for items in lists:
+        texts = tuple(map(repr, items))
+        orders.setdefault(tuple(sorted(texts)), Counter())[texts] += 1
+    return sum(counts.total() - max(counts.values()) for counts in orders.values())
 
 
 def is_classification(rows: Sequence[Row], column: str) -> bool:
@@ -239,6 +284,13 @@ def _not_found(rows: Sequence[Row], columns: Mapping[str, Any], text: str | None
         + (f" (is it {near!r}?)" if near else "")
         + ("; if the first line is data, add a header line above it" if has_spaces else ""),
     )
+
+
+def _empty_answers(rows: Sequence[Row], columns: Mapping[str, Any]) -> str | None:
+    """The column with the name of answers that is there, but has no value in any row."""
+    names = dict.fromkeys(name for row in rows for name in row.values if name not in columns)
+    empty = [name for name in names if all(is_empty(row.values.get(name)) for row in rows)]
+    return _named(empty, (*_LABEL, *_TARGET), besides=None)
 
 
 def _lists_of_texts(columns: Mapping[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ from slmkit.data.cell import as_prose, as_text, is_empty, missing_value, text_in
 from slmkit.data.chat_messages import clean_tools
 from slmkit.data.columns import multiple_choice
 from slmkit.data.convert_chats import CHAT_CONVERTERS
+from slmkit.data.documents import passage_id
 from slmkit.data.reading.read import Row
 from slmkit.data.shape import Shape
 
@@ -84,7 +85,9 @@ def _answered(row: Row, input: str, shape: Shape) -> CanonicalRow:
     if "tools" in shape.columns and not is_empty(row.values.get(shape.columns["tools"])):
         values["tools"] = clean_tools(row.values[shape.columns["tools"]])
     passage = _document(row, shape)
-    return CanonicalRow(values, input, targets[0], row.file, row.line, tuple(targets[1:]), passage)
+    together = as_prose(row.values.get(shape.columns["together"])) if "together" in shape.columns else ""
+    group = passage_id(together) if together else ""
+    return CanonicalRow(values, input, targets[0], row.file, row.line, tuple(targets[1:]), passage, group=group)
 
 
 def _document(row: Row, shape: Shape) -> str:

@@ -125,6 +125,11 @@ def passage_id(text: str) -> str:
     return f"passage-{text_hash(text)}"
 
 
+def is_passage_id(id: str) -> bool:
+    """Whether an id is one of passage_id."""
+    return re.fullmatch(r"passage-[0-9a-f]{16}", id) is not None
+
+
 def chunk(text: str, *, chunk_size: int = 120, chunk_overlap: int = 0, spans: Spans = word_spans) -> list[str]:
     """The text in pieces of at most chunk_size words or tokens, cut between paragraphs, sentences or words.
 

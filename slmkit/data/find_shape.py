@@ -12,9 +12,11 @@ from typing import Any
 
 from slmkit.data.answer_column import (
     answer_lists,
+    asks_about_passage,
     find_text_and_answer,
     is_classification,
     passage_beside,
+    passage_in,
     two_texts,
 )
 from slmkit.data.canonical_row import RowFault
@@ -129,9 +131,18 @@ def _text_and_answer(
     notes += lists.notes
     if _TOOLS in columns and _TOOLS not in roles.values() and any(tools_in(row.values.get(_TOOLS)) for row in rows):
         roles["tools"] = _TOOLS
-    if found.passage:
+    shared = found.passage or (passage_in(sources["text"].paths) if is_composed else None)
+    if found.passage and asks_about_passage(rows, found.text, found.passage):
+        roles["document"], said["document"] = found.passage, repr(found.passage)
+        template = f"{{{found.passage}}}\\n\\n{{{found.text}}}"
+        notes.append(f"passages are documents to retrieve (text_column='{template}' puts them before the questions)")
+    elif shared:
+        roles["together"] = shared  # rows about one passage stay on one side of every split
+    if found.passage and "document" not in roles:
         kind, roles["passage"] = "passage_question", found.passage
-    elif not ("document" in sources or "label" in said or found.aliases or lists.are) and is_classification(
+        if isinstance(columns[found.passage], str):
+            notes.append(f"with passage_column={found.passage}, passages are documents to retrieve instead")
+    elif not ("document" in roles or "label" in said or found.aliases or lists.are) and is_classification(
         rows, found.answer
     ):
         kind = "classification"

@@ -18,6 +18,8 @@ from slmkit.errors import SlmkitError, all_quoted
 _GOOD = ("true", "1", "yes", "good", "up", "thumbsup", "desirable", "👍")
 _BAD = ("false", "0", "-1", "no", "bad", "down", "thumbsdown", "undesirable", "👎")
 _VERDICTS = dict.fromkeys(_GOOD, True) | dict.fromkeys(_BAD, False)
+_RATINGS = ("label", "rating", "score", "stars", "reward")  # columns that may judge a completion
+_SHOWN = 5  # of their values in a note
 _VERDICT_SHARE = 0.5  # of the first labels must be verdicts
 
 
@@ -56,7 +58,7 @@ def known_shape(columns: Mapping[str, Any], rows: Sequence[Row]) -> Shape | None
         if verdicts := _verdicts(rows):
             kto = shape("kto", "prompt", "completion", "label")
             return replace(kto, remake=lambda row, gaps: [_judged(row, verdicts)])
-        return shape("prompt_completion", "prompt", "completion")
+        return replace(shape("prompt_completion", "prompt", "completion"), notes=_unread_ratings(columns, rows))
     if "instruction" in columns and ("output" in columns or is_list_of("instances", "output")):
         output = "output" if "output" in columns else "instances"
         return Shape("alpaca", {"instruction": "instruction", "output": output})
@@ -102,6 +104,19 @@ def _verdicts(rows: Sequence[Row]) -> dict[str, bool]:
             " text_column=prompt label_column=completion",
         )
     return {}
+
+
+def _unread_ratings(columns: Mapping[str, Any], rows: Sequence[Row]) -> tuple[str, ...]:
+    """What is said of labels beside completions that are no verdicts, such as ratings from 1 to 5."""
+    name = next((one for one in _RATINGS if one in columns), None)
+    values = {row.values[name] for row in rows if not is_empty(row.values.get(name))} if name else set()
+    if not values or not all(isinstance(value, int | float | str) for value in values):
+        return ()
+    some = ", ".join(sorted(map(as_text, values))[:_SHOWN]) + (", …" if len(values) > _SHOWN else "")
+    return (
+        f"warning: {name!r} ({some}) is not read, so all completions are trained on, also poor ones. Remove the rows"
+        " with poor completions, or write true or false in 'label' for KTO",
+    )
 
 
 def _verdict(label: Any) -> str:

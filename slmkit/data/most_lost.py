@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from slmkit.data.canonical_row import DroppedRow
 from slmkit.errors import RefusedError
 
-MOST_UNUSABLE = 0.5  # share of rows that cannot be read as questions and answers: above it, the reading is wrong
+MOST_UNUSABLE = 0.5  # share of rows that cannot be read as questions and answers: from here on, the reading is wrong
 MOST_LOST = 0.9  # share of rows lost for any reason, repeats and gold questions included
 _ACCEPT = "allow_loss=true continues with the rest"
 
 
 def refuse_if_most_are_unusable(num_rows: int, dropped: Sequence[DroppedRow]) -> None:
-    """Raises RefusedError, with the number of rows for each reason, if more than half of the rows are unusable."""
-    if len(dropped) > MOST_UNUSABLE * num_rows:
+    """Raises RefusedError, with the number of rows for each reason, if half of the rows or more are unusable."""
+    if dropped and len(dropped) >= MOST_UNUSABLE * num_rows:
         raise RefusedError(
             f"{len(dropped):,} of {num_rows:,} rows are unusable: {_counted(Counter(row.reason for row in dropped))}",
             where=f"{dropped[0].file}:{dropped[0].line}",

@@ -30,7 +30,7 @@ def split_row(row: CanonicalRow, max_length: int, count: Count) -> list[Canonica
     pieces = _chats(row, max_length, count) if "messages" in row.values else _texts(row, max_length, count)
     if not pieces or any(count(piece.values) > max_length for piece in pieces):
         return []
-    return [replace(piece, group=row.group or row.input) for piece in pieces]
+    return [replace(piece, group=row.group or row.passage or row.input) for piece in pieces]
 
 
 def _chats(row: CanonicalRow, max_length: int, count: Count) -> list[CanonicalRow]:

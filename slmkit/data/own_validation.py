@@ -7,12 +7,13 @@ it cuts the end, by paragraphs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from slmkit.data.canonical_row import CanonicalRow
+from slmkit.data.canonical_row import CanonicalRow, DroppedRow
 from slmkit.data.cleaning.steps import CleanedRows, without
 from slmkit.data.read_canonical import CanonicalData, read_canonical
 from slmkit.data.reading.find_files import OnNote
@@ -23,6 +24,7 @@ from slmkit.errors import SlmkitError, counted
 from slmkit.text.sentences import split_sentences
 from slmkit.text.words import count_words
 
+_FEW_ROWS, _MOST_ALIKE = 5, 0.1  # as many, or this share of the rows, may begin with one turn and stay together
 _FEWEST_WORDS = 20  # of a validation part; its document has at least ten times as many
 
 
@@ -60,7 +62,6 @@ def with_own_validation(
     own = read_own_validation(data, found.shape, is_gold_given=is_gold_given, on_note=on_note, **reading)
     if own is None:
         return found
-    on_note(f"the validation rows are the {counted(len(own.rows), 'row')} of the validation split")
     marked = replace(own, rows=[replace(row, is_validation=True) for row in own.rows])
     return _joined(found, [marked, found])
 
@@ -78,23 +79,60 @@ def without_validation_questions(done: CleanedRows) -> CleanedRows:
 
 
 def into_sides(
-    rows: Sequence[CanonicalRow], *, read: Sequence[CanonicalRow], validation_size: float, on_note: OnNote
+    rows: Sequence[CanonicalRow],
+    *,
+    read: Sequence[CanonicalRow],
+    dropped: Sequence[DroppedRow],
+    validation_size: float,
+    on_note: OnNote,
 ) -> tuple[list[CanonicalRow], list[CanonicalRow]]:
     """(train, validation): the marked rows are validation, otherwise about validation_size of them, by hash.
 
-    read: the rows before cleaning. That no validation row is left is reported.
+    read, dropped: the rows before cleaning, and those dropped since. What became of a validation split is reported.
     """
     train, own = ([row for row in rows if row.is_validation is side] for side in (False, True))
+    places = {(str(row.file), row.line) for row in read if row.is_validation}
     if own:
+        on_note(f"validation rows: {_split_counts(len(own), len(places), dropped, places)}")
         return train, own
-    if any(row.is_validation for row in read):
-        on_note("no row of the validation split is left, so validation rows are cut from the training rows")
-    train, cut = split(
-        rows, validation_size=validation_size, key=lambda row: row.group or row.passage or row.question.split_key
-    )
+    if places:
+        lost = _split_counts(0, len(places), dropped, places)
+        on_note(f"{lost}, so validation rows are cut from the training rows")
+    train, cut = split(rows, validation_size=validation_size, key=_side_key(rows))
     if not cut and validation_size > 0 and len(rows) > 1:
         on_note("no validation rows: all rows belong to one group, passage or question")
     return train, cut
+
+
+def _split_counts(num_left: int, num_read: int, dropped: Sequence[DroppedRow], places: Container[object]) -> str:
+    """How many rows of the validation split are left, and why the others are not."""
+    reasons = Counter(row.reason for row in dropped if (row.file, row.line) in places)
+    why = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
+    left = "all" if num_left == num_read else f"{num_left:,} of" if num_left else "none of"
+    return f"{left} {counted(num_read, 'row')} of the validation split" + (f" ({why})" if why else "")
+
+
+def _side_key(rows: Sequence[CanonicalRow]) -> Callable[[CanonicalRow], str]:
+    """What decides the side of a row: its group, its passage, or its first user turn.
+
+    So conversations that are cut at several turns, or continue one beginning, stay together. Those with a first turn
+    of many rows, such as a greeting or an instruction, do not: then the whole question decides.
+    """
+    counts = Counter(map(_opening, rows))
+    most = max(_FEW_ROWS, _MOST_ALIKE * len(rows))
+
+    def key(row: CanonicalRow) -> str:
+        opening = _opening(row)
+        return row.group or row.passage or (opening if counts[opening] <= most else row.question.split_key)
+
+    return key
+
+
+def _opening(row: CanonicalRow) -> str:
+    """The first user turn of a row's conversation."""
+    if not row.question.rest:
+        return row.question.text
+    return next((str(turn.get("content")) for turn in row.conversation if turn["role"] == "user"), row.input)
 
 
 def cut_validation(rows: Sequence[CanonicalRow], *, validation_size: float, on_note: OnNote) -> list[CanonicalRow]:

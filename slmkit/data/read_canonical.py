@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import json
 import re
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from slmkit.data.canonical_row import CanonicalRow, DroppedRow, RowFault
+from slmkit.data.cell import as_text, is_empty
 from slmkit.data.chat_messages import CHAT_COLUMNS, ignored_marks
 from slmkit.data.convert import convert, parts_of
+from slmkit.data.documents import is_passage_id
 from slmkit.data.find_shape import find_shape
 from slmkit.data.gap_fill import gap_fill
 from slmkit.data.reading.find_files import OnNote
@@ -22,10 +25,13 @@ from slmkit.data.reading.read import Row, read_rows
 from slmkit.data.reading.split_rows import Use, read_split
 from slmkit.data.shape import Shape, unused_columns
 from slmkit.errors import SlmkitError, counted, listed
+from slmkit.text.words import count_words
 from slmkit.types import AnswersAre, ColumnNames
 
 _HEAD_ROWS = 1000  # only these decide the shape, so that a long file and its head have the same one
 
+_FEW_WORDS = 10  # of an answer that is copied from a passage; nine in ten of SQuAD's have at most 6
+_NOT_QUESTIONS = ("text", "messages", "sharegpt", "prompt_completion", "alpaca", "calls", "turns")
 _WITH_ZERO = re.compile(r"-?\d+\.0")
 
 TaskKind = Literal["classification", "generation", "extraction"]
@@ -57,6 +63,18 @@ class CanonicalData:
         return sorted({row.target for row in self.rows}) if self.kind == "classification" else []
 
     @property
+    def is_extractive(self) -> bool:
+        """Whether these are questions about passages with short answers, most of which are words of the passage."""
+        if self.kind != "generation" or self.is_synthetic or self.shape.kind in _NOT_QUESTIONS:
+            return False
+        about = [row for row in self.rows[:_HEAD_ROWS] if row.passage or is_passage_id(row.group)]
+        found = sum(
+            count_words(row.target) <= _FEW_WORDS and row.target.lower() in (row.passage or row.input).lower()
+            for row in about
+        )
+        return bool(about) and found > len(about) / 2
+
+    @property
     def instruction(self) -> str:
         """The system message that states the task, for rows that do not state it themselves."""
         if self.is_synthetic:
@@ -65,6 +83,8 @@ class CanonicalData:
             return "Answer with the letter of the right option."
         if any(row.tools for row in self.rows[:_HEAD_ROWS]):
             return ""  # the chat template says how to call them
+        if self.is_extractive:
+            return "Answer the question in a few words."
         return {
             "classification": "Answer with the one label that fits the text.",
             "extraction": "Answer with the JSON record of the text.",
@@ -103,12 +123,8 @@ def read_canonical(
         answers_are=answers_are,
         needs_answers=text_as == "questions",
     )
-    if group_column and not any(group_column in row.values for row in head):
-        raise SlmkitError(
-            f"group_column={group_column!r} is not a column. Columns: {', '.join(head[0].values)}",
-            where=head[0].where,
-            fix="set group_column= to one of these",
-        )
+    if group_column:
+        check_group_column(group_column, head)
     unused = [column for column in unused_columns(head, shape) if column != group_column]
     said = [str(shape), *shape.notes, *([f"not used: {listed(unused)}"] if unused else [])]
     note(f"{path.name}: {'; '.join(said)}")
@@ -117,17 +133,20 @@ def read_canonical(
     dropped: list[DroppedRow] = []
     for row in rows:
         counts.add(row)
-        group = str(row.values.get(group_column) or "") if group_column else ""
+        value = row.values.get(group_column) if group_column else None
+        group = "" if is_empty(value) else as_text(value)
         converted: list[CanonicalRow] = []
         try:
             parts = parts_of(row, shape, gaps=counts.gaps)
         except RowFault as fault:
             parts = []
+            counts.add_unusable(row, shape)
             dropped.append(DroppedRow(str(fault), str(row.file), row.line, _excerpt(row)))
         for part in parts:
             try:
                 converted += convert(part, shape)
             except RowFault as fault:
+                counts.add_unusable(part, shape)
                 dropped.append(DroppedRow(str(fault), str(row.file), row.line, _excerpt(part)))
         found += [replace(one, group=group) for one in converted] if group else converted
         if on_row:
@@ -155,10 +174,13 @@ def read_shape(
     label_column: ColumnNames | None = None,
     passage_column: ColumnNames | None = None,
     answers_are: AnswersAre | None = None,
+    group_column: str | None = None,
     encoding: str = "auto",
 ) -> Shape:
     """The shape that read_canonical would find, from the first rows only."""
     head, _ = _peek(read_rows(path, encoding=encoding))
+    if group_column:
+        check_group_column(group_column, head)
     return find_shape(
         head,
         text_column=text_column,
@@ -166,6 +188,18 @@ def read_shape(
         passage_column=passage_column,
         answers_are=answers_are,
     )
+
+
+def check_group_column(name: str, rows: Sequence[Row]) -> None:
+    """Raises SlmkitError if none of the rows has the column."""
+    if not any(name in row.values for row in rows):
+        columns = dict.fromkeys(column for row in rows for column in row.values)
+        near = difflib.get_close_matches(name, columns, n=1)
+        raise SlmkitError(
+            f"group_column={name!r} is not a column. Columns: {listed(columns)}",
+            where=rows[0].where,
+            fix=f"did you mean group_column={near[0]}?" if near else "set group_column= to one of these",
+        )
 
 
 @dataclass
@@ -179,6 +213,9 @@ class _Counts:
     marked: int = 0  # turns marked to carry loss that are not the assistant's
     marked_in: str = ""  # the first row with one
     gaps: Counter[str] = field(default_factory=Counter)  # empty columns of texts that are made of several
+    others: Counter[tuple[str, ...]] = field(default_factory=Counter)  # filled columns of rows with none that is read
+    other_in: str = ""  # the first of these rows
+    read: tuple[str, ...] = ()  # the columns that are read
 
     def add(self, row: Row) -> None:
         self.rows += 1
@@ -189,7 +226,21 @@ class _Counts:
         if any(row.values.get(column) for column in self.nameless):
             self.overflowing.append(row.where)
 
+    def add_unusable(self, row: Row, shape: Shape) -> None:
+        filled = tuple(column for column, value in row.values.items() if not is_empty(value) and value not in ([], {}))
+        self.read = tuple(dict.fromkeys(shape.columns.values()))
+        if filled and self.read and not {*filled} & {*self.read}:
+            self.others[filled] += 1
+            self.other_in = self.other_in or row.where
+
     def report(self, note: OnNote, name: str) -> None:
+        if self.others:
+            [(columns, _)] = self.others.most_common(1)
+            num = self.others.total()
+            note(
+                f"{counted(num, 'row')} with other columns (first: {self.other_in}): {listed(columns)} instead of"
+                f" {listed(self.read)}. They are not used: give all rows the same columns, or put them into two files"
+            )
         if self.gaps:
             said = ", ".join(f"{column} in {count:,}" for column, count in self.gaps.most_common())
             note(f"rows with an empty column beside filled ones, which is left out: {said}")

@@ -9,8 +9,10 @@ from typing import Any
 from slmkit.data.canonical_row import CanonicalRow, DroppedRow
 from slmkit.data.cleaning.clean_rows import GOLD_REASONS
 from slmkit.data.cleaning.steps import CleanedRows
+from slmkit.data.together import OF_GOLD_GROUP, OF_GOLD_PASSAGE
 
 _DUPLICATES = ("duplicate", "near duplicate")
+_LOST = (*GOLD_REASONS.values(), OF_GOLD_PASSAGE, OF_GOLD_GROUP, *_DUPLICATES)
 
 
 def row_flow(
@@ -51,9 +53,9 @@ def counted_reasons(dropped: Sequence[DroppedRow]) -> str:
 
 
 def lost_rows(unusable: Sequence[DroppedRow], cleaned: Sequence[DroppedRow]) -> dict[str, int]:
-    """The number of rows that could not be used, are in a gold set or are duplicates, by reason.
+    """The number of rows that could not be used, are in a gold set or its groups, or are duplicates.
 
     Rows that a filter, a limit or an overflow removed are not counted: the user asked for that.
     """
-    reasons = Counter(row.reason for row in cleaned if row.reason in (*GOLD_REASONS.values(), *_DUPLICATES))
+    reasons = Counter(row.reason for row in cleaned if row.reason in _LOST)
     return dict(Counter(row.reason for row in unusable) + reasons)

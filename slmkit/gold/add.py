@@ -17,7 +17,8 @@ from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.read_canonical import read_canonical
 from slmkit.errors import RefusedError, SlmkitError
 from slmkit.files import to_yaml, write_folder_atomically
-from slmkit.gold.freeze import examples_of, in_order
+from slmkit.gold.choose import apart_ids, groups_of, in_order
+from slmkit.gold.freeze import examples_of
 from slmkit.gold.frozen_from import Reading, frozen_columns
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
 from slmkit.text.identity import Conversation, Question, alike_keys, leak_key, leak_questions, questions_of
@@ -82,7 +83,8 @@ def add_to_gold(
         counts = Counter(reason for reason, _ in left_out)
         why = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
         raise RefusedError(f"no new example: {why}", where=str(file), fix="add rows that are not in the set yet")
-    _refreeze(gold, added, file)
+    groups = groups_of([found], is_given=False)
+    _refreeze(gold, added, file, apart=apart_ids(added, groups))
     return Added(read_gold(folder), added, left_out)
 
 
@@ -96,7 +98,7 @@ def _leaks(
     return {leak.row: leak.gold for leak in find_leaks(questions(rows), questions(others), answers=answers)}
 
 
-def _refreeze(gold: Gold, added: Sequence[Example], file: Path) -> None:
+def _refreeze(gold: Gold, added: Sequence[Example], file: Path, *, apart: Sequence[str]) -> None:
     """Replaces the folder by one with the added examples, in one move."""
     examples = in_order([*gold.examples, *added])
     text = as_lines(examples)
@@ -105,6 +107,7 @@ def _refreeze(gold: Gold, added: Sequence[Example], file: Path) -> None:
         **gold.card,
         "count": len(examples),
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        **({"apart": sorted({*gold.card["apart"], *apart})} if "apart" in gold.card else {}),
         "history": [*gold.card.get("history", []), before],
     }
     write_folder_atomically(gold.folder, {"examples.jsonl": text, "card.yaml": to_yaml(card)}, replace=True)

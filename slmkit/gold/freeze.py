@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import itertools
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -20,12 +18,22 @@ from slmkit.data.own_validation import read_own_validation
 from slmkit.data.read_canonical import CanonicalData, read_canonical
 from slmkit.data.reading.find_files import OnNote, data_files
 from slmkit.data.reading.split_rows import evaluation_files
-from slmkit.data.split import hash_share
 from slmkit.errors import FailedError, RefusedError, SlmkitError, counted
 from slmkit.files import sha256_of, to_yaml, write_folder_atomically
+from slmkit.gold.choose import (
+    Groups,
+    apart_ids,
+    choose,
+    groups_of,
+    in_order,
+    smallest_group,
+    without_other_passages,
+)
+from slmkit.gold.freezing_notes import freezing_notes
 from slmkit.gold.frozen_from import Reading, as_card, read_frozen, relative_names, sources_of
 from slmkit.gold.gold_set import Gold, as_lines, read_gold
-from slmkit.text.identity import alike_key, question_of
+from slmkit.gold.read_questions import read_questions
+from slmkit.text.identity import alike_key
 from slmkit.text.leakage import conversation_leaks
 from slmkit.types import Example, Task
 
@@ -89,8 +97,8 @@ def freeze_once(
     `gold`, it is the test or validation file of a data folder; otherwise `size` rows of the data, at most a fifth. Up
     to size / 2 other rows, at most a tenth, become the dev set; if the data has a validation split beside its test
     split, at most half of that. Rows are chosen by the hash of their text.
-    Raises: SlmkitError if `folder` was frozen from other files; RefusedError, unless allow_loss, if more than half of
-    the rows of a file are unusable, or more than nine in ten are lost.
+    Raises: SlmkitError if `folder` was frozen from other files; RefusedError, unless allow_loss, if half of the
+    rows of a file or more are unusable, or more than nine in ten are lost.
     """
     note = on_note or (lambda text: None)
     if gold is not None and (gold / "card.yaml").is_file():
@@ -100,53 +108,68 @@ def freeze_once(
     if folder.exists():
         return read_frozen(folder, data=data, gold=gold, columns=columns, on_note=note)
     rows = read_canonical(data, on_note=note, **columns)
-    if rows.rows and "messages" not in rows.rows[0].values:
+    is_asked = bool(rows.rows) and "messages" in rows.rows[0].values
+    if not is_asked and not held_out:
         raise SlmkitError(
             f"{rows.shape}: these rows are not questions with one correct answer",
             where=rows.rows[0].where,
             fix="set gold=FILE to a file with inputs and answers",
         )
-    parts = [read_canonical(path, use="evaluation", on_note=note, **columns) for path in held_out]
-    candidates, left_out = examples_of([row for part in parts for row in part.rows] if parts else rows.rows, rows.kind)
+    is_text = rows.shape.kind == "text"
+    parts = [
+        read_questions(path, data, is_given=gold is not None, is_text=is_text, on_note=note, **columns)
+        for path in held_out
+    ]
+    asked = rows if is_asked else parts[0]  # preference pairs do not say what is asked, the given questions do
+    usable = [row for read in parts or [rows] for row in read.rows]
+    candidates, left_out = examples_of(usable, asked.kind)
     removed = {"duplicate": 0, "ambiguous": 0, **Counter(reason for reason, _ in left_out)}
     for read in () if allow_loss else (rows, *parts):
         refuse_if_most_are_unusable(len(read.rows) + len(read.dropped), read.dropped)
     if not allow_loss:
-        num_rows = sum(len(read.rows) for read in parts or [rows])
-        refuse_if_most_are_lost(num_rows, removed, where=str(sources[0]))
-    examples = candidates if parts else _stratified(candidates, min(size, len(candidates) // 5))
+        refuse_if_most_are_lost(len(usable), removed, where=str(sources[0]))
+    own = read_own_validation(data, rows.shape, is_gold_given=gold is not None, on_note=note, **columns)
+    by_column = bool(columns.get("group_column"))
+    groups = groups_of([*parts, rows, *([own] if own else [])], is_given=by_column)
+    if parts and not by_column:
+        groups = Groups()  # who chose the questions decided what they share with the training rows
+    most = min(size, len(candidates) // 5)
+    examples = candidates if parts else choose(candidates, most, groups) or smallest_group(candidates, most, groups)
     if parts and not examples:
         lost = ", ".join(f"{count:,} {reason}" for reason, count in removed.items() if count)
         fix = "correct its rows, or set gold=FILE to a file with questions and answers"
         raise SlmkitError(f"no usable question for evaluation: {lost}", where=str(sources[0]), fix=fix)
     if not parts and (len(rows.rows) < _FEWEST_ROWS or not examples):
-        raise SlmkitError(
-            f"{counted(len(rows.rows), 'usable row')}: too few to hold some out",
-            where=str(data),
-            fix=f"provide at least {_FEWEST_ROWS} rows, or set gold=FILE to a file with questions and answers",
-        )
-    own = read_own_validation(data, rows.shape, is_gold_given=gold is not None, on_note=note, **columns)
-    dev = _dev_examples(own or rows, examples, size // 2, most=0.5 if own else 0.1)
-    labels = sorted({*rows.labels, *(e.target for e in examples)}) if rows.kind == "classification" else []
+        raise _too_few(rows, candidates, data)
+    dev = _dev_examples(own, examples, size // 2, groups, most=0.5) if own else []
+    own = own if dev else None
+    if is_asked and not own:
+        dev = _dev_examples(rows, examples, size // 2, groups, most=0.1)
+    apart = apart_ids([*examples, *dev], groups)
+    if apart and not parts:
+        examples, dev = without_other_passages(examples, apart), without_other_passages(dev, apart)
+    labels = sorted({*asked.labels, *(e.target for e in examples)}) if asked.kind == "classification" else []
     frozen = freeze_gold(
         folder,
         examples=examples,
         dev=dev,
-        task=Task(folder.name, rows.kind, rows.instruction, tuple(labels)),
+        task=Task(folder.name, asked.kind, asked.instruction, tuple(labels)),
         source=relative_names(sources, folder),
-        rules=_rules(len(examples), len(candidates), bool(held_out), rows.is_synthetic),
+        rules=_rules(len(examples), len(candidates), bool(held_out), rows.is_synthetic, groups),
         extra={
             **({"data": relative_names(data_files(data), folder)} if gold is not None else {}),
             "source_sha256": sha256_of(sources),
             **({"columns": given} if (given := as_card(columns)) else {}),
             "read_as": str((parts[0] if parts else rows).shape),
+            **({"metric": "exact_match"} if asked.is_extractive else {}),
+            **({"apart": apart} if apart else {}),
             "removed": removed,
             "synthetic": rows.is_synthetic,
         },
     )
     if own:
         note(f"the validation split gave {counted(len(dev), 'question')} for development; prepare uses its other rows")
-    for text in _freezing_notes(frozen, rows, parts, removed):
+    for text in freezing_notes(frozen, rows, parts, removed, groups):
         note(text)
     return frozen
 
@@ -195,89 +218,40 @@ def example_of(row: CanonicalRow) -> Example:
     )
 
 
-def in_order(examples: Iterable[Example]) -> list[Example]:
-    """The examples ordered by the hash of their questions, so that the first n are a random sample."""
-    return sorted(examples, key=lambda example: hash_share(question_of(example).split_key, salt="gold"))
+def _dev_examples(
+    rows: CanonicalData, examples: Sequence[Example], size: int, groups: Groups, *, most: float
+) -> list[Example]:
+    """At most `size` other rows, at most a share `most`, without near duplicates of the gold examples.
 
-
-def _stratified(candidates: Sequence[Example], size: int) -> list[Example]:
-    """`size` candidates, the first by hash, with the labels of a classification as frequent as in all of them.
-
-    Free answers rarely repeat, so they are taken in order.
+    If groups are to stay together, whole groups without a gold example.
     """
-    by_target: dict[str, list[Example]] = {}
-    for example in candidates:
-        by_target.setdefault(example.target, []).append(example)
-    if len(by_target) > size or size == len(candidates):
-        return list(candidates[:size])
-    share = size / max(1, len(candidates))
-    counts = {target: max(1, math.floor(len(same) * share)) for target, same in by_target.items()}
-    rests = sorted(by_target, key=lambda target: counts[target] - len(by_target[target]) * share)
-    for target in itertools.cycle(rests):  # the label that lacks most comes first
-        missing = size - sum(counts.values())
-        if not missing:
-            break
-        if missing > 0 and counts[target] < len(by_target[target]):
-            counts[target] += 1
-        elif missing < 0 and counts[target] > 1:
-            counts[target] -= 1
-    return in_order(example for target, same in by_target.items() for example in same[: counts[target]])
-
-
-def _dev_examples(rows: CanonicalData, examples: Sequence[Example], size: int, *, most: float) -> list[Example]:
-    """At most `size` other rows, at most a share `most`, without near duplicates of the gold examples."""
-    known = {example.id for example in examples}
-    others = [example for example in examples_of(rows.rows, rows.kind)[0] if example.id not in known]
+    known, taken = {example.id for example in examples}, set(apart_ids(examples, groups))
+    others = [
+        example
+        for example in examples_of(rows.rows, rows.kind)[0]
+        if example.id not in known and groups.of.get(example.id) not in taken
+    ]
     size = min(size, int(len(others) * most))
-    candidates = others[: 2 * size]
+    candidates = choose(others, size, groups) if groups.are_whole else others[: max(2 * size, _FEWEST_ROWS)]
     leaks = {leak.row for leak in conversation_leaks(candidates, examples)}
     return [example for i, example in enumerate(candidates) if i not in leaks][:size]
 
 
-def _freezing_notes(
-    gold: Gold, rows: CanonicalData, parts: Sequence[CanonicalData], removed: Mapping[str, int]
-) -> list[str]:
-    """What the user should know about a set that was just frozen."""
-    notes = []
-    labels = gold.task.labels
-    if unseen := sorted(set(labels) - set(rows.labels)):
-        notes.append(f"{len(unseen)} gold labels do not occur in the training data: {', '.join(unseen[:5])}")
-    if rows.kind == "classification" and len(labels) < 2:
-        notes.append(
-            f"every example has the label {labels[0]!r}: any constant answer scores 1.0, so systems cannot be compared"
-        )
-    unusable = Counter(row.reason for row in (*rows.dropped, *(row for part in parts for row in part.dropped)))
-    if unusable:
-        notes.append("unusable rows: " + ", ".join(f"{count:,} {reason}" for reason, count in unusable.items()))
-    notes += _answer_notes([row for part in parts for row in part.rows] if parts else rows.rows, gold)
-    counts = ", ".join(f"{count:,} {reason}" for reason, count in removed.items() if count)
-    notes.append(
-        f"froze {len(gold.examples):,} gold examples in {gold.folder}"
-        + (f" and {len(gold.dev):,} for development" if gold.dev else "")
-        + (f"; removed {counts}" if counts else "")
-    )
-    return notes
+def _too_few(rows: CanonicalData, candidates: Sequence[Example], data: Path) -> SlmkitError:
+    """The error for data of which no part is large enough to hold out."""
+    what = f"{counted(len(rows.rows), 'usable row')}: too few to hold some out"
+    fix = f"provide at least {_FEWEST_ROWS} rows, or set gold=FILE to a file with questions and answers"
+    if len(rows.rows) >= _FEWEST_ROWS:
+        different = counted(len(candidates), "different question")
+        what = f"{len(rows.rows):,} usable rows ask only {different}: too few to hold some out"
+        fix = "provide rows that ask more questions, or set gold=FILE to a file with questions and answers"
+    return SlmkitError(what, where=str(data), fix=fix)
 
 
-def _answer_notes(rows: Sequence[CanonicalRow], gold: Gold) -> list[str]:
-    """Gold questions that several rows answer differently: each answer counts as right, which may be a mistake."""
-    answers: dict[str, dict[str, None]] = {example.id: {} for example in gold.examples}
-    for row in rows:
-        if row.question.key in answers:
-            answers[row.question.key][row.target] = None
-    several = [(id, list(found)) for id, found in answers.items() if len(found) > 1]
-    if not several:
-        return []
-    id, found = several[0]
-    asked = next(example.input for example in gold.examples if example.id == id)
-    return [
-        f"{counted(len(several), 'question')} with different answers in several rows: each of them counts as right. "
-        f"First: {asked[:60]!r} -> {', '.join(repr(answer[:30]) for answer in found[:3])}"
-    ]
-
-
-def _rules(num_examples: int, num_candidates: int, is_given: bool, is_synthetic: bool) -> str:
+def _rules(num_examples: int, num_candidates: int, is_given: bool, is_synthetic: bool, groups: Groups) -> str:
     how = "all usable rows of the source" if is_given else f"{num_examples} of {num_candidates} rows, by content hash"
+    if groups.are_whole and not is_given:
+        how += f" of whole {groups.noun}s"
     return f"{how}; synthetic gap-fill questions generated from documents" if is_synthetic else how
 
 

@@ -17,7 +17,7 @@ from slmkit.gold.gold_set import Gold, read_gold
 from slmkit.recipe.yaml_lines import write_value
 from slmkit.types import AnswersAre, ColumnNames
 
-COLUMNS = ("text_column", "label_column", "passage_column", "answers_are")
+COLUMNS = ("text_column", "label_column", "passage_column", "answers_are", "group_column")
 _AUTO: tuple[object, ...] = (None, "auto")
 
 
@@ -28,6 +28,7 @@ class Reading(TypedDict, total=False):
     label_column: ColumnNames | None
     passage_column: ColumnNames | None
     answers_are: AnswersAre | None
+    group_column: str | None
     encoding: str
 
 
@@ -112,7 +113,7 @@ def read_frozen(
         frozen = read_gold(folder)
     except SlmkitError as error:
         raise type(error)(error.what, where=error.where, fix=f"{error.fix}; or freeze another set: {freeze}") from None
-    if not was_frozen_from(frozen, sources):
+    if not was_frozen_from(frozen, sources) and not (gold is None and was_frozen_from(frozen, data_files(data))):
         files = [(folder.parent / name).resolve() for name in str(frozen.card.get("source")).split(", ")]
         known = f"gold/{folder.name} was frozen from {', '.join(map(shown, files))}"
         what = f"{known}. Does {data} belong to this gold set?"
@@ -132,6 +133,14 @@ def read_frozen(
                 where=card,
                 fix=f"omit {' and '.join(given)} to use the frozen set, or freeze another: {freeze}",
             )
+    asked_by, frozen_by = columns.get("group_column"), (frozen.card.get("columns") or {}).get("group_column")
+    if asked_by and asked_by != frozen_by:
+        chosen = f"by groups of {frozen_by!r}" if frozen_by else "row by row"
+        raise SlmkitError(
+            f"this gold set was chosen {chosen}, so groups of {asked_by!r} are in it and in the training rows",
+            where=card,
+            fix=f"freeze another: {freeze}",
+        )
     is_same = "source_sha256" not in frozen.card or sha256_of(sources) == frozen.card["source_sha256"]
     is_changed = not is_same and relative_names(sources, folder) == frozen.card.get("source")
     changed = ". The data has changed since, but the gold set has not" if is_changed else ""

@@ -33,6 +33,17 @@ class Gold:
     sha256: str
     card: Mapping[str, Any]
 
+    @property
+    def apart(self) -> frozenset[str]:
+        """The groups and passages of its questions that no training row may have (slmkit/data/together.py).
+
+        None if the questions were given: who chose them decided what they share with the training rows.
+        """
+        if "apart" not in self.card:
+            return frozenset()
+        relevant = (id for example in (*self.examples, *self.dev) for id in example.relevant)
+        return frozenset([*self.card["apart"], *relevant])
+
 
 def read_gold(folder: Path) -> Gold:
     """The gold set in a folder. Raises: RefusedError if examples.jsonl was changed after freezing."""

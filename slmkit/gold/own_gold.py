@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from slmkit.gold.gold_set import Gold
 
 # Keys of `prepare` by which the gold set is read too.
-READING_KEYS = (*(field.name for field in fields(Columns)), "encoding", "allow_loss")
+READING_KEYS = (*(field.name for field in fields(Columns)), "group_column", "encoding", "allow_loss")
 DECIDE_GOLD = ("data", *READING_KEYS)  # keys that need no recipe to accept them then
 _LOOP = ("loop/prepare", "loop/train", "loop/eval", "loop/compare")
 _GENERIC_NAMES = ("train", "data", "dataset", "all", "examples", "rows")  # of files: the folder's name is added
@@ -25,10 +25,11 @@ _GENERIC_NAMES = ("train", "data", "dataset", "all", "examples", "rows")  # of f
 
 @dataclass(frozen=True, kw_only=True)
 class FreezeKeys(Columns):
-    """What decides a gold set: the data, questions in a file of their own, and how the files are read."""
+    """What decides a gold set: the data, questions in a file of their own, how they are read, what stays together."""
 
     data: str
     gold: str | None = None
+    group_column: str | None = None
     encoding: str | None = None
     allow_loss: bool = False
 
@@ -87,10 +88,16 @@ def freeze_file(path: Path, gold: Path | None, folder: Path, values: dict[str, A
 
 
 def with_gold_folders(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with names of frozen sets as paths: gold=tickets is gold=gold/tickets; more_gold lists several."""
+    """The values with names of frozen sets as paths: gold=tickets is gold=gold/tickets; more_gold lists several.
+
+    The name may also be that of the folder of the data.
+    """
 
     def folder_of(name: Any) -> Any:
-        is_name = isinstance(name, str | int) and not as_path(str(name)).exists()
+        if not isinstance(name, str | int):
+            return name
+        path = as_path(str(name))
+        is_name = not path.exists() or (path.is_dir() and not (path / "card.yaml").is_file())
         return f"gold/{name}" if is_name and str(name) in lookup.gold_folders() else name
 
     found = {key: folder_of(values[key]) for key in ("gold",) if key in values}

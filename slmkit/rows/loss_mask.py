@@ -95,10 +95,16 @@ def _chat(row: Any, where: str) -> Chat:
         messages, tools = clean_chat(row)
     except RowFault as fault:
         found = f"keys {', '.join(row)}" if isinstance(row, dict) else type(row).__name__
+        fix = "run the prepare stage on this file first: it reads the usual formats"
+        if isinstance(row, dict) and "prompt" in row and ("chosen" in row or "label" in row):
+            method = "dpo" if "chosen" in row else "kto"
+            fix = (
+                f"train on such rows by their method, with the file of the data: slmkit run methods/{method} data=FILE"
+            )
         raise SlmkitError(
             f"a chat needs `messages`, each with a role and a content: {fault}; found {found}",
             where=where,
-            fix="run the prepare stage on this file first: it reads the usual formats",
+            fix=fix,
         ) from None
     return Chat(id=str(row.get("id", where)), where=where, messages=messages, tools=tools)
 

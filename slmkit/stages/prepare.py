@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -30,10 +30,11 @@ from slmkit.data.prepare_report import (
     report_rows,
     write_card,
 )
-from slmkit.data.read_canonical import CanonicalData, read_canonical
+from slmkit.data.read_canonical import CanonicalData, check_group_column, read_canonical
 from slmkit.data.reading.read import Row, read_rows
 from slmkit.data.reading.split_rows import evaluation_files
 from slmkit.data.row_counts import counted_reasons, lost_rows
+from slmkit.data.together import drop_together
 from slmkit.errors import SlmkitError
 from slmkit.gold.frozen_from import COLUMNS, frozen_columns, was_frozen_from
 from slmkit.gold.gold_set import read_gold
@@ -94,8 +95,8 @@ def prepare(
     Then rows with the same `group_column` value, or about the same passage, stay on the same side. `steps` run
     in the given order; the default is duplicates, near_duplicates. `leaks` decides which rows are dropped because they
     are in the gold set: near duplicates too (near), exact matches only (exact), or none, to demonstrate a leak (keep).
-    `more_gold` names gold sets of other data whose questions are dropped too. The run is refused if more than half of
-    the rows are unusable, or more than nine in ten are unusable, repeated or in the gold set; `allow_loss` accepts it.
+    `more_gold` names gold sets of other data whose questions are dropped too. The run is refused if half of the rows
+    or more are unusable, or more than nine in ten are unusable, repeated or in the gold set; `allow_loss` accepts it.
     `instruction` is the system message; the default is that of the gold card. `text_as` decides what plain text
     becomes: gap-fill questions, or text to continue.
 
@@ -111,11 +112,12 @@ def prepare(
         "label_column": label_column,
         "passage_column": passage_column,
         "answers_are": answers_are,
+        "group_column": group_column,
         "encoding": encoding,
     }
     if frozen:
         columns = frozen_columns(frozen, data, columns, on_note=run.note)
-    reading = {**columns, "group_column": group_column, "text_as": text_as}
+    reading = {**columns, "text_as": text_as}
     with run.progress("read", unit="rows") as bar:
         found = read_canonical(
             data,
@@ -130,11 +132,12 @@ def prepare(
     if instruction is None:
         instruction = frozen.task.instruction if frozen else found.instruction
     filters.check(active, kind=found.kind)
-    known = [frozen, *map(read_gold, more_gold or ())]
+    known = [one for one in (frozen, *map(read_gold, more_gold or ())) if one]
     done = _clean(
         run,
         found,
-        [example for one in known if one for example in (*one.examples, *one.dev)],
+        [example for one in known for example in (*one.examples, *one.dev)],
+        apart={id for one in known for id in one.apart},
         data=data,
         steps=active,
         filters=filters,
@@ -155,7 +158,9 @@ def prepare(
         )
         _report_fit(run, fit)
         done = CleanedRows(fit.done.rows, [*done.dropped, *fit.done.dropped], [*done.changed, *fit.done.changed])
-    train, validation = into_sides(done.rows, read=found.rows, validation_size=validation_size, on_note=run.note)
+    train, validation = into_sides(
+        done.rows, read=found.rows, dropped=done.dropped, validation_size=validation_size, on_note=run.note
+    )
     rewrite = text_change(active, filters)
     if documents := documents or own_documents(data):
         passages = read_passages(
@@ -222,6 +227,8 @@ def check(
             elif time.monotonic() > until:
                 break
         needs_answers = text_as == "questions"
+        if group := columns.pop("group_column"):
+            check_group_column(group, head)
         find_shape(head, **columns, needs_answers=needs_answers)
 
 
@@ -230,6 +237,7 @@ def _clean(
     found: CanonicalData,
     gold: Sequence[Example],
     *,
+    apart: Set[str],
     data: Path,
     steps: Sequence[Step],
     filters: Filters,
@@ -241,9 +249,11 @@ def _clean(
     num_rows = len(found.rows) + len(found.dropped)
     if not allow_loss:
         refuse_if_most_are_unusable(num_rows, found.dropped)
-    with run.progress("compare with the gold set and with each other", total=2 * len(found.rows), unit="rows") as bar:
+    asked = {example.id for example in gold}
+    near = drop_together(found.rows, set() if leaks == "keep" else apart, asked=asked)
+    with run.progress("compare with the gold set and with each other", total=2 * len(near.rows), unit="rows") as bar:
         done = clean_rows(
-            found.rows,
+            near.rows,
             steps=steps,
             keep_targets=found.kind == "classification",
             filters=filters,
@@ -254,6 +264,7 @@ def _clean(
             on_note=run.note,
         )
     done = without_validation_questions(done)
+    done = replace(done, dropped=[*near.dropped, *done.dropped])
     dropped = [*found.dropped, *done.dropped]
     if all(row.is_validation for row in done.rows):
         raise SlmkitError(

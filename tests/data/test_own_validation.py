@@ -34,7 +34,7 @@ def one_file(path, *splits):
 
 
 def prepared(tmp_path, data, **options):
-    run = Run(tmp_path / "run")
+    run = Run(tmp_path / f"run{len(list(tmp_path.glob('run*')))}")
     prepare(run, data=data, **options)
     tables = {name: read_jsonl(run.path(f"{name}.jsonl")) for name in ("train", "validation", "dropped")}
     tables["notes"] = [row["text"] for row in read_jsonl(run.path("notes.jsonl"))]
@@ -56,7 +56,7 @@ def test_the_validation_split_is_used_and_said(tmp_path, is_folder):
     assert len(dev) == 6
     assert "the validation split gave 6 questions for development; prepare uses its other rows" in notes
     tables = prepared(tmp_path, data, gold=gold.folder)
-    assert "the validation rows are the 12 rows of the validation split" in tables["notes"]
+    assert "validation rows: 6 of 12 rows of the validation split (6 in the gold set)" in tables["notes"]
     assert asked(tables["train"]) == {row["text"] for row in rows_of("train")}
     assert asked(tables["validation"]) == {row["text"] for row in rows_of("validation")} - dev
 
@@ -92,7 +92,7 @@ def test_without_validation_rows_wanted_the_split_is_not_read(tmp_path):
     ("content", "why"),
     [
         ("question,answer\na,b\n", "'text'"),
-        ("text,label\na,\n", "no answer column"),
+        ("text,label\na,\n", "empty in every row"),
         ("prompt,completion\na long text,another\n", "unlike the training rows"),
     ],
 )
@@ -142,3 +142,19 @@ def test_a_group_that_holds_all_rows_leaves_none_for_validation_which_is_said(tm
     tables = prepared(tmp_path, tmp_path / "a.csv", group_column="author")
     assert len(tables["train"]) == 12
     assert any(note.startswith("no validation rows: all rows belong to one group") for note in tables["notes"])
+
+
+def test_conversations_cut_at_several_turns_stay_on_one_side(tmp_path):
+    def turns(*texts):
+        return [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
+
+    words = ["pear", "plum", "fig", "lime", "kiwi", "date"]
+    chats = [(f"may I plant {w} in {m}", "yes", f"and when is {w} of {m} ripe", m) for w in words for m in words]
+    rows = [{"messages": turns(*chat[:n])} for chat in chats for n in (2, 4)]
+    data = tmp_path / "a.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tables = prepared(tmp_path, data, steps=[], validation_size=0.3)
+    firsts = [{row["messages"][0]["content"] for row in tables[side]} for side in ("train", "validation")]
+    assert not firsts[0] & firsts[1] and firsts[1]
+    data.write_text("".join(json.dumps({"messages": turns("hello", "hi", *chat[2:])}) + "\n" for chat in chats))
+    assert prepared(tmp_path, data, steps=[], validation_size=0.3)["validation"]  # though all begin alike

@@ -149,8 +149,11 @@ def test_squad_questions_keep_their_passage_and_other_answers():
     )
 
 
-def test_the_passage_column_is_put_before_the_question():
-    assert one({"context": "Built in 1889.", "question": "When?", "answer": "1889"}).input == "Built in 1889.\n\nWhen?"
+def test_the_passage_of_a_question_is_a_document_and_the_context_of_an_instruction_is_input():
+    found = one({"context": "Built in 1889.", "question": "When?", "answer": "1889"})
+    assert (found.input, found.passage) == ("When?", "Built in 1889.")
+    found = one({"context": "Built in 1889.", "instruction": "Shorten this.", "response": "1889"})
+    assert (found.input, found.passage) == ("Built in 1889.\n\nShorten this.", "")
 
 
 def test_sharegpt_function_calls_become_tool_calls():

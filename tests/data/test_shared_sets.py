@@ -18,7 +18,7 @@ READ = {
         "passages in 'context', questions in 'question', answers in 'ideal'", 50, 50, "SUBJECT: Your card", "$2099.00",
     ),
     "bipia/table_test.jsonl": (
-        "passages in 'context', questions in 'question', answers in 'ideal'", 100, 100, "| School Name", "10",
+        "inputs in 'question', answers in 'ideal', passages in 'context'", 100, 100, "how many schools", "10",
     ),
     "bipia/email_train.jsonl text_column='{question}' label_column=ideal passage_column=context": (
         "inputs in '{question}', answers in 'ideal', passages in 'context'", 50, 50, "Q: Find the $", "$2099.00",

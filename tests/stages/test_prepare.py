@@ -143,7 +143,7 @@ def test_near_duplicates_of_gold_and_of_other_rows_are_dropped_with_their_reason
     gold = freeze_once(data, gold=tmp_path / "gold.csv", folder=tmp_path / "gold" / "mine")
     twin = "i would like to know when the shop around the corner opens {}"
     lines = [asked.replace("week", "month"), f"Dear all {asked} please", twin.format("today"), twin.format("tomorrow")]
-    data.write_text(data.read_text() + "".join(f"{line},label_1\n" for line in lines))
+    data.write_text(data.read_text() + "".join(f"{line},a\n" for line in lines))
     _, files = run_prepare(tmp_path, data=data, gold=gold.folder)
     reasons = {row["line"]: row["reason"] for row in files["dropped"] if row["line"] > 201}
     assert reasons == {

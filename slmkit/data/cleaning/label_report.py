@@ -9,6 +9,7 @@ from typing import Any
 
 from slmkit.data.canonical_row import CanonicalRow
 from slmkit.data.cleaning.label_errors import conflicts, label_suspects
+from slmkit.data.spelling_note import spelling_note
 from slmkit.errors import counted
 
 _LOPSIDED = 0.6  # of the rows with the same label: always answering it scores this much
@@ -40,10 +41,8 @@ def label_report(rows: Sequence[CanonicalRow], *, find_suspects: bool = False, s
         report.notes.append(
             f"{share} of the rows have the label {label!r}, so always answering it scores {share}. {fix}"
         )
-    if alike := _spellings(counts):
-        each = "; ".join(", ".join(f"{label!r} × {counts[label]:,}" for label in group) for group in alike[:3])
-        more = f"; and {len(alike) - 3:,} more" if len(alike) > 3 else ""
-        report.notes.append(f"use one spelling for labels that differ only in case or whitespace: {each}{more}")
+    if said := spelling_note(counts):
+        report.notes.append(said)
     if several:
         report.tables["conflicts"] = several
         first = " / ".join(repr(text[:50]) for text in several[0]["inputs"][:2])
@@ -58,11 +57,3 @@ def label_report(rows: Sequence[CanonicalRow], *, find_suspects: bool = False, s
         labels = f"{counted(len(suspects), 'label')} {'is' if len(suspects) == 1 else 'are'}"
         report.notes.append(f"{labels} contradicted by a classifier trained on the other rows (suspects.jsonl)")
     return report
-
-
-def _spellings(counts: Counter[str]) -> list[list[str]]:
-    """Groups of labels that are equal when case and whitespace are ignored, the most common label first."""
-    groups: dict[str, list[str]] = {}
-    for label, _ in counts.most_common():
-        groups.setdefault(" ".join(label.lower().split()), []).append(label)
-    return [group for group in groups.values() if len(group) > 1]

@@ -14,6 +14,7 @@ from pathlib import Path
 from slmkit.data.reading.likely_encoding import ranked_encodings
 from slmkit.data.reading.open_file import open_bytes
 from slmkit.data.reading.repair_encoding import repair_encoding
+from slmkit.data.reading.wide_encodings import wide_encodings
 from slmkit.errors import SlmkitError, counted
 
 _MAGIC = {  # first bytes of binary files that users mistake for tables -> the fix
@@ -30,8 +31,9 @@ _WITH_ZEROS = ["utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_3
 _REGIONAL = {f"cp{number}" for number in range(1250, 1257)} - {
     "cp1252"
 }  # usually right when detected, so cp1252 must fit more closely to override them
+_LATIN = ("cp1252", "mac_roman", "cp1250", "cp1254", "cp1257")  # with these, words rarely have two accents in a row
 _MOSTLY = 0.5  # of the lines; by chance almost no line looks repairable
-_THIN = 60  # bytes outside ASCII; a guess from fewer is shown with its alternatives
+_THIN = 60  # bytes outside ASCII; that there are fewer is said
 _EXCERPT = 40  # characters of a word in a note
 _RANKED_BYTES = 4096  # decide by the frequency of letters as well as more
 _SAMPLE_BYTES = 65_536  # of non-ASCII lines: enough for charset-normalizer, and detected in 0.1 s
@@ -162,13 +164,12 @@ def _zero_byte(path: Path, line: int) -> SlmkitError:
 def _guess_note(sample: bytes, found: str, others: Sequence[str]) -> str:
     """On how little text the guess is based, and how others would read it: the user sees which is right."""
     num_bytes = sum(byte > 0x7F for byte in sample)
-    if num_bytes >= _THIN:
-        return " (encoding= overrides it)"
     text = _first_word(sample, found)
     readings = {word: encoding for encoding in reversed(others) if (word := _first_word(sample, encoding)) != text}
     options = [f"encoding={encoding} reads {word!r}" for word, encoding in reversed(readings.items())]
     said = " or ".join(options[:2]) or "encoding= overrides it"
-    return f" from {counted(num_bytes, 'byte')}: {text!r}. If that is wrong: {said}"
+    few = f" from {counted(num_bytes, 'byte')}" if num_bytes < _THIN else ""
+    return f"{few}: {text!r}. If that is wrong: {said}"
 
 
 def _first_word(sample: bytes, encoding: str) -> str:
@@ -187,10 +188,15 @@ def _detect(sample: bytes) -> tuple[str | None, list[str]]:
     """
     from charset_normalizer import from_bytes
 
+    ranked, wide = ranked_encodings(sample[:_RANKED_BYTES]), wide_encodings(sample[:_RANKED_BYTES])
+    if ranked and ranked[0] not in _LATIN:
+        return ranked[0], [*ranked[1:], *wide]
+    if wide:
+        return wide[0], [*wide[1:], *ranked]
     is_latin = sum(byte > 0x7F for byte in sample) < len(sample) // 4
     if is_latin and _mojibake_share(sample, "mac_roman") > max(_MOSTLY, _mojibake_share(sample, "cp1252")):
         return "mac_roman", []
-    if ranked := ranked_encodings(sample[:_RANKED_BYTES]):
+    if ranked:
         return ranked[0], ranked[1:]
     matches = from_bytes(sample, cp_exclusion=_WITH_ZEROS)
     best = matches.best()

@@ -93,9 +93,11 @@ def test_a_brace_without_its_partner_is_refused(words):
         pairs([{"a": "x", "c": "z"}], words)
 
 
-def test_a_template_shows_the_question_alone_although_there_is_a_passage():
+def test_a_passage_is_before_its_question_only_in_a_template():
     values = {"context": "long", "question": "q", "answer": "a"}
-    assert pairs([values], "text_column=question label_column=answer") == [("long\n\nq", "a")]
+    assert pairs([values], "text_column=question label_column=answer") == [("q", "a")]
+    words = r"text_column='{context}\n\n{question}' label_column=answer"
+    assert pairs([values], words) == [("long\n\nq", "a")]
     assert pairs([values], "text_column='{question}' label_column=answer") == [("q", "a")]
 
 

@@ -35,7 +35,7 @@ def test_a_guess_from_little_text_is_shown_beside_the_others_and_how_to_choose_t
     assert "encoding=cp1250 reads 'ţehir'" in notes[0]
     notes.clear()
     values(write(tmp_path / "a.csv", ("text,label\n" + "yeni şehir planı,x\n" * 40).encode("cp1254")), notes)
-    assert "read as cp1254, a guess (encoding= overrides it)" in notes[0]
+    assert "read as cp1254, a guess: 'şehir'. If that is wrong: encoding=cp1252 reads 'þehir'" in notes[0]
 
 
 @given(st.binary(max_size=40))
@@ -63,3 +63,19 @@ def test_a_byte_order_mark_is_skipped_whatever_the_encoding_is_called(tmp_path, 
 
 def read_with(path, encoding):
     return [row.values for row in read_rows(path, encoding=encoding)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "word"),
+    [
+        ("cp1251", "отмена"), ("koi8-r", "отмена"), ("cp932", "キャンセル"), ("cp932", "取消"),
+        ("euc_jp", "こんにちは世界"),
+        ("gb18030", "取消"), ("gb18030", "你好世界"), ("cp949", "취소"), ("big5", "你好世界"),
+    ],
+)  # fmt: skip
+def test_a_foreign_label_amid_english_is_read_in_its_encoding_and_shown(tmp_path, encoding, word):
+    lines = "".join(f"please look at order {i} of the red lamp,{word if i % 3 else 'refund'}\n" for i in range(150))
+    notes = []
+    rows = values(write(tmp_path / "a.csv", f"text,label\n{lines}".encode(encoding)), notes)
+    assert {row["label"] for row in rows} == {word, "refund"}
+    assert f"read as {encoding}, a guess: {word!r}" in notes[0]
