@@ -105,13 +105,16 @@ def own_documents(folder: Path) -> Path | None:
 
 
 def passages_of_rows(
-    rows: Sequence[CanonicalRow], *, train: Sequence[CanonicalRow], rewrite: Rewrite = str
+    rows: Sequence[CanonicalRow], *, train: Iterable[tuple[str, CanonicalRow]], rewrite: Rewrite = str
 ) -> list[Passage]:
-    """The distinct passages that the rows refer to, rewritten; if there are none, each training row as a passage."""
+    """The distinct passages that the rows refer to, rewritten; if there are none, each training row as a passage.
+
+    train: the training rows, each with its id.
+    """
     texts = [row.passage for row in rows if row.passage]
     if texts:
         return _rewritten(texts, rewrite)
-    return [Passage(row.id, f"{row.input}\n{row.target}".strip(), row.target) for row in train]
+    return [Passage(id, f"{row.input}\n{row.target}".strip(), row.target) for id, row in train]
 
 
 def _rewritten(texts: Iterable[str], rewrite: Rewrite) -> list[Passage]:

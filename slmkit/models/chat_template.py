@@ -59,7 +59,8 @@ def render_text(
     rows = zip(chats, tools or itertools.repeat(()), where or itertools.repeat(""), strict=False)
     options = {"tokenize": False, "add_generation_prompt": add_generation_prompt}
     if chats and tokenizer.chat_template and not any(tools) and not any(map(_has_calls, chats)):
-        plain = [_as_template_wants(tokenizer, chat) for chat in chats]
+        has_system = takes_system(tokenizer)
+        plain = [chat if _is_plain(chat, has_system) else _as_template_wants(tokenizer, chat) for chat in chats]
         try:
             return list(tokenizer.apply_chat_template(plain, **options))  # at once: a third faster
         except Exception:  # one of them: the loop below finds which
@@ -151,6 +152,13 @@ def _as_template_wants(tokenizer: PreTrainedTokenizerBase, chat: Messages) -> li
             open_ids = [id for id in open_ids if id != known]
             message["tool_call_id"] = known
     return messages
+
+
+def _is_plain(chat: Messages, has_system: bool) -> bool:
+    """Whether a chat is already as every template wants it: roles and texts, in thousands of rows nearly always."""
+    return all(
+        len(message) == 2 and "content" in message and (has_system or message["role"] != "system") for message in chat
+    )
 
 
 def _has_calls(chat: Messages) -> bool:

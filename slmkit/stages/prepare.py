@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -161,6 +162,7 @@ def prepare(
     train, validation = into_sides(
         done.rows, read=found.rows, dropped=done.dropped, validation_size=validation_size, on_note=run.note
     )
+    ids = [row.id for row in train]  # hashes, used twice
     rewrite = text_change(active, filters)
     if documents := documents or own_documents(data):
         passages = read_passages(
@@ -173,8 +175,8 @@ def prepare(
             on_note=run.note,
         )
     else:
-        passages = passages_of_rows(found.rows, train=train, rewrite=rewrite)
-    _write_tables(run, done, train, validation, passages, instruction=instruction)
+        passages = passages_of_rows(found.rows, train=zip(ids, train, strict=True), rewrite=rewrite)
+    _write_tables(run, done, zip(ids, train, strict=True), validation, passages, instruction=instruction)
     report_rows(run, found, done, train=train, validation=validation, passages=passages)
     if found.kind == "classification":
         report_labels(run, done.rows, find_suspects=find_label_suspects)
@@ -280,17 +282,17 @@ def _clean(
 def _write_tables(
     run: Run,
     done: CleanedRows,
-    train: Sequence[CanonicalRow],
+    train: Iterable[tuple[str, CanonicalRow]],
     validation: Sequence[CanonicalRow],
     passages: Sequence[Passage],
     *,
     instruction: str,
 ) -> None:
-    def line(row: CanonicalRow) -> dict[str, Any]:
-        return {"id": row.id, **with_instruction(row.values, instruction)}
+    def line(id: str, row: CanonicalRow) -> dict[str, Any]:
+        return {"id": id, **with_instruction(row.values, instruction)}
 
-    run.table("train", map(line, train))
-    run.table("validation", map(line, validation))
+    run.table("train", itertools.starmap(line, train))
+    run.table("validation", (line(row.id, row) for row in validation))
     run.table("documents", (passage.to_dict() for passage in passages))
     run.table("dropped", (asdict(row) for row in done.dropped))
     run.table("changed", (asdict(row) for row in done.changed))
