@@ -26,6 +26,7 @@ def files(project: Path) -> None:
     write(project / "axolotl.yml", "base_model: org/model\nmicro_batch_size: 2\nsequence_len: 512\n")
     write(project / "mine.py", "def same_length(example, answer, *, tolerance: int = 0): return 1.0\n")
     write(project / "handbook/page.md", "# Things\n\nThing one is blue.\n")
+    (project / "my-model").symlink_to(REPOSITORY / "slmkit/assets/nano")
 
 
 def test_the_pages_have_commands() -> None:
