@@ -20,7 +20,7 @@ from rich.markup import escape
 from slmkit.console import console, to_terminal
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, SlmkitError
 from slmkit.files import write_json
-from slmkit.models.memory import share_heap
+from slmkit.models.memory import share_heaps
 from slmkit.recipe.call import parts_in, resolve
 from slmkit.recipe.lookup import suggest
 from slmkit.recipe.signature import call_arguments
@@ -65,7 +65,7 @@ def execute(
 
     Raises: SlmkitError, RefusedError or FailedError with a message for the user; any other exception is a bug.
     """
-    share_heap()  # before any thread starts
+    share_heaps()  # before any thread starts
     todo = plan.to_run(force=force)
     check_launch(plan.target, launch)
     preflight(plan, todo)
