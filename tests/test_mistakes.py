@@ -187,6 +187,7 @@ main()
 """
 
 
+@pytest.mark.long
 def test_a_full_disk(project: Path) -> None:
     """The kernel refuses to write past 20 kB, like a full disk, halfway through the run."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

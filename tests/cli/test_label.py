@@ -79,6 +79,7 @@ def serve(project):
         server.end(signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_saved_work_survives_a_kill_and_stays_with_its_annotator(serve, slmkit, project):
     server = serve()
     items = server.ask("GET", "/items?annotator=anna")[1]["items"]

@@ -112,6 +112,7 @@ def test_a_finished_sweep_is_reused_unless_forced(slmkit: Slmkit) -> None:
     assert all(written(row) > time for row, time in zip(first, times, strict=True))
 
 
+@pytest.mark.long
 def test_ranges_are_searched_within_their_bounds(slmkit: Slmkit) -> None:
     done = slmkit("sweep", "bowl", "x=0.1..9.0", "y=1..4", "--trials", "12", "--json")
     tried = done.json["trials"]
@@ -121,6 +122,7 @@ def test_ranges_are_searched_within_their_bounds(slmkit: Slmkit) -> None:
     assert done.json["metrics"]["stopped_early"] > 0
 
 
+@pytest.mark.long
 def test_maximize_reverses_the_direction(slmkit: Slmkit) -> None:
     best = slmkit("sweep", "bowl", "x=[1, 9]", "--maximize", "skill", "--json").json["best"]
     assert best["values"] == {"x": 1}
@@ -181,6 +183,7 @@ def test_a_recipe_whose_metric_is_nan_as_written_can_be_swept(slmkit: Slmkit, pr
     assert "validation_loss_as_written" not in done.json["metrics"]
 
 
+@pytest.mark.long
 def test_a_resumed_sweep_ends_like_an_uninterrupted_one(slmkit: Slmkit, project: Path) -> None:
     words = ["sweep", "bowl", "x=0.1..9.0", "steps=4", "seconds=0.02", "--trials", "6", "--json"]
     command = [sys.executable, "-m", "slmkit", *words]
@@ -246,6 +249,7 @@ def test_integer_bounds_are_read_by_the_key_beside_fixed_values(slmkit: Slmkit, 
     assert shown == {"x": "0.0 to 1.0"}
 
 
+@pytest.mark.long
 def test_no_combination_is_tried_twice(slmkit: Slmkit) -> None:
     assert [row["x"] for row in slmkit("sweep", "bowl", "x=[1, 2, 1]", "--json").json["trials"]] == [1, 2]
     few = slmkit("sweep", "bowl", "y=1..2", "kind=[round, square]", "--trials", "20", "--json").json["trials"]

@@ -80,6 +80,7 @@ def test_the_metric_that_is_named_reads_all_the_targets(targets, fits):
     assert unreachable_text(numeric, examples(*targets)) or unreachable_text(json_match, examples(*targets))
 
 
+@pytest.mark.long
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=3))
 def test_metrics_of_any_text_read_every_target(targets):
     for metric in (exact_match, contains, f1, regex):

@@ -74,6 +74,7 @@ def test_a_cheap_system_below_the_bar_is_not_chosen_if_another_reaches_it():
     assert conclude(arms, bar=0.9).chosen == "tuned"
 
 
+@pytest.mark.long
 def test_equal_systems_are_rarely_found_to_differ(monkeypatch):
     """A against A: at most 5% of verdicts over five equal systems claim any difference."""
     monkeypatch.setattr(module, "items_needed", lambda *_, **__: 1)  # four fifths of the time, and not tested here

@@ -14,10 +14,15 @@ TRAINING = ("loop", "retrieval")  # these tracks take minutes, most of them to t
 SECONDS = ("transformer", "foundations/02-gradient-descent", "text/02-bpe-thirty-lines")  # 3 to 6 s each
 
 
-def lessons(*slow: str) -> list[Any]:
-    """All written lessons, those that begin in one of these ways marked as slow."""
-    names = read_curriculum().written_lessons
-    return [pytest.param(name, marks=pytest.mark.slow if name.startswith(slow) else ()) for name in names]
+def lessons() -> list[Any]:
+    """All written lessons, those that take long marked so."""
+    marks = {"slow": TRAINING, "long": SECONDS}
+    return [
+        pytest.param(
+            name, marks=[getattr(pytest.mark, mark) for mark, begin in marks.items() if name.startswith(begin)]
+        )
+        for name in read_curriculum().written_lessons
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -34,14 +39,14 @@ def run_lesson(
     return lambda name, *words: slmkit("run", name, "--profile", "tiny", *words, "--json")
 
 
-@pytest.mark.parametrize("name", lessons(*TRAINING))
+@pytest.mark.parametrize("name", lessons())
 def test_the_claim_holds_as_written(name: str, run_lesson: Callable[..., Finished]) -> None:
     written = run_lesson(name)
     assert (written.code, [row for row in written.json["expect"] if not row["ok"]]) == (0, [])
     assert written.json["expect"]
 
 
-@pytest.mark.parametrize("name", lessons(*TRAINING, *SECONDS))
+@pytest.mark.parametrize("name", lessons())
 def test_the_claim_fails_when_the_idea_is_broken(name: str, run_lesson: Callable[..., Finished]) -> None:
     if name.startswith(TRAINING):
         run_lesson(name)  # what it reads is there then

@@ -15,6 +15,7 @@ def nested(start, depth=3):
     return [nested(start * 9 + i, depth - 1) for i in range(9)] if depth else {"at": start, "of": start % 7}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize(
     ("one", "other"),

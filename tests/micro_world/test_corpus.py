@@ -32,6 +32,7 @@ def test_every_id_of_the_vocabulary_is_trained(encode):
     assert len(untrained(encode, ["reading"], 3000)) > 500  # the test can fail: reading alone leaves most untrained
 
 
+@pytest.mark.long
 def test_gold_contains_only_tokens_that_the_documents_use_in_words(encode):
     trained = set(range(encode.vocab_size)) - untrained(encode, list(DOCUMENTS), 15_000)
     for family in set(FAMILIES) - {"tickets", "drift", "fresh_tickets", "tools"}:

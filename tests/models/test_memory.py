@@ -69,6 +69,7 @@ def test_a_step_keeps_its_rows_when_fewer_fit_at_once():
     assert re.findall(r"\d+", notes[0]) == ["8", "3", "12"]  # rows, micro-batches per step, rows asked for
 
 
+@pytest.mark.long
 def test_recomputation_changes_no_result(tmp_path, monkeypatch):
     turns = [{"role": "user", "content": "which cup is in the box? " * 8}, {"role": "assistant", "content": "red"}]
     data = tmp_path / "train.jsonl"

@@ -91,6 +91,7 @@ def test_the_curriculum_is_not_a_recipe() -> None:
     assert "curriculum" not in lookup.names("recipes")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("project")
 def test_every_command_that_a_lesson_suggests_is_accepted(slmkit: Callable[..., Finished]) -> None:
     refused = []

@@ -62,6 +62,7 @@ def test_answers_are_filtered_ordered_and_searched(make_run):
         "No matches.", "1–25 of 30", "arrival"]  # fmt: skip
 
 
+@pytest.mark.long
 def test_one_page_of_three_thousand_items_is_rendered_at_a_time(make_run):
     probe = """
       const field = (name) => document.querySelector(`[name=${name}]`);

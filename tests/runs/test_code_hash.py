@@ -42,6 +42,7 @@ def keys(checkout: Path) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_only_a_change_of_meaning_changes_the_keys(checkout: Path) -> None:
     before = keys(checkout)
     texts = {name: (checkout / "slmkit" / name).read_text() for name in TRAINED_BY}

@@ -390,6 +390,7 @@ def test_force_does_not_touch_a_run_that_is_being_written(slmkit: Slmkit) -> Non
     assert not (made / ".old").exists()
 
 
+@pytest.mark.long
 def test_every_shipped_recipe_passes_its_preflight_checks(slmkit):
     """`check` only binds a recipe; a dry run also calls the `check` function of its stage."""
     names = sorted(str(path.relative_to(REPOSITORY / "recipes"))[:-5] for path in REPOSITORY.glob("recipes/*/*.yaml"))

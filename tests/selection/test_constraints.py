@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 
+import pytest
 from project_files import REPOSITORY
 
 from slmkit.selection.constraints import USABLE, Constraints, choose_model, judge, ladder
@@ -85,6 +86,7 @@ def _holds(card: Card, asked: Constraints) -> dict[str, bool]:
     }
 
 
+@pytest.mark.long
 def test_the_choice_matches_brute_force_and_reported_failures_are_real() -> None:
     rng = random.Random(0)
     answered = 0

@@ -27,6 +27,7 @@ def few_lines(monkeypatch):
     monkeypatch.setattr(stage, "LINES", tuple(line for line in LINES if line.name in names))
 
 
+@pytest.mark.long
 def test_the_card_gives_every_line_a_score_of_200_answers(few_lines, tmp_path):
     run = Run(tmp_path)
     card(run, model=NANO, base=BASE, gold=REPOSITORY / "gold")

@@ -299,9 +299,16 @@ def test_judged_answers_of_one_class_are_said_by_prepare_and_refused_by_kto(tmp_
     kto.check(**call_arguments(kto.kto, {"data": mixed, "model": NANO}))
 
 
+OTHERS = {"kto": kto, "orpo": orpo, "reward": reward}
+
+
 @pytest.mark.usefixtures("libraries")
 @pytest.mark.parametrize(
-    ("module", "stage"), [(dpo, dpo.dpo), (kto, kto.kto), (orpo, orpo.orpo), (reward, reward.reward)]
+    ("module", "stage"),
+    [
+        (dpo, dpo.dpo),
+        *(pytest.param(module, getattr(module, name), marks=pytest.mark.long) for name, module in OTHERS.items()),
+    ],
 )
 def test_pairs_of_calls_train_in_every_preference_method(tmp_path, tooled, module, stage, monkeypatch):
     run = Run(tmp_path / "run")

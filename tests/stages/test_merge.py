@@ -51,6 +51,7 @@ def adapter(data: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
     return ModelRef("tuned", str(run.dir))
 
 
+@pytest.mark.long
 def test_a_qlora_adapter_merged_in_bfloat16_gives_the_same_answers(
     tmp_path: Path, data: Path, adapter: ModelRef
 ) -> None:

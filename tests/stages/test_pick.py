@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from project_files import REPOSITORY, Finished
 
 Slmkit = Callable[..., Finished]
@@ -89,6 +90,7 @@ def _evidence(folder: Path) -> dict[str, dict[str, Any]]:
     return {row["model"]: row for row in map(json.loads, (folder / "evidence.jsonl").read_text().splitlines())}
 
 
+@pytest.mark.long
 def test_bundled_models_are_measured_once_per_revision(slmkit: Slmkit) -> None:
     values = (*EMBEDDED, *QUICK, "gold=gold/tickets", "data=world/tickets")
     done, folder = _run(slmkit, *values, "memory_gb=8")

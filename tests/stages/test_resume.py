@@ -58,6 +58,7 @@ def check_resume(method: str, root: Path, data: Path, model: str, moments: tuple
         assert again == curve, moment
 
 
+@pytest.mark.long
 def test_sft_killed_at_two_moments_ends_in_the_same_adapter(tmp_path, chats, cut_models):
     check_resume("sft", tmp_path, chats, cut_models["one_layer"].path, ("between", "writing"))
 

@@ -208,6 +208,7 @@ def misleading(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_best_checkpoint_on_the_validation_rows_is_kept_and_training_stops(tmp_path, misleading):
     from slmkit.models.load import load_model
     from slmkit.rows.loss_mask import label_chats, read_chats
