@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -101,17 +100,18 @@ def available_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def share_heaps() -> None:
-    """Lets the threads of the process share one heap of glibc per core, where each would keep the most it ever used.
+def share_heap() -> None:
+    """Lets all threads of the process share one heap of glibc, where each would keep the most it ever used.
 
-    Only before a second thread has allocated. With a single heap, threads that tokenize wait for each other: 200,000
-    rows take twice as long.
+    Only before a second thread has allocated. Two threads that train SmolLM2-135M side by side: 2.6 to 3.1 GiB at the
+    peak instead of 3.3 to 4.6. Threads that allocate often wait for each other: tokenizing 200,000 rows takes twice as
+    long.
     """
     import ctypes
 
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
-        set_option(_M_ARENA_MAX, os.cpu_count() or 1)
+        set_option(_M_ARENA_MAX, 1)
 
 
 def release_heap() -> None:

@@ -7,6 +7,7 @@ apart. A failed check of `expect` is reported, but the run stays done: its measu
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import sys
 import time
@@ -20,7 +21,7 @@ from rich.markup import escape
 from slmkit.console import console, to_terminal
 from slmkit.errors import EXIT_DONE, EXIT_NEGATIVE, SlmkitError
 from slmkit.files import write_json
-from slmkit.models.memory import share_heaps
+from slmkit.models.memory import share_heap
 from slmkit.recipe.call import parts_in, resolve
 from slmkit.recipe.lookup import suggest
 from slmkit.recipe.signature import call_arguments
@@ -65,8 +66,9 @@ def execute(
 
     Raises: SlmkitError, RefusedError or FailedError with a message for the user; any other exception is a bug.
     """
-    share_heaps()  # before any thread starts
     todo = plan.to_run(force=force)
+    if any(map(_trains, todo)) and not any(step.call.recipe.get("stage") == "prepare" for step in todo):
+        share_heap()  # not where prepare runs: its threads, which tokenize, would wait for each other
     check_launch(plan.target, launch)
     preflight(plan, todo)
     ran = []
@@ -85,6 +87,11 @@ def execute(
         if not plan.overrides:
             _report_claims(step, is_target=step is plan.target)
     return Outcome(plan, refresh_result(plan), ran)
+
+
+def _trains(step: Step) -> bool:
+    """Whether the stage trains a model with an optimizer."""
+    return "training" in inspect.signature(step.call.function).parameters
 
 
 def execute_as_worker(plan: Plan, launch: Launch, *, verbose: bool = False) -> None:
