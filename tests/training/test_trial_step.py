@@ -94,7 +94,9 @@ def no_memory_from(monkeypatch, tokens: int, *, training: bool = True) -> None:
     monkeypatch.setattr(prepare_model, "attach", attach)
 
 
-@pytest.mark.parametrize("method", ["sft", *(pytest.param(m, marks=pytest.mark.long) for m in METHODS if m != "sft")])
+@pytest.mark.parametrize(
+    "method", ["dpo", *(pytest.param(name, marks=pytest.mark.long) for name in METHODS if name != "dpo")]
+)
 def test_the_trial_step_changes_nothing_and_is_one_micro_batch(tmp_path, monkeypatch, methods, method):
     stage, keys = methods[method]
     data, results = write(tmp_path / "data", method), {}
