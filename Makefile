@@ -18,7 +18,7 @@ real: .venv/bytecode
 test: check
 	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not long and not slow and not gpu and not network and not real"
 
-# What CI runs besides make test: 40 tests that take seconds each, such as lessons, killed runs and sweeps.
+# What CI runs besides make test: 43 tests that each take seconds, such as lessons, killed runs and sweeps.
 test-long: .venv/bytecode
 	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "long and not slow"
 

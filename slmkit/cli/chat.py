@@ -36,7 +36,7 @@ def chat(
     """Chat with a model in the terminal.
 
     A model that a run has trained is asked as in training and in eval: with the same system message, and it chooses
-    from the labels if its task has any; each line is then a question of its own. An empty line or Ctrl-D ends.
+    from the labels if its task has any; each line is then a separate question. An empty line or Ctrl-D ends.
     """
     quiet_libraries()
     from slmkit.systems._chat import ChatOptions
@@ -71,7 +71,7 @@ def _introduce(model: str, folder: Path | None, task: Task, *, is_choice: bool) 
     if task.instruction:
         console.print(f"system message: {task.instruction!r}", style="dim", markup=False)
     if is_choice:
-        text = f"it chooses from {len(task.labels)} labels, each line by itself; --free for any text"
+        text = f"it chooses from {len(task.labels)} labels, each line separately; --free for any text"
         console.print(text, style="dim", markup=False)
 
 

@@ -1,7 +1,7 @@
 """Finds questions inside longer texts: passages, answers, system turns.
 
 A question of eight or more words is found anywhere in the text. A shorter one can be part of another question, so it
-is found as a line or a sentence of its own: a heading, an entry of a list.
+is found as a whole line or sentence: a heading, an entry of a list.
 """
 
 from __future__ import annotations
