@@ -73,7 +73,7 @@ def cells(options: argparse.Namespace) -> list[tuple[list[str], Path]]:
 
 
 def run_cell(options: argparse.Namespace, arguments: list[str], file: Path) -> None:
-    """Runs one cell in a process of its own."""
+    """Runs one cell in a separate process."""
     shared = ["--model", str(options.model), "--steps", str(options.steps), "--out", str(options.out)]
     command = [sys.executable, __file__, "cell", *shared, *arguments, "--cell", str(file)]
     start = time.monotonic()

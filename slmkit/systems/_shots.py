@@ -125,7 +125,7 @@ def chats_of(questions: Sequence[Example], shots: Shots | None, opening: Opening
 def chat_of(
     question: Example, rows: Sequence[Example], opening: Opening, *, number: int | None = None
 ) -> list[Message]:
-    """The chat of one question after its solved examples; number: only after so many, the last and nearest."""
+    """The chat of one question after its solved examples; number: how many of them, counted from the nearest."""
     shown = rows if number is None else rows[len(rows) - number :]
     return opening.chat(question.conversation, shots=[turn for row in shown for turn in _turns(row)])
 

@@ -81,7 +81,7 @@ def kept_heap() -> Iterator[None]:
     if set_option is None:
         yield
         return
-    set_option(_M_MMAP_THRESHOLD, 32 * 2**20)  # its greatest; its rule gets there by itself
+    set_option(_M_MMAP_THRESHOLD, 32 * 2**20)  # the largest that glibc allows, which it would reach anyway
     set_option(_M_TOP_PAD, 64 * 2**20)  # so that a thread keeps its last heap, which has at most this size
     set_option(_M_TRIM_THRESHOLD, 2**31 - 1)
     try:

@@ -6,7 +6,7 @@ LONG = 180.0  # seconds; of a shorter run nothing is said
 
 
 def time_note(seconds: float, *, steps: int, on_cpu: bool) -> str | None:
-    """What to say of a run whose `steps` will take so many seconds; None for a short one.
+    """What to say of a run whose `steps` will take `seconds`; None for a short one.
 
     Example: 840 s for 156 steps -> "about 14 min for 156 steps on this machine, by the trial step. max_steps=33 takes
     about 3 min; fewer rows take less too, or a GPU (--profile gpu)".
